@@ -1,0 +1,1 @@
+"""Runs, shows, measures and repairs the product; nothing imports it."""

@@ -1,0 +1,1 @@
+"""The platform: what any multi-tenant service needs; knows nothing of invoices."""

@@ -1,0 +1,1 @@
+"""Postgres: engine, unit of work, workspace scope, migrations, policies."""

@@ -1,0 +1,1 @@
+"""Logs, metrics (every series declared once), health."""

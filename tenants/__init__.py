@@ -1,0 +1,1 @@
+"""The business of one workspace: no HTTP, no actors, no browser."""

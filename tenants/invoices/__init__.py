@@ -1,0 +1,1 @@
+"""Invoices: content, arithmetic, status, numbering, versions, links, document."""

@@ -1,0 +1,179 @@
+"""What an invoice says: the values of one version, as EN 16931 names them, without arithmetic."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+
+class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A frozen value that is stored as JSON; Decimals travel as strings, never as floats."""
+
+
+class TaxCategory(StrEnum):
+    """Duty or tax category codes (UNCL 5305), the subset EN 16931 allows."""
+
+    STANDARD = "S"
+    ZERO = "Z"
+    EXEMPT = "E"
+    REVERSE_CHARGE = "AE"
+    INTRA_COMMUNITY = "K"
+    EXPORT = "G"
+    OUTSIDE_SCOPE = "O"
+    CANARY_ISLANDS = "L"
+    CEUTA_MELILLA = "M"
+
+
+class PriceBasis(StrEnum):
+    """Whether unit prices, and amounts of allowances and charges, contain the tax."""
+
+    EXCLUSIVE = "exclusive"
+    INCLUSIVE = "inclusive"
+
+
+class DocumentType(StrEnum):
+    """Invoice type codes (UNCL 1001), the subset that is an invoice and not a credit note."""
+
+    PARTIAL = "326"
+    INVOICE = "380"
+    CORRECTED = "384"
+    SELF_BILLED = "389"
+    PREPAYMENT = "386"
+    CONSTRUCTION_PARTIAL = "875"
+    CONSTRUCTION_PARTIAL_FINAL = "876"
+    CONSTRUCTION_FINAL = "877"
+
+
+class Tax(Value):
+    """Tax category and rate in percent (19 means 19 %); a rate is 0 where the category has none."""
+
+    category: TaxCategory
+    rate: Decimal = Decimal(0)
+
+
+class Address(Value):
+    """A postal address; `country` is ISO 3166-1 alpha-2."""
+
+    street: str = ""
+    additional: str = ""
+    line: str = ""
+    city: str = ""
+    postal_code: str = ""
+    subdivision: str = ""
+    country: str = ""
+
+
+class Party(Value):
+    """Seller or buyer (BG-4, BG-7)."""
+
+    name: str
+    trading_name: str = ""
+    address: Address = Address()
+    vat_id: str = ""
+    tax_number: str = ""
+    registration: str = ""
+    legal_note: str = ""
+    identifier: str = ""
+    contact_name: str = ""
+    phone: str = ""
+    email: str = ""
+
+
+class Adjustment(Value):
+    """An allowance (discount) or a charge, on a line or on the document (BG-20, 21, 27, 28).
+
+    Exactly one of `amount` (in major units of the currency) and `percent` is set by those who write
+    invoices; an imported one may carry both, and then they must agree. `percent` applies to `base`,
+    else to the gross of the line, else to the sum of the lines. `tax` is set on the document's only.
+    """
+
+    is_charge: bool
+    amount: Decimal | None = None
+    percent: Decimal | None = None
+    base: Decimal | None = None
+    reason: str = ""
+    reason_code: str = ""
+    tax: Tax | None = None
+
+
+class Period(Value):
+    """A period of days, both ends included."""
+
+    start: dt.date | None = None
+    end: dt.date | None = None
+
+
+class Line(Value):
+    """One line (BG-25). Price is in major units per `base_quantity` units; unit is UN/ECE Rec. 20."""
+
+    name: str
+    quantity: Decimal
+    unit_price: Decimal
+    tax: Tax
+    unit: str = "C62"
+    base_quantity: Decimal = Decimal(1)
+    adjustments: tuple[Adjustment, ...] = ()
+    identifier: str = ""
+    description: str = ""
+    item_number: str = ""
+    note: str = ""
+    period: Period | None = None
+
+
+class Transfer(Value):
+    """One account to pay to by bank transfer (BG-17)."""
+
+    account: str
+    holder: str = ""
+    bic: str = ""
+    bank: str = ""
+    reference: str = ""
+
+
+class Attachment(Value):
+    """A supporting document named by the invoice (BG-24): its name and what it is; no bytes."""
+
+    identifier: str
+    description: str = ""
+    filename: str = ""
+    url: str = ""
+
+
+class Exemption(Value):
+    """Why a tax category carries no tax (BT-120, BT-121)."""
+
+    category: TaxCategory
+    reason: str = ""
+    reason_code: str = ""
+
+
+class Content(Value):
+    """Everything one version of an invoice says, except its number, which is given at issue."""
+
+    currency: str
+    seller: Party
+    buyer: Party
+    lines: tuple[Line, ...]
+    document_type: DocumentType = DocumentType.INVOICE
+    prices: PriceBasis = PriceBasis.EXCLUSIVE
+    issue_date: dt.date | None = None
+    due_date: dt.date | None = None
+    delivery_date: dt.date | None = None
+    period: Period | None = None
+    adjustments: tuple[Adjustment, ...] = ()
+    prepaid: Decimal = Decimal(0)
+    rounding: Decimal = Decimal(0)
+    exemptions: tuple[Exemption, ...] = ()
+    notes: tuple[str, ...] = ()
+    buyer_reference: str = ""
+    purchase_order: str = ""
+    sales_order: str = ""
+    contract: str = ""
+    project: str = ""
+    preceding_invoice: str = ""
+    payment_terms: str = ""
+    transfers: tuple[Transfer, ...] = ()
+    attachments: tuple[Attachment, ...] = ()

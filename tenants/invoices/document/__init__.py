@@ -1,0 +1,1 @@
+"""The one document: render model, template and style of page, preview and PDF."""

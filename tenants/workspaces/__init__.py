@@ -1,0 +1,1 @@
+"""Workspaces: brand, locale, time zone, currency, portal domains."""

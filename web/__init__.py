@@ -1,0 +1,1 @@
+"""HTTP, websockets and the browser."""

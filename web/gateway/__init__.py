@@ -1,0 +1,1 @@
+"""The Litestar gateway: app, hosts, errors, security, probes."""
