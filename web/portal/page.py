@@ -1,0 +1,154 @@
+"""What the invoice page shows: ready strings in the customer's language, nothing left to compute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+# Contract between the handler that builds these values and the templates that print them.
+#
+# A template gets one variable, `page`, and the globals `_`, `ngettext`, `pgettext` (the customer's language,
+# autoescaped) and `asset(name)` (the hashed URL of a source named in Vite's manifest). Invoice pages are
+# rendered once per state and cached: the nonce is filled in afterwards, so every use of `page.nonce` belongs
+# into <head>, and nothing in a template may depend on the request.
+
+
+@dataclass(frozen=True, slots=True)
+class Accent:
+    """The brand's colour as `#rrggbb`, moved until it reads at 4.5:1 on the light and on the dark ground.
+
+    `on_light` and `on_dark` are black or white, whichever reads better on the accent itself.
+    """
+
+    light: str
+    on_light: str
+    dark: str
+    on_dark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Logo:
+    """An image served by this host; the size in pixels is known, so that the page does not jump."""
+
+    url: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """Who the page belongs to. `contact` is one line of plain text, empty when there is none."""
+
+    name: str
+    contact: str
+    logo: Logo | None
+    accent: Accent
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """State of payment: `state` is the stable key (a CSS hook), `word` what is read, `icon` the drawing.
+
+    States: due, overdue, partly_paid, processing, paid, void, written_off. Icons: clock, alert, half, hourglass,
+    check, cross, minus.
+    """
+
+    state: str
+    word: str
+    icon: str
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A date as it is read and as machines read it (`datetime` attribute of <time>)."""
+
+    text: str
+    iso: str
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Sums with their currency, ready to print.
+
+    `paid` and `held` are empty when they are zero: then the page has no row for them. `due_exact` is the plain
+    decimal for copying ("1234.50"). `due` never is below zero; what was paid too much is in `credit`.
+    """
+
+    due: str
+    due_exact: str
+    total: str
+    paid: str
+    held: str
+    credit: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One labelled fact: buyer reference, purchase order, contract, project, customer …"""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One account to pay to. `account` is grouped for reading (an IBAN in fours), `account_raw` for copying.
+
+    `is_iban` decides the label; `reference` is what to quote, never empty. Empty strings have no row.
+    """
+
+    holder: str
+    account: str
+    account_raw: str
+    is_iban: bool
+    bic: str
+    bank: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageModel:
+    """Everything `invoice.html.jinja` prints."""
+
+    language: str  # BCP 47, for <html lang>
+    direction: str  # ltr or rtl, for <html dir>
+    title: str  # for <title>: number and workspace, no amount (it would stand in window lists)
+    brand: Brand
+    number: str
+    customer_name: str
+    status: Status
+    amount_label: str  # "Amount due", or "Paid", "Total" where nothing is due any more
+    amount: str  # the largest thing on the page: what `amount_label` names
+    amounts: Amounts
+    issued: Day | None
+    due: Day | None
+    due_words: str  # "due in 9 days", "due today", "14 days overdue"; empty when it no longer matters
+    notice: str  # one sentence when nothing is to be paid: paid, void, written off, processing; else empty
+    is_payable: bool  # whether transfer details ask for money
+    details: tuple[Detail, ...]
+    transfers: tuple[Transfer, ...]
+    payment_terms: str
+    page_size: str  # "A4" or "Letter"
+    paper: Markup  # the document, for the declarative shadow root
+    list: Markup  # the same document as the list a phone shows
+    json_url: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What `not_found.html.jinja` and `error.html.jinja` print: neutral, of no workspace, without a nonce.
+
+    `status` is the HTTP status, `key` its stable code ("not_found", "throttled" …), `request_id` empty where the
+    page must be the same bytes for everybody. These pages use no script and no inline style.
+    """
+
+    language: str
+    direction: str
+    status: int
+    key: str
+    title: str
+    text: str
+    request_id: str
