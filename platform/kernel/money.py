@@ -1,0 +1,149 @@
+"""Money: whole minor units of one ISO 4217 currency, which refuse floats and foreign currencies."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Self
+
+from kernel.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# What a bigint column holds.
+LARGEST: Final = 2**63 - 1
+SMALLEST: Final = -(2**63)
+
+# A context of our own: what a caller set on the thread's must not change an amount.
+_EXACTLY: Final = Context(
+    prec=60, rounding=ROUND_HALF_UP, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation]
+)
+_MOST_DIGITS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """A currency: its ISO 4217 code and how many decimal digits its amounts have (0, 2 or 3)."""
+
+    code: str
+    digits: int
+
+    def __str__(self) -> str:
+        return self.code
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An exact amount: `minor` units (cents, yen, fils) of one currency.
+
+    Added, subtracted and ordered only within one currency: Invalid("money.currency") otherwise. What a
+    bigint cannot hold is Invalid("money.range"). A float, a bool, a bare number is a TypeError.
+    """
+
+    minor: int
+    currency: Currency
+
+    def __post_init__(self) -> None:
+        """Refuse what is not whole minor units of a currency."""
+        if type(self.minor) is not int:
+            raise TypeError(f"minor units are an int, not {type(self.minor).__name__}")
+        if not isinstance(self.currency, Currency):
+            raise TypeError(f"currency is a Currency, not {type(self.currency).__name__}")
+        if not SMALLEST <= self.minor <= LARGEST:
+            raise _out_of_range(self.currency)
+
+    @classmethod
+    def zero(cls, of: Currency) -> Self:
+        """Return nothing at all, in that currency: the start of every sum."""
+        return cls(0, of)
+
+    @classmethod
+    def exact(cls, amount: Decimal, of: Currency) -> Self:
+        """Return an amount in major units that needs no rounding; Invalid("money.inexact") if it does."""
+        money = cls.rounded(amount, of)
+        if money.amount != amount:
+            # Cut, because an imported number may be as long as its document.
+            shown = str(amount)[:40]
+            text = f"{shown} has more than the {of.digits} decimal digits of {of.code}."
+            raise Invalid("money.inexact", text, amount=shown, currency=of.code)
+        return money
+
+    @classmethod
+    def rounded(cls, amount: Decimal, of: Currency) -> Self:
+        """Return an amount in major units rounded half-up, away from zero, as EN 16931 rounds."""
+        if not isinstance(amount, Decimal):
+            raise TypeError(f"an amount is a Decimal, not {type(amount).__name__}")
+        # adjusted() first: quantize would fail on a huge exponent with an error that names nothing.
+        if not amount.is_finite() or (amount and amount.adjusted() > _MOST_DIGITS):
+            raise _out_of_range(of)
+        minor = _EXACTLY.quantize(amount, Decimal((0, (1,), -of.digits)))
+        return cls(int(_EXACTLY.scaleb(minor, of.digits)), of)
+
+    @property
+    def amount(self) -> Decimal:
+        """The amount in major units, with exactly the currency's digits."""
+        return _EXACTLY.scaleb(Decimal(self.minor), -self.currency.digits)
+
+    def __add__(self, other: Money) -> Money:
+        return Money(self.minor + self._same(other), self.currency)
+
+    def __sub__(self, other: Money) -> Money:
+        return Money(self.minor - self._same(other), self.currency)
+
+    def __neg__(self) -> Money:
+        return Money(-self.minor, self.currency)
+
+    def __abs__(self) -> Money:
+        return Money(abs(self.minor), self.currency)
+
+    def __bool__(self) -> bool:
+        return self.minor != 0
+
+    def __lt__(self, other: Money) -> bool:
+        return self.minor < self._same(other)
+
+    def __le__(self, other: Money) -> bool:
+        return self.minor <= self._same(other)
+
+    def __gt__(self, other: Money) -> bool:
+        return self.minor > self._same(other)
+
+    def __ge__(self, other: Money) -> bool:
+        return self.minor >= self._same(other)
+
+    def __str__(self) -> str:
+        return f"{self.amount:f} {self.currency.code}"
+
+    def _same(self, other: Money) -> int:
+        if not isinstance(other, Money):
+            raise TypeError(f"money meets only money, not {type(other).__name__}")
+        if other.currency != self.currency:
+            text = f"{self.currency.code} and {other.currency.code} cannot be mixed."
+            raise Invalid("money.currency", text, left=self.currency.code, right=other.currency.code)
+        return other.minor
+
+
+@cache
+def currencies() -> Mapping[str, Currency]:
+    """Return every currency we know by its code (ISO 4217 minor units, from currencies.csv)."""
+    rows = csv.DictReader((files("kernel") / "currencies.csv").read_text(encoding="utf-8").splitlines())
+    return MappingProxyType({row["code"]: Currency(row["code"], int(row["digits"])) for row in rows})
+
+
+def currency(code: str) -> Currency:
+    """Return the currency of an ISO 4217 code in capitals; Invalid("currency.unknown") otherwise."""
+    try:
+        return currencies()[code]
+    except KeyError:
+        raise Invalid(
+            "currency.unknown", f"There is no currency {code!r} that we know.", currency=code
+        ) from None
+
+
+def _out_of_range(of: Currency) -> Invalid:
+    return Invalid("money.range", f"The amount in {of.code} is too large to be kept.", currency=of.code)

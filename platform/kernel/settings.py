@@ -1,0 +1,272 @@
+"""The environment, read once into frozen settings that are passed on; nothing else reads it."""
+
+from __future__ import annotations
+
+import binascii
+import difflib
+import re
+from base64 import urlsafe_b64decode
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+from urllib.parse import urlsplit
+
+from kernel.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PREFIX: Final = "PORTAL_"
+SECRET_BYTES: Final = 32
+# Known to everybody who can read this file, hence refused where anything is worth protecting.
+DEMO_SECRET: Final = b"invoice-portal: not a secret key"
+_LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+_KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_LARGEST_PORT: Final = 65535
+
+_T = TypeVar("_T")
+
+
+class Profile(StrEnum):
+    """How careful to be: only demo and test accept plain http and the well-known secret."""
+
+    PRODUCTION = "production"
+    DEMO = "demo"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a process is told from outside. Each field is read from PORTAL_<NAME IN CAPITALS>."""
+
+    profile: Profile
+    database_url: str = field(repr=False)
+    """Postgres as role portal_app: all that gateway, hub and workers need."""
+    database_owner_url: str | None = field(repr=False)
+    """Postgres as role portal_owner: migrations only."""
+    database_svc_url: str | None = field(repr=False)
+    """Postgres as role portal_svc: relay, scheduler, metrics, backfills."""
+    redis_url: str = field(repr=False)
+    secret_keys: tuple[tuple[str, bytes], ...] = field(repr=False)
+    """(key id, 32 bytes), the current one first; the others still open what they sealed."""
+    base_domain: str
+    """Workspaces without a domain of their own live at <slug>.<base_domain>."""
+    public_scheme: str
+    public_port: int | None
+    """Port in links; None where it is the scheme's own."""
+    host: str
+    port: int
+    metrics_host: str
+    metrics_port: int
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    """Networks whose X-Forwarded-For and -Proto are believed."""
+    pool_size: int
+    """Connections to Postgres per process."""
+    log_level: str
+    page_limit_per_minute: int
+    """Requests a minute for one client address."""
+    warnings: tuple[str, ...] = ()
+    """What is odd but does not stop the process; to be logged at start."""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read settings; Invalid("settings.invalid") names the variable (`data["variable"]`) and the cure.
+
+        An empty variable counts as not set. Under demo and test everything has a default.
+        """
+        read = _Reader(environ)
+        profile = read.value("profile", _profile, default=Profile.PRODUCTION)
+        safe = profile is Profile.PRODUCTION
+        return cls(
+            profile=profile,
+            database_url=read.value(
+                "database_url",
+                _postgres,
+                default=None if safe else "postgresql://portal_app@127.0.0.1/portal",
+            ),
+            database_owner_url=read.optional("database_owner_url", _postgres),
+            database_svc_url=read.optional("database_svc_url", _postgres),
+            redis_url=read.value("redis_url", _redis, default=None if safe else "redis://127.0.0.1:6379/0"),
+            secret_keys=read.value(
+                "secret_keys",
+                _production_keys if safe else _keys,
+                default=None if safe else ((profile.value, DEMO_SECRET),),
+            ),
+            base_domain=read.value("base_domain", _domain, default="localhost"),
+            public_scheme=read.value("public_scheme", _https if safe else _scheme, default="https"),
+            public_port=read.optional("public_port", _port),
+            host=read.value("host", _bind, default="127.0.0.1"),
+            port=read.value("port", _port, default=8000),
+            metrics_host=read.value("metrics_host", _bind, default="127.0.0.1"),
+            metrics_port=read.value("metrics_port", _port, default=9100),
+            trusted_proxies=read.value("trusted_proxies", _networks, default=()),
+            pool_size=read.value("pool_size", _between(1, 500), default=10),
+            log_level=read.value("log_level", _log_level, default="info"),
+            page_limit_per_minute=read.value("page_limit_per_minute", _between(1, 1_000_000), default=240),
+            warnings=_unknown(environ),
+        )
+
+    def owner_url(self) -> str:
+        """Return the url of the owning role; Invalid("settings.invalid") where it was not given."""
+        return _given("database_owner_url", self.database_owner_url)
+
+    def svc_url(self) -> str:
+        """Return the url of the service role; Invalid("settings.invalid") where it was not given."""
+        return _given("database_svc_url", self.database_svc_url)
+
+
+def variables() -> tuple[str, ...]:
+    """Return the name of every variable that is read, in the order of the fields."""
+    return tuple(PREFIX + each.name.upper() for each in fields(Settings) if each.name != "warnings")
+
+
+class _Reader:
+    """Takes values out of the environment and says which variable was wrong."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def optional(self, name: str, read: Callable[[str], _T]) -> _T | None:
+        text = self._environ.get(PREFIX + name.upper(), "").strip()
+        if not text:
+            return None
+        try:
+            return read(text)
+        except ValueError as error:
+            # The value itself is not repeated: it may be a secret.
+            raise _invalid(name, str(error)) from None
+
+    def value(self, name: str, read: Callable[[str], _T], *, default: _T | None) -> _T:
+        found = self.optional(name, read)
+        if found is None:
+            found = default
+        if found is None:
+            raise _invalid(name, "is not set; it has no default outside the demo and test profiles")
+        return found
+
+
+def _invalid(name: str, reason: str) -> Invalid:
+    variable = PREFIX + name.upper()
+    return Invalid("settings.invalid", f"{variable} {reason}.", variable=variable)
+
+
+def _given(name: str, url: str | None) -> str:
+    if url is None:
+        raise _invalid(name, "is not set; this command needs the database in that role")
+    return url
+
+
+def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
+    known = variables()
+    found: list[str] = []
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            found.append(f"{name} is not a setting and was ignored.{hint}")
+    return tuple(found)
+
+
+# Each reader below returns the value of a stripped, non-empty text, or raises ValueError with the cure.
+
+
+def _profile(text: str) -> Profile:
+    try:
+        return Profile(text)
+    except ValueError:
+        raise ValueError("must be production, demo or test") from None
+
+
+def _postgres(text: str) -> str:
+    if urlsplit(text).scheme not in {"postgres", "postgresql"}:
+        raise ValueError("must be a Postgres url: postgresql://user:password@host:5432/database")
+    return text
+
+
+def _redis(text: str) -> str:
+    if urlsplit(text).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must be a Redis url: redis://host:6379/0, rediss://… or unix:///socket?db=0")
+    return text
+
+
+def _keys(text: str) -> tuple[tuple[str, bytes], ...]:
+    cure = (
+        "must be `id:key` separated by commas, the current one first; each key is 32 random bytes in base64url"
+        " (make one with: openssl rand -base64 32 | tr '+/' '-_')"
+    )
+    found: dict[str, bytes] = {}
+    for part in text.split(","):
+        key_id, separator, encoded = part.strip().partition(":")
+        try:
+            key = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+        except (binascii.Error, ValueError):
+            raise ValueError(cure) from None
+        if not separator or not _KEY_ID.fullmatch(key_id) or len(key) != SECRET_BYTES:
+            raise ValueError(cure)
+        if key_id in found:
+            raise ValueError(f"names the key {key_id} twice; give every key an id of its own")
+        found[key_id] = key
+    return tuple(found.items())
+
+
+def _production_keys(text: str) -> tuple[tuple[str, bytes], ...]:
+    keys = _keys(text)
+    if any(key == DEMO_SECRET or len(set(key)) == 1 for _, key in keys):
+        raise ValueError("holds a well-known key; make one with: openssl rand -base64 32 | tr '+/' '-_'")
+    return keys
+
+
+def _domain(text: str) -> str:
+    name = text.lower().rstrip(".")
+    labels = name.split(".")
+    well_formed = all(
+        label.replace("-", "").isalnum() and label.isascii() and label.strip("-") == label for label in labels
+    )
+    if not well_formed or labels[-1].isdigit():
+        raise ValueError("must be a host name without scheme or port, such as pay.example.com")
+    return name
+
+
+def _scheme(text: str) -> str:
+    if text not in {"http", "https"}:
+        raise ValueError("must be https, or http in the demo and test profiles")
+    return text
+
+
+def _https(text: str) -> str:
+    if text != "https":
+        raise ValueError("must be https: plain http is for the demo and test profiles only")
+    return text
+
+
+def _bind(text: str) -> str:
+    if any(character.isspace() or character in "/@" for character in text):
+        raise ValueError("must be an address to listen on, such as 127.0.0.1, 0.0.0.0 or ::")
+    return text
+
+
+def _between(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+_port: Final = _between(1, _LARGEST_PORT)
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("must be networks separated by commas, such as 10.0.0.0/8,fd00::/8") from None
+
+
+def _log_level(text: str) -> str:
+    level = text.lower()
+    if level not in _LOG_LEVELS:
+        raise ValueError(f"must be one of {', '.join(_LOG_LEVELS)}")
+    return level
