@@ -11,7 +11,8 @@ from markupsafe import Markup
 # A template gets one variable, `page`, and the globals `_`, `ngettext`, `pgettext` (the customer's language,
 # autoescaped) and `asset(name)` (the hashed URL of a source named in Vite's manifest). Invoice pages are
 # rendered once per state and cached: the nonce is filled in afterwards, so every use of `page.nonce` belongs
-# into <head>, and nothing in a template may depend on the request.
+# into <head>, and nothing in a template may depend on the request. The policy allows scripts and <style>
+# elements with the nonce and files of this host; style attributes and inline handlers are refused.
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ class Brand:
 class Status:
     """State of payment: `state` is the stable key (a CSS hook), `word` what is read, `icon` the drawing.
 
-    States: due, overdue, partly_paid, processing, paid, void, written_off. Icons: clock, alert, half, hourglass,
-    check, cross, minus.
+    States: due, overdue, partly_paid, processing, paid, void, written_off.
+    Icons: clock, alert, half, hourglass, check, cross, minus.
     """
 
     state: str
@@ -71,8 +72,8 @@ class Day:
 class Amounts:
     """Sums with their currency, ready to print.
 
-    `paid` and `held` are empty when they are zero: then the page has no row for them. `due_exact` is the plain
-    decimal for copying ("1234.50"). `due` never is below zero; what was paid too much is in `credit`.
+    `paid` and `held` are empty when they are zero: then the page has no row for them. `due_exact` is the
+    plain decimal for copying ("1234.50"). `due` is never below zero: what was paid too much is in `credit`.
     """
 
     due: str
@@ -86,7 +87,7 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One labelled fact: buyer reference, purchase order, contract, project, customer …"""
+    """One labelled fact: buyer reference, purchase order, contract, project, customer."""
 
     label: str
     value: str
@@ -141,8 +142,8 @@ class PageModel:
 class Notice:
     """What `not_found.html.jinja` and `error.html.jinja` print: neutral, of no workspace, without a nonce.
 
-    `status` is the HTTP status, `key` its stable code ("not_found", "throttled" …), `request_id` empty where the
-    page must be the same bytes for everybody. These pages use no script and no inline style.
+    `status` is the HTTP status, `key` its stable code ("not_found", "throttled" …), `request_id` is empty
+    where the page must be the same bytes for everybody. These pages use no script and no inline style.
     """
 
     language: str
