@@ -106,8 +106,18 @@ class Period(Value):
     end: dt.date | None = None
 
 
+class Attribute(Value):
+    """A property of an item (BG-32), such as its colour."""
+
+    name: str
+    value: str
+
+
 class Line(Value):
-    """One line (BG-25). Price is in major units per `base_quantity` units; unit is UN/ECE Rec. 20."""
+    """One line (BG-25). Price is in major units per `base_quantity` units; unit is UN/ECE Rec. 20.
+
+    `price_discount` was already taken off `unit_price` (BT-147): it is told, never computed with.
+    """
 
     name: str
     quantity: Decimal
@@ -121,6 +131,15 @@ class Line(Value):
     item_number: str = ""
     note: str = ""
     period: Period | None = None
+    price_discount: Decimal = Decimal(0)
+    order_line: str = ""
+    object_identifier: str = ""
+    accounting_reference: str = ""
+    buyer_item_number: str = ""
+    standard_item_number: str = ""
+    classifications: tuple[str, ...] = ()
+    origin_country: str = ""
+    attributes: tuple[Attribute, ...] = ()
 
 
 class Transfer(Value):
@@ -131,6 +150,29 @@ class Transfer(Value):
     bic: str = ""
     bank: str = ""
     reference: str = ""
+
+
+class Card(Value):
+    """The payment card that was charged (BG-18): only the last digits of its number."""
+
+    number: str
+    holder: str = ""
+
+
+class Debit(Value):
+    """A direct debit the seller will make (BG-19)."""
+
+    mandate: str = ""
+    creditor: str = ""
+    account: str = ""
+
+
+class Delivery(Value):
+    """Where and to whom it was delivered (BG-13)."""
+
+    name: str = ""
+    location: str = ""
+    address: Address = Address()
 
 
 class Attachment(Value):
@@ -151,7 +193,11 @@ class Exemption(Value):
 
 
 class Content(Value):
-    """Everything one version of an invoice says, except its number, which is given at issue."""
+    """Everything one version of an invoice says, except its number, which is given at issue.
+
+    `tax_in_tax_currency` is the tax in the currency the seller accounts it in (BT-6, BT-111): told, never
+    computed with. `payment_means` are the seller's own words for them (BT-82).
+    """
 
     currency: str
     seller: Party
@@ -177,3 +223,17 @@ class Content(Value):
     payment_terms: str = ""
     transfers: tuple[Transfer, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    tax_point_date: dt.date | None = None
+    tax_currency: str = ""
+    tax_in_tax_currency: Decimal | None = None
+    payee: Party | None = None
+    tax_representative: Party | None = None
+    delivery: Delivery | None = None
+    card: Card | None = None
+    debit: Debit | None = None
+    payment_means: tuple[str, ...] = ()
+    tender: str = ""
+    receiving_advice: str = ""
+    despatch_advice: str = ""
+    object_identifier: str = ""
+    accounting_reference: str = ""

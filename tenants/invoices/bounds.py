@@ -1,0 +1,57 @@
+"""How large the numbers of an invoice may be, so that nothing overflows a column or eats the memory."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from kernel.errors import Invalid
+
+if TYPE_CHECKING:
+    from kernel.money import Currency
+
+MAX_LINES: Final = 5_000
+MAX_LINE_ADJUSTMENTS: Final = 100
+MAX_DOCUMENT_ADJUSTMENTS: Final = 1_000
+# A thousandth of what a bigint holds and a ninth of what a browser's number holds exactly: sums of many
+# invoices still fit.
+MAX_MINOR: Final = 10**15
+# Of any quantity, price, percentage or amount, in digits.
+MAX_WHOLE_DIGITS: Final = 15
+MAX_PLACES: Final = 20
+
+
+def exact(value: Decimal, field: str, line: int | None = None) -> Fraction:
+    """Return the number as an exact fraction.
+
+    Raises Invalid("invoice.number") if it is not finite or has more than 15 digits before or 20 after the
+    point; TypeError if it is not a Decimal.
+    """
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{field} is a Decimal, not {type(value).__name__}")
+    if not value.is_finite():
+        raise _no_number(field, line)
+    if not value:
+        return Fraction(0)
+    # Looked at before the conversion, which would write out every zero of 1e999999.
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -MAX_PLACES or value.adjusted() >= MAX_WHOLE_DIGITS:
+        raise _no_number(field, line)
+    return Fraction(value)
+
+
+def exact_minor(value: Decimal, of: Currency, field: str, line: int | None = None) -> int:
+    """Return an amount in major units as minor units; Invalid("money.inexact") if that needs rounding."""
+    minor = exact(value, field, line) * 10**of.digits
+    if minor.denominator != 1:
+        text = f"{field} {value:f} has more than the {of.digits} decimal digits of {of.code}."
+        raise Invalid("money.inexact", text, field=field, line=line, currency=of.code)
+    return minor.numerator
+
+
+def _no_number(field: str, line: int | None) -> Invalid:
+    text = (
+        f"{field} is a number with at most {MAX_WHOLE_DIGITS} digits before and {MAX_PLACES} after the point."
+    )
+    return Invalid("invoice.number", text, field=field, line=line)

@@ -1,0 +1,42 @@
+"""Exact rounding and sharing out in whole minor units, over fractions: never a float, never rounded twice."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def half_up(value: Fraction) -> int:
+    """Round to a whole number, halves away from zero, as commerce and EN 16931 do."""
+    size = math.floor(abs(value) + Fraction(1, 2))
+    return -size if value < 0 else size
+
+
+def base_of_gross(gross: int, rate: Fraction) -> int:
+    """Return the base that, with half-up tax at `rate` (0 to 1) on it, comes nearest to `gross`.
+
+    Base plus tax grows by one or two units with each unit of the base, so that it misses at most one
+    unit; of two bases equally near, the one nearest to gross / (1 + rate) is taken, halves away from zero.
+    """
+    first = half_up(gross / (1 + rate))
+    return min((first, first - 1, first + 1), key=lambda base: abs(gross - base - half_up(base * rate)))
+
+
+def apportion(total: int, shares: Sequence[Fraction]) -> list[int]:
+    """Share `total` out in whole units, each near its exact share, by largest remainder.
+
+    Every result is the floor of its share or one more, as long as `total` is the rounded sum of the
+    shares. Of equal remainders the earlier one gets the unit: the same input always gives the same result.
+    """
+    whole = [math.floor(share) for share in shares]
+    order = sorted(range(len(shares)), key=lambda place: whole[place] - shares[place])
+    left = total - sum(whole)
+    if not 0 <= left <= len(shares):
+        raise ValueError(f"{total} is not the rounded sum of the shares")
+    for place in order[:left]:
+        whole[place] += 1
+    return whole

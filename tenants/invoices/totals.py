@@ -1,0 +1,315 @@
+"""What an invoice comes to: the arithmetic of EN 16931 over the values of one version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final
+
+from kernel.errors import Invalid
+from kernel.money import Currency, Money, currency
+
+from tenants.invoices.bounds import (
+    MAX_DOCUMENT_ADJUSTMENTS,
+    MAX_LINE_ADJUSTMENTS,
+    MAX_LINES,
+    MAX_MINOR,
+    exact,
+    exact_minor,
+)
+from tenants.invoices.content import Adjustment, Content, Line, PriceBasis, Tax, TaxCategory
+from tenants.invoices.rounding import apportion, base_of_gross, half_up
+
+# VAT categories whose rate is 0 by their nature (BR-Z-05, BR-E-05, BR-AE-05, BR-IC-05, BR-G-05, BR-O-05).
+UNTAXED: Final = frozenset(
+    {
+        TaxCategory.ZERO,
+        TaxCategory.EXEMPT,
+        TaxCategory.REVERSE_CHARGE,
+        TaxCategory.INTRA_COMMUNITY,
+        TaxCategory.EXPORT,
+        TaxCategory.OUTSIDE_SCOPE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LineTotal:
+    """What one line comes to.
+
+    `gross` (price x quantity, rounded once), `adjustments` (never signed; the content says which are
+    charges) and `amount`, their sum, are as priced: with tax where the prices contain it. `net` is without
+    tax in any case (BT-131), so that the nets of all lines sum to `line_total`.
+    """
+
+    gross: Money
+    adjustments: tuple[Money, ...]
+    amount: Money
+    net: Money
+
+
+@dataclass(frozen=True, slots=True)
+class TaxSubtotal:
+    """The tax of one category and rate (BG-23): `amount` is half-up of `base` x rate."""
+
+    tax: Tax
+    base: Money
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Every amount of one invoice, all in `currency`; they add up exactly (BR-CO-10 to BR-CO-17).
+
+    `adjustments` are the document's allowances and charges without tax, in the order of the content;
+    `adjustment_amounts` the same as priced. `rounding` holds the content's own rounding and, with
+    tax-inclusive prices, what no net can express. `payable` is negative when the seller owes.
+    """
+
+    currency: Currency
+    lines: tuple[LineTotal, ...]
+    adjustments: tuple[Money, ...]
+    adjustment_amounts: tuple[Money, ...]
+    line_total: Money
+    allowance_total: Money
+    charge_total: Money
+    tax_exclusive: Money
+    subtotals: tuple[TaxSubtotal, ...]
+    tax_total: Money
+    tax_inclusive: Money
+    prepaid: Money
+    rounding: Money
+    payable: Money
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """An amount as priced: a line's or, signed, a document adjustment's, with the tax it bears."""
+
+    tax: Tax
+    minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """One tax category and rate: base and tax in minor units, and what they miss of the priced sum."""
+
+    tax: Tax
+    base: int
+    amount: int
+    missing: int
+
+
+def totals(content: Content) -> Totals:
+    """Compute what the content comes to, in minor units of its currency (EN 16931-1, 6.4 and 7).
+
+    A line's price x quantity is rounded once, half-up and away from zero; percentages become amounts
+    rounded the same way; tax is computed per category and rate on the sum of the nets. With tax-inclusive
+    prices, `payable` is the sum of the amounts as priced, less what was prepaid, plus the content's own
+    rounding: per category and rate the base is the one whose sum with its tax comes nearest to the
+    priced sum, the nets are shared out by largest remainder, and the last unit that may be missing is
+    rounding of the document (BT-114).
+
+    Raises Invalid: `invoice.too_large` (an amount beyond 10^15 minor units), `invoice.too_many_lines`
+    (5,000), `invoice.too_many_adjustments` (100 on a line, 1,000 on the document), `invoice.number` (not
+    finite, or beyond 15 digits before and 20 after the point), `invoice.negative_price`,
+    `invoice.base_quantity` (not above zero), `invoice.tax_rate` (outside 0 to 100, or not of its
+    category), `invoice.adjustment` (neither amount nor percent, or both and they disagree),
+    `invoice.adjustment_tax` (missing on the document), `money.inexact` (an amount with more digits than
+    the currency), `currency.unknown`. Data names the field and, where there is one, the line (from 1).
+    """
+    of = currency(content.currency)
+    _check_counts(content)
+    drawn = [_line(line, number, of) for number, line in enumerate(content.lines, 1)]
+    line_sum = sum(minor for _, _, minor in drawn)
+    fixed = [
+        _adjusted(adjustment, line_sum, of, f"adjustments[{index}]", None)
+        for index, adjustment in enumerate(content.adjustments)
+    ]
+    priced = [_Priced(line.tax, minor) for line, (_, _, minor) in zip(content.lines, drawn, strict=True)]
+    priced += [
+        _Priced(_tax_of(adjustment), _signed(adjustment, minor))
+        for adjustment, minor in zip(content.adjustments, fixed, strict=True)
+    ]
+    groups = _groups(priced, content.prices)
+    nets = _nets(priced, groups, content.prices)
+    lines = tuple(
+        LineTotal(
+            _money(gross, of),
+            tuple(_money(each, of) for each in adjustments),
+            _money(minor, of),
+            _money(net, of),
+        )
+        for (gross, adjustments, minor), net in zip(drawn, nets, strict=False)
+    )
+    return _sum_up(content, of, lines, tuple(fixed), nets[len(lines) :], groups)
+
+
+def _sum_up(
+    content: Content,
+    of: Currency,
+    lines: tuple[LineTotal, ...],
+    fixed: tuple[int, ...],
+    adjustment_nets: list[int],
+    groups: list[_Group],
+) -> Totals:
+    allowances = -sum(
+        net for one, net in zip(content.adjustments, adjustment_nets, strict=True) if not one.is_charge
+    )
+    charges = sum(net for one, net in zip(content.adjustments, adjustment_nets, strict=True) if one.is_charge)
+    line_total = sum(line.net.minor for line in lines)
+    exclusive = line_total - allowances + charges
+    tax = sum(group.amount for group in groups)
+    prepaid = exact_minor(content.prepaid, of, "prepaid")
+    rounding = exact_minor(content.rounding, of, "rounding") + sum(group.missing for group in groups)
+    return Totals(
+        currency=of,
+        lines=lines,
+        adjustments=tuple(
+            _money(_signed(one, net), of)
+            for one, net in zip(content.adjustments, adjustment_nets, strict=True)
+        ),
+        adjustment_amounts=tuple(_money(minor, of) for minor in fixed),
+        line_total=_money(line_total, of),
+        allowance_total=_money(allowances, of),
+        charge_total=_money(charges, of),
+        tax_exclusive=_money(exclusive, of),
+        subtotals=tuple(
+            TaxSubtotal(group.tax, _money(group.base, of), _money(group.amount, of)) for group in groups
+        ),
+        tax_total=_money(tax, of),
+        tax_inclusive=_money(exclusive + tax, of),
+        prepaid=_money(prepaid, of),
+        rounding=_money(rounding, of),
+        payable=_money(exclusive + tax - prepaid + rounding, of),
+    )
+
+
+def _check_counts(content: Content) -> None:
+    if len(content.lines) > MAX_LINES:
+        raise Invalid(
+            "invoice.too_many_lines",
+            f"An invoice holds at most {MAX_LINES:,} lines.",
+            lines=len(content.lines),
+            most=MAX_LINES,
+        )
+    most = max((len(line.adjustments) for line in content.lines), default=0)
+    if most > MAX_LINE_ADJUSTMENTS or len(content.adjustments) > MAX_DOCUMENT_ADJUSTMENTS:
+        text = (
+            f"At most {MAX_LINE_ADJUSTMENTS} allowances and charges on a line, "
+            f"{MAX_DOCUMENT_ADJUSTMENTS:,} on the document."
+        )
+        raise Invalid("invoice.too_many_adjustments", text, line=most, document=len(content.adjustments))
+
+
+def _line(line: Line, number: int, of: Currency) -> tuple[int, tuple[int, ...], int]:
+    """Return gross, the amounts of the adjustments, and their sum, as priced."""
+    quantity = exact(line.quantity, "quantity", number)
+    price = exact(line.unit_price, "unit_price", number)
+    if price < 0:
+        text = f"Line {number}: a price is never negative; a negative line has a negative quantity (BR-27)."
+        raise Invalid("invoice.negative_price", text, line=number, field="unit_price")
+    base_quantity = exact(line.base_quantity, "base_quantity", number)
+    if base_quantity <= 0:
+        text = f"Line {number}: the quantity a price is for is above zero."
+        raise Invalid("invoice.base_quantity", text, line=number, field="base_quantity")
+    check_rate(line.tax, "tax", number)
+    gross = half_up(quantity * price / base_quantity * 10**of.digits)
+    _money(gross, of)
+    amounts = tuple(
+        _adjusted(adjustment, gross, of, f"adjustments[{index}]", number)
+        for index, adjustment in enumerate(line.adjustments)
+    )
+    changes = sum(_signed(one, minor) for one, minor in zip(line.adjustments, amounts, strict=True))
+    return gross, amounts, gross + changes
+
+
+def _adjusted(adjustment: Adjustment, default_base: int, of: Currency, field: str, line: int | None) -> int:
+    """Return the amount of an allowance or a charge in minor units, without the sign it counts with."""
+    amount = None if adjustment.amount is None else exact_minor(adjustment.amount, of, field, line)
+    computed = None
+    if adjustment.percent is not None:
+        computed = percentage(adjustment.percent, adjustment.base, default_base, of, field, line)
+    minor = computed if amount is None else amount
+    if minor is None or (computed is not None and computed != minor):
+        why = "neither an amount nor a percentage" if minor is None else "a percentage that is not its amount"
+        raise Invalid("invoice.adjustment", f"An allowance or charge has {why}.", field=field, line=line)
+    _money(minor, of)
+    return minor
+
+
+def percentage(
+    percent: Decimal,
+    base: Decimal | None,
+    default_base: int,
+    of: Currency,
+    field: str,
+    line: int | None = None,
+) -> int:
+    """Return percent of `base` (major units), else of `default_base` (minor units), half-up in minor units."""
+    share = exact(percent, field, line) / 100
+    if base is None:
+        return half_up(share * default_base)
+    return half_up(share * exact(base, field, line) * 10**of.digits)
+
+
+def check_rate(tax: Tax, field: str, line: int | None = None) -> Fraction:
+    """Return the rate as a fraction of 1; Invalid("invoice.tax_rate") if its category cannot have it."""
+    rate = exact(tax.rate, field, line)
+    wrong = rate != 0 if tax.category in UNTAXED else not 0 <= rate <= 100
+    if wrong or (tax.category is TaxCategory.STANDARD and rate == 0):
+        text = f"{tax.rate:f} % is no rate of tax category {tax.category.value}."
+        raise Invalid("invoice.tax_rate", text, field=field, line=line, category=tax.category.value)
+    return rate / 100
+
+
+def _tax_of(adjustment: Adjustment) -> Tax:
+    if adjustment.tax is None:
+        text = "An allowance or charge on the document needs a tax category (BR-32, BR-37)."
+        raise Invalid("invoice.adjustment_tax", text, reason=adjustment.reason)
+    check_rate(adjustment.tax, "adjustments")
+    return adjustment.tax
+
+
+def _groups(priced: list[_Priced], prices: PriceBasis) -> list[_Group]:
+    """Sum up per category and rate, in the order in which they first appear."""
+    sums: dict[Tax, int] = {}
+    for each in priced:
+        sums[each.tax] = sums.get(each.tax, 0) + each.minor
+    groups = []
+    for tax, total in sums.items():
+        rate = check_rate(tax, "tax")
+        base = total if prices is PriceBasis.EXCLUSIVE else base_of_gross(total, rate)
+        amount = half_up(base * rate)
+        missing = 0 if prices is PriceBasis.EXCLUSIVE else total - base - amount
+        groups.append(_Group(tax, base, amount, missing))
+    return groups
+
+
+def _nets(priced: list[_Priced], groups: list[_Group], prices: PriceBasis) -> list[int]:
+    """Return what each priced amount is without tax; per group the nets sum to its base exactly."""
+    if prices is PriceBasis.EXCLUSIVE:
+        return [each.minor for each in priced]
+    nets = [0] * len(priced)
+    members: dict[Tax, list[int]] = {}
+    for place, each in enumerate(priced):
+        members.setdefault(each.tax, []).append(place)
+    for group in groups:
+        places = members[group.tax]
+        divisor = 1 + check_rate(group.tax, "tax")
+        shares = apportion(group.base, [priced[place].minor / divisor for place in places])
+        for place, share in zip(places, shares, strict=True):
+            nets[place] = share
+    return nets
+
+
+def _signed(adjustment: Adjustment, minor: int) -> int:
+    return minor if adjustment.is_charge else -minor
+
+
+def _money(minor: int, of: Currency) -> Money:
+    if abs(minor) > MAX_MINOR:
+        text = f"An amount of the invoice is beyond {MAX_MINOR:,} minor units of {of.code}."
+        raise Invalid("invoice.too_large", text, currency=of.code)
+    return Money(minor, of)
