@@ -43,7 +43,7 @@ def exact(value: Decimal, field: str, line: int | None = None) -> Fraction:
 
 def exact_minor(value: Decimal, of: Currency, field: str, line: int | None = None) -> int:
     """Return an amount in major units as minor units; Invalid("money.inexact") if that needs rounding."""
-    minor = exact(value, field, line) * 10**of.digits
+    minor: Fraction = exact(value, field, line) * 10**of.digits
     if minor.denominator != 1:
         text = f"{field} {value:f} has more than the {of.digits} decimal digits of {of.code}."
         raise Invalid("money.inexact", text, field=field, line=line, currency=of.code)

@@ -47,14 +47,14 @@ class DocumentType(StrEnum):
     CONSTRUCTION_FINAL = "877"
 
 
-class Tax(Value):
+class Tax(Value, frozen=True):
     """Tax category and rate in percent (19 means 19 %); a rate is 0 where the category has none."""
 
     category: TaxCategory
     rate: Decimal = Decimal(0)
 
 
-class Address(Value):
+class Address(Value, frozen=True):
     """A postal address; `country` is ISO 3166-1 alpha-2."""
 
     street: str = ""
@@ -66,7 +66,7 @@ class Address(Value):
     country: str = ""
 
 
-class Party(Value):
+class Party(Value, frozen=True):
     """Seller or buyer (BG-4, BG-7)."""
 
     name: str
@@ -82,7 +82,7 @@ class Party(Value):
     email: str = ""
 
 
-class Adjustment(Value):
+class Adjustment(Value, frozen=True):
     """An allowance (discount) or a charge, on a line or on the document (BG-20, 21, 27, 28).
 
     Exactly one of `amount` (in major units of the currency) and `percent` is set by those who write
@@ -99,21 +99,21 @@ class Adjustment(Value):
     tax: Tax | None = None
 
 
-class Period(Value):
+class Period(Value, frozen=True):
     """A period of days, both ends included."""
 
     start: dt.date | None = None
     end: dt.date | None = None
 
 
-class Attribute(Value):
+class Attribute(Value, frozen=True):
     """A property of an item (BG-32), such as its colour."""
 
     name: str
     value: str
 
 
-class Line(Value):
+class Line(Value, frozen=True):
     """One line (BG-25). Price is in major units per `base_quantity` units; unit is UN/ECE Rec. 20.
 
     `price_discount` was already taken off `unit_price` (BT-147): it is told, never computed with.
@@ -142,7 +142,7 @@ class Line(Value):
     attributes: tuple[Attribute, ...] = ()
 
 
-class Transfer(Value):
+class Transfer(Value, frozen=True):
     """One account to pay to by bank transfer (BG-17)."""
 
     account: str
@@ -152,14 +152,14 @@ class Transfer(Value):
     reference: str = ""
 
 
-class Card(Value):
+class Card(Value, frozen=True):
     """The payment card that was charged (BG-18): only the last digits of its number."""
 
     number: str
     holder: str = ""
 
 
-class Debit(Value):
+class Debit(Value, frozen=True):
     """A direct debit the seller will make (BG-19)."""
 
     mandate: str = ""
@@ -167,7 +167,7 @@ class Debit(Value):
     account: str = ""
 
 
-class Delivery(Value):
+class Delivery(Value, frozen=True):
     """Where and to whom it was delivered (BG-13)."""
 
     name: str = ""
@@ -175,7 +175,7 @@ class Delivery(Value):
     address: Address = Address()
 
 
-class Attachment(Value):
+class Attachment(Value, frozen=True):
     """A supporting document named by the invoice (BG-24): its name and what it is; no bytes."""
 
     identifier: str
@@ -184,7 +184,7 @@ class Attachment(Value):
     url: str = ""
 
 
-class Exemption(Value):
+class Exemption(Value, frozen=True):
     """Why a tax category carries no tax (BT-120, BT-121)."""
 
     category: TaxCategory
@@ -192,7 +192,7 @@ class Exemption(Value):
     reason_code: str = ""
 
 
-class Content(Value):
+class Content(Value, frozen=True):
     """Everything one version of an invoice says, except its number, which is given at issue.
 
     `tax_in_tax_currency` is the tax in the currency the seller accounts it in (BT-6, BT-111): told, never

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
-from typing import Final
 
 from kernel.errors import Invalid
 from kernel.money import Currency, Money, currency
-
 from tenants.invoices.bounds import (
     MAX_DOCUMENT_ADJUSTMENTS,
     MAX_LINE_ADJUSTMENTS,
@@ -18,20 +15,9 @@ from tenants.invoices.bounds import (
     exact,
     exact_minor,
 )
-from tenants.invoices.content import Adjustment, Content, Line, PriceBasis, Tax, TaxCategory
+from tenants.invoices.content import Adjustment, Content, Line, PriceBasis, Tax
 from tenants.invoices.rounding import apportion, base_of_gross, half_up
-
-# VAT categories whose rate is 0 by their nature (BR-Z-05, BR-E-05, BR-AE-05, BR-IC-05, BR-G-05, BR-O-05).
-UNTAXED: Final = frozenset(
-    {
-        TaxCategory.ZERO,
-        TaxCategory.EXEMPT,
-        TaxCategory.REVERSE_CHARGE,
-        TaxCategory.INTRA_COMMUNITY,
-        TaxCategory.EXPORT,
-        TaxCategory.OUTSIDE_SCOPE,
-    }
-)
+from tenants.invoices.taxes import check_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +129,15 @@ def totals(content: Content) -> Totals:
         )
         for (gross, adjustments, minor), net in zip(drawn, nets, strict=False)
     )
-    return _sum_up(content, of, lines, tuple(fixed), nets[len(lines) :], groups)
+    return _sum_up(
+        content, of, lines=lines, fixed=tuple(fixed), adjustment_nets=nets[len(lines) :], groups=groups
+    )
 
 
 def _sum_up(
     content: Content,
     of: Currency,
+    *,
     lines: tuple[LineTotal, ...],
     fixed: tuple[int, ...],
     adjustment_nets: list[int],
@@ -230,7 +219,7 @@ def _adjusted(adjustment: Adjustment, default_base: int, of: Currency, field: st
     amount = None if adjustment.amount is None else exact_minor(adjustment.amount, of, field, line)
     computed = None
     if adjustment.percent is not None:
-        computed = percentage(adjustment.percent, adjustment.base, default_base, of, field, line)
+        computed = percentage(adjustment.percent, adjustment.base, default_base, of, field=field, line=line)
     minor = computed if amount is None else amount
     if minor is None or (computed is not None and computed != minor):
         why = "neither an amount nor a percentage" if minor is None else "a percentage that is not its amount"
@@ -244,24 +233,15 @@ def percentage(
     base: Decimal | None,
     default_base: int,
     of: Currency,
+    *,
     field: str,
     line: int | None = None,
 ) -> int:
-    """Return percent of `base` (major units), else of `default_base` (minor units), half-up in minor units."""
+    """Return percent of `base` (major units), else of `default_base` (minor), half-up in minor units."""
     share = exact(percent, field, line) / 100
     if base is None:
         return half_up(share * default_base)
     return half_up(share * exact(base, field, line) * 10**of.digits)
-
-
-def check_rate(tax: Tax, field: str, line: int | None = None) -> Fraction:
-    """Return the rate as a fraction of 1; Invalid("invoice.tax_rate") if its category cannot have it."""
-    rate = exact(tax.rate, field, line)
-    wrong = rate != 0 if tax.category in UNTAXED else not 0 <= rate <= 100
-    if wrong or (tax.category is TaxCategory.STANDARD and rate == 0):
-        text = f"{tax.rate:f} % is no rate of tax category {tax.category.value}."
-        raise Invalid("invoice.tax_rate", text, field=field, line=line, category=tax.category.value)
-    return rate / 100
 
 
 def _tax_of(adjustment: Adjustment) -> Tax:
