@@ -287,7 +287,7 @@ def _postmaster_state(data: Path) -> str:
         lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
     except OSError:
         return ""
-    return lines[7].strip() if len(lines) > 7 else ""  # noqa: PLR2004  -- line 8 is the status
+    return lines[7].strip() if len(lines) > 7 else ""  # line 8 is the status
 
 
 def _end_leftover(data: Path, pid_file: str) -> None:
