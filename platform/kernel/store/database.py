@@ -1,0 +1,140 @@
+"""One database as one role: opens units of work bound to a workspace, and repeats those that collided."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+from uuid import UUID
+
+import asyncpg
+
+from kernel.errors import Unavailable
+from kernel.store.pool import PATIENCE_S, Pool
+from kernel.store.unit import UnitOfWork
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from kernel.ids import WorkspaceId
+
+ATTEMPTS: Final = 3
+_PAUSE_S: Final = 0.01
+
+_T = TypeVar("_T")
+
+
+class Isolation(StrEnum):
+    """How strictly a unit of work is kept apart from others; Postgres' default is READ COMMITTED."""
+
+    READ_COMMITTED = "READ COMMITTED"
+    REPEATABLE_READ = "REPEATABLE READ"
+    SERIALIZABLE = "SERIALIZABLE"
+
+
+class Database:
+    """Connections to one database as one role. Open it once per process and role; close it at the end."""
+
+    __slots__ = ("_pool", "name")
+
+    def __init__(self, pool: Pool, name: str) -> None:
+        self._pool = pool
+        self.name = name
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        size: int = 10,
+        name: str = "portal",
+        prepared: bool = True,
+        patience_s: float = PATIENCE_S,
+    ) -> Self:
+        """Connect once, to know that it works, and return the database.
+
+        `size` bounds the connections; `name` is what pg_stat_activity shows; `prepared` False is for a PgBouncer in
+        transaction mode without max_prepared_statements; `patience_s` bounds the wait for a free connection.
+        Raises Unavailable("store.unavailable").
+        """
+        pool = Pool(url, size=size, name=name, prepared=prepared, patience_s=patience_s)
+        pool.take_back(await pool.lend(), sound=True)
+        return cls(pool, name)
+
+    async def close(self) -> None:
+        """Close the connections; those still in use are cut off when they come back."""
+        await self._pool.close()
+
+    def scope(
+        self, workspace_id: WorkspaceId | UUID, *, read_only: bool = False, isolation: Isolation | None = None
+    ) -> UnitOfWork:
+        """Return the unit of work that sees and writes the rows of one workspace only.
+
+        BEGIN and the binding travel in one round trip. Entering raises Nested inside another unit of work and
+        Unavailable("store.unavailable" | "store.busy"); leaving commits, or rolls back after an exception.
+        """
+        return self._unit(str(_checked(workspace_id)), workspace_id, read_only=read_only, isolation=isolation)
+
+    def unbound(self, *, read_only: bool = False) -> UnitOfWork:
+        """Return a unit of work bound to no workspace: every table of tenants' rows raises, definer functions work."""
+        return self._unit("", None, read_only=read_only, isolation=None)
+
+    async def run(
+        self,
+        workspace_id: WorkspaceId | UUID,
+        work: Callable[[], Awaitable[_T]],
+        *,
+        isolation: Isolation | None = None,
+    ) -> _T:
+        """Run `work` in a scope; again, at most three times in all, when Postgres could not serialise it.
+
+        `work` must do nothing but statements: it may run more than once. Raises Unavailable("store.contended").
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self.scope(workspace_id, isolation=isolation):
+                    return await work()
+            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
+                if attempt == ATTEMPTS:
+                    message = "Too many changes to the same thing at once."
+                    raise Unavailable("store.contended", message, attempts=ATTEMPTS) from error
+                await asyncio.sleep(_PAUSE_S * attempt)
+        raise AssertionError
+
+    @property
+    def size(self) -> int:
+        """The most connections there will be."""
+        return self._pool.size
+
+    @property
+    def in_use(self) -> int:
+        """How many connections are in units of work now."""
+        return self._pool.lent
+
+    @property
+    def waiting(self) -> int:
+        """How many units of work wait for a connection now."""
+        return self._pool.waiting
+
+    def _unit(
+        self,
+        setting: str,
+        workspace_id: WorkspaceId | UUID | None,
+        *,
+        read_only: bool,
+        isolation: Isolation | None,
+    ) -> UnitOfWork:
+        begin = "BEGIN"
+        if isolation is not None:
+            begin += f" ISOLATION LEVEL {isolation.value}"
+        if read_only:
+            begin += " READ ONLY"
+        # The simple protocol takes both statements in one trip. A UUID's text holds nothing to quote.
+        return UnitOfWork(self._pool, f"{begin}; SET LOCAL app.workspace = '{setting}'", workspace_id)
+
+
+def _checked(workspace_id: UUID) -> UUID:
+    if not isinstance(workspace_id, UUID):
+        message = f"A workspace id is a UUID, not {type(workspace_id).__name__}."
+        raise TypeError(message)
+    return workspace_id

@@ -1,0 +1,83 @@
+"""The one Piccolo engine that every table names: it owns nothing and runs only in the open unit of work."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from piccolo.engine.base import BaseTransaction, Engine
+
+from kernel.store.faults import NotOffered
+from kernel.store.unit import current
+
+if TYPE_CHECKING:
+    from piccolo.querystring import QueryString
+
+_OLDEST_POSTGRES: Final = 16
+
+
+class BoundEngine(Engine[BaseTransaction]):
+    """Runs Piccolo's queries on the connection of the open unit of work; refuses every way around it."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        # Not Piccolo's own initialiser: it would run an event loop at import to ask a server for its version.
+        self.engine_type = "postgres"
+        self.min_version_number = _OLDEST_POSTGRES
+        self.log_queries = False
+        self.log_responses = False
+        self.query_id = 0
+        self.current_transaction = ContextVar("piccolo_transaction", default=None)
+
+    async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> list[Any]:  # noqa: FBT001, FBT002
+        """Run a query in the open unit of work; raises Unbound or WrongTask."""
+        sql, args = querystring.compile_string(engine_type=self.engine_type)
+        return await current().connection().fetch(sql, *args)
+
+    async def run_ddl(self, ddl: str, in_pool: bool = True) -> list[Any]:  # noqa: FBT001, FBT002
+        """Run a statement of structure in the open unit of work; raises Unbound or WrongTask."""
+        return await current().connection().fetch(ddl)
+
+    def transform_response_to_dicts(self, results: list[Any]) -> list[dict[str, Any]]:
+        """Turn the driver's records into the dictionaries that Piccolo works on."""
+        return [dict(row) for row in results]
+
+    async def get_version(self) -> float:
+        """Return the oldest Postgres that is supported; asking the server is the migrations' business."""
+        return float(_OLDEST_POSTGRES)
+
+    def get_version_sync(self) -> float:
+        """Return the oldest Postgres that is supported."""
+        return float(_OLDEST_POSTGRES)
+
+    async def prep_database(self) -> None:
+        """Do nothing: migrations own the database's structure."""
+
+    async def batch(self, *args: object, **kwargs: object) -> NoReturn:
+        """Refuse: Piccolo would open a connection of its own, bound to no workspace."""
+        message = "batch() leaves the unit of work: page by key instead."
+        raise NotOffered(message)
+
+    def transaction(self, *args: object, **kwargs: object) -> NoReturn:
+        """Refuse: a nested transaction would silently join the outer one."""
+        message = "transaction() leaves the unit of work: use Database.scope, or savepoint() inside it."
+        raise NotOffered(message)
+
+    def atomic(self) -> NoReturn:
+        """Refuse: see `transaction`."""
+        message = "atomic() leaves the unit of work: use Database.scope."
+        raise NotOffered(message)
+
+    async def start_connection_pool(self, **kwargs: object) -> NoReturn:
+        """Refuse: connections belong to a Database."""
+        message = "The engine owns no connections: use Database.open."
+        raise NotOffered(message)
+
+    async def close_connection_pool(self) -> NoReturn:
+        """Refuse: connections belong to a Database."""
+        message = "The engine owns no connections: use Database.close."
+        raise NotOffered(message)
+
+
+BOUND: Final = BoundEngine()

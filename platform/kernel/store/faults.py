@@ -1,0 +1,66 @@
+"""What can go wrong between us and Postgres, in our own words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import asyncpg
+
+from kernel.errors import Unavailable
+
+if TYPE_CHECKING:
+    from kernel.store.pool import Connection
+
+#: SQLSTATE raised by app_workspace() when a statement touches tenants' rows with no workspace bound.
+UNBOUND_SQLSTATE: Final = "PW001"
+
+_AWAY: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+
+
+class StoreMisuse(RuntimeError):
+    """A mistake in our code, never in what somebody sent.
+
+    StoreMisuse
+    ├── Unbound        a statement outside any unit of work
+    ├── WrongTask      a unit of work used from a task that did not open it
+    ├── Nested         a unit of work opened inside another
+    ├── NotOffered     a way of Piccolo's that would leave the unit of work
+    └── Swallowed      an error of Postgres was caught inside the unit of work, which then could not commit
+    """
+
+
+class Unbound(StoreMisuse):
+    """A statement outside any unit of work."""
+
+
+class WrongTask(StoreMisuse):
+    """A unit of work used from a task that did not open it."""
+
+
+class Nested(StoreMisuse):
+    """A unit of work opened inside another one of the same task."""
+
+
+class NotOffered(StoreMisuse):
+    """A way of Piccolo's that would leave the unit of work: `batch`, `transaction`, `atomic`."""
+
+
+class Swallowed(StoreMisuse):
+    """An error of Postgres was caught inside the unit of work: nothing of it has been stored."""
+
+
+def is_away(error: BaseException, connection: Connection | None) -> bool:
+    """Tell whether the error means that Postgres is not there for us, rather than that we asked wrongly."""
+    if isinstance(error, _AWAY):
+        return True
+    lost = connection is None or connection.is_closed()
+    return lost and isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
+
+
+def unavailable(error: BaseException) -> Unavailable:
+    """Return the error that callers see; the cause keeps the driver's words for the log."""
+    return Unavailable("store.unavailable", "The database is not available.", cause=type(error).__name__)

@@ -1,0 +1,147 @@
+"""Row-level security from one generator: every table with a workspace_id gets the same policies and grants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from kernel.errors import Invalid
+from kernel.store.faults import UNBOUND_SQLSTATE
+from kernel.store.roles import APP, OWNER, SVC
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kernel.store.pool import Connection
+
+APP_POLICY: Final = "of_workspace"
+SVC_POLICY: Final = "of_service"
+ALL_RIGHTS: Final = "SELECT, INSERT, UPDATE, DELETE"
+#: Tables of the store itself that have no workspace, with what app may do there.
+OWN_TABLES: Final[Mapping[str, str]] = {"schema_migration": "SELECT"}
+
+# As Postgres writes it back. The sub-select makes it one evaluation a query instead of one a row.
+APP_RULE: Final = "(workspace_id = ( SELECT app_workspace() AS app_workspace))"
+
+# A plain SQL body, so that the planner inlines it: nothing is called at run time but current_setting.
+# The setting is NULL when it was never set on the connection and '' after the transaction that set it.
+FUNCTIONS: Final = f"""
+CREATE OR REPLACE FUNCTION app_unbound() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+    RAISE EXCEPTION 'no workspace is bound to this transaction' USING ERRCODE = '{UNBOUND_SQLSTATE}';
+END
+$$;
+CREATE OR REPLACE FUNCTION app_workspace() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN pg_catalog.current_setting('app.workspace', true) OPERATOR(pg_catalog.<>) ''
+                THEN pg_catalog.current_setting('app.workspace', true)::pg_catalog.uuid
+                ELSE public.app_unbound() END
+$$;
+"""
+
+_TABLES: Final = """
+SELECT c.relname AS name,
+       c.relrowsecurity AS enabled,
+       c.relforcerowsecurity AS forced,
+       EXISTS (SELECT FROM pg_attribute a
+               WHERE a.attrelid = c.oid AND a.attname = 'workspace_id' AND NOT a.attisdropped) AS scoped
+FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+ORDER BY c.relname
+"""
+_POLICIES: Final = """
+SELECT policyname AS name, permissive, roles::text[] AS roles, cmd, qual, with_check
+FROM pg_policies WHERE schemaname = 'public' AND tablename = $1
+"""
+_DEFINERS: Final = """
+SELECT p.oid::regprocedure::text AS signature, p.proowner::regrole::text AS owner,
+       EXISTS (SELECT FROM unnest(p.proconfig) s WHERE s LIKE 'search_path=%') AS pinned
+FROM pg_proc p
+WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+ORDER BY 1
+"""
+
+
+async def apply_policies(connection: Connection, *, unscoped: Mapping[str, str] | None = None) -> None:
+    """Bring policies, grants and owners of definer functions to what they must be; run as the owner.
+
+    Repeating it takes no lock on tables that are right already. `unscoped` is the explicit list of tables without
+    a workspace_id, each with the rights of app on it ("" for none). Raises Invalid("store.unlisted_table") and
+    Invalid("store.unpinned_function").
+    """
+    listed = {**OWN_TABLES, **(unscoped or {})}
+    for table in await connection.fetch(_TABLES):
+        name = _quoted(table["name"])
+        if table["scoped"]:
+            if not (table["enabled"] and table["forced"]):
+                await connection.execute(
+                    f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+                )
+            await _set_policies(connection, table["name"])
+            await _set_grants(connection, table["name"], {APP: ALL_RIGHTS, SVC: ALL_RIGHTS})
+        elif table["name"] in listed:
+            svc = "SELECT" if table["name"] in OWN_TABLES else ALL_RIGHTS
+            await _set_grants(connection, table["name"], {APP: listed[table["name"]], SVC: svc})
+        else:
+            message = (
+                f"Table {table['name']} has no workspace_id and is not on the list of those that need none."
+            )
+            raise Invalid("store.unlisted_table", message, table=table["name"])
+    await connection.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP}, {SVC}")
+    await _set_definers(connection)
+
+
+async def _set_policies(connection: Connection, table: str) -> None:
+    wanted = {
+        APP_POLICY: ("PERMISSIVE", [APP], "ALL", APP_RULE, APP_RULE),
+        SVC_POLICY: ("PERMISSIVE", [SVC], "ALL", "true", "true"),
+    }
+    found = {row["name"]: _shape(row) for row in await connection.fetch(_POLICIES, table)}
+    name = _quoted(table)
+    for policy in found:
+        if found[policy] != wanted.get(policy):
+            await connection.execute(f"DROP POLICY {_quoted(policy)} ON {name}")
+    for policy, (_, roles, _, using, check) in wanted.items():
+        if found.get(policy) != wanted[policy]:
+            await connection.execute(
+                f"CREATE POLICY {policy} ON {name} TO {roles[0]} USING ({using}) WITH CHECK ({check})"
+            )
+
+
+def _shape(row: Any) -> tuple[str, list[str], str, str, str]:  # noqa: ANN401  -- asyncpg.Record
+    return row["permissive"], list(row["roles"]), row["cmd"], row["qual"], row["with_check"]
+
+
+async def _set_grants(connection: Connection, table: str, wanted: Mapping[str, str]) -> None:
+    sql = """SELECT coalesce(string_agg(privilege_type, ', ' ORDER BY array_position(
+                 ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'], privilege_type)), '')
+             FROM pg_class c, aclexplode(c.relacl) a
+             WHERE c.oid = $1::text::regclass AND a.grantee = $2::text::regrole"""
+    name = _quoted(table)
+    for role, rights in wanted.items():
+        if await connection.fetchval(sql, name, role) == rights:
+            continue
+        await connection.execute(f"REVOKE ALL ON {name} FROM {role}")
+        if rights:
+            await connection.execute(f"GRANT {rights} ON {name} TO {role}")
+
+
+async def _set_definers(connection: Connection) -> None:
+    """Give definer functions to svc: owned by the owner, forced row-level security would call them unbound."""
+    functions = await connection.fetch(_DEFINERS)
+    # svc may own functions but not make them: it has the right only while one is handed over.
+    await connection.execute(f"GRANT CREATE ON SCHEMA public TO {SVC}")
+    for function in functions:
+        signature = function["signature"]
+        if not function["pinned"]:
+            message = f"Function {signature} is SECURITY DEFINER without a pinned search_path."
+            raise Invalid("store.unpinned_function", message, function=signature)
+        if function["owner"] == OWNER:
+            await connection.execute(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
+            await connection.execute(f"GRANT EXECUTE ON FUNCTION {signature} TO {APP}, {SVC}")
+            await connection.execute(f"ALTER FUNCTION {signature} OWNER TO {SVC}")
+    await connection.execute(f"REVOKE CREATE ON SCHEMA public FROM {SVC}")
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

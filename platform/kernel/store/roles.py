@@ -1,0 +1,147 @@
+"""The three roles and the database: made once by an administrator, never by a running process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+
+from kernel.errors import Invalid
+
+if TYPE_CHECKING:
+    from kernel.store.pool import Connection
+
+#: Owns the tables; migrations of structure only. Row-level security is forced on it too.
+OWNER: Final = "portal_owner"
+#: Plain grants: gateway, hub, workers.
+APP: Final = "portal_app"
+#: Sees every workspace through policies written for it (no BYPASSRLS, which managed Postgres may refuse).
+SVC: Final = "portal_svc"
+
+OLDEST_POSTGRES: Final = 160000
+
+# Any number will do as long as nothing else in the cluster uses it.
+_LOCK: Final = 7_305_081_965_420_001
+
+_ROLE: Final = """
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+        CREATE ROLE {role};
+    END IF;
+END
+$$;
+ALTER ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+-- pg_temp last, or a temporary table could stand in for a real one.
+ALTER ROLE {role} SET search_path = public, pg_temp;
+"""
+_STRICT: Final = """
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO {app}, {svc};
+GRANT ALL ON SCHEMA public TO {owner};
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Passwords:
+    """One for each role; None leaves a role's as it is (none, with trust or certificates)."""
+
+    owner: str | None = field(default=None, repr=False)
+    app: str | None = field(default=None, repr=False)
+    svc: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """The same database as each role."""
+
+    owner: str = field(repr=False)
+    app: str = field(repr=False)
+    svc: str = field(repr=False)
+
+
+async def provision(
+    admin_url: str, database: str, *, passwords: Passwords | None = None, template: str | None = None
+) -> Urls:
+    """Make what is missing of roles and database, set what differs, and return the urls of the roles.
+
+    `admin_url` belongs to a role that may create roles and databases. Safe to repeat and to run from several
+    places at once. With `template` a new database starts as a copy of that one, to which nobody may be connected.
+    Raises Invalid("store.postgres_too_old") before Postgres 16.
+    """
+    passwords = passwords or Passwords()
+    secrets = {OWNER: passwords.owner, APP: passwords.app, SVC: passwords.svc}
+    connection: Connection = await asyncpg.connect(admin_url)
+    try:
+        await _require_postgres(connection)
+        # Roles belong to the cluster: two provisioners of different databases meet here too.
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        for role, password in secrets.items():
+            await connection.execute(_ROLE.format(role=role))
+            if password is not None:
+                await connection.execute(f"ALTER ROLE {role} PASSWORD {await _literal(connection, password)}")
+        # The owner may give a function to svc, but sees nothing by svc's policies.
+        await connection.execute(f"GRANT {SVC} TO {OWNER} WITH INHERIT FALSE, SET TRUE")
+        await _create_database(connection, database, template)
+        await _restrict_database(connection, admin_url, database)
+    finally:
+        await connection.close()
+    owner, app, svc = (url_as(admin_url, database, role, password) for role, password in secrets.items())
+    return Urls(owner, app, svc)
+
+
+async def drop_database(admin_url: str, database: str) -> None:
+    """Drop a database, with whoever is connected to it; nothing happens when there is none."""
+    connection: Connection = await asyncpg.connect(admin_url)
+    try:
+        await connection.execute(
+            f"DROP DATABASE IF EXISTS {await _identifier(connection, database)} WITH (FORCE)"
+        )
+    finally:
+        await connection.close()
+
+
+def url_as(url: str, database: str, role: str | None = None, password: str | None = None) -> str:
+    """Return the url with another database, and as another role when one is given; host and options stay."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    login = parts.netloc.rpartition("@")[0]
+    if role is not None:
+        login = quote(role, safe="") + (f":{quote(password, safe='')}" if password else "")
+    return urlunsplit(parts._replace(netloc=f"{login}@{host}", path=f"/{quote(database, safe='')}"))
+
+
+async def _require_postgres(connection: Connection) -> None:
+    number = int(await connection.fetchval("SHOW server_version_num"))
+    if number < OLDEST_POSTGRES:
+        message = f"Postgres {OLDEST_POSTGRES // 10000} or newer is needed; this is {number // 10000}."
+        raise Invalid("store.postgres_too_old", message, version=number)
+
+
+async def _create_database(connection: Connection, database: str, template: str | None) -> None:
+    if await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
+        return
+    name = await _identifier(connection, database)
+    source = f" TEMPLATE {await _identifier(connection, template)}" if template else ""
+    await connection.execute(f"CREATE DATABASE {name} OWNER {OWNER}{source}")
+
+
+async def _restrict_database(connection: Connection, admin_url: str, database: str) -> None:
+    name = await _identifier(connection, database)
+    await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
+    await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO {OWNER}, {APP}, {SVC}")
+    inside: Connection = await asyncpg.connect(url_as(admin_url, database))
+    try:
+        await inside.execute(_STRICT.format(owner=OWNER, app=APP, svc=SVC))
+    finally:
+        await inside.close()
+
+
+async def _identifier(connection: Connection, name: str) -> Any:  # noqa: ANN401
+    return await connection.fetchval("SELECT quote_ident($1)", name)
+
+
+async def _literal(connection: Connection, text: str) -> Any:  # noqa: ANN401
+    return await connection.fetchval("SELECT quote_literal($1)", text)

@@ -1,0 +1,204 @@
+"""The unit of work: one connection, one transaction, one workspace, one task; and the statements in it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from kernel.errors import PortalError
+from kernel.store.faults import Nested, Swallowed, Unbound, WrongTask, is_away, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from kernel.ids import WorkspaceId
+    from kernel.store.pool import Connection, Pool
+
+_CURRENT: Final[ContextVar[UnitOfWork | None]] = ContextVar("unit_of_work", default=None)
+_FRESH_TRIES: Final = 3
+
+
+class UnitOfWork:
+    """An async context manager; made by `Database.scope` and `Database.unbound`.
+
+    Leaving it normally commits, leaving it by an exception rolls back. Whatever happens on the way out the
+    connection leaves our hands: sound ones go back to the pool, all others are cut off. Neither can be interrupted,
+    because neither awaits anything.
+    """
+
+    __slots__ = ("_begin", "_connection", "_pool", "_task", "_token", "workspace_id")
+
+    def __init__(self, pool: Pool, begin: str, workspace_id: WorkspaceId | None) -> None:
+        self._pool = pool
+        self._begin = begin
+        self._connection: Connection | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._token: Token[UnitOfWork | None] | None = None
+        self.workspace_id = workspace_id
+
+    async def __aenter__(self) -> Self:
+        task = asyncio.current_task()
+        outer = _CURRENT.get()
+        if outer is not None and outer._task is task:
+            message = (
+                "A unit of work is open already: nested ones would commit or roll back with the outer one."
+            )
+            raise Nested(message)
+        self._connection = await self._opened()
+        self._task = task
+        self._token = _CURRENT.set(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        connection = self._connection
+        if connection is None or self._task is not asyncio.current_task():
+            self._drop()
+            message = "A unit of work must be left by the task that opened it."
+            raise WrongTask(message) from error
+        sound = False
+        try:
+            if error is None:
+                if await connection.execute("COMMIT") != "COMMIT":
+                    message = (
+                        "An error of Postgres was caught inside the unit of work: nothing has been stored."
+                    )
+                    raise Swallowed(message)
+                sound = True
+            elif isinstance(error, Exception) and not connection.is_closed():
+                await connection.execute("ROLLBACK")
+                sound = True
+            # A cancelled task must not wait for anything more: the connection is cut off with its transaction.
+        except Exception as failure:
+            if error is None:
+                if is_away(failure, connection):
+                    raise unavailable(failure) from failure
+                raise
+            # The first error says more than the failed ROLLBACK after it.
+        finally:
+            self._leave(sound=sound)
+        if error is not None and not isinstance(error, PortalError) and is_away(error, connection):
+            raise unavailable(error) from error
+
+    def connection(self) -> Connection:
+        """Return the connection for one statement of the task that opened the unit; raises WrongTask."""
+        if self._task is not asyncio.current_task() or self._connection is None:
+            message = (
+                "This unit of work belongs to another task; inside one there is no gather and no create_task."
+            )
+            raise WrongTask(message)
+        return self._connection
+
+    async def _opened(self) -> Connection:
+        for attempt in range(_FRESH_TRIES):
+            connection = await self._pool.lend()
+            sound = False
+            try:
+                await connection.execute(self._begin)
+                sound = True
+            except Exception as error:
+                if not is_away(error, connection):
+                    raise
+                # An idle connection that died unnoticed: nothing has happened yet, so another one will do.
+                if attempt == _FRESH_TRIES - 1:
+                    raise unavailable(error) from error
+            finally:
+                if not sound:
+                    self._pool.take_back(connection, sound=False)
+            if sound:
+                return connection
+        raise AssertionError
+
+    def _leave(self, *, sound: bool) -> None:
+        if self._token is not None:
+            _CURRENT.reset(self._token)
+        self._release(sound=sound)
+
+    def _drop(self) -> None:
+        # Another task's context: the variable cannot be reset from here, and `_task` None makes it useless there.
+        self._release(sound=False)
+
+    def _release(self, *, sound: bool) -> None:
+        connection, self._connection = self._connection, None
+        self._task = None
+        if connection is not None:
+            self._pool.take_back(connection, sound=sound)
+
+
+class Savepoint:
+    """Part of a unit of work whose failure leaves the rest usable: an async context manager."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> None:
+        await current().connection().execute("SAVEPOINT part")
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        connection = current().connection()
+        if error is None:
+            await connection.execute("RELEASE SAVEPOINT part")
+        elif isinstance(error, Exception) and not connection.is_closed():
+            await connection.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
+
+
+def current() -> UnitOfWork:
+    """Return the unit of work that is open here; raises Unbound without one."""
+    unit = _CURRENT.get()
+    if unit is None:
+        message = "No unit of work is open: use `async with database.scope(workspace_id)`."
+        raise Unbound(message)
+    return unit
+
+
+def current_workspace() -> WorkspaceId:
+    """Return the workspace of the open unit of work; raises Unbound without one, or where none is bound."""
+    workspace_id = current().workspace_id
+    if workspace_id is None:
+        message = "The open unit of work is bound to no workspace."
+        raise Unbound(message)
+    return workspace_id
+
+
+def savepoint() -> Savepoint:
+    """Guard statements whose failure is expected: `async with savepoint(): ...` inside try/except."""
+    return Savepoint()
+
+
+async def fetch(sql: str, *args: object) -> list[Any]:
+    """Return all rows (asyncpg.Record) of one statement with $1, $2 … arguments."""
+    return await current().connection().fetch(sql, *args)
+
+
+async def fetch_one(sql: str, *args: object) -> Any:  # noqa: ANN401  -- asyncpg.Record or None, untyped by the driver
+    """Return the first row (asyncpg.Record), or None."""
+    return await current().connection().fetchrow(sql, *args)
+
+
+async def fetch_value(sql: str, *args: object) -> Any:  # noqa: ANN401  -- whatever the column holds
+    """Return the first column of the first row, or None."""
+    return await current().connection().fetchval(sql, *args)
+
+
+async def execute(sql: str, *args: object) -> str:
+    """Run one statement; returns Postgres' command tag, such as "UPDATE 1"."""
+    return await current().connection().execute(sql, *args)
+
+
+async def bulk_insert(table: str, types: Mapping[str, str], rows: Sequence[Sequence[object]]) -> int:
+    """Insert many rows in one statement; `types` maps each column, in the rows' order, to its Postgres type.
+
+    Arrays and unnest: a parameter for each value would end at 32,767, and COPY is refused under row-level security.
+    Names and types are our own words, never input. Returns the number of rows.
+    """
+    if not rows:
+        return 0
+    columns = ", ".join(f'"{name}"' for name in types)
+    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(types.values(), start=1))
+    sql = f'INSERT INTO "{table}" ({columns}) SELECT * FROM unnest({arrays})'  # noqa: S608
+    await execute(sql, *(list(column) for column in zip(*rows, strict=True)))
+    return len(rows)

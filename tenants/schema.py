@@ -1,0 +1,35 @@
+"""The database structure of the whole product: migrations gathered from the packages of tenants."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+import tenants
+from kernel.store.migrations import Migration, in_order, read_folder
+from kernel.store.migrations import migrate as run_migrations
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Tables without a workspace_id and what app may do there; each needs its reason in a comment.
+UNSCOPED: Final[Mapping[str, str]] = {}
+
+#: Indexes that do not begin with workspace_id, because a definer function comes from outside any workspace.
+GLOBAL_INDEXES: Final[frozenset[str]] = frozenset()
+
+
+def migrations() -> tuple[Migration, ...]:
+    """Return every migration of the product in order; read from the packages' `migrations` folders."""
+    folders = (package / "migrations" for package in files(tenants).iterdir() if package.is_dir())
+    return in_order(migration for folder in folders if folder.is_dir() for migration in read_folder(folder))
+
+
+def version() -> int:
+    """Return the number of the newest migration, or 0."""
+    return max((migration.number for migration in migrations()), default=0)
+
+
+async def migrate(owner_url: str) -> list[Migration]:
+    """Bring a database to this release's structure and policies; returns what was applied."""
+    return await run_migrations(owner_url, migrations(), unscoped=UNSCOPED)

@@ -1,0 +1,172 @@
+"""Real Postgres and Redis, started once a run; a migrated template, and a database of its own for every worker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernel.clock import FixedClock
+from kernel.settings import Settings
+from kernel.store import Database
+from kernel.store.roles import Urls, drop_database, provision
+from ops.services import start_postgres, start_redis, stop_postgres, stop_redis
+from tenants import schema
+
+TEMPLATE = "portal_test_template"
+NOW = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
+_HOUSE = pytest.StashKey["House"]()
+
+
+@dataclass(slots=True)
+class House:
+    """The servers of this run, and where the migrated template is."""
+
+    admin_url: str
+    redis_url: str
+    state: Path | None = None
+
+
+def _build() -> House:
+    state = Path(tempfile.mkdtemp(prefix="portal-test-"))
+    admin_url, redis_url = start_postgres(state, durable=False), start_redis(state)
+
+    async def prepare_template() -> None:
+        await drop_database(admin_url, TEMPLATE)
+        urls = await provision(admin_url, TEMPLATE)
+        await schema.migrate(urls.owner)
+
+    asyncio.run(prepare_template())
+    return House(admin_url, redis_url, state)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers in the process that gives out the work; its workers are told where they are."""
+    given: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if given is not None:
+        config.stash[_HOUSE] = House(given["admin_url"], given["redis_url"])
+    elif config.getoption("numprocesses", None) and not config.getoption("collectonly"):
+        config.stash[_HOUSE] = _build()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a parallel worker where the servers are."""
+    house = node.config.stash[_HOUSE]
+    node.workerinput |= {"admin_url": house.admin_url, "redis_url": house.redis_url}
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what this process started."""
+    house = config.stash.get(_HOUSE, None)
+    if house is not None and house.state is not None:
+        stop_postgres(house.state)
+        stop_redis(house.state)
+        shutil.rmtree(house.state, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def house(pytestconfig: pytest.Config) -> House:
+    """Return the running servers; alone, without parallel workers, the first test that asks starts them."""
+    if _HOUSE not in pytestconfig.stash:
+        pytestconfig.stash[_HOUSE] = _build()
+    return pytestconfig.stash[_HOUSE]
+
+
+@pytest.fixture(scope="session")
+def admin_url(house: House) -> str:
+    """Url of a role that may make roles and databases; for tests of provisioning and for negative controls."""
+    return house.admin_url
+
+
+@pytest.fixture(scope="session")
+def redis_url(house: House) -> str:
+    """Url of a real Redis that all workers share: keys need a prefix of the test's own."""
+    return house.redis_url
+
+
+@pytest.fixture(scope="session")
+async def urls(house: House) -> AsyncIterator[Urls]:
+    """Urls of this worker's own migrated database as owner, app and svc."""
+    name = f"portal_test_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    await drop_database(house.admin_url, name)
+    yield await provision(house.admin_url, name, template=TEMPLATE)
+    await drop_database(house.admin_url, name)
+
+
+@pytest.fixture(scope="session")
+def owner_url(urls: Urls) -> str:
+    """Url of this worker's database as the role of the migrations."""
+    return urls.owner
+
+
+@pytest.fixture(scope="session")
+async def _app_database(urls: Urls) -> AsyncIterator[Database]:
+    database = await Database.open(urls.app, size=5, name="tests", patience_s=5)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+async def _svc_database(urls: Urls) -> AsyncIterator[Database]:
+    database = await Database.open(urls.svc, size=2, name="tests svc", patience_s=5)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def database(_app_database: Database) -> Iterator[Database]:
+    """The worker's database as role app, as the gateway has it; no test may leave a connection lent."""
+    yield _app_database
+    assert _app_database.in_use == 0
+
+
+@pytest.fixture
+def svc(_svc_database: Database) -> Iterator[Database]:
+    """The same database as role svc, which sees every workspace."""
+    yield _svc_database
+    assert _svc_database.in_use == 0
+
+
+@pytest.fixture
+async def scratch(house: House) -> AsyncIterator[Callable[..., Awaitable[Urls]]]:
+    """Make a database for one test: empty (`await scratch()`) or like the migrated one (`migrated=True`)."""
+    made: list[str] = []
+
+    async def make(*, migrated: bool = False) -> Urls:
+        made.append(f"portal_scratch_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}_{len(made)}")
+        await drop_database(house.admin_url, made[-1])
+        return await provision(house.admin_url, made[-1], template=TEMPLATE if migrated else None)
+
+    yield make
+    for name in made:
+        await drop_database(house.admin_url, name)
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """A clock that stands at a Monday morning in March until a test moves it."""
+    return FixedClock(NOW)
+
+
+@pytest.fixture
+def settings(urls: Urls, redis_url: str) -> Settings:
+    """Settings of a process under test, with this worker's database."""
+    return Settings.from_environ(
+        {
+            "PORTAL_PROFILE": "test",
+            "PORTAL_DATABASE_URL": urls.app,
+            "PORTAL_DATABASE_OWNER_URL": urls.owner,
+            "PORTAL_DATABASE_SVC_URL": urls.svc,
+            "PORTAL_REDIS_URL": redis_url,
+            "PORTAL_PUBLIC_SCHEME": "http",
+        }
+    )
