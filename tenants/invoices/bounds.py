@@ -50,6 +50,12 @@ def exact_minor(value: Decimal, of: Currency, field: str, line: int | None = Non
     return minor.numerator
 
 
+def plain(value: Decimal) -> Decimal:
+    """Return a number within the bounds as people write it: 19.00 as 19, 20 not as 2E+1."""
+    text = f"{value:f}"
+    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
+
+
 def _no_number(field: str, line: int | None) -> Invalid:
     text = (
         f"{field} is a number with at most {MAX_WHOLE_DIGITS} digits before and {MAX_PLACES} after the point."

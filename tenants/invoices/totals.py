@@ -248,7 +248,7 @@ def _tax_of(adjustment: Adjustment) -> Tax:
     if adjustment.tax is None:
         text = "An allowance or charge on the document needs a tax category (BR-32, BR-37)."
         raise Invalid("invoice.adjustment_tax", text, reason=adjustment.reason)
-    check_rate(adjustment.tax, "adjustments")
+    check_rate(adjustment.tax, "charge" if adjustment.is_charge else "allowance")
     return adjustment.tax
 
 
