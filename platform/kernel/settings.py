@@ -192,8 +192,8 @@ def _redis(text: str) -> str:
 
 def _keys(text: str) -> tuple[tuple[str, bytes], ...]:
     cure = (
-        "must be `id:key` separated by commas, the current one first; each key is 32 random bytes in base64url"
-        " (make one with: openssl rand -base64 32 | tr '+/' '-_')"
+        "must be `id:key` separated by commas, the current one first; each key is 32 random bytes in"
+        " base64url (make one with: openssl rand -base64 32 | tr '+/' '-_')"
     )
     found: dict[str, bytes] = {}
     for part in text.split(","):

@@ -1,0 +1,254 @@
+"""How a locale says things: gettext words, CLDR numbers, amounts, dates, units and countries."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal, localcontext
+from functools import cached_property, lru_cache
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from babel import Locale, UnknownLocaleError
+from babel.core import get_global
+from babel.dates import format_date
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import NumberPattern, format_decimal, get_currency_symbol, parse_pattern
+from babel.units import format_unit
+
+from kernel import units
+from kernel.errors import Invalid
+
+if TYPE_CHECKING:
+    from kernel.money import Money
+
+OWN_CATALOGUES: Final = Path(__file__).parent / "locale"
+_NO_BREAK_SPACE: Final = "\N{NO-BREAK SPACE}"
+_CONTEXT: Final = Context(prec=80, rounding=ROUND_HALF_UP, Emin=MIN_EMIN, Emax=MAX_EMAX)
+_TERRITORY: Final = re.compile(r"[-_]([A-Za-z]{2}|[0-9]{3})(?=[-_]|$)")
+# CLDR supplemental measurementData, paperSize "US-Letter"; the rest of the world uses A4.
+_LETTER: Final = frozenset(
+    ("BZ", "CA", "CL", "CO", "CR", "GT", "MX", "NI", "PA", "PH", "PR", "SV", "US", "VE")
+)
+
+
+@dataclass(frozen=True)
+class Language:
+    """One locale, ready to speak. Made by `Language.load`; safe to share between threads.
+
+    Numbers have Latin digits, a real minus sign (U+2212) and no space that may break.
+    """
+
+    tag: str
+    """The canonical BCP 47 tag: "de-DE", "zh-Hant-TW"."""
+    words_tag: str
+    """The language the words are in: "en" where there is no catalogue for the locale's own."""
+    territory: str
+    """ISO 3166-1 alpha-2 (or UN M49) of the tag, else where the language is mostly spoken; may be empty."""
+    _locale: Locale
+    _translations: NullTranslations
+
+    @staticmethod
+    def load(tag: str, catalogues: tuple[Path, ...] = ()) -> Language:
+        """Return the language of a BCP 47 tag, cached; Invalid("language.unknown") when CLDR has none.
+
+        Each catalogue is a folder with <locale>/LC_MESSAGES/*.po or <locale>.po, where <locale> is as
+        gettext writes it (de, de_AT); the nearer one wins word by word. Without one the words are English.
+        """
+        return _load(tag, catalogues)
+
+    # Words: the message is the English text, as everywhere with gettext.
+
+    def gettext(self, message: str) -> str:
+        """Return the message in this language."""
+        # gettext answers "" with the head of the catalogue.
+        return self._translations.gettext(message) if message else ""
+
+    def ngettext(self, singular: str, plural: str, n: int) -> str:
+        """Return the form of the message that goes with the number n."""
+        return self._translations.ngettext(singular, plural, n)
+
+    def pgettext(self, context: str, message: str) -> str:
+        """Return the message as it is said in that context."""
+        return self._translations.pgettext(context, message)
+
+    def npgettext(self, context: str, singular: str, plural: str, n: int) -> str:
+        """Return the form that goes with the number n, as it is said in that context."""
+        return self._translations.npgettext(context, singular, plural, n)
+
+    # Numbers.
+
+    def money(self, money: Money) -> str:
+        """Return the amount with its currency's symbol and exactly its ISO 4217 digits: "−1.234,50 €"."""
+        digits = money.currency.digits
+        pattern = _with_digits(self._locale.currency_formats["standard"], digits, digits)
+        code = money.currency.code
+        with localcontext(_CONTEXT):
+            text = pattern.apply(money.amount, self._locale, currency=code, currency_digits=False)
+        return _unbroken(_spaced(text, get_currency_symbol(code, locale=self._locale)))
+
+    def amount(self, money: Money) -> str:
+        """Return the amount alone, with exactly the currency's ISO 4217 digits: "−1.234,50"."""
+        return self.decimal(money.amount, min_digits=money.currency.digits, max_digits=money.currency.digits)
+
+    def decimal(self, value: Decimal, *, max_digits: int = 10, min_digits: int = 0) -> str:
+        """Return a number grouped, with no more digits than it has, rounded half-up to `max_digits`."""
+        pattern = _with_digits(self._locale.decimal_formats[None], min_digits, max_digits)
+        with localcontext(_CONTEXT):
+            return _unbroken(pattern.apply(_rounded(value, max_digits), self._locale))
+
+    def percent(self, value: Decimal, *, max_digits: int = 4) -> str:
+        """Return a percentage; 19 is "19 %" or "19%", as the locale writes it."""
+        pattern = _with_digits(self._locale.percent_formats[None], 0, max_digits)
+        with localcontext(_CONTEXT):
+            fraction = _rounded(value, max_digits).scaleb(-2)
+            return _unbroken(pattern.apply(fraction, self._locale))
+
+    # Everything else that differs from place to place.
+
+    def date(self, day: date, style: Literal["short", "medium", "long", "full"] = "medium") -> str:
+        """Return a calendar day; a datetime is a TypeError, because it is another day elsewhere."""
+        if isinstance(day, datetime):
+            raise TypeError("a day is a date; turn a datetime into the day of a time zone first")
+        return format_date(day, format=style, locale=self._locale)
+
+    def unit(self, code: str, quantity: Decimal) -> str:
+        """Return the word for a UN/ECE Rec. 20 unit beside a quantity ("hours"); an unknown code as it is."""
+        if code in units.WORDLESS:
+            return ""
+        if code in units.COUNTED:
+            return self.npgettext("unit", *units.COUNTED[code], _countable(quantity))
+        if code in units.MEASURED:
+            return self._measured(*units.MEASURED[code], quantity) or code
+        return code
+
+    def country(self, code: str) -> str:
+        """Return the name of an ISO 3166-1 alpha-2 country in this language; an unknown code as it is."""
+        return str(self._locale.territories.get(code, code))
+
+    @cached_property
+    def direction(self) -> Literal["ltr", "rtl"]:
+        """Which way the script runs."""
+        return "rtl" if self._locale.text_direction == "rtl" else "ltr"
+
+    @cached_property
+    def page_size(self) -> Literal["A4", "Letter"]:
+        """The paper people have in their printers there (CLDR)."""
+        return "Letter" if self.territory in _LETTER else "A4"
+
+    def _measured(self, unit: str, length: str, quantity: Decimal) -> str:
+        with localcontext(_CONTEXT):
+            number = format_decimal(quantity, locale=self._locale)
+            # CLDR leaves out the long form where it is the same as a shorter one.
+            for tried in (length, "short", "narrow"):
+                text = format_unit(quantity, unit, length=_LENGTHS[tried], locale=self._locale)
+                if unit not in text:
+                    return text.replace(number, "").strip()
+        return ""
+
+
+_LENGTHS: Final[dict[str, Literal["short", "long", "narrow"]]] = {
+    "short": "short",
+    "long": "long",
+    "narrow": "narrow",
+}
+
+
+@lru_cache(maxsize=512)
+def _load(tag: str, catalogues: tuple[Path, ...]) -> Language:
+    locale = _locale(tag)
+    found = [_catalogues(folder, locale) for folder in catalogues]
+    words = next((name for near in found for name, _ in near), "en")
+    translations = NullTranslations()
+    # The nearest is asked first: it is put in front last.
+    for near in reversed([*found, _catalogues(OWN_CATALOGUES, locale)]):
+        for _, compiled in reversed(near):
+            front = GNUTranslations(BytesIO(compiled))
+            front.add_fallback(translations)
+            translations = front
+    written = _TERRITORY.search(tag)
+    likely = Locale.parse(get_global("likely_subtags").get(str(locale), str(locale)))
+    return Language(
+        tag=str(locale).replace("_", "-"),
+        words_tag=words.replace("_", "-"),
+        territory=written[1].upper() if written else locale.territory or likely.territory or "",
+        _locale=locale,
+        _translations=translations,
+    )
+
+
+def _locale(tag: str) -> Locale:
+    """Return CLDR's locale; where it has none for the territory (de-US), that of the language."""
+    plain = tag.replace("_", "-").split("-u-")[0]
+    for tried in (plain, plain.split("-")[0]):
+        try:
+            return Locale.parse(tried, sep="-")
+        except (UnknownLocaleError, ValueError):
+            continue
+    raise Invalid("language.unknown", f"There is no language called {tag[:40]!r}.", language=tag[:40])
+
+
+def _catalogues(folder: Path, locale: Locale) -> list[tuple[str, bytes]]:
+    """Return what a folder holds for a locale, the nearest first: (locale name, compiled catalogue)."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder of catalogues at {folder}")
+    language, script, territory = locale.language, locale.script, locale.territory
+    parts = ((language, script, territory), (language, territory), (language, script), (language,))
+    names = dict.fromkeys("_".join(filter(None, each)) for each in parts)
+    return [
+        (name, _compiled(path))
+        for name in names
+        for path in (folder / f"{name}.po", *sorted((folder / name / "LC_MESSAGES").glob("*.po")))
+        if path.is_file()
+    ]
+
+
+@lru_cache(maxsize=128)
+def _compiled(path: Path) -> bytes:
+    with path.open("rb") as source:
+        catalogue = read_po(source, abort_invalid=True)
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    return compiled.getvalue()
+
+
+@lru_cache(maxsize=2048)
+def _digits_fixed(pattern: str, least: int, most: int) -> NumberPattern:
+    changed = parse_pattern(pattern)
+    changed.frac_prec = (least, most)
+    return changed
+
+
+def _with_digits(pattern: NumberPattern, least: int, most: int) -> NumberPattern:
+    return _digits_fixed(pattern.pattern, least, most)
+
+
+def _rounded(value: Decimal, digits: int) -> Decimal:
+    """Round half-up, as the amounts are; left to itself Babel rounds half to even."""
+    if not value.is_finite():
+        raise Invalid("number.not_finite", "That is not a number that can be written.")
+    exponent = value.as_tuple().exponent
+    return value.quantize(Decimal((0, (1,), -digits))) if int(exponent) < -digits else value
+
+
+def _countable(quantity: Decimal) -> int:
+    """Return the whole number whose plural form a quantity takes: a fraction is never one thing."""
+    return int(abs(quantity)) if quantity == quantity.to_integral_value() else 2
+
+
+def _spaced(text: str, symbol: str) -> str:
+    """Set a no-break space between figures and a symbol that ends in letters (CLDR currencySpacing)."""
+    sign = re.escape(symbol)
+    if symbol[-1:].isalpha():
+        text = re.sub(f"(?<={sign})(?=[0-9])", _NO_BREAK_SPACE, text)
+    if symbol[:1].isalpha():
+        text = re.sub(f"(?<=[0-9])(?={sign})", _NO_BREAK_SPACE, text)
+    return text
+
+
+def _unbroken(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}").replace(" ", _NO_BREAK_SPACE)
