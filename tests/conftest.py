@@ -1,4 +1,4 @@
-"""Real Postgres and Redis, started once a run; a migrated template, and a database of its own for every worker."""
+"""Real Postgres and Redis, started once a run; a migrated template, and a database for each worker."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def house(pytestconfig: pytest.Config) -> House:
 
 @pytest.fixture(scope="session")
 def admin_url(house: House) -> str:
-    """Url of a role that may make roles and databases; for tests of provisioning and for negative controls."""
+    """Url of a role that may make roles and databases: for tests of provisioning and negative controls."""
     return house.admin_url
 
 

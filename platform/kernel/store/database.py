@@ -10,13 +10,12 @@ from uuid import UUID
 import asyncpg
 
 from kernel.errors import Unavailable
+from kernel.ids import WorkspaceId
 from kernel.store.pool import PATIENCE_S, Pool
 from kernel.store.unit import UnitOfWork
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from kernel.ids import WorkspaceId
 
 ATTEMPTS: Final = 3
 _PAUSE_S: Final = 0.01
@@ -53,8 +52,9 @@ class Database:
     ) -> Self:
         """Connect once, to know that it works, and return the database.
 
-        `size` bounds the connections; `name` is what pg_stat_activity shows; `prepared` False is for a PgBouncer in
-        transaction mode without max_prepared_statements; `patience_s` bounds the wait for a free connection.
+        `size` bounds the connections; `name` is what pg_stat_activity shows; `prepared` False is for a
+        PgBouncer in transaction mode without max_prepared_statements; `patience_s` bounds the wait for a
+        connection.
         Raises Unavailable("store.unavailable").
         """
         pool = Pool(url, size=size, name=name, prepared=prepared, patience_s=patience_s)
@@ -66,29 +66,33 @@ class Database:
         await self._pool.close()
 
     def scope(
-        self, workspace_id: WorkspaceId | UUID, *, read_only: bool = False, isolation: Isolation | None = None
+        self, workspace_id: UUID, *, read_only: bool = False, isolation: Isolation | None = None
     ) -> UnitOfWork:
         """Return the unit of work that sees and writes the rows of one workspace only.
 
         BEGIN and the binding travel in one round trip. Entering raises Nested inside another unit of work and
         Unavailable("store.unavailable" | "store.busy"); leaving commits, or rolls back after an exception.
         """
-        return self._unit(str(_checked(workspace_id)), workspace_id, read_only=read_only, isolation=isolation)
+        if not _is_uuid(workspace_id):
+            message = f"A workspace id is a UUID, not {type(workspace_id).__name__}."
+            raise TypeError(message)
+        return self._unit(WorkspaceId(workspace_id), read_only=read_only, isolation=isolation)
 
     def unbound(self, *, read_only: bool = False) -> UnitOfWork:
-        """Return a unit of work bound to no workspace: every table of tenants' rows raises, definer functions work."""
-        return self._unit("", None, read_only=read_only, isolation=None)
+        """Return a unit of work bound to no workspace: tenants' tables raise, definer functions work."""
+        return self._unit(None, read_only=read_only, isolation=None)
 
     async def run(
         self,
-        workspace_id: WorkspaceId | UUID,
+        workspace_id: UUID,
         work: Callable[[], Awaitable[_T]],
         *,
         isolation: Isolation | None = None,
     ) -> _T:
         """Run `work` in a scope; again, at most three times in all, when Postgres could not serialise it.
 
-        `work` must do nothing but statements: it may run more than once. Raises Unavailable("store.contended").
+        `work` must do nothing but statements: it may run more than once.
+        Raises Unavailable("store.contended").
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -117,12 +121,7 @@ class Database:
         return self._pool.waiting
 
     def _unit(
-        self,
-        setting: str,
-        workspace_id: WorkspaceId | UUID | None,
-        *,
-        read_only: bool,
-        isolation: Isolation | None,
+        self, workspace_id: WorkspaceId | None, *, read_only: bool, isolation: Isolation | None
     ) -> UnitOfWork:
         begin = "BEGIN"
         if isolation is not None:
@@ -130,11 +129,9 @@ class Database:
         if read_only:
             begin += " READ ONLY"
         # The simple protocol takes both statements in one trip. A UUID's text holds nothing to quote.
+        setting = "" if workspace_id is None else workspace_id
         return UnitOfWork(self._pool, f"{begin}; SET LOCAL app.workspace = '{setting}'", workspace_id)
 
 
-def _checked(workspace_id: UUID) -> UUID:
-    if not isinstance(workspace_id, UUID):
-        message = f"A workspace id is a UUID, not {type(workspace_id).__name__}."
-        raise TypeError(message)
-    return workspace_id
+def _is_uuid(given: object) -> bool:
+    return isinstance(given, UUID)

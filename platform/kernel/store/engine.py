@@ -19,23 +19,21 @@ _OLDEST_POSTGRES: Final = 16
 class BoundEngine(Engine[BaseTransaction]):
     """Runs Piccolo's queries on the connection of the open unit of work; refuses every way around it."""
 
-    __slots__ = ()
-
     def __init__(self) -> None:
         # Not Piccolo's own initialiser: it would run an event loop at import to ask a server for its version.
         self.engine_type = "postgres"
-        self.min_version_number = _OLDEST_POSTGRES
+        self.min_version_number: int | float = _OLDEST_POSTGRES
         self.log_queries = False
         self.log_responses = False
         self.query_id = 0
         self.current_transaction = ContextVar("piccolo_transaction", default=None)
 
-    async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> list[Any]:  # noqa: FBT001, FBT002
+    async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> Any:  # noqa: ARG002, FBT001, FBT002
         """Run a query in the open unit of work; raises Unbound or WrongTask."""
         sql, args = querystring.compile_string(engine_type=self.engine_type)
         return await current().connection().fetch(sql, *args)
 
-    async def run_ddl(self, ddl: str, in_pool: bool = True) -> list[Any]:  # noqa: FBT001, FBT002
+    async def run_ddl(self, ddl: str, in_pool: bool = True) -> Any:  # noqa: ARG002, FBT001, FBT002
         """Run a statement of structure in the open unit of work; raises Unbound or WrongTask."""
         return await current().connection().fetch(ddl)
 
@@ -54,12 +52,12 @@ class BoundEngine(Engine[BaseTransaction]):
     async def prep_database(self) -> None:
         """Do nothing: migrations own the database's structure."""
 
-    async def batch(self, *args: object, **kwargs: object) -> NoReturn:
+    async def batch(self, *args: object, **kwargs: object) -> NoReturn:  # noqa: ARG002
         """Refuse: Piccolo would open a connection of its own, bound to no workspace."""
         message = "batch() leaves the unit of work: page by key instead."
         raise NotOffered(message)
 
-    def transaction(self, *args: object, **kwargs: object) -> NoReturn:
+    def transaction(self, *args: object, **kwargs: object) -> NoReturn:  # noqa: ARG002
         """Refuse: a nested transaction would silently join the outer one."""
         message = "transaction() leaves the unit of work: use Database.scope, or savepoint() inside it."
         raise NotOffered(message)
@@ -69,7 +67,7 @@ class BoundEngine(Engine[BaseTransaction]):
         message = "atomic() leaves the unit of work: use Database.scope."
         raise NotOffered(message)
 
-    async def start_connection_pool(self, **kwargs: object) -> NoReturn:
+    async def start_connection_pool(self, **kwargs: object) -> NoReturn:  # noqa: ARG002
         """Refuse: connections belong to a Database."""
         message = "The engine owns no connections: use Database.open."
         raise NotOffered(message)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _FILE: Final = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 # Locks are per database: any number that nothing else in it uses.
 _LOCK: Final = 7_305_081_965_420_002
-_POLL_S: Final = 0.05
 
 _LEDGER: Final = """
 CREATE TABLE IF NOT EXISTS schema_migration (
@@ -50,7 +49,7 @@ class Migration:
 
 
 def read_folder(folder: Traversable) -> tuple[Migration, ...]:
-    """Read the NNNN_name.sql files of a folder; raises Invalid("migration.file_name") for any other .sql file."""
+    """Read a folder's NNNN_name.sql files; raises Invalid("migration.file_name") for any other .sql file."""
     found: list[Migration] = []
     for file in folder.iterdir():
         if not file.name.endswith(".sql"):
@@ -66,7 +65,7 @@ def read_folder(folder: Traversable) -> tuple[Migration, ...]:
 def in_order(migrations: Iterable[Migration]) -> tuple[Migration, ...]:
     """Sort them; raises Invalid("migration.number_twice")."""
     ordered = tuple(sorted(migrations))
-    for one, next_one in zip(ordered, ordered[1:], strict=False):
+    for one, next_one in pairwise(ordered):
         if one.number == next_one.number:
             message = f"Two migrations have the number {one.number:04}: {one.name} and {next_one.name}."
             raise Invalid("migration.number_twice", message, number=one.number)
@@ -83,10 +82,10 @@ async def migrate(
 ) -> list[Migration]:
     """Apply what is missing, then the policies; returns what was applied, in order.
 
-    One migrator works at a time, others wait up to `patience_s` and then find nothing to do. A statement that cannot
-    have its lock within `lock_timeout_s` fails rather than queue all readers behind it. `unscoped`: see
-    `apply_policies`. Raises Conflict("migration.changed" | "migration.out_of_order"), Unavailable
-    ("migration.running" | "migration.locked_out").
+    One migrator works at a time, others wait up to `patience_s` and then find nothing to do. A statement
+    that cannot have its lock within `lock_timeout_s` fails rather than queue all readers behind it.
+    `unscoped`: see `apply_policies`. Raises Conflict("migration.changed" | "migration.out_of_order") and
+    Unavailable("migration.running" | "migration.locked_out").
     """
     ordered = in_order(migrations)
     connection: Connection = await asyncpg.connect(owner_url, statement_cache_size=0)
@@ -112,11 +111,10 @@ async def migrate(
 
 
 async def _lock(connection: Connection, patience_s: float) -> None:
+    await connection.execute(f"SET lock_timeout = {int(patience_s * 1000)}")
     try:
-        async with asyncio.timeout(patience_s):
-            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
-                await asyncio.sleep(_POLL_S)
-    except TimeoutError as error:
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+    except asyncpg.LockNotAvailableError as error:
         message = f"Another migration has been running for {patience_s:.0f} seconds."
         raise Unavailable("migration.running", message) from error
 
@@ -130,9 +128,7 @@ def _missing(ordered: Sequence[Migration], ledger: Sequence[Mapping[str, object]
     for migration in ordered:
         row = applied.get(migration.number)
         if row is None and migration.number < last:
-            message = (
-                f"Migration {migration.number:04} {migration.name} comes before {last:04}, which is applied."
-            )
+            message = f"Migration {migration.number:04} {migration.name} comes before the applied {last:04}."
             raise Conflict("migration.out_of_order", message, number=migration.number)
         if row is None:
             missing.append(migration)

@@ -1,4 +1,4 @@
-"""Row-level security from one generator: every table with a workspace_id gets the same policies and grants."""
+"""Row-level security from one generator: the same policies and grants on every table with a workspace_id."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ ORDER BY 1
 async def apply_policies(connection: Connection, *, unscoped: Mapping[str, str] | None = None) -> None:
     """Bring policies, grants and owners of definer functions to what they must be; run as the owner.
 
-    Repeating it takes no lock on tables that are right already. `unscoped` is the explicit list of tables without
-    a workspace_id, each with the rights of app on it ("" for none). Raises Invalid("store.unlisted_table") and
-    Invalid("store.unpinned_function").
+    Repeating it takes no lock on tables that are right already. `unscoped` is the explicit list of tables
+    without a workspace_id, each with the rights of app on it ("" for none).
+    Raises Invalid("store.unlisted_table" | "store.unpinned_function").
     """
     listed = {**OWN_TABLES, **(unscoped or {})}
     for table in await connection.fetch(_TABLES):
@@ -98,8 +98,8 @@ async def _set_policies(connection: Connection, table: str) -> None:
     }
     found = {row["name"]: _shape(row) for row in await connection.fetch(_POLICIES, table)}
     name = _quoted(table)
-    for policy in found:
-        if found[policy] != wanted.get(policy):
+    for policy, shape in found.items():
+        if shape != wanted.get(policy):
             await connection.execute(f"DROP POLICY {_quoted(policy)} ON {name}")
     for policy, (_, roles, _, using, check) in wanted.items():
         if found.get(policy) != wanted[policy]:
@@ -108,7 +108,7 @@ async def _set_policies(connection: Connection, table: str) -> None:
             )
 
 
-def _shape(row: Any) -> tuple[str, list[str], str, str, str]:  # noqa: ANN401  -- asyncpg.Record
+def _shape(row: Any) -> tuple[str, list[str], str, str, str]:
     return row["permissive"], list(row["roles"]), row["cmd"], row["qual"], row["with_check"]
 
 
@@ -127,7 +127,7 @@ async def _set_grants(connection: Connection, table: str, wanted: Mapping[str, s
 
 
 async def _set_definers(connection: Connection) -> None:
-    """Give definer functions to svc: owned by the owner, forced row-level security would call them unbound."""
+    """Give definer functions to svc: as the owner's, forced row-level security would call them unbound."""
     functions = await connection.fetch(_DEFINERS)
     # svc may own functions but not make them: it has the right only while one is handed over.
     await connection.execute(f"GRANT CREATE ON SCHEMA public TO {SVC}")

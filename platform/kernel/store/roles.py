@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
@@ -67,8 +67,9 @@ async def provision(
 ) -> Urls:
     """Make what is missing of roles and database, set what differs, and return the urls of the roles.
 
-    `admin_url` belongs to a role that may create roles and databases. Safe to repeat and to run from several
-    places at once. With `template` a new database starts as a copy of that one, to which nobody may be connected.
+    `admin_url` belongs to a role that may create roles and databases. Safe to repeat and to run from
+    several places at once. With `template` a new database starts as a copy of that one, to which nobody may
+    be connected.
     Raises Invalid("store.postgres_too_old") before Postgres 16.
     """
     passwords = passwords or Passwords()
@@ -139,9 +140,9 @@ async def _restrict_database(connection: Connection, admin_url: str, database: s
         await inside.close()
 
 
-async def _identifier(connection: Connection, name: str) -> Any:  # noqa: ANN401
-    return await connection.fetchval("SELECT quote_ident($1)", name)
+async def _identifier(connection: Connection, name: str) -> str:
+    return str(await connection.fetchval("SELECT quote_ident($1)", name))
 
 
-async def _literal(connection: Connection, text: str) -> Any:  # noqa: ANN401
-    return await connection.fetchval("SELECT quote_literal($1)", text)
+async def _literal(connection: Connection, text: str) -> str:
+    return str(await connection.fetchval("SELECT quote_literal($1)", text))

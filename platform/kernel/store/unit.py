@@ -6,7 +6,6 @@ import asyncio
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from kernel.errors import PortalError
 from kernel.store.faults import Nested, Swallowed, Unbound, WrongTask, is_away, unavailable
 
 if TYPE_CHECKING:
@@ -24,30 +23,28 @@ class UnitOfWork:
     """An async context manager; made by `Database.scope` and `Database.unbound`.
 
     Leaving it normally commits, leaving it by an exception rolls back. Whatever happens on the way out the
-    connection leaves our hands: sound ones go back to the pool, all others are cut off. Neither can be interrupted,
-    because neither awaits anything.
+    connection leaves our hands: a sound one goes back to the pool, any other is cut off. Neither can be
+    interrupted, because neither awaits anything.
     """
 
-    __slots__ = ("_begin", "_connection", "_pool", "_task", "_token", "workspace_id")
+    __slots__ = ("_begin", "_connection", "_pool", "_token", "task", "workspace_id")
 
     def __init__(self, pool: Pool, begin: str, workspace_id: WorkspaceId | None) -> None:
         self._pool = pool
         self._begin = begin
         self._connection: Connection | None = None
-        self._task: asyncio.Task[Any] | None = None
+        self.task: asyncio.Task[Any] | None = None
         self._token: Token[UnitOfWork | None] | None = None
         self.workspace_id = workspace_id
 
     async def __aenter__(self) -> Self:
         task = asyncio.current_task()
         outer = _CURRENT.get()
-        if outer is not None and outer._task is task:
-            message = (
-                "A unit of work is open already: nested ones would commit or roll back with the outer one."
-            )
+        if outer is not None and outer.task is task:
+            message = "A unit of work is open already: a nested one would end with the outer one."
             raise Nested(message)
         self._connection = await self._opened()
-        self._task = task
+        self.task = task
         self._token = _CURRENT.set(self)
         return self
 
@@ -55,77 +52,75 @@ class UnitOfWork:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         connection = self._connection
-        if connection is None or self._task is not asyncio.current_task():
-            self._drop()
+        if connection is None or self.task is not asyncio.current_task():
+            # The variable cannot be reset from another task's context; without a task the unit is useless.
+            self._release(sound=False)
             message = "A unit of work must be left by the task that opened it."
             raise WrongTask(message) from error
         sound = False
         try:
-            if error is None:
-                if await connection.execute("COMMIT") != "COMMIT":
-                    message = (
-                        "An error of Postgres was caught inside the unit of work: nothing has been stored."
-                    )
-                    raise Swallowed(message)
-                sound = True
-            elif isinstance(error, Exception) and not connection.is_closed():
-                await connection.execute("ROLLBACK")
-                sound = True
-            # A cancelled task must not wait for anything more: the connection is cut off with its transaction.
-        except Exception as failure:
-            if error is None:
-                if is_away(failure, connection):
-                    raise unavailable(failure) from failure
-                raise
-            # The first error says more than the failed ROLLBACK after it.
+            sound = await _finished(connection, error)
         finally:
-            self._leave(sound=sound)
-        if error is not None and not isinstance(error, PortalError) and is_away(error, connection):
+            if self._token is not None:
+                _CURRENT.reset(self._token)
+            self._release(sound=sound)
+        if error is not None and is_away(error, connection):
             raise unavailable(error) from error
 
     def connection(self) -> Connection:
         """Return the connection for one statement of the task that opened the unit; raises WrongTask."""
-        if self._task is not asyncio.current_task() or self._connection is None:
-            message = (
-                "This unit of work belongs to another task; inside one there is no gather and no create_task."
-            )
+        if self.task is not asyncio.current_task() or self._connection is None:
+            message = "This unit of work belongs to another task: no gather and no create_task inside one."
             raise WrongTask(message)
         return self._connection
 
     async def _opened(self) -> Connection:
-        for attempt in range(_FRESH_TRIES):
+        tries = 0
+        while True:
             connection = await self._pool.lend()
-            sound = False
             try:
                 await connection.execute(self._begin)
-                sound = True
-            except Exception as error:
-                if not is_away(error, connection):
+            except BaseException as error:
+                away = is_away(error, connection)
+                self._pool.take_back(connection, sound=False)
+                tries += 1
+                if not away:
                     raise
                 # An idle connection that died unnoticed: nothing has happened yet, so another one will do.
-                if attempt == _FRESH_TRIES - 1:
+                if tries == _FRESH_TRIES:
                     raise unavailable(error) from error
-            finally:
-                if not sound:
-                    self._pool.take_back(connection, sound=False)
-            if sound:
+            else:
                 return connection
-        raise AssertionError
-
-    def _leave(self, *, sound: bool) -> None:
-        if self._token is not None:
-            _CURRENT.reset(self._token)
-        self._release(sound=sound)
-
-    def _drop(self) -> None:
-        # Another task's context: the variable cannot be reset from here, and `_task` None makes it useless there.
-        self._release(sound=False)
 
     def _release(self, *, sound: bool) -> None:
         connection, self._connection = self._connection, None
-        self._task = None
+        self.task = None
         if connection is not None:
             self._pool.take_back(connection, sound=sound)
+
+
+async def _finished(connection: Connection, error: BaseException | None) -> bool:
+    """Commit, or roll back after an error; returns whether the connection can be used again."""
+    if error is None:
+        try:
+            tag = await connection.execute("COMMIT")
+        except Exception as failure:
+            if is_away(failure, connection):
+                raise unavailable(failure) from failure
+            raise
+        if tag != "COMMIT":
+            # Postgres answers the COMMIT of a failed transaction with a friendly ROLLBACK.
+            message = "An error of Postgres was caught inside the unit of work: nothing has been stored."
+            raise Swallowed(message)
+        return True
+    if not isinstance(error, Exception):
+        # Cancelled: wait for nothing more. The connection is cut off, and its transaction with it.
+        return False
+    try:
+        await connection.execute("ROLLBACK")
+    except Exception:  # noqa: BLE001  -- the first error says more, and it is on its way
+        return False
+    return True
 
 
 class Savepoint:
@@ -165,7 +160,7 @@ def current_workspace() -> WorkspaceId:
 
 
 def savepoint() -> Savepoint:
-    """Guard statements whose failure is expected: `async with savepoint(): ...` inside try/except."""
+    """Return a guard for statements whose failure is expected: `async with` it, inside a try."""
     return Savepoint()
 
 
@@ -174,12 +169,12 @@ async def fetch(sql: str, *args: object) -> list[Any]:
     return await current().connection().fetch(sql, *args)
 
 
-async def fetch_one(sql: str, *args: object) -> Any:  # noqa: ANN401  -- asyncpg.Record or None, untyped by the driver
+async def fetch_one(sql: str, *args: object) -> Any:
     """Return the first row (asyncpg.Record), or None."""
     return await current().connection().fetchrow(sql, *args)
 
 
-async def fetch_value(sql: str, *args: object) -> Any:  # noqa: ANN401  -- whatever the column holds
+async def fetch_value(sql: str, *args: object) -> Any:
     """Return the first column of the first row, or None."""
     return await current().connection().fetchval(sql, *args)
 
@@ -192,8 +187,8 @@ async def execute(sql: str, *args: object) -> str:
 async def bulk_insert(table: str, types: Mapping[str, str], rows: Sequence[Sequence[object]]) -> int:
     """Insert many rows in one statement; `types` maps each column, in the rows' order, to its Postgres type.
 
-    Arrays and unnest: a parameter for each value would end at 32,767, and COPY is refused under row-level security.
-    Names and types are our own words, never input. Returns the number of rows.
+    Arrays and unnest: a parameter for each value would end at 32,767, and COPY is refused under row-level
+    security. Names and types are our own words, never input. Returns the number of rows.
     """
     if not rows:
         return 0
