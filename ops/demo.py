@@ -1,0 +1,308 @@
+"""The demo: a real Postgres and Redis, seeded workspaces, the product's processes, and links to click."""
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import unquote, urlsplit
+
+from ops import programs, services, visit
+
+ROOT = Path(__file__).resolve().parent.parent
+USUAL_PORT = 8000
+OWN_DATABASE = "portal"
+LINKS_SHOWN = 14
+
+
+class DemoFailed(RuntimeError):
+    """Something that the person at the keyboard can cure; the message says how."""
+
+
+@dataclass(slots=True)
+class Demo:
+    """One run: where it lives, what it started, how long each step took."""
+
+    state: Path
+    port: int
+    metrics_port: int
+    database: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    running: list[programs.RunningProgram] = field(default_factory=list)
+    workspaces: list[dict[str, Any]] = field(default_factory=list)
+    invoices: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def base_url(self) -> str:
+        """Address of the gateway; a workspace's host is <slug> before it."""
+        return f"http://localhost:{self.port}"
+
+    def start(self) -> None:
+        """Start the servers, migrate, seed, start the processes, write demo.json."""
+        with self._step("postgres", "Starting Postgres"):
+            admin_url = services.start_postgres(self.state)
+        with self._step("redis", "Starting Redis"):
+            redis_url = services.start_redis(self.state)
+        variables = asyncio.run(self._prepare(admin_url, redis_url))
+        with self._step("processes", "Starting the gateway"):
+            environ = programs.environment(variables)
+            for program in self._table():
+                self.running.append(programs.start(program, environ, self.state / "logs"))
+            for running in self.running:
+                programs.wait_until_ready(running)
+        self._write_facts()
+
+    def watch(self) -> NoReturn:
+        """Wait for Ctrl-C; raises ProgramFailed when a process ends by itself."""
+        while True:
+            for running in self.running:
+                running.raise_if_ended()
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Stop what was started, in the opposite order."""
+        for running in reversed(self.running):
+            programs.stop(running)
+        self.running.clear()
+        services.stop_redis(self.state)
+        services.stop_postgres(self.state)
+        (self.state / "demo.json").unlink(missing_ok=True)
+
+    def _table(self) -> tuple[programs.Program, ...]:
+        return (programs.Program("gateway", ("gateway",), self.port, self.metrics_port),)
+
+    async def _prepare(self, admin_url: str, redis_url: str) -> dict[str, str]:
+        # Imported here: `ops/demo --help` runs before anything is installed.
+        from kernel.settings import Settings  # noqa: PLC0415
+        from kernel.store import Database  # noqa: PLC0415
+        from ops.migrate import prepare  # noqa: PLC0415
+        from ops.seed import seed  # noqa: PLC0415
+
+        with self._step("migrate", "Preparing the database"):
+            urls = (await prepare(admin_url, self.database)).urls
+        variables = {
+            "PORTAL_PROFILE": "demo",
+            "PORTAL_DATABASE_URL": urls.app,
+            "PORTAL_DATABASE_OWNER_URL": urls.owner,
+            "PORTAL_DATABASE_SVC_URL": urls.svc,
+            "PORTAL_REDIS_URL": redis_url,
+            "PORTAL_BASE_DOMAIN": "localhost",
+            "PORTAL_PUBLIC_SCHEME": "http",
+            "PORTAL_PUBLIC_PORT": str(self.port),
+            "PORTAL_PORT": str(self.port),
+            "PORTAL_METRICS_PORT": str(self.metrics_port),
+        }
+        if keys := os.environ.get("PORTAL_SECRET_KEYS"):
+            variables["PORTAL_SECRET_KEYS"] = keys
+        settings = Settings.from_environ(variables)
+        with self._step("seed", "Seeding workspaces and invoices"):
+            database = await Database.open(settings.database_url, name="portal seed")
+            try:
+                seeded = await seed(
+                    database, settings, lambda words: print(f"\n    {words}", end="", flush=True)
+                )
+            finally:
+                await database.close()
+        self.workspaces, self.invoices = list(seeded.workspaces), list(seeded.invoices)
+        return variables
+
+    def _write_facts(self) -> None:
+        pids = {running.program.name: running.process.pid for running in self.running}
+        pids |= {name: pid for name in ("postgres", "redis") if (pid := services.pid_of(self.state, name))}
+        facts = {
+            "base_url": self.base_url,
+            "workspaces": self.workspaces,
+            "invoices": self.invoices,
+            "metrics": {running.program.name: running.program.metrics_url for running in self.running},
+            "pids": pids,
+        }
+        written = self.state / "demo.json.new"
+        written.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        written.rename(self.state / "demo.json")
+
+    @contextlib.contextmanager
+    def _step(self, name: str, words: str) -> Iterator[None]:
+        print(f"· {words} …", end="", flush=True)
+        started = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - started, 2)
+        print(f" {self.seconds[name]:.1f} s", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo until Ctrl-C, or check it once; returns the exit code."""
+    given = _arguments(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        return _check() if given.check else _run(given)
+    except (DemoFailed, services.ServiceFailed, programs.ProgramFailed, visit.VisitFailed) as error:
+        return _failed(str(error), as_json=given.check)
+    except KeyboardInterrupt:
+        print("\nStopped.")
+        return 130 if given.check else 0
+
+
+def _run(given: argparse.Namespace) -> int:
+    state = given.state.resolve()
+    external = os.environ.get("PORTAL_DATABASE_URL")
+    if given.fresh and external:
+        message = "--fresh would delete the database that PORTAL_DATABASE_URL names: drop that one yourself."
+        raise DemoFailed(message)
+    with _locked(state):
+        if given.fresh:
+            _wipe(state)
+        port = _usable_port(given.port)
+        metrics_port = port + 1100 if programs.port_is_free(port + 1100) else programs.free_port()
+        database = _database_of(external) if external else OWN_DATABASE
+        demo = Demo(state, port, metrics_port, database)
+        began = time.monotonic()
+        with _ending(demo):
+            demo.start()
+            _show(demo, time.monotonic() - began)
+            demo.watch()
+
+
+def _check() -> int:
+    """Everything once, on free ports with a fresh state; the last line is one JSON object with timings."""
+    (ROOT / ".portal").mkdir(exist_ok=True)
+    state = Path(tempfile.mkdtemp(prefix="check-", dir=ROOT / ".portal"))
+    external = os.environ.get("PORTAL_DATABASE_URL")
+    name = f"portal_check_{os.getpid()}" if external else OWN_DATABASE
+    demo = Demo(state, programs.free_port(), programs.free_port(), name)
+    began = time.monotonic()
+    try:
+        with _ending(demo):
+            demo.start()
+            ready = time.monotonic() - began
+            with demo._step("pages", "Visiting what was seeded"):  # noqa: SLF001
+                visited = visit.visit(demo.workspaces, demo.invoices)
+            metrics = [visit.fetch(running.program.metrics_url).status for running in demo.running]
+            if set(metrics) != {200}:
+                message = f"A process does not show its metrics: {metrics}."
+                raise DemoFailed(message)
+        if external:
+            asyncio.run(_drop(external, name))
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
+    result = {"ok": True, "ready_s": round(ready, 2), "pages": visited, "seconds": demo.seconds}
+    print(json.dumps(result))
+    return 0
+
+
+async def _drop(admin_url: str, name: str) -> None:
+    from kernel.store.roles import drop_database  # noqa: PLC0415
+
+    await drop_database(admin_url, name)
+
+
+def _failed(message: str, *, as_json: bool) -> int:
+    print(f"\n{message}", file=sys.stderr, flush=True)
+    if as_json:
+        print(json.dumps({"ok": False, "failure": message.splitlines()[0]}))
+    return 1
+
+
+@contextlib.contextmanager
+def _ending(demo: Demo) -> Iterator[None]:
+    """Whatever happens, end with everything stopped; Ctrl-C while stopping does not leave half of it running."""
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        demo.stop()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def _locked(state: Path) -> Iterator[None]:
+    state.mkdir(parents=True, exist_ok=True)
+    with (state / "demo.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = (
+                f"A demo already runs on {state}. Stop it first, or give this one a folder with --state."
+            )
+            raise DemoFailed(message) from None
+        yield
+
+
+def _wipe(state: Path) -> None:
+    """Remove what a demo leaves in its folder, and nothing else."""
+    for name in ("postgres", "redis", "run", "logs"):
+        shutil.rmtree(state / name, ignore_errors=True)
+    for name in ("postgres.log", "redis.log", "demo.json"):
+        (state / name).unlink(missing_ok=True)
+
+
+def _usable_port(asked: int | None) -> int:
+    if asked is not None:
+        if not programs.port_is_free(asked):
+            message = f"Port {asked} is in use. Choose another with --port, or leave --port out."
+            raise DemoFailed(message)
+        return asked
+    if programs.port_is_free(USUAL_PORT):
+        return USUAL_PORT
+    port = programs.free_port()
+    print(f"Port {USUAL_PORT} is in use; taking {port}.")
+    return port
+
+
+def _database_of(url: str) -> str:
+    name = unquote(urlsplit(url).path.lstrip("/"))
+    # The maintenance database is no place for tables.
+    return name if name not in {"", "postgres", "template1"} else OWN_DATABASE
+
+
+def _show(demo: Demo, seconds: float) -> None:
+    # One link of each kind: of several with the same tags the first says it all.
+    shown: dict[tuple[str, ...], dict[str, Any]] = {}
+    for invoice in demo.invoices:
+        shown.setdefault(tuple(tag for tag in invoice["tags"] if not tag.startswith("ubl:")), invoice)
+    print(f"\nReady after {seconds:.1f} s. Open one of these:\n")
+    for invoice in list(shown.values())[:LINKS_SHOWN]:
+        print(
+            f"  {invoice['url']}\n      {invoice['workspace']} {invoice['number']} · {', '.join(invoice['tags'])}"
+        )
+    print(f"\nAll {len(demo.invoices)} links: {demo.state / 'demo.json'}\nLogs: {demo.state / 'logs'}")
+    print("Chrome, Edge and Firefox find *.localhost by themselves; Safari needs the hosts in /etc/hosts.")
+    print("Ctrl-C stops everything.", flush=True)
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="ops/demo",
+        description="Sets up, starts and seeds the portal on this machine and prints links to click. "
+        "PORTAL_DATABASE_URL (of a role that may create roles and databases) and PORTAL_REDIS_URL name other servers "
+        "than the embedded ones.",
+    )
+    parser.add_argument("--port", type=int, help=f"port of the pages (default: {USUAL_PORT}, or a free one)")
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=ROOT / ".portal" / "demo",
+        help="folder of data and logs (default: .portal/demo)",
+    )
+    parser.add_argument("--fresh", action="store_true", help="throw the data of earlier runs away first")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="start on free ports with fresh data, fetch the seeded pages, print timings as JSON, stop",
+    )
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
