@@ -1,0 +1,186 @@
+"""Rate limits that all processes share: one Lua call on Redis' clock, and a local share when it is away."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEADLINE_S: Final = 0.05
+LOCAL_KEYS: Final = 20_000
+_SHORTEST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 8.0
+_PREFIX: Final = "limit:"
+
+# GCRA (ITU-T I.371, leaky bucket as a meter) in whole microseconds: a Lua number holds them exactly.
+# The theoretical arrival time is never believed to be further ahead than a full burst, so that a clock
+# that jumps back cannot lock anybody out.
+_SCRIPT: Final = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local step, depth = tonumber(ARGV[1]), tonumber(ARGV[2])
+local due = tonumber(redis.call('GET', KEYS[1]) or now)
+due = math.min(math.max(due, now), now + depth) + step
+if due - depth > now then return due - depth - now end
+redis.call('SET', KEYS[1], string.format('%.0f', due), 'PX', math.ceil((due - now) / 1000) + 1000)
+return 0
+"""
+
+
+class Source(StrEnum):
+    """Who counted: Redis for all processes, or this process alone."""
+
+    REDIS = "redis"
+    LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a request may pass; when not, in how many whole seconds it would (0 when it may)."""
+
+    allowed: bool
+    retry_after_s: int
+    source: Source
+
+
+class Limiter:
+    """Counts requests by key and never raises: pages must be served when Redis is gone.
+
+    Redis has 50 ms, connecting included. One failure opens the breaker; then this process counts alone,
+    with its share of the limit, and tries Redis again after half a second, then ever less often, with one
+    request at a time.
+    Whatever guards a secret must not rely on this: it counts in Postgres and fails closed.
+    """
+
+    def __init__(
+        self, redis_url: str, *, processes: int = 4, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Connect to nothing yet. `processes` is how many share a limit while each counts alone."""
+        pool = BlockingConnectionPool.from_url(
+            redis_url,
+            max_connections=16,
+            timeout=DEADLINE_S,
+            socket_timeout=DEADLINE_S,
+            socket_connect_timeout=DEADLINE_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._redis = Redis(connection_pool=pool)
+        self._digest: str | None = None
+        self._local = LocalCounter(monotonic)
+        self._breaker = Breaker(monotonic)
+        self._processes = processes
+
+    async def hit(self, key: str, *, period_s: float, limit: int, burst: int) -> Verdict:
+        """Count one request for `key`: `limit` of them per `period_s` seconds, `burst` of them at once."""
+        if self._breaker.lets_through():
+            try:
+                async with asyncio.timeout(DEADLINE_S):
+                    wait = await self._ask(_PREFIX + key, *_steps(period_s, limit, burst))
+            except (RedisError, OSError, TimeoutError):
+                self._breaker.failed()
+            except BaseException:
+                # The caller hung up: nothing was learnt about Redis, and the next one may try.
+                self._breaker.unknown()
+                raise
+            else:
+                self._breaker.succeeded()
+                return _verdict(wait, Source.REDIS)
+        step, depth = _steps(period_s, max(1, limit // self._processes), max(1, burst // self._processes))
+        return _verdict(self._local.wait(key, step, depth), Source.LOCAL)
+
+    async def close(self) -> None:
+        """Close the connections to Redis."""
+        await self._redis.aclose()
+        await self._redis.connection_pool.disconnect()
+
+    async def _ask(self, key: str, step: int, depth: int) -> int:
+        """Return in how many microseconds the request may pass; 0 means now, and it has been counted."""
+        if self._digest is None:
+            self._digest = str(await self._redis.script_load(_SCRIPT))
+        try:
+            return int(await self._redis.evalsha(self._digest, 1, key, step, depth))
+        except NoScriptError:
+            # Restarted or flushed: the script itself is sent along, and known again afterwards.
+            return int(await self._redis.eval(_SCRIPT, 1, key, step, depth))
+
+
+class LocalCounter:
+    """The same count in this process's memory, for at most LOCAL_KEYS keys: the one unused longest goes."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._due: OrderedDict[str, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def wait(self, key: str, step: int, depth: int) -> int:
+        """Return in how many microseconds a request may pass; 0 means now, and it has been counted."""
+        now = round(self._monotonic() * 1_000_000)
+        due = max(self._due.get(key, now), now) + step
+        if due - depth > now:
+            return due - depth - now
+        self._due[key] = due
+        self._due.move_to_end(key)
+        if len(self._due) > LOCAL_KEYS:
+            self._due.popitem(last=False)
+        return 0
+
+
+class Breaker:
+    """Closed while Redis answers; open after a failure; half open for one request when the pause is over."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._pause_s = 0.0
+        self._until = 0.0
+        self._trying = False
+
+    def lets_through(self) -> bool:
+        """Tell whether to ask Redis; whoever is let through says afterwards how it went."""
+        if not self._pause_s:
+            return True
+        if self._trying or self._monotonic() < self._until:
+            return False
+        self._trying = True
+        return True
+
+    def succeeded(self) -> None:
+        """Redis answered: close."""
+        self._pause_s = 0.0
+        self._trying = False
+
+    def failed(self) -> None:
+        """Redis did not answer: open, for longer when it was a trial that failed."""
+        if not self._pause_s or self._trying:
+            self._pause_s = min(max(self._pause_s * 2, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
+            self._until = self._monotonic() + self._pause_s
+        self._trying = False
+
+    def unknown(self) -> None:
+        """Nobody waited for the answer: the next request may try."""
+        self._trying = False
+
+
+def _steps(period_s: float, limit: int, burst: int) -> tuple[int, int]:
+    """Return (time one request costs, time that may be owed), in microseconds."""
+    if period_s <= 0 or limit < 1 or burst < 1:
+        raise ValueError("a limit has a positive period, at least one request and a burst of at least one")
+    step = math.ceil(period_s * 1_000_000 / limit)
+    return step, step * burst
+
+
+def _verdict(wait: int, source: Source) -> Verdict:
+    return Verdict(allowed=wait == 0, retry_after_s=math.ceil(wait / 1_000_000), source=source)

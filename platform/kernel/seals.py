@@ -1,0 +1,156 @@
+"""Secrets at rest: keyed hashes to look them up, AES-256-GCM bound to its place, a data key per workspace."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Final, NewType
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from kernel.errors import Invalid
+from kernel.ids import WorkspaceId, secret_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+DataKey = NewType("DataKey", bytes)
+
+KEY_BYTES: Final = 32
+_NONCE_BYTES: Final = 12  # NIST SP 800-38D, 5.2.1.1
+_FINGERPRINT_BYTES: Final = 4
+_TAG_BYTES: Final = 16
+_VERSION: Final = b"\x01"
+_WRAPPING: Final = "data-key"
+
+
+class Sealer:
+    """Hashes, seals and opens with keys derived (HKDF, RFC 5869) from the secrets of the settings.
+
+    The first secret is the current one: it hashes and wraps. The others still find and unwrap what they
+    made, until a rotation has renewed it. Whatever cannot be opened is Invalid("seal.broken"), with no
+    word about why; a data key whose secret is gone is Invalid("seal.key_unknown").
+
+    Layouts: a sealed value is version, fingerprint of the data key, nonce, ciphertext with tag; a wrapped
+    data key is version, length of the key id, key id, nonce, ciphertext with tag.
+    """
+
+    def __init__(self, secret_keys: Sequence[tuple[str, bytes]]) -> None:
+        """Take (key id, 32 bytes) pairs, the current one first."""
+        if not secret_keys or any(len(secret) != KEY_BYTES for _, secret in secret_keys):
+            raise ValueError("a sealer needs at least one secret of 32 bytes")
+        self._secrets = dict(secret_keys)
+        self._current = secret_keys[0][0]
+        self._derived: dict[tuple[str, str], bytes] = {}
+
+    def __repr__(self) -> str:
+        return f"Sealer(current={self._current!r})"
+
+    # Hashes for looking up what is not stored in the clear.
+
+    def keyed_hash(self, purpose: str, data: bytes) -> bytes:
+        """Return 32 bytes of HMAC-SHA256 under the current secret; each purpose has a key of its own."""
+        return self._hash(self._current, purpose, data)
+
+    def keyed_hashes(self, purpose: str, data: bytes) -> tuple[bytes, ...]:
+        """Return the hash under every secret, the current one first: what a lookup compares with."""
+        return tuple(self._hash(key_id, purpose, data) for key_id in self._secrets)
+
+    # The data key of a workspace.
+
+    def new_data_key(self) -> DataKey:
+        """Return a fresh random data key; store it wrapped."""
+        return DataKey(secret_bytes(KEY_BYTES))
+
+    def wrap(self, data_key: DataKey, workspace: WorkspaceId) -> bytes:
+        """Return the data key encrypted under the current secret, for this workspace only."""
+        key_id = self._current.encode()
+        head = _VERSION + bytes([len(key_id)]) + key_id
+        nonce = secret_bytes(_NONCE_BYTES)
+        cipher = AESGCM(self._derive(self._current, _WRAPPING))
+        return head + nonce + cipher.encrypt(nonce, data_key, _bound_to(head, _WRAPPING, workspace.bytes))
+
+    def unwrap(self, wrapped: bytes, workspace: WorkspaceId) -> DataKey:
+        """Return the data key of a workspace; see the class for errors."""
+        key_id, rest = self._head_of(wrapped)
+        head = wrapped[: len(wrapped) - len(rest)]
+        cipher = AESGCM(self._derive(key_id, _WRAPPING))
+        return DataKey(_decrypted(cipher, rest, _bound_to(head, _WRAPPING, workspace.bytes)))
+
+    def is_current(self, wrapped: bytes) -> bool:
+        """Tell whether a data key is wrapped by the current secret; a rotation renews the others."""
+        return self._head_of(wrapped)[0] == self._current
+
+    # Values.
+
+    def seal(
+        self, plain: bytes, *, table: str, row: UUID, workspace: WorkspaceId, data_key: DataKey
+    ) -> bytes:
+        """Return `plain` encrypted; it opens only in this table, row and workspace.
+
+        A table with two sealed columns names them: "contact.totp" and "contact.phone".
+        """
+        head = _VERSION + _fingerprint(data_key)
+        nonce = secret_bytes(_NONCE_BYTES)
+        bound = _bound_to(head, table, row.bytes, workspace.bytes)
+        return head + nonce + AESGCM(data_key).encrypt(nonce, plain, bound)
+
+    def open(
+        self, sealed: bytes, *, table: str, row: UUID, workspace: WorkspaceId, data_key: DataKey
+    ) -> bytes:
+        """Return what was sealed at this very place; Invalid("seal.broken") otherwise."""
+        head, rest = sealed[: 1 + _FINGERPRINT_BYTES], sealed[1 + _FINGERPRINT_BYTES :]
+        if head != _VERSION + _fingerprint(data_key):
+            raise _broken()
+        return _decrypted(AESGCM(data_key), rest, _bound_to(head, table, row.bytes, workspace.bytes))
+
+    def _hash(self, key_id: str, purpose: str, data: bytes) -> bytes:
+        return hmac.digest(self._derive(key_id, f"hash/{purpose}"), data, "sha256")
+
+    def _derive(self, key_id: str, purpose: str) -> bytes:
+        known = self._derived.get((key_id, purpose))
+        if known is None:
+            info = f"invoice-portal/{purpose}".encode()
+            known = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(
+                self._secrets[key_id]
+            )
+            # Purposes are constants of the code, so this stays small.
+            self._derived[key_id, purpose] = known
+        return known
+
+    def _head_of(self, wrapped: bytes) -> tuple[str, bytes]:
+        if wrapped[:1] != _VERSION or len(wrapped) < 2:
+            raise _broken()
+        start = 2 + wrapped[1]
+        key_id = wrapped[2:start].decode("ascii", "replace")
+        if key_id not in self._secrets:
+            text = "A data key was wrapped by a secret that is no longer in PORTAL_SECRET_KEYS."
+            raise Invalid("seal.key_unknown", text, key_id=key_id)
+        return key_id, wrapped[start:]
+
+
+def _bound_to(head: bytes, *parts: str | bytes) -> bytes:
+    """Return associated data: each part after its length, so that no two places read the same."""
+    encoded = [head, *(part.encode() if isinstance(part, str) else part for part in parts)]
+    return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+
+
+def _decrypted(cipher: AESGCM, rest: bytes, bound: bytes) -> bytes:
+    if len(rest) < _NONCE_BYTES + _TAG_BYTES:
+        raise _broken()
+    try:
+        return cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], bound)
+    except InvalidTag:
+        raise _broken() from None
+
+
+def _fingerprint(data_key: DataKey) -> bytes:
+    return hashlib.sha256(b"invoice-portal/data-key/" + data_key).digest()[:_FINGERPRINT_BYTES]
+
+
+def _broken() -> Invalid:
+    return Invalid("seal.broken", "A sealed value cannot be opened here.")

@@ -1,0 +1,132 @@
+"""Structured logs: one JSON object a line, with bound context and without secrets, other libraries' too."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
+
+import msgspec
+import structlog
+from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars, merge_contextvars
+
+from kernel.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+_REDACTED: Final = "[redacted]"
+_LONGEST: Final = 16_000
+_DEEPEST: Final = 6
+# Values under these names are never shown, whatever they look like.
+_SECRET_NAMES: Final = re.compile(
+    r"token|secret|passw|authorization|cookie|api_?key|data_key|private|(?<![a-z])t?otp|recovery",
+    re.IGNORECASE,
+)
+_SECRET_TEXTS: Final = (
+    # A link's path, also a mistyped one: it is one character away from a real token.
+    (re.compile(r"(/i/|%2Fi%2F)[^/\s\"'?#<>&]+", re.IGNORECASE), r"\1[token]"),
+    # A token on its own. Nothing else of ours has 24 letters and digits in a row.
+    (re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{24}(?![0-9A-Za-z])"), "[token]"),
+    # The password in a url.
+    (re.compile(r"(://[^\s:/@]*:)[^\s@/]+@"), r"\1[redacted]@"),
+)
+
+
+def configure(*, level: str, process: str, clock: Clock | None = None, stream: TextIO | None = None) -> None:
+    """Send every log line of this process to `stream` (standard output) as JSON, from `level` upwards.
+
+    Lines of libraries that use the standard library's logging go the same way and are redacted alike.
+    """
+    shared: list[Processor] = [
+        merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        _stamp(clock or SystemClock(), process),
+        structlog.processors.format_exc_info,
+        redact,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+
+
+def logger(name: str) -> FilteringBoundLogger:
+    """Return the logger of a module; calls are `log.info("event name", key=value)`."""
+    return cast("FilteringBoundLogger", structlog.stdlib.get_logger(name))
+
+
+def bind(**values: object) -> None:
+    """Put values (request_id, workspace_id, job_id) on every further line of this task and its children."""
+    bind_contextvars(**values)
+
+
+def bound(**values: object) -> AbstractContextManager[None]:
+    """Put values on every line inside a `with`."""
+    return bound_contextvars(**values)
+
+
+def unbind_all() -> None:
+    """Forget what is bound: the first thing a new request or job does."""
+    clear_contextvars()
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace link tokens, passwords and values under secret names, at any depth."""
+    return {key: _clean(key, value, 0) for key, value in event.items()}
+
+
+def _clean(name: str, value: object, depth: int) -> Any:
+    if name.startswith("_") or value is None or isinstance(value, bool | int | float):
+        return value  # structlog's own records, and what cannot hold a secret
+    if _SECRET_NAMES.search(name):
+        return _REDACTED
+    if depth > _DEEPEST:
+        return "…"
+    if isinstance(value, dict):
+        return {str(key): _clean(str(key), each, depth + 1) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean("", each, depth + 1) for each in value]
+    return _cleaned_text(value if isinstance(value, str) else str(value))
+
+
+def _cleaned_text(text: str) -> str:
+    for pattern, replacement in _SECRET_TEXTS:
+        text = pattern.sub(replacement, text)
+    text = text[:_LONGEST]
+    # Lone surrogates come with undecodable paths and headers and cannot be written as UTF-8.
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def _stamp(clock: Clock, process: str) -> Processor:
+    def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["time"] = clock.now().isoformat(timespec="milliseconds")
+        event["process"] = process
+        return event
+
+    return stamp
+
+
+def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()

@@ -1,0 +1,136 @@
+"""Every series of the product, declared once with its unit and help, and the port they are read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    start_http_server,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from threading import Thread
+    from wsgiref.simple_server import WSGIServer
+
+# Seconds. Pages are expected in 1 to 50 ms; the tail is where faults show.
+_REQUEST_SECONDS: Final = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+_RENDER_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+class Metrics:
+    """The series of one process, in a registry of its own. Labels are closed sets, never a workspace."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._http()
+        self._store()
+        self._invoices()
+
+    def _http(self) -> None:
+        self.request_seconds = Histogram(
+            "portal_http_request_seconds",
+            "Time from the first byte of a request to the last of its answer, by route template and status.",
+            ("method", "route", "status"),
+            buckets=_REQUEST_SECONDS,
+            registry=self.registry,
+        )
+        self.requests_in_flight = Gauge(
+            "portal_http_requests_in_flight_count",
+            "Requests being answered now.",
+            registry=self.registry,
+        )
+        self.rate_limit_verdicts = Counter(
+            "portal_rate_limit_verdicts_total",
+            "Requests counted against a limit, by verdict (allowed, refused) and who counted (redis, local).",
+            ("limit", "verdict", "source"),
+            registry=self.registry,
+        )
+        self.host_lookups = Counter(
+            "portal_host_lookups_total",
+            "Hosts resolved to a workspace, by where the answer was (cached, cached_absent, found, absent).",
+            ("result",),
+            registry=self.registry,
+        )
+
+    def _store(self) -> None:
+        self.pool_in_use = Gauge(
+            "portal_pool_in_use_connections",
+            "Connections to Postgres that a unit of work holds now.",
+            registry=self.registry,
+        )
+        self.pool_size = Gauge(
+            "portal_pool_size_connections",
+            "Connections to Postgres that this process may hold at most.",
+            registry=self.registry,
+        )
+        self.units_of_work = Counter(
+            "portal_units_of_work_total",
+            "Units of work ended, by outcome (committed, rolled_back, failed).",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.retries = Counter(
+            "portal_unit_of_work_retries_total",
+            "Units of work run again after a serialization failure or a deadlock.",
+            registry=self.registry,
+        )
+
+    def _invoices(self) -> None:
+        self.links_not_found = Counter(
+            "portal_links_not_found_total",
+            "Invoice links that were answered with Invoice Not Found, by whether they could be one at all.",
+            ("form",),
+            registry=self.registry,
+        )
+        self.document_lookups = Counter(
+            "portal_document_lookups_total",
+            "Documents of issued versions asked of the cache, by result (hit, miss).",
+            ("result",),
+            registry=self.registry,
+        )
+        self.document_render_seconds = Histogram(
+            "portal_document_render_seconds",
+            "Time to make the HTML of one version of an invoice.",
+            buckets=_RENDER_SECONDS,
+            registry=self.registry,
+        )
+
+    def watch_pool(self, in_use: Callable[[], int], size: Callable[[], int]) -> None:
+        """Read the pool's state whenever the series are asked for."""
+        self.pool_in_use.set_function(in_use)
+        self.pool_size.set_function(size)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsServer:
+    """The series on a port of their own, answered by a thread."""
+
+    port: int
+    _server: WSGIServer
+    _thread: Thread
+
+    def close(self) -> None:
+        """Stop answering and free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def serve(registry: CollectorRegistry, host: str, port: int) -> MetricsServer:
+    """Answer Prometheus at http://host:port/metrics; port 0 takes any free one. OSError if it is taken."""
+    server, thread = start_http_server(port, host, registry)
+    return MetricsServer(server.server_port, server, thread)
