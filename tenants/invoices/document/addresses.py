@@ -1,0 +1,39 @@
+"""How a postal address is written in the country it is in, one line after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tenants.invoices.content import Address
+
+if TYPE_CHECKING:
+    from kernel.language import Language
+
+# Universal Postal Union, "Addressing systems": town, then region and code on the same line.
+_TOWN_FIRST: Final = frozenset("AU BH BR CA CN CO EG GB HK ID IN IE KR MX NZ PH PK SA SG TH TW UA US VN ZA".split())
+# The code stands on a line of its own, below the town.
+_CODE_BELOW: Final = frozenset({"GB", "IE"})
+# From the large to the small: code, then region and town, then street.
+_LARGE_FIRST: Final = frozenset({"JP"})
+
+
+def address_lines(address: Address, language: Language, *, home: str) -> tuple[str, ...]:
+    """Return the lines of an address; the country is named only where it is not `home` (ISO 3166-1)."""
+    streets = (address.street, address.additional, address.line)
+    country = address.country
+    if country in _LARGE_FIRST:
+        code = f"〒{address.postal_code}" if address.postal_code else ""
+        lines = (code, f"{address.subdivision}{address.city}", *streets)
+    elif country in _CODE_BELOW:
+        lines = (*streets, address.city, address.subdivision, address.postal_code)
+    elif country in _TOWN_FIRST:
+        region = _joined(" ", address.subdivision, address.postal_code)
+        lines = (*streets, _joined(", " if address.subdivision else " ", address.city, region))
+    else:
+        lines = (*streets, _joined(" ", address.postal_code, address.city), address.subdivision)
+    abroad = language.country(country) if country and country != home else ""
+    return tuple(line for line in (*lines, abroad) if line)
+
+
+def _joined(separator: str, *parts: str) -> str:
+    return separator.join(part for part in parts if part)

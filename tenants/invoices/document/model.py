@@ -1,0 +1,167 @@
+"""Turns an invoice's content and totals into what the paper prints; pure, no rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from tenants.invoices.content import Content, DocumentType, Exemption, Party, Transfer
+from tenants.invoices.document import addresses, rows, sums
+from tenants.invoices.document.accounts import is_iban, readable
+from tenants.invoices.document.values import (
+    Account,
+    Document,
+    DocumentBrand,
+    Fact,
+    Figures,
+    PartyBlock,
+    Row,
+    Sum,
+)
+from tenants.invoices.totals import Totals
+
+if TYPE_CHECKING:
+    from kernel.language import Language
+
+# The folder to give to `Language.load`, so that the document's own words are found.
+CATALOGUES: Final = Path(__file__).parent / "locale"
+_LONG: Final = 13
+_HUGE: Final = 18
+
+
+def document(
+    content: Content,
+    totals: Totals,
+    number: str,
+    language: Language,
+    brand: DocumentBrand,
+    page_size: Literal["A4", "Letter"] = "A4",
+) -> Document:
+    """Return the render model of one version in one language; amounts are exact, nothing is computed anew."""
+    lines = rows.rows(content, totals, language)
+    steps = sums.sums(content, totals, language)
+    written = language.tag if language.tag.split("-")[0] != language.words_tag.split("-")[0] else ""
+    return Document(
+        language=language.words_tag,
+        content_language=written,
+        direction=language.direction,
+        page_size=page_size,
+        title=title(content.document_type, language),
+        number=number,
+        brand=brand,
+        seller=_party(language.gettext("From"), content.seller, language, home=content.buyer.address.country),
+        buyer=_party(language.gettext("Bill to"), content.buyer, language, home=content.seller.address.country),
+        details=tuple(_details(content, number, language)),
+        columns=rows.columns(content, language, lines),
+        rows=lines,
+        sums=steps,
+        figures=_figures(lines, steps),
+        includes_tax=rows.includes_tax(content, language),
+        items_heading=language.gettext("Items"),
+        accounts_heading=language.gettext("Bank transfer"),
+        accounts=tuple(_account(each, number, language) for each in content.transfers),
+        remarks=tuple(_remarks(content, language)),
+        notes=tuple(note for note in content.notes if note.strip()),
+        legal_note=content.seller.legal_note,
+    )
+
+
+def title(kind: DocumentType, language: Language) -> str:
+    """Return what the document calls itself (UNCL 1001)."""
+    match kind:
+        case DocumentType.INVOICE:
+            return language.gettext("Invoice")
+        case DocumentType.PARTIAL:
+            return language.gettext("Partial invoice")
+        case DocumentType.CORRECTED:
+            return language.gettext("Corrected invoice")
+        case DocumentType.SELF_BILLED:
+            return language.gettext("Self-billed invoice")
+        case DocumentType.PREPAYMENT:
+            return language.gettext("Prepayment invoice")
+        case DocumentType.CONSTRUCTION_PARTIAL:
+            return language.gettext("Partial construction invoice")
+        case DocumentType.CONSTRUCTION_PARTIAL_FINAL:
+            return language.gettext("Partial final construction invoice")
+        case DocumentType.CONSTRUCTION_FINAL:
+            return language.gettext("Final construction invoice")
+
+
+def _party(heading: str, party: Party, language: Language, *, home: str) -> PartyBlock:
+    facts = (
+        (language.gettext("VAT ID"), party.vat_id),
+        (language.gettext("Tax number"), party.tax_number),
+        (language.gettext("Registration"), party.registration),
+    )
+    reach = (party.contact_name, party.phone, party.email)
+    named = (party.trading_name,) if party.trading_name and party.trading_name != party.name else ()
+    return PartyBlock(
+        heading=heading,
+        name=party.name,
+        lines=(
+            *named,
+            *addresses.address_lines(party.address, language, home=home),
+            *(line for line in reach if line),
+        ),
+        facts=tuple(Fact(label, value) for label, value in facts if value),
+    )
+
+
+def _details(content: Content, number: str, language: Language) -> Iterator[Fact]:
+    dates = (
+        (language.gettext("Invoice number"), number),
+        (language.gettext("Issued"), language.date(content.issue_date) if content.issue_date else ""),
+        (language.gettext("Due"), language.date(content.due_date) if content.due_date else ""),
+        (language.gettext("Delivered"), language.date(content.delivery_date) if content.delivery_date else ""),
+        (language.gettext("Period"), rows.period(content.period, language) if content.period else ""),
+        (language.gettext("Your reference"), content.buyer_reference),
+        (language.gettext("Purchase order"), content.purchase_order),
+        (language.gettext("Sales order"), content.sales_order),
+        (language.gettext("Contract"), content.contract),
+        (language.gettext("Project"), content.project),
+        (language.gettext("Refers to invoice"), content.preceding_invoice),
+    )
+    return (Fact(label, value) for label, value in dates if value)
+
+
+def _account(transfer: Transfer, number: str, language: Language) -> Account:
+    label = language.gettext("IBAN") if is_iban(transfer.account) else language.gettext("Account")
+    facts = (
+        (language.gettext("Account holder"), transfer.holder),
+        (label, readable(transfer.account)),
+        (language.gettext("BIC"), transfer.bic),
+        (language.gettext("Bank"), transfer.bank),
+        (language.gettext("Reference"), transfer.reference or number),
+    )
+    return Account(tuple(Fact(name, value) for name, value in facts if value))
+
+
+def _remarks(content: Content, language: Language) -> Iterator[Fact]:
+    for exemption in content.exemptions:
+        yield _exemption(exemption, language)
+    if content.payment_terms:
+        yield Fact(language.gettext("Payment terms"), content.payment_terms)
+    for attachment in content.attachments:
+        parts = (attachment.description, attachment.filename or attachment.identifier)
+        yield Fact(language.gettext("Attachment"), " · ".join(dict.fromkeys(part for part in parts if part)))
+
+
+def _exemption(exemption: Exemption, language: Language) -> Fact:
+    reason = exemption.reason or exemption.reason_code
+    return Fact(language.gettext("Tax note"), reason)
+
+
+def _figures(lines: Iterable[Row], steps: Iterable[Sum]) -> Figures:
+    longest = max((len(text) for text in _amounts(lines, steps)), default=0)
+    if longest > _HUGE:
+        return Figures.HUGE
+    return Figures.LONG if longest > _LONG else Figures.NORMAL
+
+
+def _amounts(lines: Iterable[Row], steps: Iterable[Sum]) -> Iterator[str]:
+    for row in lines:
+        yield row.price
+        yield row.amount
+    for step in steps:
+        yield step.amount
