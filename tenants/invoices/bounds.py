@@ -29,7 +29,9 @@ def exact(value: Decimal, field: str, line: int | None = None) -> Fraction:
     point; TypeError if it is not a Decimal.
     """
     if not isinstance(value, Decimal):
-        raise TypeError(f"{field} is a Decimal, not {type(value).__name__}")
+        raise TypeError(  # pyright: ignore[reportUnreachable]
+            f"{field} is a Decimal, not {type(value).__name__}"
+        )
     if not value.is_finite():
         raise _no_number(field, line)
     if not value:

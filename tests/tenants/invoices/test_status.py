@@ -1,0 +1,186 @@
+"""An invoice goes only where its life leads, and its page says the right word on the way."""
+
+from __future__ import annotations
+
+import datetime as dt
+from itertools import product
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from kernel.errors import Conflict, Invalid
+from kernel.money import Money, currency
+from tenants.invoices.status import InvoiceStatus, PaymentState, outstanding, payment_state, step
+
+EUR = currency("EUR")
+DUE = dt.date(2026, 3, 31)
+LEGAL = {
+    ("draft", "issued"),
+    ("issued", "paid"),
+    ("issued", "void"),
+    ("issued", "written_off"),
+    ("paid", "issued"),
+    ("written_off", "paid"),
+    ("written_off", "issued"),
+}
+
+
+def euro(minor: int) -> Money:
+    return Money(minor, EUR)
+
+
+@pytest.mark.parametrize(("current", "wanted"), list(product(InvoiceStatus, InvoiceStatus)))
+def test_every_step_is_legal_or_a_conflict(current: InvoiceStatus, wanted: InvoiceStatus) -> None:
+    if (current.value, wanted.value) in LEGAL:
+        assert step(current, wanted) is wanted
+        return
+    with pytest.raises(Conflict) as refused:
+        step(current, wanted)
+    assert refused.value.code == "invoice.status"
+    assert refused.value.data == {"current": current.value, "wanted": wanted.value}
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "amounts", "day", "word"),
+    [
+        ("draft", (100, 0, 0), 40, "draft"),
+        ("issued", (100, 0, 0), 0, "due"),
+        ("issued", (100, 0, 0), 1, "overdue"),
+        ("issued", (100, 40, 0), 0, "partly_paid"),
+        ("issued", (100, 40, 0), 1, "overdue"),
+        ("issued", (100, 40, 60), 1, "processing"),
+        ("issued", (100, 0, 60), 0, "due"),
+        ("issued", (100, 0, 60), 1, "overdue"),
+        ("issued", (100, 100, 0), 1, "paid"),
+        ("issued", (100, 120, 30), 1, "paid"),
+        ("issued", (0, 0, 0), 1, "paid"),
+        ("issued", (-50, 0, 0), 1, "paid"),
+        ("paid", (100, 100, 0), 1, "paid"),
+        ("void", (100, 0, 0), 1, "void"),
+        ("written_off", (100, 40, 0), 1, "written_off"),
+    ],
+)
+def test_the_word_for_an_invoice(lifecycle: str, amounts: tuple[int, int, int], day: int, word: str) -> None:
+    total, paid, held = amounts
+
+    assert (
+        payment_state(
+            InvoiceStatus(lifecycle),
+            total=euro(total),
+            paid=euro(paid),
+            held=euro(held),
+            due_date=DUE,
+            today=DUE + dt.timedelta(days=day),
+        )
+        == word
+    )
+
+
+def test_an_invoice_without_a_due_date_is_never_overdue() -> None:
+    state = payment_state(
+        InvoiceStatus.ISSUED, total=euro(1), paid=euro(0), held=euro(0), due_date=None, today=dt.date.max
+    )
+    assert state is PaymentState.DUE
+
+
+@pytest.mark.parametrize(("paid", "held"), [(-1, 0), (0, -1)])
+def test_nothing_negative_was_ever_paid(paid: int, held: int) -> None:
+    with pytest.raises(Invalid) as refused:
+        payment_state(
+            InvoiceStatus.ISSUED, total=euro(1), paid=euro(paid), held=euro(held), due_date=DUE, today=DUE
+        )
+    assert refused.value.code == "invoice.paid_negative"
+
+
+def test_money_of_another_currency_never_pays() -> None:
+    with pytest.raises(Invalid) as refused:
+        outstanding(euro(100), Money(100, currency("USD")))
+    assert refused.value.code == "money.currency"
+
+
+class Life(RuleBasedStateMachine):
+    """An invoice with its payments, voids, refunds and days, in any order."""
+
+    @initialize(total=st.integers(-200, 500))
+    def write(self, total: int) -> None:
+        self.total, self.paid, self.held, self.day = total, 0, 0, DUE - dt.timedelta(days=2)
+        self.status = InvoiceStatus.DRAFT
+        self.past = [self.status]
+
+    def go(self, wanted: InvoiceStatus) -> None:
+        self.status = step(self.status, wanted)
+        self.past.append(self.status)
+
+    @precondition(lambda self: self.status is InvoiceStatus.DRAFT)
+    @rule()
+    def issue(self) -> None:
+        self.go(InvoiceStatus.ISSUED)
+
+    @precondition(lambda self: self.status in {InvoiceStatus.ISSUED, InvoiceStatus.WRITTEN_OFF})
+    @rule(amount=st.integers(1, 300))
+    def begin_payment(self, amount: int) -> None:
+        self.held = min(amount, max(self.total - self.paid, 0))
+
+    @precondition(lambda self: self.held > 0)
+    @rule(succeeds=st.booleans())
+    def end_payment(self, *, succeeds: bool) -> None:
+        self.paid += self.held if succeeds else 0
+        self.held = 0
+        if self.paid >= self.total and self.status in {InvoiceStatus.ISSUED, InvoiceStatus.WRITTEN_OFF}:
+            self.go(InvoiceStatus.PAID)
+
+    @precondition(lambda self: self.paid > 0)
+    @rule(amount=st.integers(1, 300))
+    def refund(self, amount: int) -> None:
+        self.paid -= min(amount, self.paid)
+        if self.status is InvoiceStatus.PAID and self.paid < self.total:
+            self.go(InvoiceStatus.ISSUED)
+
+    @precondition(lambda self: self.status is InvoiceStatus.ISSUED)
+    @rule(ending=st.sampled_from([InvoiceStatus.VOID, InvoiceStatus.WRITTEN_OFF]))
+    def give_up(self, ending: InvoiceStatus) -> None:
+        self.go(ending)
+
+    @rule(wanted=st.sampled_from(InvoiceStatus))
+    def try_any_step(self, wanted: InvoiceStatus) -> None:
+        if (self.status.value, wanted.value) in LEGAL:
+            return
+        with pytest.raises(Conflict):
+            step(self.status, wanted)
+
+    @rule()
+    def next_day(self) -> None:
+        self.day += dt.timedelta(days=1)
+
+    @invariant()
+    def the_past_is_a_legal_life(self) -> None:
+        assert self.past[0] is InvoiceStatus.DRAFT
+        assert InvoiceStatus.DRAFT not in self.past[1:]
+        assert InvoiceStatus.VOID not in self.past[:-1]
+
+    @invariant()
+    def the_word_fits_the_facts(self) -> None:
+        word = payment_state(
+            self.status,
+            total=euro(self.total),
+            paid=euro(self.paid),
+            held=euro(self.held),
+            due_date=DUE,
+            today=self.day,
+        )
+        left = self.total - self.paid
+        assert outstanding(euro(self.total), euro(self.paid)) == euro(max(left, 0))
+        if self.status is not InvoiceStatus.ISSUED:
+            assert word.value == self.status.value
+            return
+        assert (word is PaymentState.PAID) == (left <= 0)
+        assert (word is PaymentState.PROCESSING) == (left > 0 and self.held >= left)
+        assert word is not PaymentState.OVERDUE or self.day > DUE
+        assert word is not PaymentState.DUE or (self.paid == 0 and self.day <= DUE)
+        assert word is not PaymentState.PARTLY_PAID or 0 < self.paid < self.total
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

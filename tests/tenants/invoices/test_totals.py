@@ -1,0 +1,422 @@
+"""What an invoice comes to: named cases, and any invoice at all against sums made another way."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+from fractions import Fraction
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kernel.errors import Invalid
+from kernel.money import Money, currency
+from tenants.invoices.bounds import MAX_DOCUMENT_ADJUSTMENTS, MAX_LINE_ADJUSTMENTS, MAX_LINES, MAX_MINOR
+from tenants.invoices.content import Adjustment, Content, Line, Party, PriceBasis, Tax, TaxCategory
+from tenants.invoices.totals import Totals, totals
+
+EUR = currency("EUR")
+S19 = Tax(TaxCategory.STANDARD, Decimal(19))
+S20 = Tax(TaxCategory.STANDARD, Decimal(20))
+EXEMPT = Tax(TaxCategory.EXEMPT)
+TAXES = (
+    S19,
+    S20,
+    Tax(TaxCategory.STANDARD, Decimal("8.875")),
+    Tax(TaxCategory.STANDARD, Decimal("5.5")),
+    Tax(TaxCategory.CANARY_ISLANDS, Decimal(7)),
+    EXEMPT,
+    Tax(TaxCategory.ZERO),
+)
+SELLER, BUYER = Party(name="Seller"), Party(name="Buyer")
+
+
+def d(text: str) -> Decimal:
+    return Decimal(text)
+
+
+def line(quantity: str, price: str, tax: Tax = S19, *adjustments: Adjustment, per: str = "1") -> Line:
+    return Line(
+        name="Thing",
+        quantity=d(quantity),
+        unit_price=d(price),
+        tax=tax,
+        base_quantity=d(per),
+        adjustments=adjustments,
+    )
+
+
+def invoice(*lines: Line, **more: object) -> Content:
+    return Content(**{"currency": "EUR", "seller": SELLER, "buyer": BUYER, "lines": lines, **more})  # type: ignore[arg-type]
+
+
+def gross(*lines: Line, **more: object) -> Content:
+    return invoice(*lines, prices=PriceBasis.INCLUSIVE, **more)
+
+
+def euro(text: str) -> Money:
+    return Money.exact(d(text), EUR)
+
+
+def subtotals(of: Totals) -> list[tuple[str, str, str, str]]:
+    return [
+        (each.tax.category.value, str(each.tax.rate), str(each.base.amount), str(each.amount.amount))
+        for each in of.subtotals
+    ]
+
+
+def test_an_invoice_without_lines_comes_to_nothing() -> None:
+    assert totals(invoice()).payable == euro("0")
+    assert totals(invoice()).subtotals == ()
+
+
+def test_a_line_rounds_once_half_up_whatever_its_price_is_per() -> None:
+    drawn = totals(
+        invoice(line("3", "0.335"), line("1", "2.005"), line("7", "41.5645"), line("10", "1", per="3"))
+    )
+
+    assert [str(each.net.amount) for each in drawn.lines] == ["1.01", "2.01", "290.95", "3.33"]
+    assert drawn.line_total == euro("297.30")
+    assert drawn.tax_total == euro("56.49")
+    assert drawn.payable == euro("353.79")
+
+
+def test_a_negative_line_rounds_away_from_zero_too() -> None:
+    assert totals(invoice(line("-1", "2.005"))).lines[0].net == euro("-2.01")
+
+
+def test_a_line_knows_its_gross_its_adjustments_and_its_net() -> None:
+    five_percent = Adjustment(is_charge=False, percent=d("5"))
+    postage = Adjustment(is_charge=True, amount=d("4.90"))
+    of_another_base = Adjustment(is_charge=False, percent=d("10"), base=d("3.33"))
+
+    drawn = totals(invoice(line("3", "9.99", S19, five_percent, postage, of_another_base))).lines[0]
+
+    assert drawn.gross == euro("29.97")
+    assert drawn.adjustments == (euro("1.50"), euro("4.90"), euro("0.33"))
+    assert drawn.net == drawn.amount == euro("33.04")
+
+
+def test_a_discount_larger_than_the_line_leaves_a_negative_net() -> None:
+    too_much = Adjustment(is_charge=False, amount=d("15"))
+
+    drawn = totals(invoice(line("1", "10", S19, too_much)))
+
+    assert drawn.lines[0].net == euro("-5")
+    assert drawn.tax_total == euro("-0.95")
+    assert drawn.payable == euro("-5.95")
+
+
+def test_tax_is_computed_on_the_sum_of_a_rate_and_not_line_by_line() -> None:
+    drawn = totals(invoice(*(line("1", "0.02") for _ in range(30))))
+
+    assert subtotals(drawn) == [("S", "19", "0.60", "0.11")]
+
+
+def test_a_rate_written_twice_is_one_rate_and_first_seen_comes_first() -> None:
+    same = Tax(TaxCategory.STANDARD, d("19.00"))
+
+    drawn = totals(invoice(line("1", "1", EXEMPT), line("1", "1"), line("1", "2", same)))
+
+    assert subtotals(drawn) == [("E", "0", "1.00", "0.00"), ("S", "19", "3.00", "0.57")]
+
+
+def test_allowances_charges_prepaid_and_rounding_reach_the_amount_due() -> None:
+    drawn = totals(
+        invoice(
+            line("2", "50"),
+            adjustments=(
+                Adjustment(is_charge=False, percent=d("10"), tax=S19),
+                Adjustment(is_charge=True, amount=d("7.50"), tax=EXEMPT),
+            ),
+            prepaid=d("20"),
+            rounding=d("-0.10"),
+        )
+    )
+
+    assert drawn.adjustments == drawn.adjustment_amounts == (euro("10"), euro("7.50"))
+    assert (drawn.line_total, drawn.allowance_total, drawn.charge_total) == (
+        euro("100"),
+        euro("10"),
+        euro("7.5"),
+    )
+    assert subtotals(drawn) == [("S", "19", "90.00", "17.10"), ("E", "0", "7.50", "0.00")]
+    assert (drawn.tax_exclusive, drawn.tax_inclusive) == (euro("97.50"), euro("114.60"))
+    assert (drawn.prepaid, drawn.rounding, drawn.payable) == (euro("20"), euro("-0.10"), euro("94.50"))
+
+
+def test_three_cents_at_twenty_percent_are_still_three_cents() -> None:
+    drawn = totals(gross(line("1", "0.03", S20)))
+
+    assert subtotals(drawn) == [("S", "20", "0.03", "0.01")]
+    assert (drawn.tax_inclusive, drawn.rounding, drawn.payable) == (euro("0.04"), euro("-0.01"), euro("0.03"))
+    assert drawn.lines[0].amount == euro("0.03")
+
+
+def test_a_gross_price_that_a_net_can_express_needs_no_rounding() -> None:
+    drawn = totals(gross(line("1", "119"), line("3", "1.19")))
+
+    assert [each.net for each in drawn.lines] == [euro("100"), euro("3")]
+    assert [each.amount for each in drawn.lines] == [euro("119"), euro("3.57")]
+    assert (drawn.tax_total, drawn.rounding, drawn.payable) == (euro("19.57"), euro("0"), euro("122.57"))
+
+
+def test_net_amounts_of_gross_lines_share_out_the_base() -> None:
+    drawn = totals(gross(line("1", "1.00"), line("1", "1.00"), line("1", "1.00"), line("1", "0", S19)))
+
+    assert [str(each.net.amount) for each in drawn.lines] == ["0.84", "0.84", "0.84", "0.00"]
+    assert subtotals(drawn) == [("S", "19", "2.52", "0.48")]
+    assert drawn.payable == euro("3.00")
+
+
+def test_discounts_on_gross_prices_come_off_what_was_promised() -> None:
+    ten_percent = Adjustment(is_charge=False, percent=d("10"))
+    voucher = Adjustment(is_charge=False, amount=d("5"), tax=S19)
+    postage = Adjustment(is_charge=True, amount=d("4.99"), tax=S19)
+
+    drawn = totals(
+        gross(line("2", "19.99", S19, ten_percent), adjustments=(voucher, postage), prepaid=d("10"))
+    )
+
+    assert drawn.lines[0].gross == euro("39.98")
+    assert drawn.lines[0].adjustments == (euro("4.00"),)
+    assert drawn.lines[0].amount == euro("35.98")
+    assert drawn.adjustment_amounts == (euro("5"), euro("4.99"))
+    assert (
+        drawn.tax_exclusive == drawn.line_total - drawn.allowance_total + drawn.charge_total == euro("30.23")
+    )
+    assert drawn.payable == euro("25.97")
+
+
+@pytest.mark.parametrize(
+    ("code", "content"),
+    [
+        ("currency.unknown", invoice(line("1", "1"), currency="XXQ")),
+        ("invoice.number", invoice(line("NaN", "1"))),
+        ("invoice.number", invoice(line("1", "sNaN"))),
+        ("invoice.number", invoice(line("1", "1e400"))),
+        ("invoice.number", invoice(line("1", "1"), prepaid=d("Infinity"))),
+        ("invoice.number", invoice(line("1", "1", S19, Adjustment(is_charge=True, percent=d("-1e400"))))),
+        ("invoice.too_large", invoice(line("999999999999999", "999999999999999"))),
+        ("invoice.too_large", invoice(*(line("1", "9000000000000") for _ in range(2)))),
+        ("invoice.too_large", invoice(line("1", "1"), prepaid=d("10000000000001"))),
+        ("invoice.too_large", invoice(line("1", "100", S19, Adjustment(is_charge=True, percent=d("1e14"))))),
+        ("invoice.too_many_lines", invoice(*[line("1", "1")] * (MAX_LINES + 1))),
+        (
+            "invoice.too_many_adjustments",
+            invoice(
+                line("1", "1", S19, *[Adjustment(is_charge=True, amount=d("1"))] * (MAX_LINE_ADJUSTMENTS + 1))
+            ),
+        ),
+        (
+            "invoice.too_many_adjustments",
+            invoice(
+                adjustments=(Adjustment(is_charge=True, amount=d("1"), tax=S19),)
+                * (MAX_DOCUMENT_ADJUSTMENTS + 1)
+            ),
+        ),
+        ("invoice.negative_price", invoice(line("1", "-1"))),
+        ("invoice.base_quantity", invoice(line("1", "1", per="0"))),
+        ("invoice.base_quantity", invoice(line("1", "1", per="-3"))),
+        ("invoice.tax_rate", invoice(line("1", "1", Tax(TaxCategory.STANDARD)))),
+        ("invoice.tax_rate", invoice(line("1", "1", Tax(TaxCategory.EXEMPT, d("7"))))),
+        (
+            "invoice.tax_rate",
+            invoice(adjustments=(Adjustment(is_charge=True, amount=d("1"), tax=Tax(TaxCategory.STANDARD)),)),
+        ),
+        ("invoice.adjustment", invoice(line("1", "1", S19, Adjustment(is_charge=True)))),
+        (
+            "invoice.adjustment",
+            invoice(line("1", "1", S19, Adjustment(is_charge=True, amount=d("0.06"), percent=d("5")))),
+        ),
+        ("invoice.adjustment_tax", invoice(adjustments=(Adjustment(is_charge=True, amount=d("1")),))),
+        ("money.inexact", invoice(line("1", "1", S19, Adjustment(is_charge=True, amount=d("0.005"))))),
+        ("money.inexact", invoice(line("1", "1"), rounding=d("0.001"))),
+        ("money.inexact", invoice(line("1", "1"), currency="JPY", prepaid=d("0.5"))),
+    ],
+)
+def test_what_cannot_be_an_invoice_is_refused_by_its_code(code: str, content: Content) -> None:
+    with pytest.raises(Invalid) as refused:
+        totals(content)
+    assert refused.value.code == code
+
+
+def test_an_error_names_the_line() -> None:
+    with pytest.raises(Invalid) as refused:
+        totals(invoice(line("1", "1"), line("1", "1", per="0")))
+    assert refused.value.data == {"line": 2, "field": "base_quantity"}
+
+
+def test_a_float_never_becomes_money() -> None:
+    with pytest.raises(TypeError, match="unit_price is a Decimal"):
+        totals(invoice(Line(name="Thing", quantity=d("1"), unit_price=0.1, tax=S19)))  # type: ignore[arg-type]
+
+
+def test_five_thousand_lines_come_to_the_largest_amount() -> None:
+    most = Money(MAX_MINOR, EUR)
+
+    drawn = totals(invoice(*(line("1", "2000000000", EXEMPT) for _ in range(MAX_LINES))))
+
+    assert drawn.payable == most
+
+
+def amounts(digits: int) -> st.SearchStrategy[Decimal]:
+    return st.integers(-(10**6), 10**6).map(lambda minor: Decimal(minor).scaleb(-digits))
+
+
+def adjustments_of(
+    digits: int, taxes: st.SearchStrategy[Tax] | st.SearchStrategy[None]
+) -> st.SearchStrategy[Adjustment]:
+    percents = st.decimals(-50, 150, places=2)
+    bases = st.none() | amounts(digits)
+    by_amount = st.builds(Adjustment, is_charge=st.booleans(), amount=amounts(digits), tax=taxes)
+    by_percent = st.builds(Adjustment, is_charge=st.booleans(), percent=percents, base=bases, tax=taxes)
+    return by_amount | by_percent
+
+
+@st.composite
+def contents(draw: st.DrawFn, prices: PriceBasis) -> Content:
+    of = currency(draw(st.sampled_from(["JPY", "EUR", "BHD"])))
+    small = st.decimals(-20, 20, places=0)
+    lines = st.builds(
+        Line,
+        name=st.just("Thing"),
+        quantity=small | st.decimals(-1_000, 1_000, places=3),
+        unit_price=st.decimals(0, 1, places=3) | st.decimals(0, 10_000, places=4),
+        tax=st.sampled_from(TAXES),
+        base_quantity=st.sampled_from([d("1"), d("3"), d("100"), d("0.7")]),
+        adjustments=st.lists(adjustments_of(of.digits, st.none()), max_size=2).map(tuple),
+    )
+    return Content(
+        currency=of.code,
+        seller=SELLER,
+        buyer=BUYER,
+        prices=prices,
+        lines=tuple(draw(st.lists(lines, max_size=8))),
+        adjustments=tuple(draw(st.lists(adjustments_of(of.digits, st.sampled_from(TAXES)), max_size=3))),
+        prepaid=draw(st.just(d("0")) | amounts(of.digits)),
+        rounding=draw(st.just(d("0")) | amounts(of.digits)),
+    )
+
+
+any_number = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def rounded(value: Fraction, digits: int) -> Decimal:
+    """Round another way than the product does: by the standard library's decimals, on a long quotient."""
+    with localcontext() as context:
+        context.prec = 120
+        quotient = Decimal(value.numerator) / Decimal(value.denominator)
+        return quotient.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
+
+
+def as_priced(content: Content, digits: int) -> tuple[list[Decimal], list[Decimal]]:
+    """The amount of every line and, signed, of every document adjustment, as priced."""
+
+    def resolved(one: Adjustment, base: Decimal) -> Decimal:
+        if one.amount is not None:
+            value = one.amount
+        else:
+            share = Fraction(one.percent or 0) / 100 * Fraction(base if one.base is None else one.base)
+            value = rounded(share, digits)
+        return value if one.is_charge else -value
+
+    lines = []
+    for each in content.lines:
+        start = rounded(
+            Fraction(each.quantity) * Fraction(each.unit_price) / Fraction(each.base_quantity), digits
+        )
+        lines.append(start + sum((resolved(one, start) for one in each.adjustments), Decimal(0)))
+    total = sum(lines, Decimal(0))
+    return lines, [resolved(one, total) for one in content.adjustments]
+
+
+def adds_up(drawn: Totals, content: Content) -> None:
+    zero = Money.zero(drawn.currency)
+    assert drawn.line_total == sum((each.net for each in drawn.lines), zero)
+    signs = [(one.is_charge, net) for one, net in zip(content.adjustments, drawn.adjustments, strict=True)]
+    assert drawn.allowance_total == sum((net for is_charge, net in signs if not is_charge), zero)
+    assert drawn.charge_total == sum((net for is_charge, net in signs if is_charge), zero)
+    assert drawn.tax_exclusive == drawn.line_total - drawn.allowance_total + drawn.charge_total
+    assert drawn.tax_exclusive == sum((each.base for each in drawn.subtotals), zero)
+    assert drawn.tax_total == sum((each.amount for each in drawn.subtotals), zero)
+    assert drawn.tax_inclusive == drawn.tax_exclusive + drawn.tax_total
+    assert drawn.payable == drawn.tax_exclusive + drawn.tax_total - drawn.prepaid + drawn.rounding
+    assert drawn.prepaid.amount == content.prepaid
+    for each in drawn.subtotals:
+        of_lines = [
+            net.net for net, one in zip(drawn.lines, content.lines, strict=True) if one.tax == each.tax
+        ]
+        of_document = [
+            net if one.is_charge else -net
+            for net, one in zip(drawn.adjustments, content.adjustments, strict=True)
+            if one.tax == each.tax
+        ]
+        assert each.base == sum(of_lines + of_document, zero)
+        tax = Fraction(each.base.amount) * Fraction(each.tax.rate) / 100
+        assert each.amount.amount == rounded(tax, drawn.currency.digits)
+    for one in drawn.lines:
+        assert one.amount.currency == drawn.currency
+
+
+@any_number
+@given(contents(PriceBasis.EXCLUSIVE))
+def test_any_invoice_with_net_prices_adds_up(content: Content) -> None:
+    drawn = totals(content)
+
+    adds_up(drawn, content)
+    lines, adjustments = as_priced(content, drawn.currency.digits)
+    assert [each.net.amount for each in drawn.lines] == lines
+    assert [each.amount.amount for each in drawn.lines] == lines
+    assert drawn.tax_exclusive.amount == sum(lines + adjustments, Decimal(0))
+    assert drawn.rounding.amount == content.rounding
+
+
+@any_number
+@given(contents(PriceBasis.INCLUSIVE))
+def test_any_invoice_with_gross_prices_adds_up_and_keeps_its_promise(content: Content) -> None:
+    drawn = totals(content)
+
+    adds_up(drawn, content)
+    lines, adjustments = as_priced(content, drawn.currency.digits)
+    promised = sum(lines + adjustments, Decimal(0))
+    assert drawn.payable.amount == promised - content.prepaid + content.rounding
+    assert [each.amount.amount for each in drawn.lines] == lines
+    # A category and rate misses one unit at most, and those without tax none.
+    missed = Money.exact(drawn.rounding.amount - content.rounding, drawn.currency)
+    assert abs(missed.minor) <= len([each for each in drawn.subtotals if each.tax.rate])
+
+
+@any_number
+@given(contents(PriceBasis.INCLUSIVE))
+def test_the_net_of_a_gross_line_is_its_own_and_no_other_lines(content: Content) -> None:
+    for drawn, line_ in zip(totals(content).lines, content.lines, strict=True):
+        share = Fraction(drawn.amount.minor) / (1 + Fraction(line_.tax.rate) / 100)
+        assert abs(drawn.net.minor - share) < 1
+        assert abs(drawn.net.minor) <= abs(drawn.amount.minor)
+        assert drawn.net.minor * drawn.amount.minor >= 0
+        assert line_.tax.rate or drawn.net == drawn.amount
+
+
+@any_number
+@given(contents(PriceBasis.EXCLUSIVE), st.randoms(use_true_random=False))
+def test_the_order_of_lines_changes_no_total(content: Content, random: object) -> None:
+    shuffled = list(content.lines)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    first = totals(content)
+    second = totals(
+        Content(
+            currency=content.currency,
+            seller=SELLER,
+            buyer=BUYER,
+            lines=tuple(shuffled),
+            adjustments=content.adjustments,
+            prepaid=content.prepaid,
+            rounding=content.rounding,
+        )
+    )
+
+    assert second.payable == first.payable
+    assert {each.tax: (each.base, each.amount) for each in second.subtotals} == {
+        each.tax: (each.base, each.amount) for each in first.subtotals
+    }
