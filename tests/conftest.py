@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from kernel.clock import FixedClock
@@ -20,6 +21,10 @@ from kernel.store import Database
 from kernel.store.roles import Urls, drop_database, provision
 from ops.services import start_postgres, start_redis, stop_postgres, stop_redis
 from tenants import schema
+
+# How long an example takes says more about the machine's other work than about the product.
+hypothesis.settings.register_profile("portal", deadline=None)
+hypothesis.settings.load_profile("portal")
 
 TEMPLATE = "portal_test_template"
 NOW = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
