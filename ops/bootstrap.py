@@ -21,8 +21,8 @@ ASSETS = ROOT / "web" / "assets"
 GOALS = {"demo": "ops.demo", "test": "ops.suite"}
 STATIC = ROOT / "web" / "static"
 OLDEST_UV = (0, 7)
-# What the built assets are made of, besides web/assets itself: the invoice's own style sheet lives with its template.
-STYLES = ("tenants/**/*.css", "tenants/**/*.jinja", "web/templates/**/*.jinja")
+# Web assets besides web/assets itself: the invoice's own style sheet lives with its template.
+STYLES = ("tenants/**/*.css",)
 
 
 class SetupFailed(Exception):
@@ -85,22 +85,25 @@ def prepare_assets() -> None:
             _run(command, cwd=ASSETS, environ=environ, cure=cure)
         _write_stamp(stamp, {"packages": packages})
     with _step("Building scripts and styles"):
-        _run([str(VENV / "bin" / "npx"), "--no", "vite", "build"], cwd=ASSETS, environ=environ, cure=cure)
+        build = [str(VENV / "bin" / "npx"), "--no", "vite", "build", "--outDir", str(STATIC), "--emptyOutDir"]
+        _run(build, cwd=ASSETS, environ=environ, cure=cure)
+        if not (STATIC / ".vite" / "manifest.json").exists():
+            raise SetupFailed(cure)
     _write_stamp(stamp, wanted)
 
 
-def find_uv() -> str:
+def find_uv(*, state: Path = STATE, python: str = sys.executable) -> str:
     """Return the path of uv: one on PATH, one installed here before, or the pinned one, installed now."""
     if (on_path := shutil.which("uv")) and _uv_version(on_path) >= OLDEST_UV:
         return on_path
-    own = STATE / "uv" / "bin" / "uv"
+    own = state / "uv" / "bin" / "uv"
     if own.exists() and _uv_version(str(own)) >= OLDEST_UV:
         return str(own)
     with _step("Installing uv"):
-        shutil.rmtree(STATE / "uv", ignore_errors=True)
+        shutil.rmtree(state / "uv", ignore_errors=True)
         _run(
             [
-                *(_pip() or _pip_of_a_new_environment()),
+                *(_pip(python) or _pip_of_a_new_environment(python, state / "pip")),
                 "install",
                 "--quiet",
                 "--disable-pip-version-check",
@@ -108,7 +111,7 @@ def find_uv() -> str:
                 "--only-binary=:all:",
                 "--require-hashes",
                 "--target",
-                str(STATE / "uv"),
+                str(state / "uv"),
                 "--requirement",
                 str(ROOT / "ops" / "installer.lock"),
             ],
@@ -117,17 +120,16 @@ def find_uv() -> str:
     return str(own)
 
 
-def _pip() -> list[str] | None:
-    command = [sys.executable, "-m", "pip"]
+def _pip(python: str) -> list[str] | None:
+    command = [python, "-m", "pip"]
     return command if _quietly([*command, "--version"]) is not None else None
 
 
-def _pip_of_a_new_environment() -> list[str]:
-    folder = STATE / "pip"
-    if _quietly([sys.executable, "-m", "venv", "--clear", str(folder)]) is None:
+def _pip_of_a_new_environment(python: str, folder: Path) -> list[str]:
+    if _quietly([python, "-m", "venv", "--clear", str(folder)]) is None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         message = (
-            f"{sys.executable} has neither pip nor a complete venv, and uv is not on PATH.\n"
+            f"{python} has neither pip nor a complete venv, and uv is not on PATH.\n"
             "One of the three is needed to install the rest. Install it and run this again, for example:\n"
             f"  Debian, Ubuntu:  apt install python{version}-venv   (or python3-pip)\n"
             "  Fedora:          dnf install python3-pip"
@@ -194,16 +196,16 @@ def _asset_sources() -> list[Path]:
     own = [
         path
         for path in ASSETS.rglob("*")
-        if path.is_file() and "node_modules" not in path.relative_to(ASSETS).parts
+        if path.is_file() and not {"node_modules", "dist"} & set(path.relative_to(ASSETS).parts)
     ]
     return own + [path for pattern in STYLES for path in ROOT.glob(pattern)]
 
 
-def _digest(paths: Sequence[Path]) -> str:
+def _digest(paths: Sequence[Path], root: Path = ROOT) -> str:
     digest = hashlib.sha256()
     for path in sorted(paths):
         content = path.read_bytes() if path.exists() else b""
-        digest.update(f"{path.relative_to(ROOT)}\0{len(content)}\0".encode())
+        digest.update(f"{path.relative_to(root)}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
 

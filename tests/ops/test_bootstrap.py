@@ -1,0 +1,95 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops import bootstrap
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _script(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_stamp_changes_with_a_files_content_and_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("a", encoding="ascii")
+    first = bootstrap._digest([one])
+    assert bootstrap._digest([one]) == first
+    one.write_text("b", encoding="ascii")
+    assert bootstrap._digest([one]) != first
+    one.rename(two)
+    two.write_text("a", encoding="ascii")
+    assert bootstrap._digest([two]) != first
+
+
+def test_without_uv_pip_and_a_complete_venv_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = _script(tmp_path / "python3", "#!/bin/sh\nexit 1\n")
+    monkeypatch.setattr(bootstrap, "STATE", tmp_path)
+    monkeypatch.setattr(sys, "executable", str(bare))
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(bootstrap.SetupFailed, match=r"apt install python3\.\d+-venv"):
+        bootstrap.find_uv()
+
+
+def test_a_uv_on_the_path_is_used_unless_it_is_too_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = _script(tmp_path / "bin" / "uv", "#!/bin/sh\necho uv 0.9.1 '(abc 2026-01-01)'\n")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert bootstrap.find_uv() == str(found)
+    assert (
+        bootstrap._uv_version(str(_script(tmp_path / "old", "#!/bin/sh\necho uv 0.6.17\n")))
+        < bootstrap.OLDEST_UV
+    )
+
+
+def test_pips_own_index_is_handed_to_uv(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UV_DEFAULT_INDEX", raising=False)
+    monkeypatch.setenv("PIP_INDEX_URL", "file:///srv/index")
+    monkeypatch.setenv("VIRTUAL_ENV", "/somewhere")
+    environ = bootstrap._environ()
+    assert environ["UV_DEFAULT_INDEX"] == "file:///srv/index"
+    assert "VIRTUAL_ENV" not in environ
+
+
+def test_what_an_installer_said_is_shown_when_it_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(bootstrap.SetupFailed, match="Mend it"):
+        bootstrap._run(["/bin/sh", "-c", "echo the disk is full; exit 3"])
+    assert "the disk is full" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["demo", "test"])
+def test_help_needs_nothing_installed(command: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [ROOT / "ops" / command, "--help"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ,
+    )
+    assert done.stdout.startswith(f"usage: ops/{command} ")
+
+
+def test_without_a_new_enough_python_the_scripts_say_so(tmp_path: Path) -> None:
+    for name in ("dirname", "sh"):
+        found = next(Path(folder) / name for folder in ("/usr/bin", "/bin") if (Path(folder) / name).exists())
+        (tmp_path / name).symlink_to(found)
+    script = (ROOT / "ops" / "python.sh").read_text(encoding="utf-8").replace("/usr/bin/python3", "")
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], check=False, capture_output=True, text=True, env={"PATH": str(tmp_path)}
+    )
+    assert done.returncode == 1
+    assert "Python 3.11 or newer is needed" in done.stderr

@@ -1,0 +1,257 @@
+"""The shape of the house: folders, names, sizes, and the few things that may happen in one place only."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).resolve().parent.parent
+TOP_LEVEL = {
+    "LICENSE",
+    "README.md",
+    "helm",
+    "ops",
+    "platform",
+    "pyproject.toml",
+    "requirements.lock",
+    "tenants",
+    "tests",
+    "web",
+    "workers",
+}
+VAGUE = {"service", "services", "utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
+# ops.services starts the servers Postgres and Redis: there the word means what it says.
+NAMED_RIGHTLY = {"ops/services.py"}
+LONGEST_MODULE = 360  # lines; "about 300"
+# Tables of data, not code.
+TABLES = {"ops/seed/catalogue.py"}
+SOURCES = ("platform/kernel", "tenants", "workers", "web", "ops")
+PRODUCT = ("platform/kernel", "tenants", "workers", "web")
+
+# Which of our modules may import which vendor; ops and tests may import everything. A prefix stands for a package.
+VENDORS: dict[str, tuple[str, ...]] = {
+    "asyncpg": ("kernel.store", "tenants"),
+    "babel": ("kernel.language", "kernel.units", "tenants.workspaces"),
+    "brotli": ("web.gateway",),
+    "cryptography": ("kernel.seals",),
+    "defusedxml": ("tenants.invoices",),
+    "httptools": (),
+    "idna": ("tenants.workspaces", "web.gateway"),
+    "jinja2": ("tenants.invoices.document", "web"),
+    "litestar": ("web.gateway", "web.portal"),
+    "markupsafe": ("tenants.invoices.document", "web"),
+    "msgspec": ("kernel", "tenants", "web"),
+    "piccolo": ("kernel.store", "tenants"),
+    "PIL": ("tenants.workspaces",),
+    "prometheus_client": ("kernel.telemetry",),
+    "redis": ("kernel.limits",),
+    "structlog": ("kernel", "web"),
+    "uvicorn": ("web.gateway",),
+    "uvloop": ("web.gateway",),
+}
+
+
+def _tracked() -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).exists()]
+
+
+def _modules(*folders: str) -> list[str]:
+    return [
+        name
+        for name in _tracked()
+        if name.endswith(".py") and name.startswith(tuple(f"{f}/" for f in folders))
+    ]
+
+
+def _tree(name: str) -> ast.Module:
+    return ast.parse((ROOT / name).read_text(encoding="utf-8"), name)
+
+
+def _dotted(name: str) -> str:
+    return name.removeprefix("platform/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def test_nothing_stands_at_the_top_level_but_what_the_house_has() -> None:
+    present = {name.partition("/")[0] for name in _tracked()}
+    assert {name for name in present if not name.startswith(".")} <= TOP_LEVEL
+
+
+def test_no_folder_called_platform_is_a_package() -> None:
+    assert [name for name in _tracked() if re.search(r"(^|/)platform/__init__\.py$", name)] == []
+
+
+def test_the_standard_librarys_platform_is_still_the_standard_librarys() -> None:
+    code = "import platform, kernel; print(platform.python_version()); print(kernel.__file__)"
+    printed = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    version, kernel = printed.stdout.split()
+    assert version == sys.version.split()[0]
+    assert Path(kernel) == ROOT / "platform" / "kernel" / "__init__.py"
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    vague = [
+        name
+        for name in _modules(*SOURCES)
+        if Path(name).stem in VAGUE or VAGUE & set(Path(name).parent.parts)
+    ]
+    assert set(vague) - NAMED_RIGHTLY == set()
+
+
+def test_modules_stay_readable_in_one_sitting() -> None:
+    lengths = {
+        name: len((ROOT / name).read_text(encoding="utf-8").splitlines()) for name in _modules(*SOURCES)
+    }
+    assert {name: n for name, n in lengths.items() if n > LONGEST_MODULE and name not in TABLES} == {}
+
+
+def test_each_vendor_is_imported_only_where_it_is_at_home() -> None:
+    own = {"kernel", "tenants", "workers", "web", "ops"}
+    strays: set[tuple[str, str]] = set()
+    for name in _modules(*PRODUCT):
+        module = _dotted(name)
+        for vendor in set(_imports(_tree(name))) - own - set(sys.stdlib_module_names):
+            homes = VENDORS.get(vendor, ())
+            if not any(module == home or module.startswith(f"{home}.") for home in homes):
+                strays.add((module, vendor))
+    assert strays == set()
+
+
+@pytest.mark.parametrize(
+    ("what", "pattern", "home"),
+    [
+        ("the environment", r"\bos\.(environ|getenv)\b", "platform/kernel/settings.py"),
+        ("the time", r"\b(datetime\.(now|utcnow)|date\.today|time\.time)\(", "platform/kernel/clock.py"),
+        (
+            "chance",
+            r"^\s*(import|from) (random|secrets)\b|\bos\.urandom\b|\buuid[1-8]\(",
+            "platform/kernel/ids.py",
+        ),
+    ],
+)
+def test_only_one_module_asks_for(what: str, pattern: str, home: str) -> None:
+    asks = {
+        name
+        for name in _modules(*PRODUCT)
+        if re.search(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert asks <= {home}, what
+
+
+def _floats(tree: ast.Module) -> Iterator[int]:
+    for node in ast.walk(tree):
+        written = isinstance(node, ast.Constant) and isinstance(node.value, float | complex)
+        made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float"
+        if written or made:
+            yield node.lineno
+
+
+# Colours and seconds are no money.
+WITHOUT_MONEY: set[str] = set()
+
+
+def test_no_float_comes_near_money() -> None:
+    found = {
+        f"{name}:{line}"
+        for name in [*_modules("tenants"), "platform/kernel/money.py"]
+        if name not in WITHOUT_MONEY
+        for line in _floats(_tree(name))
+    }
+    assert found == set()
+
+
+def test_the_search_for_floats_finds_them() -> None:
+    assert list(_floats(ast.parse("price = 0.1\ntotal = float(text)\nrate = 2\n"))) == [1, 2]
+
+
+def test_every_module_imports_without_environment_network_or_database() -> None:
+    modules = [
+        _dotted(name) for name in _modules(*SOURCES) if not name.endswith(("/leash.py", "__main__.py"))
+    ]
+    code = (
+        "import importlib, socket, sys\n"
+        f"sys.path[:0] = {[str(ROOT), str(ROOT / 'platform')]!r}\n"
+        "def refuse(*_): raise OSError('a module connects when it is imported')\n"
+        "socket.socket.connect = refuse\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd="/",
+        check=False,
+        capture_output=True,
+        text=True,
+        env={},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def _pinned() -> dict[str, str]:
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", lock, re.MULTILINE))
+
+
+def test_the_lock_pins_everything_that_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [
+        *project["dependencies"],
+        *(r for extra in project["optional-dependencies"].values() for r in extra),
+    ]
+    pinned = _pinned()
+    requirements = [
+        requirement for text in wanted if (requirement := Requirement(text)).name != project["name"]
+    ]
+    unmet = [
+        str(requirement)
+        for requirement in requirements
+        if not requirement.specifier.contains(pinned.get(requirement.name.lower(), "0"), prereleases=True)
+    ]
+    assert unmet == []
+
+
+def test_every_dependency_has_its_line_of_reason() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    block = text[text.index("dependencies = [") : text.index("[project.scripts]")]
+    lines = [line for line in block.splitlines() if line.startswith('  "') and "invoice-portal[" not in line]
+    assert [line for line in lines if not re.search(r'",? # \S', line)] == []
+    assert len(lines) > 20
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "ops/installer.lock"])
+def test_python_locks_have_hashes_and_name_no_host(lock: str) -> None:
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert "://" not in text
+    entries = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_the_npm_lock_has_hashes_and_names_no_host() -> None:
+    packages = json.loads((ROOT / "web" / "assets" / "package-lock.json").read_text(encoding="utf-8"))[
+        "packages"
+    ]
+    installed = {name: package for name, package in packages.items() if name}
+    assert [name for name, package in installed.items() if "resolved" in package] == []
+    assert [name for name, package in installed.items() if "integrity" not in package] == []
