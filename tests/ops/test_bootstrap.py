@@ -1,6 +1,5 @@
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,30 +16,25 @@ def _script(path: Path, text: str) -> Path:
     return path
 
 
-def test_the_stamp_changes_with_a_files_content_and_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
+def test_the_stamp_changes_with_a_files_content_and_name(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_text("a", encoding="ascii")
-    first = bootstrap._digest([one])
-    assert bootstrap._digest([one]) == first
+    first = bootstrap._digest([one], tmp_path)
+    assert bootstrap._digest([one], tmp_path) == first
     one.write_text("b", encoding="ascii")
-    assert bootstrap._digest([one]) != first
+    assert bootstrap._digest([one], tmp_path) != first
     one.rename(two)
     two.write_text("a", encoding="ascii")
-    assert bootstrap._digest([two]) != first
+    assert bootstrap._digest([two], tmp_path) != first
 
 
 def test_without_uv_pip_and_a_complete_venv_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare = _script(tmp_path / "python3", "#!/bin/sh\nexit 1\n")
-    monkeypatch.setattr(bootstrap, "STATE", tmp_path)
-    monkeypatch.setattr(sys, "executable", str(bare))
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(bootstrap.SetupFailed, match=r"apt install python3\.\d+-venv"):
-        bootstrap.find_uv()
+        bootstrap.find_uv(state=tmp_path, python=str(bare))
 
 
 def test_a_uv_on_the_path_is_used_unless_it_is_too_old(
