@@ -65,15 +65,20 @@ class Limiter:
     """
 
     def __init__(
-        self, redis_url: str, *, processes: int = 4, monotonic: Callable[[], float] = time.monotonic
+        self,
+        redis_url: str,
+        *,
+        processes: int = 4,
+        deadline_s: float = DEADLINE_S,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Connect to nothing yet. `processes` is how many share a limit while each counts alone."""
         pool = BlockingConnectionPool.from_url(
             redis_url,
             max_connections=16,
-            timeout=DEADLINE_S,
-            socket_timeout=DEADLINE_S,
-            socket_connect_timeout=DEADLINE_S,
+            timeout=deadline_s,
+            socket_timeout=deadline_s,
+            socket_connect_timeout=deadline_s,
             retry=Retry(NoBackoff(), 0),
         )
         self._redis = Redis(connection_pool=pool)
@@ -81,12 +86,13 @@ class Limiter:
         self._local = LocalCounter(monotonic)
         self._breaker = Breaker(monotonic)
         self._processes = processes
+        self._deadline_s = deadline_s
 
     async def hit(self, key: str, *, period_s: float, limit: int, burst: int) -> Verdict:
         """Count one request for `key`: `limit` of them per `period_s` seconds, `burst` of them at once."""
         if self._breaker.lets_through():
             try:
-                async with asyncio.timeout(DEADLINE_S):
+                async with asyncio.timeout(self._deadline_s):
                     wait = await self._ask(_PREFIX + key, *_steps(period_s, limit, burst))
             except (RedisError, OSError, TimeoutError):
                 self._breaker.failed()

@@ -162,8 +162,9 @@ def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
     found: list[str] = []
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            short = [each.removeprefix(PREFIX) for each in known]
+            near = difflib.get_close_matches(name.removeprefix(PREFIX), short, n=1)
+            hint = f" Did you mean {PREFIX}{near[0]}?" if near else ""
             found.append(f"{name} is not a setting and was ignored.{hint}")
     return tuple(found)
 

@@ -1,0 +1,293 @@
+"""Limits hold across processes on a real Redis, and pages are served when it is slow, gone or back."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from kernel.limits import DEADLINE_S, LOCAL_KEYS, Breaker, Limiter, LocalCounter, Source, Verdict
+from ops.services import pid_of, start_redis, stop_redis
+
+YES, LOCAL_YES = Verdict(True, 0, Source.REDIS), Verdict(True, 0, Source.LOCAL)
+
+
+@dataclass
+class Hands:
+    """A monotonic clock turned by hand."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def key() -> str:
+    return f"test:{uuid4()}"
+
+
+@pytest.fixture
+async def limiters(redis_url: str) -> AsyncIterator[Callable[..., Limiter]]:
+    made: list[Limiter] = []
+
+    # What is counted must not depend on how busy this machine is; the stories about time take the real deadline.
+    def make(url: str = redis_url, *, deadline_s: float = 5, processes: int = 4) -> Limiter:
+        made.append(Limiter(url, deadline_s=deadline_s, processes=processes))
+        return made[-1]
+
+    yield make
+    for limiter in made:
+        await limiter.close()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[Path]:
+    """The state folder of a Redis that this test may freeze and kill."""
+    yield tmp_path
+    pid = pid_of(tmp_path, "redis")
+    if pid is not None:
+        os.kill(pid, signal.SIGCONT)
+    stop_redis(tmp_path)
+
+
+def redis_pid(state: Path) -> int:
+    pid = pid_of(state, "redis")
+    assert pid is not None
+    return pid
+
+
+async def answered_by(limiter: Limiter, source: Source, *, within_s: float) -> Verdict:
+    """Hit until the wanted side answers."""
+    deadline = time.monotonic() + within_s
+    while True:
+        verdict = await limiter.hit(f"test:{uuid4()}", period_s=60, limit=60, burst=60)
+        if verdict.source is source:
+            return verdict
+        assert time.monotonic() < deadline, f"{source} did not answer within {within_s} s"
+        await asyncio.sleep(0.02)
+
+
+async def test_a_burst_passes_and_the_next_is_told_when_to_come_back(
+    limiters: Callable[..., Limiter], key: str
+) -> None:
+    limiter = limiters()
+    verdicts = [await limiter.hit(key, period_s=60, limit=6, burst=4) for _ in range(5)]
+    assert verdicts == [YES] * 4 + [Verdict(False, 10, Source.REDIS)]
+
+
+async def test_a_refused_request_costs_nothing_and_time_gives_back(
+    limiters: Callable[..., Limiter], key: str
+) -> None:
+    limiter = limiters()
+    assert (await limiter.hit(key, period_s=0.4, limit=1, burst=1)).allowed
+    refused = [await limiter.hit(key, period_s=0.4, limit=1, burst=1) for _ in range(20)]
+    assert {verdict.allowed for verdict in refused} == {False}
+    await asyncio.sleep(0.45)
+    assert (await limiter.hit(key, period_s=0.4, limit=1, burst=1)).allowed
+
+
+async def test_two_hundred_at_once_over_four_processes_get_exactly_the_burst(
+    limiters: Callable[..., Limiter], key: str
+) -> None:
+    pods = [limiters() for _ in range(4)]
+    for pod in pods:
+        await answered_by(pod, Source.REDIS, within_s=10)
+    verdicts = await asyncio.gather(
+        *(pod.hit(key, period_s=3600, limit=25, burst=25) for pod in pods for _ in range(50))
+    )
+    assert {verdict.source for verdict in verdicts} == {Source.REDIS}
+    assert sum(verdict.allowed for verdict in verdicts) == 25
+
+
+async def test_keys_do_not_share_and_are_forgotten_in_time(
+    limiters: Callable[..., Limiter], redis_url: str, key: str
+) -> None:
+    limiter = limiters()
+    assert await limiter.hit(key, period_s=5, limit=1, burst=1) == YES
+    assert await limiter.hit(key + ":other", period_s=5, limit=1, burst=1) == YES
+    async with Redis.from_url(redis_url) as redis:
+        left_ms = await redis.pttl(f"limit:{key}")
+    assert 3000 < left_ms <= 6000
+
+
+async def test_a_time_far_ahead_in_redis_locks_nobody_out_for_longer_than_a_burst(
+    limiters: Callable[..., Limiter], redis_url: str, key: str
+) -> None:
+    limiter = limiters()
+    async with Redis.from_url(redis_url) as redis:
+        await redis.set(f"limit:{key}", str(10**17), px=60_000)
+    verdict = await limiter.hit(key, period_s=60, limit=60, burst=5)
+    assert verdict == Verdict(False, 1, Source.REDIS)
+
+
+async def test_a_flushed_redis_forgets_the_script_and_is_still_asked(
+    limiters: Callable[..., Limiter], own_redis: Path, key: str
+) -> None:
+    url = start_redis(own_redis, environ={})
+    limiter = limiters(url)
+    await answered_by(limiter, Source.REDIS, within_s=10)
+    async with Redis.from_url(url) as redis:
+        await redis.flushall()
+        await redis.script_flush()
+    assert (await answered_by(limiter, Source.REDIS, within_s=10)).allowed
+
+
+async def test_without_redis_each_process_gives_out_its_share(
+    limiters: Callable[..., Limiter], key: str
+) -> None:
+    limiter = limiters("redis://127.0.0.1:1/0", processes=4)
+    verdicts = [await limiter.hit(key, period_s=60, limit=120, burst=20) for _ in range(6)]
+    assert verdicts == [LOCAL_YES] * 5 + [Verdict(False, 2, Source.LOCAL)]
+
+
+async def test_a_share_is_never_nothing(limiters: Callable[..., Limiter], key: str) -> None:
+    limiter = limiters("redis://127.0.0.1:1/0", processes=50)
+    assert await limiter.hit(key, period_s=60, limit=2, burst=1) == LOCAL_YES
+    assert await limiter.hit(key, period_s=60, limit=2, burst=1) == Verdict(False, 60, Source.LOCAL)
+
+
+async def test_a_frozen_redis_costs_one_deadline_and_then_nothing(
+    limiters: Callable[..., Limiter], own_redis: Path, key: str
+) -> None:
+    limiter = limiters(start_redis(own_redis, environ={}), deadline_s=DEADLINE_S)
+    await answered_by(limiter, Source.REDIS, within_s=10)
+    os.kill(redis_pid(own_redis), signal.SIGSTOP)
+    started = time.monotonic()
+    first = await limiter.hit(key, period_s=60, limit=400, burst=400)
+    waited = time.monotonic() - started
+    assert first == LOCAL_YES
+    assert 0.04 < waited < 1
+    started = time.monotonic()
+    rest = [await limiter.hit(key, period_s=60, limit=400, burst=400) for _ in range(50)]
+    assert rest == [LOCAL_YES] * 50
+    # Had each of them waited for Redis, it would be two and a half seconds.
+    assert time.monotonic() - started < 1
+
+
+async def test_answers_stay_with_their_questions_after_a_freeze(
+    limiters: Callable[..., Limiter], own_redis: Path, key: str
+) -> None:
+    """A reply that comes after its deadline must not be read as the answer to the next question."""
+    limiter = limiters(start_redis(own_redis, environ={}), deadline_s=0.3, processes=1)
+    await answered_by(limiter, Source.REDIS, within_s=10)
+    pid = redis_pid(own_redis)
+    os.kill(pid, signal.SIGSTOP)
+    frozen = await asyncio.gather(
+        *(limiter.hit(f"{key}:{n}", period_s=3600, limit=40, burst=40) for n in range(10))
+    )
+    assert {verdict.source for verdict in frozen} == {Source.LOCAL}
+    os.kill(pid, signal.SIGCONT)
+    await answered_by(limiter, Source.REDIS, within_s=20)
+    for n in range(20):
+        spent, fresh = f"{key}:spent:{n}", f"{key}:fresh:{n}"
+        verdicts = [
+            await limiter.hit(each, period_s=3600, limit=4, burst=4)
+            for each in (spent, spent, spent, spent, spent, fresh)
+        ]
+        assert [verdict.allowed for verdict in verdicts] == [True] * 4 + [False, True]
+
+
+async def test_a_killed_redis_is_used_again_when_it_is_back(
+    limiters: Callable[..., Limiter], own_redis: Path, key: str
+) -> None:
+    url = start_redis(own_redis, environ={})
+    limiter = limiters(url, deadline_s=DEADLINE_S)
+    await answered_by(limiter, Source.REDIS, within_s=10)
+    os.kill(redis_pid(own_redis), signal.SIGKILL)
+    stop_redis(own_redis)
+    while_away = [await limiter.hit(key, period_s=60, limit=60, burst=16) for _ in range(5)]
+    assert while_away == [LOCAL_YES] * 4 + [Verdict(False, 4, Source.LOCAL)]
+    assert start_redis(own_redis, environ={}) == url
+    assert (await answered_by(limiter, Source.REDIS, within_s=20)).allowed
+
+
+async def test_a_caller_that_hangs_up_does_not_open_the_breaker(
+    limiters: Callable[..., Limiter], own_redis: Path, key: str
+) -> None:
+    limiter = limiters(start_redis(own_redis, environ={}))
+    await answered_by(limiter, Source.REDIS, within_s=10)
+    os.kill(redis_pid(own_redis), signal.SIGSTOP)
+    hit = asyncio.create_task(limiter.hit(key, period_s=60, limit=60, burst=60))
+    await asyncio.sleep(0.005)
+    hit.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hit
+    os.kill(redis_pid(own_redis), signal.SIGCONT)
+    assert (await answered_by(limiter, Source.REDIS, within_s=5)).allowed
+
+
+@pytest.mark.parametrize(
+    ("period_s", "limit", "burst"), ((0, 1, 1), (-1, 1, 1), (1, 0, 1), (1, 1, 0), (1, -5, 1))
+)
+async def test_a_limit_that_is_none_is_a_mistake(
+    limiters: Callable[..., Limiter], key: str, period_s: float, limit: int, burst: int
+) -> None:
+    with pytest.raises(ValueError, match="positive period"):
+        await limiters().hit(key, period_s=period_s, limit=limit, burst=burst)
+
+
+def test_the_local_count_is_bounded_and_forgets_who_was_idle_longest() -> None:
+    hands = Hands()
+    counter = LocalCounter(hands)
+    assert counter.wait("first", 1_000_000, 1_000_000) == 0
+    for n in range(LOCAL_KEYS + 500):
+        assert counter.wait(f"flood {n}", 1_000_000, 1_000_000) == 0
+    assert len(counter) == LOCAL_KEYS
+    assert counter.wait("first", 1_000_000, 1_000_000) == 0
+    assert counter.wait(f"flood {LOCAL_KEYS + 499}", 1_000_000, 1_000_000) == 1_000_000
+
+
+def test_the_local_count_gives_back_with_time() -> None:
+    hands = Hands()
+    counter = LocalCounter(hands)
+    assert [counter.wait("a", 1_000_000, 2_000_000) for _ in range(3)] == [0, 0, 1_000_000]
+    hands.now += 0.4
+    assert counter.wait("a", 1_000_000, 2_000_000) == 600_000
+    hands.now += 0.6
+    assert [counter.wait("a", 1_000_000, 2_000_000) for _ in range(2)] == [0, 1_000_000]
+
+
+def test_the_breaker_waits_longer_each_time_and_lets_one_try() -> None:
+    hands = Hands()
+    breaker = Breaker(hands)
+    assert (breaker.lets_through(), breaker.lets_through()) == (True, True)
+    breaker.failed()
+    for pause in (0.5, 1.0, 2.0, 4.0, 8.0, 8.0):
+        hands.now += pause - 0.01
+        assert not breaker.lets_through()
+        hands.now += 0.01
+        assert (breaker.lets_through(), breaker.lets_through()) == (True, False)
+        breaker.failed()
+    hands.now += 8
+    assert breaker.lets_through()
+    breaker.succeeded()
+    assert (breaker.lets_through(), breaker.lets_through()) == (True, True)
+    breaker.failed()
+    hands.now += 0.5
+    assert breaker.lets_through()
+
+
+def test_many_failures_at_once_count_as_one() -> None:
+    hands = Hands()
+    breaker = Breaker(hands)
+    for _ in range(50):
+        breaker.failed()
+    hands.now += 0.5
+    assert breaker.lets_through()
+
+
+def test_a_trial_that_nobody_waited_for_leaves_the_door_ajar() -> None:
+    hands = Hands()
+    breaker = Breaker(hands)
+    breaker.failed()
+    hands.now += 0.5
+    assert (breaker.lets_through(), breaker.lets_through()) == (True, False)
+    breaker.unknown()
+    assert breaker.lets_through()

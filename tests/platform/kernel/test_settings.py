@@ -1,0 +1,183 @@
+"""The environment becomes settings, or one sentence that names the variable and the cure."""
+
+import dataclasses
+from base64 import urlsafe_b64encode
+from ipaddress import ip_network
+
+import pytest
+
+from kernel.errors import Invalid
+from kernel.settings import DEMO_SECRET, Profile, Settings, variables
+
+KEY = bytes(range(32))
+PRODUCTION = {
+    "PORTAL_DATABASE_URL": "postgresql://portal_app:hunter2@db.internal/portal",
+    "PORTAL_REDIS_URL": "redis://:hunter2@redis.internal:6379/0",
+    "PORTAL_SECRET_KEYS": "2026-03:" + urlsafe_b64encode(KEY).decode(),
+    "PORTAL_BASE_DOMAIN": "Pay.Example.com.",
+}
+
+
+def refusal_of(**environ: str) -> Invalid:
+    with pytest.raises(Invalid) as refusal:
+        Settings.from_environ(environ)
+    assert refusal.value.code == "settings.invalid"
+    return refusal.value
+
+
+def test_production_is_the_default_and_needs_little() -> None:
+    settings = Settings.from_environ(PRODUCTION)
+    assert settings.profile is Profile.PRODUCTION
+    assert settings.secret_keys == (("2026-03", KEY),)
+    assert settings.base_domain == "pay.example.com"
+    assert (settings.public_scheme, settings.public_port) == ("https", None)
+    assert (settings.host, settings.port, settings.metrics_host, settings.metrics_port) == (
+        "127.0.0.1",
+        8000,
+        "127.0.0.1",
+        9100,
+    )
+    assert (settings.pool_size, settings.log_level, settings.page_limit_per_minute) == (10, "info", 240)
+    assert settings.trusted_proxies == ()
+    assert settings.warnings == ()
+
+
+@pytest.mark.parametrize("profile", ("demo", "test"))
+def test_demo_and_test_need_nothing_else(profile: str) -> None:
+    settings = Settings.from_environ({"PORTAL_PROFILE": profile, "PORTAL_PUBLIC_SCHEME": "http"})
+    assert settings.secret_keys == ((profile, DEMO_SECRET),)
+    assert settings.base_domain == "localhost"
+    assert settings.public_scheme == "http"
+
+
+@pytest.mark.parametrize("name", ("PORTAL_DATABASE_URL", "PORTAL_REDIS_URL", "PORTAL_SECRET_KEYS"))
+def test_production_has_no_default_for_what_must_be_chosen(name: str) -> None:
+    for environ in (
+        {key: value for key, value in PRODUCTION.items() if key != name},
+        PRODUCTION | {name: "  "},
+    ):
+        refusal = refusal_of(**environ)
+        assert refusal.data == {"variable": name}
+        assert "is not set" in refusal.message
+
+
+@pytest.mark.parametrize("secret", (DEMO_SECRET, bytes(32), b"a" * 32))
+def test_production_refuses_a_secret_that_everybody_knows(secret: bytes) -> None:
+    keys = "a:" + urlsafe_b64encode(KEY).decode() + ",b:" + urlsafe_b64encode(secret).decode()
+    assert "well-known key" in refusal_of(**PRODUCTION | {"PORTAL_SECRET_KEYS": keys}).message
+    assert len(Settings.from_environ({"PORTAL_PROFILE": "demo", "PORTAL_SECRET_KEYS": keys}).secret_keys) == 2
+
+
+def test_production_refuses_plain_http() -> None:
+    assert "https" in refusal_of(**PRODUCTION | {"PORTAL_PUBLIC_SCHEME": "http"}).message
+
+
+def test_the_first_key_is_the_current_one_and_padding_does_not_matter() -> None:
+    older, newer = urlsafe_b64encode(KEY).decode(), urlsafe_b64encode(KEY[::-1]).decode().rstrip("=")
+    settings = Settings.from_environ(PRODUCTION | {"PORTAL_SECRET_KEYS": f"new:{newer}, old:{older}"})
+    assert settings.secret_keys == (("new", KEY[::-1]), ("old", KEY))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    (
+        ("PROFILE", "prod"),
+        ("DATABASE_URL", "mysql://x/y"),
+        ("DATABASE_OWNER_URL", "db.internal"),
+        ("DATABASE_SVC_URL", "http://db"),
+        ("REDIS_URL", "localhost:6379"),
+        ("SECRET_KEYS", "no-colon"),
+        ("SECRET_KEYS", "a:short"),
+        ("SECRET_KEYS", "a:" + "!" * 43),
+        ("SECRET_KEYS", "a b:" + urlsafe_b64encode(KEY).decode()),
+        ("SECRET_KEYS", "k:" + urlsafe_b64encode(KEY).decode() + ",k:" + urlsafe_b64encode(KEY).decode()),
+        ("BASE_DOMAIN", "https://pay.example.com"),
+        ("BASE_DOMAIN", "pay.example.com:8000"),
+        ("BASE_DOMAIN", "10.0.0.1"),
+        ("BASE_DOMAIN", "-pay.example"),
+        ("BASE_DOMAIN", "pay..example"),
+        ("PUBLIC_SCHEME", "ftp"),
+        ("PUBLIC_PORT", "0"),
+        ("PUBLIC_PORT", "65536"),
+        ("PORT", "eighty"),
+        ("PORT", "-1"),
+        ("PORT", "٨٠"),
+        ("HOST", "http://x"),
+        ("METRICS_PORT", "9100.0"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "proxy.internal"),
+        ("POOL_SIZE", "0"),
+        ("LOG_LEVEL", "loud"),
+        ("PAGE_LIMIT_PER_MINUTE", "0"),
+    ),
+)
+def test_what_is_wrong_is_named_with_its_cure_and_never_repeated(name: str, value: str) -> None:
+    refusal = refusal_of(**{"PORTAL_PROFILE": "test", f"PORTAL_{name}": value})
+    assert refusal.data == {"variable": f"PORTAL_{name}"}
+    assert refusal.message.startswith(f"PORTAL_{name} ")
+    if name.endswith(("URL", "KEYS")):
+        assert value not in str(refusal)
+
+
+def test_everything_can_be_set() -> None:
+    settings = Settings.from_environ(
+        PRODUCTION
+        | {
+            "PORTAL_DATABASE_OWNER_URL": "postgresql://owner@db/portal",
+            "PORTAL_DATABASE_SVC_URL": "postgres://svc@db/portal",
+            "PORTAL_PUBLIC_PORT": "8443",
+            "PORTAL_HOST": "::",
+            "PORTAL_PORT": "80",
+            "PORTAL_METRICS_HOST": "0.0.0.0",  # noqa: S104 - parsed, not bound
+            "PORTAL_METRICS_PORT": "9101",
+            "PORTAL_TRUSTED_PROXIES": "10.0.0.0/8, fd00::/8,192.0.2.7",
+            "PORTAL_POOL_SIZE": "25",
+            "PORTAL_LOG_LEVEL": "DEBUG",
+            "PORTAL_PAGE_LIMIT_PER_MINUTE": "60",
+        }
+    )
+    assert settings.owner_url() == "postgresql://owner@db/portal"
+    assert settings.svc_url() == "postgres://svc@db/portal"
+    assert (settings.public_port, settings.port, settings.metrics_port) == (8443, 80, 9101)
+    assert settings.trusted_proxies == (
+        ip_network("10.0.0.0/8"),
+        ip_network("fd00::/8"),
+        ip_network("192.0.2.7"),
+    )
+    assert (settings.pool_size, settings.log_level, settings.page_limit_per_minute) == (25, "debug", 60)
+
+
+def test_a_role_that_was_not_given_is_asked_for_by_its_variable() -> None:
+    settings = Settings.from_environ(PRODUCTION)
+    for ask, variable in (
+        (settings.owner_url, "PORTAL_DATABASE_OWNER_URL"),
+        (settings.svc_url, "PORTAL_DATABASE_SVC_URL"),
+    ):
+        with pytest.raises(Invalid) as refusal:
+            ask()
+        assert refusal.value.data == {"variable": variable}
+
+
+def test_unknown_names_are_warned_about_with_the_nearest_known_one() -> None:
+    settings = Settings.from_environ(
+        PRODUCTION | {"PORTAL_POOLSIZE": "3", "PORTAL_ZZZ": "1", "HOME": "/root", "PORT": "1"}
+    )
+    assert settings.warnings == (
+        "PORTAL_POOLSIZE is not a setting and was ignored. Did you mean PORTAL_POOL_SIZE?",
+        "PORTAL_ZZZ is not a setting and was ignored.",
+    )
+    assert settings.port == 8000
+
+
+def test_settings_do_not_show_secrets_and_cannot_be_changed() -> None:
+    settings = Settings.from_environ(PRODUCTION)
+    assert "hunter2" not in repr(settings)
+    assert repr(KEY) not in repr(settings)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.port = 1  # type: ignore[misc]
+
+
+def test_the_names_of_all_variables_are_known() -> None:
+    assert set(PRODUCTION) <= set(variables())
+    assert len(variables()) == len(dataclasses.fields(Settings)) - 1
+    assert all(name.startswith("PORTAL_") and name.isupper() for name in variables())
