@@ -19,14 +19,14 @@ from kernel.errors import (
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    (
+    [
         (Missing, "missing"),
         (Denied, "denied"),
         (Conflict, "conflict"),
         (Invalid, "invalid"),
         (Throttled, "throttled"),
         (Unavailable, "unavailable"),
-    ),
+    ],
 )
 def test_each_subclass_fixes_its_kind(error: type[Missing], kind: str) -> None:
     raised = error("noun.reason", "Plain words.", number=7)
@@ -51,7 +51,7 @@ def test_the_words_carry_the_code_and_not_the_data() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", (PortalError("a.b", Kind.DENIED, "No.", why="x"), Invalid("a.b", "No.", why="x"))
+    "error", [PortalError("a.b", Kind.DENIED, "No.", why="x"), Invalid("a.b", "No.", why="x")]
 )
 def test_an_error_survives_pickling_and_copying(error: PortalError) -> None:
     for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - our own bytes

@@ -81,7 +81,7 @@ def catalogues(tmp_path: Path) -> tuple[Path, ...]:
 
 @pytest.mark.parametrize(
     ("tag", "minor", "code", "said"),
-    (
+    [
         ("de-DE", 123456, "EUR", f"1.234,56{SP}€"),
         ("de-DE", -123456, "EUR", f"{MINUS}1.234,56{SP}€"),
         ("de-DE", 123456, "CHF", f"1.234,56{SP}CHF"),
@@ -100,7 +100,7 @@ def catalogues(tmp_path: Path) -> tuple[Path, ...]:
         ("en-US", 1234, "ISK", f"ISK{SP}1,234"),
         ("en-US", 1234, "MGA", f"MGA{SP}12.34"),
         ("en-US", 0, "EUR", "€0.00"),
-    ),
+    ],
 )
 def test_amounts_are_said_as_people_there_write_them(tag: str, minor: int, code: str, said: str) -> None:
     assert Language.load(tag).money(Money(minor, currency(code))) == said
@@ -108,12 +108,12 @@ def test_amounts_are_said_as_people_there_write_them(tag: str, minor: int, code:
 
 @pytest.mark.parametrize(
     ("tag", "minor", "code", "said"),
-    (
+    [
         ("de-DE", -123456, "EUR", f"{MINUS}1.234,56"),
         ("en-US", 100, "USD", "1.00"),
         ("ja-JP", 5, "JPY", "5"),
         ("en-US", 5, "KWD", "0.005"),
-    ),
+    ],
 )
 def test_bare_amounts_have_all_digits_of_the_currency(tag: str, minor: int, code: str, said: str) -> None:
     assert Language.load(tag).amount(Money(minor, currency(code))) == said
@@ -138,7 +138,7 @@ def test_no_figure_of_an_amount_is_ever_lost(tag: str, code: str, minor: int, pr
 
 @pytest.mark.parametrize(
     ("value", "german", "english"),
-    (
+    [
         ("1.50000", "1,5", "1.5"),
         ("1234567.125", "1.234.567,125", "1,234,567.125"),
         ("-0.25", f"{MINUS}0,25", f"{MINUS}0.25"),
@@ -146,7 +146,7 @@ def test_no_figure_of_an_amount_is_ever_lost(tag: str, code: str, minor: int, pr
         ("1E+3", "1.000", "1,000"),
         ("0.00000000005", "0,0000000001", "0.0000000001"),
         ("0.00000000004", "0", "0"),
-    ),
+    ],
 )
 def test_numbers_have_the_digits_they_have(value: str, german: str, english: str) -> None:
     assert DE.decimal(Decimal(value)) == german
@@ -166,7 +166,7 @@ def test_numbers_round_half_up_and_may_have_digits_to_align_by() -> None:
     ]
 
 
-@pytest.mark.parametrize("value", ("NaN", "Infinity"))
+@pytest.mark.parametrize("value", ["NaN", "Infinity"])
 def test_what_is_no_number_is_not_written(value: str) -> None:
     with pytest.raises(Invalid, match=r"number\.not_finite"):
         EN.decimal(Decimal(value))
@@ -201,7 +201,7 @@ def test_a_moment_is_not_a_day() -> None:
 
 @pytest.mark.parametrize(
     ("code", "quantity", "german", "english"),
-    (
+    [
         ("HUR", "1", "Stunde", "hour"),
         ("HUR", "2.5", "Stunden", "hours"),
         ("HUR", "1500", "Stunden", "hours"),
@@ -218,7 +218,7 @@ def test_a_moment_is_not_a_day() -> None:
         ("ZZ", "3", "", ""),
         ("QQQ", "3", "QQQ", "QQQ"),
         ("", "3", "", ""),
-    ),
+    ],
 )
 def test_units_are_words_beside_their_quantity(code: str, quantity: str, german: str, english: str) -> None:
     assert DE.unit(code, Decimal(quantity)) == german
@@ -256,7 +256,7 @@ def test_countries() -> None:
 
 @pytest.mark.parametrize(
     ("given_tag", "tag", "territory", "direction", "page_size"),
-    (
+    [
         ("de-DE", "de-DE", "DE", "ltr", "A4"),
         ("de_AT", "de-AT", "AT", "ltr", "A4"),
         ("de", "de", "DE", "ltr", "A4"),
@@ -273,7 +273,7 @@ def test_countries() -> None:
         ("es-419", "es-419", "419", "ltr", "A4"),
         ("de-US", "de", "US", "ltr", "Letter"),
         ("de-DE-u-nu-latn", "de-DE", "DE", "ltr", "A4"),
-    ),
+    ],
 )
 def test_a_tag_decides_place_direction_and_paper(
     given_tag: str, tag: str, territory: str, direction: str, page_size: str
@@ -287,7 +287,7 @@ def test_a_tag_decides_place_direction_and_paper(
     )
 
 
-@pytest.mark.parametrize("tag", ("", "xx", "xx-YY", "german", "../de", "de/..", "a" * 500, "\N{NULL}"))
+@pytest.mark.parametrize("tag", ["", "xx", "xx-YY", "german", "../de", "de/..", "a" * 500, "\N{NULL}"])
 def test_what_is_no_language_is_refused(tag: str) -> None:
     with pytest.raises(Invalid) as refusal:
         Language.load(tag)

@@ -224,7 +224,7 @@ async def test_a_caller_that_hangs_up_does_not_open_the_breaker(
 
 
 @pytest.mark.parametrize(
-    ("period_s", "limit", "burst"), ((0, 1, 1), (-1, 1, 1), (1, 0, 1), (1, 1, 0), (1, -5, 1))
+    ("period_s", "limit", "burst"), [(0, 1, 1), (-1, 1, 1), (1, 0, 1), (1, 1, 0), (1, -5, 1)]
 )
 async def test_a_limit_that_is_none_is_a_mistake(
     limiters: Callable[..., Limiter], key: str, period_s: float, limit: int, burst: int

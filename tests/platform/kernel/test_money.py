@@ -20,11 +20,11 @@ amounts = st.decimals(min_value=-(10**15), max_value=10**15, allow_nan=False, al
 
 @pytest.mark.parametrize(
     ("code", "digits"),
-    (
+    [
         ("EUR", 2), ("USD", 2), ("JPY", 0), ("KRW", 0), ("KWD", 3), ("BHD", 3),
         # Where the payment processor and ISO 4217 disagree, documents follow ISO.
         ("ISK", 0), ("UGX", 0), ("HUF", 2), ("MGA", 2), ("TWD", 2),
-    ),
+    ],
 )  # fmt: skip
 def test_currencies_have_the_digits_of_iso_4217(code: str, digits: int) -> None:
     assert currency(code) == Currency(code, digits)
@@ -37,14 +37,14 @@ def test_every_currency_of_the_list_exists_and_has_sensible_digits() -> None:
     assert {each.digits for each in currencies().values()} == {0, 2, 3}
 
 
-@pytest.mark.parametrize("code", ("", "eur", "XYZ", "EURO", "€"))
+@pytest.mark.parametrize("code", ["", "eur", "XYZ", "EURO", "€"])
 def test_an_unknown_currency_is_refused(code: str) -> None:
     with pytest.raises(Invalid) as refusal:
         currency(code)
     assert (refusal.value.code, refusal.value.data) == ("currency.unknown", {"currency": code})
 
 
-@pytest.mark.parametrize("minor", (1.0, True, Decimal(1), "1", None))
+@pytest.mark.parametrize("minor", [1.0, True, Decimal(1), "1", None])
 def test_minor_units_are_whole_numbers_only(minor: int) -> None:
     with pytest.raises(TypeError):
         Money(minor, EUR)
@@ -55,7 +55,7 @@ def test_a_code_is_not_a_currency() -> None:
         Money(1, "EUR")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("amount", (1.5, 1, "1.50", True))
+@pytest.mark.parametrize("amount", [1.5, 1, "1.50", True])
 def test_amounts_are_decimals_only(amount: Decimal) -> None:
     with pytest.raises(TypeError):
         Money.rounded(amount, EUR)
@@ -65,12 +65,12 @@ def test_amounts_are_decimals_only(amount: Decimal) -> None:
 
 @pytest.mark.parametrize(
     ("amount", "of", "minor"),
-    (
+    [
         ("0.005", EUR, 1), ("-0.005", EUR, -1), ("0.015", EUR, 2), ("0.025", EUR, 3), ("2.675", EUR, 268),
         ("0.00499999999999999999999999999999999999", EUR, 0), ("-0.004", EUR, 0),
         ("0.5", JPY, 1), ("1.5", JPY, 2), ("2.5", JPY, 3), ("-2.5", JPY, -3),
         ("0.0005", KWD, 1), ("1.23456", KWD, 1235), ("1E+3", EUR, 100_000), ("1E-999999", EUR, 0),
-    ),
+    ],
 )  # fmt: skip
 def test_rounding_is_half_up_away_from_zero(amount: str, of: Currency, minor: int) -> None:
     assert Money.rounded(Decimal(amount), of) == Money(minor, of)
@@ -102,7 +102,7 @@ def test_the_precision_of_the_caller_changes_nothing(minor: int, of: Currency) -
         assert Money.exact(money.amount, of) == money
 
 
-@pytest.mark.parametrize(("amount", "of"), (("0.001", EUR), ("1.5", JPY), ("0.0001", KWD), ("1E-40", EUR)))
+@pytest.mark.parametrize(("amount", "of"), [("0.001", EUR), ("1.5", JPY), ("0.0001", KWD), ("1E-40", EUR)])
 def test_what_needs_rounding_is_not_exact(amount: str, of: Currency) -> None:
     with pytest.raises(Invalid) as refusal:
         Money.exact(Decimal(amount), of)
@@ -114,7 +114,7 @@ def test_zeros_at_the_end_do_not_make_an_amount_inexact() -> None:
     assert Money.exact(Decimal("-0"), JPY) == Money(0, JPY)
 
 
-@pytest.mark.parametrize("amount", ("NaN", "sNaN", "Infinity", "-Infinity", "1E+17", "9E+999999", "-1E+30"))
+@pytest.mark.parametrize("amount", ["NaN", "sNaN", "Infinity", "-Infinity", "1E+17", "9E+999999", "-1E+30"])
 def test_what_no_bigint_holds_is_out_of_range(amount: str) -> None:
     for make in (Money.rounded, Money.exact):
         with pytest.raises(Invalid) as refusal:
@@ -170,7 +170,7 @@ def test_currencies_do_not_mix() -> None:
     assert euro != yen
 
 
-@pytest.mark.parametrize("other", (1, 1.0, Decimal(1), None))
+@pytest.mark.parametrize("other", [1, 1.0, Decimal(1), None])
 def test_money_meets_only_money(other: Money) -> None:
     with pytest.raises(TypeError):
         Money(1, EUR) + other

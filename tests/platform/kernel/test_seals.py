@@ -47,7 +47,7 @@ def test_a_sealed_value_that_was_moved_does_not_open() -> None:
         {"data_key": sealer.new_data_key()},
     ):
         with pytest.raises(Invalid) as refusal:
-            opened(sealed, **moved)  # type: ignore[arg-type]
+            opened(sealed, **moved)
         assert refusal.value.code == "seal.broken"
         assert refusal.value.data == {}
 
@@ -81,7 +81,7 @@ def test_the_parts_of_a_place_do_not_run_together() -> None:
 def test_a_data_key_unwraps_for_its_own_workspace_only() -> None:
     wrapped = sealer.wrap(KEY, HERE)
     assert sealer.unwrap(wrapped, HERE) == KEY
-    assert KEY not in wrapped
+    assert wrapped.find(KEY) == -1
     with pytest.raises(Invalid, match=r"seal\.broken"):
         sealer.unwrap(wrapped, THERE)
     for place in range(len(wrapped)):
@@ -141,7 +141,7 @@ def test_a_lookup_tries_every_secret_the_current_one_first() -> None:
     )
 
 
-@pytest.mark.parametrize("secrets", ([], [("a", b"short")], [("a", OLD), ("b", OLD + b"x")]))
+@pytest.mark.parametrize("secrets", [[], [("a", b"short")], [("a", OLD), ("b", OLD + b"x")]])
 def test_a_sealer_needs_secrets_of_32_bytes(secrets: list[tuple[str, bytes]]) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
         Sealer(secrets)

@@ -42,7 +42,7 @@ def test_production_is_the_default_and_needs_little() -> None:
     assert settings.warnings == ()
 
 
-@pytest.mark.parametrize("profile", ("demo", "test"))
+@pytest.mark.parametrize("profile", ["demo", "test"])
 def test_demo_and_test_need_nothing_else(profile: str) -> None:
     settings = Settings.from_environ({"PORTAL_PROFILE": profile, "PORTAL_PUBLIC_SCHEME": "http"})
     assert settings.secret_keys == ((profile, DEMO_SECRET),)
@@ -50,7 +50,7 @@ def test_demo_and_test_need_nothing_else(profile: str) -> None:
     assert settings.public_scheme == "http"
 
 
-@pytest.mark.parametrize("name", ("PORTAL_DATABASE_URL", "PORTAL_REDIS_URL", "PORTAL_SECRET_KEYS"))
+@pytest.mark.parametrize("name", ["PORTAL_DATABASE_URL", "PORTAL_REDIS_URL", "PORTAL_SECRET_KEYS"])
 def test_production_has_no_default_for_what_must_be_chosen(name: str) -> None:
     for environ in (
         {key: value for key, value in PRODUCTION.items() if key != name},
@@ -61,7 +61,7 @@ def test_production_has_no_default_for_what_must_be_chosen(name: str) -> None:
         assert "is not set" in refusal.message
 
 
-@pytest.mark.parametrize("secret", (DEMO_SECRET, bytes(32), b"a" * 32))
+@pytest.mark.parametrize("secret", [DEMO_SECRET, bytes(32), b"a" * 32])
 def test_production_refuses_a_secret_that_everybody_knows(secret: bytes) -> None:
     keys = "a:" + urlsafe_b64encode(KEY).decode() + ",b:" + urlsafe_b64encode(secret).decode()
     assert "well-known key" in refusal_of(**PRODUCTION | {"PORTAL_SECRET_KEYS": keys}).message
@@ -80,7 +80,7 @@ def test_the_first_key_is_the_current_one_and_padding_does_not_matter() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    (
+    [
         ("PROFILE", "prod"),
         ("DATABASE_URL", "mysql://x/y"),
         ("DATABASE_OWNER_URL", "db.internal"),
@@ -109,7 +109,7 @@ def test_the_first_key_is_the_current_one_and_padding_does_not_matter() -> None:
         ("POOL_SIZE", "0"),
         ("LOG_LEVEL", "loud"),
         ("PAGE_LIMIT_PER_MINUTE", "0"),
-    ),
+    ],
 )
 def test_what_is_wrong_is_named_with_its_cure_and_never_repeated(name: str, value: str) -> None:
     refusal = refusal_of(**{"PORTAL_PROFILE": "test", f"PORTAL_{name}": value})
