@@ -18,6 +18,8 @@ export default defineConfig({
   publicDir: false,
   plugins: [named("icon.svg")],
   build: {
+    outDir: "../static",
+    emptyOutDir: true,
     assetsDir: "",
     assetsInlineLimit: 0,
     manifest: true,
