@@ -1,0 +1,25 @@
+"""By what the buyer of an imported invoice is found again among the customers."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def match_key(*, name: str, vat_id: str, identifier: str, postal_code: str, country: str) -> str:
+    """Return the strongest of VAT id, identifier, and name with postal code and country, normalised.
+
+    Two customers may have the same key; then an import takes the older one.
+    """
+    if vat_id:
+        return "vat:" + _bare(vat_id)
+    if identifier:
+        return "id:" + _folded(identifier)
+    return "name:" + "|".join((_folded(name), _bare(postal_code), country.upper()))
+
+
+def _folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _bare(text: str) -> str:
+    return "".join(character for character in text.upper() if character.isalnum())

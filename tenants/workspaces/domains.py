@@ -1,0 +1,112 @@
+"""Portal domains: which names may be one, how ownership is shown, and the states a domain goes through."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+import idna
+
+from kernel.errors import Conflict, Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LONGEST_HOST: Final = 253  # RFC 1035, 2.3.4, without the trailing dot
+TOMBSTONE_DAYS: Final = 30
+
+# Labels beneath the base domain that are ours, that mail and certificate authorities trust, or that would
+# lend a stranger our voice.
+RESERVED_LABELS: Final = frozenset(
+    {
+        "abuse", "account", "accounts", "admin", "administrator", "api", "app", "apps", "assets", "auth",
+        "autoconfig", "autodiscover", "billing", "blog", "brand", "cdn", "console", "dashboard", "demo", "dev",
+        "dns", "docs", "email", "example", "files", "ftp", "healthz", "help", "hooks", "host",
+        "hostmaster", "hub", "imap", "info", "internal", "invalid", "invoice", "invoices", "kubernetes",
+        "localhost", "login", "logout", "mail", "mailbox", "media", "metrics", "mta-sts", "mx", "news", "noreply",
+        "ns", "ns1", "ns2", "oauth", "ops", "pay", "payment", "payments", "pop", "pop3", "portal",
+        "postmaster", "press", "private", "public", "readyz", "root", "sandbox", "secure", "security",
+        "server", "settings", "smtp", "ssl", "sso", "staging", "static", "status", "stripe", "support",
+        "system", "test", "tls", "webhook", "webhooks", "webmaster", "webmail", "wpad", "www", "www1", "www2",
+    }
+)  # fmt: skip
+
+_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+# A name whose last label is a number is an address, however it is written (URL standard, IPv4 parser).
+_NUMBER: Final = re.compile(r"\d+|0x[0-9a-f]*")
+
+
+class DomainState(StrEnum):
+    """Where a domain stands; only active and degraded ones are served."""
+
+    CLAIMED = "claimed"
+    VERIFIED = "verified"
+    ISSUING = "issuing"
+    ACTIVE = "active"
+    DEGRADED = "degraded"
+    RELEASED = "released"
+
+
+SERVED: Final = frozenset({DomainState.ACTIVE, DomainState.DEGRADED})
+
+# Degraded: the daily check no longer finds the records. Active without issuing: certificates come from outside.
+TRANSITIONS: Final[Mapping[DomainState, frozenset[DomainState]]] = MappingProxyType(
+    {
+        DomainState.CLAIMED: frozenset({DomainState.VERIFIED}),
+        DomainState.VERIFIED: frozenset({DomainState.ISSUING, DomainState.ACTIVE, DomainState.RELEASED}),
+        DomainState.ISSUING: frozenset({DomainState.ACTIVE, DomainState.DEGRADED, DomainState.RELEASED}),
+        DomainState.ACTIVE: frozenset({DomainState.DEGRADED, DomainState.RELEASED}),
+        DomainState.DEGRADED: frozenset({DomainState.ACTIVE, DomainState.RELEASED}),
+        DomainState.RELEASED: frozenset({DomainState.CLAIMED}),
+    }
+)
+
+
+def step(current: DomainState, wanted: DomainState) -> DomainState:
+    """Return the wanted state; Conflict("domain.state") if no step leads there from the current one."""
+    if wanted not in TRANSITIONS[current]:
+        words = f"A domain that is {current.value} cannot become {wanted.value}."
+        raise Conflict("domain.state", words, current=current.value, wanted=wanted.value)
+    return wanted
+
+
+def canonical_host(text: str) -> str:
+    """Return a host name in lower case, as A-labels, without trailing dot (RFC 5891, UTS 46).
+
+    Invalid("domain.name") for what is no name of at least two labels: ports, addresses, single words.
+    """
+    name = text.strip().lower().removesuffix(".")
+    try:
+        name = name if name.isascii() else idna.encode(name, uts46=True).decode()
+    except UnicodeError:  # idna's own error is one
+        raise _no_name(text) from None
+    labels = name.split(".")
+    fits = len(name) <= LONGEST_HOST and len(labels) > 1
+    if not fits or not all(_LABEL.fullmatch(label) for label in labels) or _NUMBER.fullmatch(labels[-1]):
+        raise _no_name(text)
+    return name
+
+
+def check_slug(slug: str) -> str:
+    """Return the slug; Invalid("workspace.slug" | "workspace.slug_reserved") if it cannot be a host's label."""
+    if not _LABEL.fullmatch(slug) or slug[2:4] == "--":
+        words = "A slug has up to 63 lower-case letters, digits and hyphens, none at either end."
+        raise Invalid("workspace.slug", words, slug=slug[:80])
+    if slug in RESERVED_LABELS:
+        raise Invalid("workspace.slug_reserved", f"{slug} is a reserved name.", slug=slug)
+    return slug
+
+
+def check_foreign(host: str, base_domain: str) -> str:
+    """Return the host; Invalid("domain.reserved") if it is the base domain or lies beneath it."""
+    if host == base_domain or host.endswith(f".{base_domain}"):
+        words = f"Names beneath {base_domain} are given out by the portal; they cannot be claimed."
+        raise Invalid("domain.reserved", words, host=host)
+    return host
+
+
+def _no_name(text: str) -> Invalid:
+    shown = text[:80]
+    return Invalid("domain.name", f"{shown!r} is not a domain name such as billing.example.com.", host=shown)

@@ -1,0 +1,132 @@
+"""Values of a workspace: what pages need to know of it, and what is checked before it is stored."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from babel import Locale, UnknownLocaleError
+
+from kernel.clock import zone
+from kernel.errors import Invalid
+from kernel.ids import WorkspaceId
+from kernel.money import currency
+
+PAYMENT_DAYS: Final = 14
+LINK_DAYS: Final = 30
+BRAND_COLOUR: Final = "#2f5bd7"
+LONGEST_NAME: Final = 200
+
+_COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
+_TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2}|-[0-9]{3})?")
+
+
+@dataclass(frozen=True, slots=True)
+class LogoRef:
+    """The workspace's logo: hex SHA-256 of the PNG, which is its name, and its size in pixels."""
+
+    sha256: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceProfile:
+    """A workspace as pages know it. `locale` is a BCP 47 tag, `time_zone` an IANA name.
+
+    `payment_days` after its issue an invoice is due where nothing else is said; `link_days` after it is
+    due its links end.
+    """
+
+    workspace_id: WorkspaceId
+    slug: str
+    name: str
+    locale: str
+    time_zone: str
+    currency: str
+    brand_colour: str
+    contact_line: str
+    logo: LogoRef | None
+    payment_days: int
+    link_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedHost:
+    """A host that is served, and whose it is. `primary_host` is the name absolute links are made with."""
+
+    host: str
+    primary_host: str
+    workspace: WorkspaceProfile
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether this very host is the one absolute links name."""
+        return self.host == self.primary_host
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorkspace:
+    """What a workspace begins with; the rest has defaults that its members can change."""
+
+    slug: str
+    name: str
+    locale: str = "en-US"
+    time_zone: str = "UTC"
+    currency: str = "USD"
+    brand_colour: str = BRAND_COLOUR
+    contact_line: str = ""
+
+
+def check_name(name: str) -> str:
+    """Return the name without outer spaces; Invalid("workspace.name") if it is empty or too long."""
+    return _line(name, "workspace.name", "A workspace's name", least=1)
+
+
+def check_contact_line(line: str) -> str:
+    """Return the line without outer spaces; Invalid("workspace.contact_line") if it is no single line."""
+    return _line(line, "workspace.contact_line", "The contact line", least=0)
+
+
+def check_colour(colour: str) -> str:
+    """Return `#rrggbb` in lower case; Invalid("workspace.colour") otherwise."""
+    if not _COLOUR.fullmatch(colour.lower()):
+        raise Invalid("workspace.colour", "A brand colour is written as #rrggbb.", colour=colour[:20])
+    return colour.lower()
+
+
+def check_locale(tag: str) -> str:
+    """Return a BCP 47 tag that CLDR knows ("de-DE"); Invalid("locale.unknown") otherwise."""
+    try:
+        if _TAG.fullmatch(tag):
+            Locale.parse(tag, sep="-")
+            return tag
+    except (UnknownLocaleError, ValueError):
+        pass
+    raise Invalid("locale.unknown", f"There is no locale {tag[:40]!r} that we know.", locale=tag[:40])
+
+
+def check_time_zone(name: str) -> str:
+    """Return an IANA zone's name; Invalid("zone.unknown") otherwise."""
+    zone(name)
+    return name
+
+
+def check_currency(code: str) -> str:
+    """Return an ISO 4217 code; Invalid("currency.unknown") otherwise."""
+    return currency(code).code
+
+
+def check_days(days: int, most: int) -> int:
+    """Return the number of days; Invalid("workspace.days") if it is not from 0 to `most`."""
+    if not 0 <= days <= most:
+        raise Invalid("workspace.days", f"A number of days from 0 to {most}.", days=days, most=most)
+    return days
+
+
+def _line(text: str, code: str, what: str, *, least: int) -> str:
+    line = text.strip()
+    if not least <= len(line) <= LONGEST_NAME or not line.isprintable():
+        raise Invalid(code, f"{what} is one line of {least} to {LONGEST_NAME} characters.")
+    return line

@@ -1,0 +1,54 @@
+"""Rows of workspaces: the columns as Piccolo sees them; keys and constraints are in the migrations."""
+
+from __future__ import annotations
+
+from piccolo.columns import UUID, Boolean, Bytea, Integer, Text, Timestamptz
+from piccolo.table import Table
+
+from kernel.store import BOUND
+
+
+class Workspace(Table, db=BOUND, tablename="workspace"):
+    """A tenant. Its own row is one of the rows that only it can see."""
+
+    workspace_id = UUID(primary_key=True)
+    slug = Text()
+    name = Text()
+    locale = Text()
+    time_zone = Text()
+    currency = Text()
+    brand_colour = Text()
+    contact_line = Text(default="")
+    logo_sha256 = Text(null=True, default=None)
+    payment_days = Integer()
+    link_days = Integer()
+    cname_label = Text()
+    data_key = Bytea()
+    created_at = Timestamptz()
+
+
+class BrandAsset(Table, db=BOUND, tablename="brand_asset"):
+    """An image of the workspace's brand, named by the hash of its bytes."""
+
+    workspace_id = UUID()
+    sha256 = Text(primary_key=True)
+    content_type = Text()
+    width = Integer()
+    height = Integer()
+    data = Bytea()
+    created_at = Timestamptz()
+
+
+class PortalDomain(Table, db=BOUND, tablename="portal_domain"):
+    """A host on which the workspace's pages are, or are to be, served."""
+
+    workspace_id = UUID()
+    domain_id = UUID(primary_key=True)
+    host = Text()
+    state = Text()
+    is_primary = Boolean(default=False)
+    verify_token = Text()
+    claimed_at = Timestamptz()
+    verified_at = Timestamptz(null=True, default=None)
+    checked_at = Timestamptz(null=True, default=None)
+    released_at = Timestamptz(null=True, default=None)
