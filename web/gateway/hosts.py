@@ -8,22 +8,19 @@ from collections import OrderedDict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-import idna
+from kernel.errors import Invalid
+from tenants.workspaces.domains import canonical_host
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from kernel.clock import Clock
 
-LONGEST_HOST: Final = 253  # RFC 1035, 2.3.4, without the trailing dot
 LIFETIME_S: Final = 30
 NEGATIVE_LIFETIME_S: Final = 10
 CAPACITY: Final = 20_000
 
 _PORT: Final = re.compile(rb":\d{0,5}\Z")
-_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
-# URL standard: a name whose last label is a number is an IPv4 literal, however it is written.
-_NUMBER: Final = re.compile(r"(?:\d+|0x[0-9a-f]*)\Z")
 
 _T = TypeVar("_T")
 
@@ -36,16 +33,9 @@ def canonical(raw: bytes) -> str | None:
     joined by a comma, and are none.
     """
     try:
-        name = _PORT.sub(b"", raw).decode().lower()
-        if not name.isascii():
-            # IDNA 2008 by UTS 46: the older codec of the standard library turns another name's ß into ss.
-            name = idna.encode(name, uts46=True).decode()
-    except UnicodeError:  # idna's own error is one
+        return canonical_host(_PORT.sub(b"", raw).decode())
+    except (UnicodeError, Invalid):
         return None
-    name = name.removesuffix(".")
-    labels = name.split(".")
-    is_name = len(name) <= LONGEST_HOST and all(_LABEL.match(label) for label in labels)
-    return name if is_name and not _NUMBER.match(labels[-1]) else None
 
 
 class HostCache(Generic[_T]):
@@ -62,7 +52,7 @@ class HostCache(Generic[_T]):
         counted: Callable[[str], None],
         capacity: int = CAPACITY,
     ) -> None:
-        """Ask `resolve` for what is not known; `counted` is told "hit", "miss" or "negative" at each look."""
+        """Ask `resolve` for what is not known; `counted` is told: cached, cached_absent, found or absent."""
         self._resolve = resolve
         self._clock = clock
         self._counted = counted
@@ -75,12 +65,12 @@ class HostCache(Generic[_T]):
         entry = self._entries.get(host)
         if entry is not None and self._clock.now().timestamp() < entry[0]:
             self._entries.move_to_end(host)
-            self._counted("negative" if entry[1] is None else "hit")
+            self._counted("cached_absent" if entry[1] is None else "cached")
             return entry[1]
-        self._counted("miss")
         asking = self._asking.get(host)
         if asking is None:
             asking = self._asking[host] = asyncio.create_task(self._ask(host))
+            asking.add_done_callback(_seen)
         # Shielded: one asker that hangs up must not cancel the answer of the others.
         return await asyncio.shield(asking)
 
@@ -91,6 +81,7 @@ class HostCache(Generic[_T]):
     async def _ask(self, host: str) -> _T | None:
         try:
             found = await self._resolve(host)
+            self._counted("absent" if found is None else "found")
             lifetime = NEGATIVE_LIFETIME_S if found is None else LIFETIME_S
             self._entries[host] = (self._clock.now().timestamp() + lifetime, found)
             self._entries.move_to_end(host)
@@ -99,3 +90,9 @@ class HostCache(Generic[_T]):
             return found
         finally:
             del self._asking[host]
+
+
+def _seen(task: asyncio.Task[_T]) -> None:
+    # When every asker has hung up nobody else looks at the failure, and asyncio would complain.
+    if not task.cancelled():
+        task.exception()

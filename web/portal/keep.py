@@ -51,6 +51,7 @@ class Keep(Generic[_K, _V]):
         making = self._making.get(key)
         if making is None:
             making = self._making[key] = asyncio.create_task(self._make(key, make))
+            making.add_done_callback(_seen)
         return await asyncio.shield(making)
 
     async def _make(self, key: _K, make: Callable[[], Awaitable[_V]]) -> _V:
@@ -70,3 +71,9 @@ class Keep(Generic[_K, _V]):
         while self.size > self._limit:
             _, oldest = self._held.popitem(last=False)
             self.size -= oldest.size
+
+
+def _seen(task: asyncio.Task[_V]) -> None:
+    # When all who waited have hung up nobody else looks at the failure, and asyncio would complain.
+    if not task.cancelled():
+        task.exception()
