@@ -1,0 +1,121 @@
+"""A small closed-loop HTTP load generator: keep-alive connections, no pipelining, loopback only."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import httptools
+import uvloop
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One request to repeat: where to connect, the Host to name and the path to ask for."""
+
+    port: int
+    host: str
+    path: str
+
+    def wire(self) -> bytes:
+        """The request as it goes over the connection."""
+        head = f"GET {self.path} HTTP/1.1\r\nHost: {self.host}\r\nAccept: text/html\r\n\r\n"
+        return head.encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a run of `seconds` saw: answers, bytes received, and sorted latencies in seconds."""
+
+    answers: int
+    received: int
+    seconds: float
+    latencies: tuple[float, ...]
+
+    @property
+    def rate(self) -> float:
+        """Answers a second."""
+        return self.answers / self.seconds
+
+    def percentile(self, share: float) -> float:
+        """Latency in seconds that `share` (0 to 1) of the answers did not exceed."""
+        return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * share))]
+
+
+class _Connection(asyncio.Protocol):
+    """One keep-alive connection that sends its next request as soon as an answer is complete."""
+
+    def __init__(self, requests: Iterator[bytes], deadline: float) -> None:
+        self.requests = requests
+        self.deadline = deadline
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.latencies: list[float] = []
+        self.received = 0
+        self.sent_at = 0.0
+        self.parser = httptools.HttpResponseParser(self)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.send()
+
+    def send(self) -> None:
+        self.sent_at = time.perf_counter()
+        self.transport.write(next(self.requests))
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        self.parser.feed_data(data)
+
+    def on_message_complete(self) -> None:
+        now = time.perf_counter()
+        status = self.parser.get_status_code()
+        if status != 200:
+            self.finish(RuntimeError(f"the server answered {status}: nothing was measured"))
+            return
+        self.latencies.append(now - self.sent_at)
+        self.parser = httptools.HttpResponseParser(self)
+        if now >= self.deadline:
+            self.finish(None)
+        else:
+            self.send()
+
+    def finish(self, error: Exception | None) -> None:
+        self.transport.close()
+        if self.done.done():
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.finish(exc or ConnectionError("the server closed the connection in the middle of the run"))
+
+
+async def _run(targets: list[Target], seconds: float, connections: int) -> Measured:
+    loop = asyncio.get_running_loop()
+    started = time.perf_counter()
+    requests = itertools.cycle([target.wire() for target in targets])
+    opened: list[_Connection] = []
+    for _ in range(connections):
+        _, protocol = await loop.create_connection(
+            lambda: _Connection(requests, started + seconds), "127.0.0.1", targets[0].port
+        )
+        opened.append(protocol)
+    await asyncio.wait_for(asyncio.gather(*(connection.done for connection in opened)), seconds + 30)
+    latencies = sorted(itertools.chain.from_iterable(connection.latencies for connection in opened))
+    elapsed = time.perf_counter() - started
+    received = sum(connection.received for connection in opened)
+    return Measured(len(latencies), received, elapsed, tuple(latencies))
+
+
+def measure(targets: Iterable[Target], *, seconds: float, connections: int = 16) -> Measured:
+    """Ask for the targets in turn from `connections` clients at once; they must share one port.
+
+    Raises RuntimeError when any answer is not 200, so that an error page is never measured as speed.
+    """
+    return uvloop.run(_run(list(targets), seconds, connections))
