@@ -1,0 +1,123 @@
+"""The command line `portal`: every command runs an action of the product, its errors are said in plain words."""
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from kernel.errors import PortalError
+
+# Command -> module and name in it; imported only when it is called.
+ELSEWHERE: Mapping[str, tuple[str, str]] = {
+    "workspace": ("ops.commands.workspace", "workspace"),
+    "customer": ("ops.commands.customer", "customer"),
+    "import-ubl": ("ops.commands.invoices", "import_ubl"),
+    "link": ("ops.commands.links", "link"),
+}
+
+
+class _Portal(click.Group):
+    """Finds commands that live in other modules, and turns our own errors into words and exit code 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *ELSEWHERE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, name = ELSEWHERE[cmd_name]
+        command = getattr(importlib.import_module(module), name)
+        return command if isinstance(command, click.Command) else None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PortalError as error:
+            click.echo(f"{error.message} [{error.code}]", err=True)
+            for name, value in error.data.items():
+                click.echo(f"  {name}: {value}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=_Portal, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def portal() -> None:
+    """Run and look after an Invoice Portal. Settings come from PORTAL_ variables; `portal doctor` checks them."""
+
+
+@portal.command()
+def migrate() -> None:
+    """Bring the database to this release (as PORTAL_DATABASE_OWNER_URL); safe to repeat and to run twice at once."""
+    from ops.session import read_settings
+    from tenants import schema
+
+    applied = asyncio.run(schema.migrate(read_settings().owner_url()))
+    for migration in applied:
+        click.echo(f"{migration.number:04} {migration.name}")
+    click.echo(f"The database is at {schema.version():04}; {len(applied)} applied now.")
+
+
+@portal.command()
+def seed() -> None:
+    """Write the demo's workspaces and invoices; only under the profiles demo and test."""
+    from kernel.errors import Denied
+    from kernel.settings import Profile
+    from kernel.store import Database
+    from ops.seed import seed as write
+    from ops.session import read_settings
+
+    async def work() -> None:
+        settings = read_settings()
+        if settings.profile is Profile.PRODUCTION:
+            raise Denied(
+                "seed.production", "Invented invoices are not written where real ones are: PORTAL_PROFILE."
+            )
+        database = await Database.open(settings.database_url, name="portal seed")
+        try:
+            seeded = await write(database, settings, click.echo)
+        finally:
+            await database.close()
+        for invoice in seeded.invoices:
+            click.echo(f"{invoice['workspace']} {invoice['number']} {invoice['url']}")
+
+    asyncio.run(work())
+
+
+@portal.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(*, as_json: bool) -> None:
+    """Look at settings, database, Redis and assets; every finding comes with its cure. Exit code 1 if there is one."""
+    import os
+
+    from ops.commands.printing import table
+    from ops.doctor import examine
+
+    findings = asyncio.run(examine(os.environ))
+    if as_json:
+        table([finding.as_row() for finding in findings], as_json=True, empty="")
+    else:
+        for finding in findings:
+            click.echo(f"✗ {finding.what}\n  → {finding.cure}")
+        if not findings:
+            click.echo("All is well.")
+    sys.exit(1 if findings else 0)
+
+
+@portal.command()
+def gateway() -> None:
+    """Serve the pages until SIGTERM; requests that are being answered are finished first."""
+    from ops.session import read_settings
+    from web.gateway.serve import serve
+
+    serve(read_settings())
+
+
+def main() -> None:
+    """Run the command line."""
+    portal(prog_name="portal")
+
+
+if __name__ == "__main__":
+    main()

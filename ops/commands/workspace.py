@@ -1,0 +1,122 @@
+"""portal workspace: create a workspace, change it, look at it."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kernel.ids import WorkspaceId, new_id
+from kernel.store import Database
+from ops.commands.printing import as_json_option, flat, show, table
+from ops.session import Session, read_settings, run
+from tenants.workspaces import actions, queries
+from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
+
+
+@click.group()
+def workspace() -> None:
+    """Workspaces: each is one business with its own hosts, brand, customers and numbers."""
+
+
+@workspace.command()
+@click.argument("slug")
+@click.option("--name", help="Name of the business (default: the slug).")
+@click.option("--locale", default="en-US", show_default=True, help="BCP 47 tag, such as de-DE.")
+@click.option("--time-zone", default="UTC", show_default=True, help="IANA name, such as Europe/Berlin.")
+@click.option("--currency", default="USD", show_default=True, help="ISO 4217 code.")
+@click.option("--colour", help="Brand colour, #rrggbb.")
+@click.option("--contact-line", default="", help="One line that says how to reach the business.")
+@click.option("--logo", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A picture file.")
+@as_json_option
+def create(slug: str, colour: str | None, logo: Path | None, *, as_json: bool, **given: Any) -> None:
+    """Create a workspace; its pages live at SLUG.<base domain>."""
+    given["name"] = given["name"] or slug
+    if colour is not None:
+        given["brand_colour"] = colour
+    picture = logo.read_bytes() if logo else None
+
+    async def work(session: Session) -> dict[str, object]:
+        async with session.database.scope(WorkspaceId(new_id())):
+            await actions.create_workspace(
+                NewWorkspace(slug=slug, **given),
+                base_domain=session.settings.base_domain,
+                sealer=session.sealer,
+                clock=session.clock,
+            )
+            if picture is not None:
+                await actions.set_logo(picture, clock=session.clock)
+            return await _described(await queries.profile())
+
+    show(run(work), as_json=as_json)
+
+
+@workspace.command(name="set")
+@click.argument("slug")
+@click.option("--name")
+@click.option("--colour", help="Brand colour, #rrggbb.")
+@click.option("--contact-line")
+@click.option("--locale")
+@click.option("--time-zone")
+@click.option("--currency")
+@click.option("--payment-days", type=int, help="Days after its issue that an invoice is due.")
+@click.option("--link-days", type=int, help="Days after the due date that links still work.")
+@click.option("--logo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--no-logo", is_flag=True, help="Show the name instead of a logo.")
+@as_json_option
+def set_(slug: str, logo: Path | None, *, no_logo: bool, as_json: bool, **given: Any) -> None:
+    """Change what is given, leave the rest."""
+    picture = logo.read_bytes() if logo else None
+
+    async def work(session: Session) -> dict[str, object]:
+        async with session.inside(slug):
+            await actions.set_brand(**{key: given[key] for key in ("name", "colour", "contact_line")})
+            await actions.set_region(**{key: given[key] for key in ("locale", "time_zone", "currency")})
+            await actions.set_terms(**{key: given[key] for key in ("payment_days", "link_days")})
+            if no_logo:
+                await actions.remove_logo()
+            elif picture is not None:
+                await actions.set_logo(picture, clock=session.clock)
+            return await _described(await queries.profile())
+
+    show(run(work), as_json=as_json)
+
+
+@workspace.command(name="show")
+@click.argument("slug")
+@as_json_option
+def show_(slug: str, *, as_json: bool) -> None:
+    """Print a workspace's settings and hosts."""
+
+    async def work(session: Session) -> dict[str, object]:
+        async with session.inside(slug, read_only=True):
+            return await _described(await queries.profile())
+
+    show(run(work), as_json=as_json)
+
+
+@workspace.command(name="list")
+@as_json_option
+def list_(*, as_json: bool) -> None:
+    """Print all workspaces; needs PORTAL_DATABASE_SVC_URL, since it looks across them."""
+    rows = _across()
+    table([flat(row) for row in rows], as_json=as_json, empty="There is no workspace yet.")
+
+
+def _across() -> tuple[queries.WorkspaceLine, ...]:
+    async def read() -> tuple[queries.WorkspaceLine, ...]:
+        database = await Database.open(read_settings().svc_url(), size=1, name="portal command")
+        try:
+            async with database.unbound(read_only=True):
+                return await queries.list_workspaces(limit=10_000)
+        finally:
+            await database.close()
+
+    return asyncio.run(read())
+
+
+async def _described(profile: WorkspaceProfile) -> dict[str, object]:
+    values = flat(profile)
+    values["logo"] = f"{profile.logo.width} x {profile.logo.height}" if profile.logo else "none"
+    hosts = [f"{domain.host} ({domain.state.value})" for domain in await queries.domains()]
+    return values | {"hosts": ", ".join(hosts)}

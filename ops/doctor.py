@@ -1,0 +1,210 @@
+"""Examines an installation: settings, database, roles, tenancy, keys, Redis, assets; each finding with its cure."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+import redis.asyncio
+
+from kernel.clock import Clock, SystemClock
+from kernel.errors import Invalid, PortalError
+from kernel.ids import WorkspaceId
+from kernel.seals import Sealer
+from kernel.settings import Profile, Settings
+from kernel.store import Database
+from kernel.store.roles import APP, OLDEST_POSTGRES, OWNER, SVC
+from tenants import schema
+from tenants.workspaces import queries as workspaces
+from web.gateway.assets import BUILT
+
+PATIENCE_S: Final = 5.0
+SKEW: Final = dt.timedelta(seconds=5)
+# Enough workspaces to notice a key that was taken away; all of them would take long where there are many.
+KEYS_TRIED: Final = 50
+
+_ABOUT: Final = """
+SELECT current_setting('server_version_num')::int AS version, clock_timestamp() AS now, current_user::text AS role,
+       rolsuper, rolbypassrls, to_regclass('public.schema_migration') IS NOT NULL AS migrated
+FROM pg_roles WHERE rolname = current_user
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it should be, and what to do about it."""
+
+    what: str
+    cure: str
+
+    def as_row(self) -> dict[str, object]:
+        """Return it as a plain mapping."""
+        return {"what": self.what, "cure": self.cure}
+
+
+async def examine(environ: Mapping[str, str], *, clock: Clock | None = None) -> list[Finding]:
+    """Look at everything that can be looked at; an empty list means that all is well."""
+    try:
+        settings = Settings.from_environ(environ)
+    except Invalid as error:
+        return [Finding(error.message, "Correct the variable; nothing else can be looked at before that.")]
+    found = [Finding(warning, "Correct the name or remove the variable.") for warning in settings.warnings]
+    found += _plain(settings)
+    for part in (
+        _database(settings, clock or SystemClock()),
+        _other_roles(settings),
+        _keys(settings),
+        _redis(settings),
+    ):
+        found += [finding async for finding in part]
+    return found
+
+
+def _plain(settings: Settings) -> list[Finding]:
+    found: list[Finding] = []
+    if settings.profile is Profile.PRODUCTION and settings.base_domain == "localhost":
+        cure = "Set PORTAL_BASE_DOMAIN to the domain whose subdomains lead here."
+        found.append(Finding("Links would name localhost, which only this machine finds.", cure))
+    if not (BUILT / ".vite" / "manifest.json").exists():
+        cure = (
+            "Run ops/demo or ops/test once, or `npm ci && npx vite build --outDir ../static` in web/assets."
+        )
+        found.append(Finding("The scripts and styles have not been built.", cure))
+    return found
+
+
+async def _database(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await _connect(stack, settings.database_url)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            cure = (
+                "Check that Postgres runs and that host, role and password in PORTAL_DATABASE_URL are right."
+            )
+            yield Finding(f"Postgres does not let {APP} in: {_said(error)}.", cure)
+            return
+        about = await connection.fetchrow(_ABOUT)
+        for finding in _server(about, clock):
+            yield finding
+        if not about["migrated"]:
+            yield Finding("The database is empty.", "Run `portal migrate`.")
+            return
+        async for finding in _structure(connection):
+            yield finding
+
+
+def _server(about: Mapping[str, Any], clock: Clock) -> list[Finding]:
+    found: list[Finding] = []
+    if about["version"] < OLDEST_POSTGRES:
+        what = (
+            f"Postgres is version {about['version'] // 10000}; {OLDEST_POSTGRES // 10000} or newer is needed."
+        )
+        found.append(Finding(what, "Upgrade the server."))
+    if about["rolsuper"] or about["rolbypassrls"]:
+        what = f"PORTAL_DATABASE_URL names {about['role']}, whom row-level security does not hold."
+        found.append(
+            Finding(what, f"Let it name {APP}: without it, one workspace could reach another's rows.")
+        )
+    skew = abs(about["now"] - clock.now())
+    if skew > SKEW:
+        what = f"This machine's clock and the database's differ by {skew.total_seconds():.0f} s."
+        found.append(Finding(what, "Let both follow a time server (NTP)."))
+    return found
+
+
+async def _structure(connection: Any) -> AsyncIterator[Finding]:
+    try:
+        newest = await connection.fetchval("SELECT max(number) FROM schema_migration") or 0
+    except asyncpg.InsufficientPrivilegeError:
+        yield Finding("The role of PORTAL_DATABASE_URL may not read the tables.", f"Let it name {APP}.")
+        return
+    if newest < schema.version():
+        what = f"The database is at migration {newest:04}, this release needs {schema.version():04}."
+        yield Finding(what, "Run `portal migrate`.")
+    elif newest > schema.version():
+        what = f"The database is at migration {newest:04}, newer than this release's {schema.version():04}."
+        yield Finding(what, "Run the newer release, or keep this one only for as long as the roll-out takes.")
+    for sentence in await schema.tenancy_findings(connection):
+        yield Finding(
+            sentence, "Run `portal migrate`, which writes all policies anew; if it stays, do not serve."
+        )
+
+
+async def _other_roles(settings: Settings) -> AsyncIterator[Finding]:
+    urls = {
+        ("PORTAL_DATABASE_OWNER_URL", OWNER): settings.database_owner_url,
+        ("PORTAL_DATABASE_SVC_URL", SVC): settings.database_svc_url,
+    }
+    for (variable, role), url in urls.items():
+        if url is None:
+            continue
+        async with AsyncExitStack() as stack:
+            try:
+                connection = await _connect(stack, url)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                cure = f"Correct {variable}, or leave it out where it is not needed."
+                yield Finding(f"Postgres does not let {role} in: {_said(error)}.", cure)
+                continue
+            actual = await connection.fetchval("SELECT current_user::text")
+            if actual != role:
+                yield Finding(f"{variable} names the role {actual}.", f"Let it name {role}.")
+
+
+async def _keys(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether the keys at hand open what the workspaces have sealed; only svc sees all workspaces."""
+    if settings.database_svc_url is None:
+        return
+    sealer = Sealer(settings.secret_keys)
+    try:
+        database = await Database.open(settings.database_svc_url, size=1, name="portal doctor")
+    except PortalError:
+        return  # said already
+    try:
+        closed = [slug async for slug in _unopened(database, sealer)]
+    except asyncpg.PostgresError:
+        return  # no tables yet: said already
+    finally:
+        await database.close()
+    if closed:
+        what = f"PORTAL_SECRET_KEYS does not open the data keys of {len(closed)} workspaces ({', '.join(closed[:5])})."
+        yield Finding(
+            what, "Add the earlier key behind the current one: what it sealed cannot be read without it."
+        )
+
+
+async def _unopened(database: Database, sealer: Sealer) -> AsyncIterator[str]:
+    async with database.unbound(read_only=True):
+        lines = await workspaces.list_workspaces(limit=KEYS_TRIED)
+    for line in lines:
+        async with database.scope(WorkspaceId(line.workspace_id), read_only=True):
+            try:
+                await workspaces.data_key(sealer)
+            except Invalid:
+                yield line.slug
+
+
+async def _redis(settings: Settings) -> AsyncIterator[Finding]:
+    client = redis.asyncio.from_url(
+        settings.redis_url, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S
+    )
+    try:
+        await client.ping()
+    except (OSError, redis.exceptions.RedisError) as error:
+        cure = "Check PORTAL_REDIS_URL. Pages work without Redis, but each process then counts its rate limits alone."
+        yield Finding(f"Redis does not answer: {_said(error)}.", cure)
+    finally:
+        await client.aclose()
+
+
+async def _connect(stack: AsyncExitStack, url: str) -> Any:
+    async with asyncio.timeout(PATIENCE_S):
+        connection = await asyncpg.connect(url, statement_cache_size=0)
+    stack.push_async_callback(connection.close)
+    return connection
+
+
+def _said(error: Exception) -> str:
+    return (str(error) or type(error).__name__).rstrip(".")

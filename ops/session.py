@@ -1,0 +1,68 @@
+"""What a command works with: settings, clock, keys and a database bound to the workspace that was named."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import click
+
+from kernel.clock import Clock, SystemClock
+from kernel.errors import Missing
+from kernel.ids import WorkspaceId
+from kernel.seals import Sealer
+from kernel.settings import Settings
+from kernel.store import Database
+from tenants.workspaces import queries as workspaces
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One command's connection to the installation, as role app."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    sealer: Sealer
+
+    async def workspace_id(self, name: str) -> WorkspaceId:
+        """Return the workspace of a slug or of one of its hosts; Missing("workspace.not_found")."""
+        host = name if "." in name else f"{name}.{self.settings.base_domain}"
+        async with self.database.unbound(read_only=True):
+            found = await workspaces.workspace_by_host(host.lower())
+        if found is None:
+            raise Missing("workspace.not_found", f"No workspace is served at {host}.", host=host)
+        return found.workspace.workspace_id
+
+    @asynccontextmanager
+    async def inside(self, name: str, *, read_only: bool = False) -> AsyncIterator[WorkspaceId]:
+        """Open a unit of work in the workspace of a slug or host."""
+        workspace_id = await self.workspace_id(name)
+        async with self.database.scope(workspace_id, read_only=read_only):
+            yield workspace_id
+
+
+def read_settings() -> Settings:
+    """Read the environment; what is odd in it is said on standard error."""
+    settings = Settings.from_environ(os.environ)
+    for warning in settings.warnings:
+        click.echo(warning, err=True)
+    return settings
+
+
+def run(work: Callable[[Session], Awaitable[_T]]) -> _T:
+    """Run one command's work with an open session."""
+
+    async def opened() -> _T:
+        settings = read_settings()
+        database = await Database.open(settings.database_url, size=1, name="portal command")
+        try:
+            return await work(Session(settings, database, SystemClock(), Sealer(settings.secret_keys)))
+        finally:
+            await database.close()
+
+    return asyncio.run(opened())
