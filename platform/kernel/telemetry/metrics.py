@@ -77,6 +77,11 @@ class Metrics:
             "Connections to Postgres that this process may hold at most.",
             registry=self.registry,
         )
+        self.pool_waiting = Gauge(
+            "portal_pool_waiting_count",
+            "Units of work that wait for a connection now.",
+            registry=self.registry,
+        )
         self.units_of_work = Counter(
             "portal_units_of_work_total",
             "Units of work ended, by outcome (committed, rolled_back, failed).",
@@ -109,10 +114,13 @@ class Metrics:
             registry=self.registry,
         )
 
-    def watch_pool(self, in_use: Callable[[], int], size: Callable[[], int]) -> None:
-        """Read the pool's state whenever the series are asked for."""
+    def watch_pool(
+        self, in_use: Callable[[], int], size: Callable[[], int], waiting: Callable[[], int] = int
+    ) -> None:
+        """Read the pool's state whenever the series are asked for, from the thread that serves them."""
         self.pool_in_use.set_function(in_use)
         self.pool_size.set_function(size)
+        self.pool_waiting.set_function(waiting)
 
 
 @dataclass(frozen=True, slots=True)

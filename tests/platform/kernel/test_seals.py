@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kernel.errors import Invalid
 from kernel.ids import WorkspaceId, new_id
-from kernel.seals import Sealer
+from kernel.seals import DataKey, Sealer
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 sealer = Sealer([("2026", OLD)])
@@ -19,13 +19,12 @@ KEY = sealer.new_data_key()
 
 def opened(
     sealed: bytes,
-    *,
     table: str = "link",
     row: UUID = ROW,
     workspace: WorkspaceId = HERE,
-    data_key: object = KEY,
+    data_key: DataKey = KEY,
 ) -> bytes:
-    return sealer.open(sealed, table=table, row=row, workspace=workspace, data_key=data_key)  # type: ignore[arg-type]
+    return sealer.open(sealed, table=table, row=row, workspace=workspace, data_key=data_key)
 
 
 @given(st.binary(max_size=2000))
@@ -41,13 +40,13 @@ def test_what_is_sealed_opens_at_its_place_and_shows_nothing(plain: bytes) -> No
 def test_a_sealed_value_that_was_moved_does_not_open() -> None:
     sealed = sealer.seal(b"secret", table="link", row=ROW, workspace=HERE, data_key=KEY)
     for moved in (
-        {"table": "contact"},
-        {"row": OTHER_ROW},
-        {"workspace": THERE},
-        {"data_key": sealer.new_data_key()},
+        ("contact", ROW, HERE, KEY),
+        ("link", OTHER_ROW, HERE, KEY),
+        ("link", ROW, THERE, KEY),
+        ("link", ROW, HERE, sealer.new_data_key()),
     ):
         with pytest.raises(Invalid) as refusal:
-            opened(sealed, **moved)
+            opened(sealed, *moved)
         assert refusal.value.code == "seal.broken"
         assert refusal.value.data == {}
 

@@ -40,7 +40,7 @@ def test_what_happened_is_read_from_the_port() -> None:
     metrics.request_seconds.labels("GET", "/i/{token}", "200").observe(0.004)
     metrics.rate_limit_verdicts.labels("page", "refused", "local").inc()
     held = 3
-    metrics.watch_pool(lambda: held, lambda: 10)
+    metrics.watch_pool(lambda: held, lambda: 10, lambda: 2)
     server = serve(metrics.registry, "127.0.0.1", 0)
     try:
         text = read(server.port)
@@ -55,6 +55,7 @@ def test_what_happened_is_read_from_the_port() -> None:
         assert 'portal_rate_limit_verdicts_total{limit="page",source="local",verdict="refused"} 1.0' in text
         assert "portal_pool_in_use_connections 3.0" in text
         assert "portal_pool_size_connections 10.0" in text
+        assert "portal_pool_waiting_count 2.0" in text
         assert "process_resident_memory_bytes" in text
         held = 0
         assert "portal_pool_in_use_connections 0.0" in read(server.port)
