@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+from collections.abc import Callable
 from decimal import Context, Decimal, localcontext
 
 import pytest
@@ -127,7 +128,11 @@ def test_the_range_is_that_of_a_bigint_to_the_last_unit() -> None:
     for minor in (LARGEST + 1, SMALLEST - 1):
         with pytest.raises(Invalid, match="too large"):
             Money(minor, EUR)
-    for leave in (lambda: Money(LARGEST, EUR) + Money(1, EUR), lambda: -Money(SMALLEST, EUR)):
+    beyond: list[Callable[[], Money]] = [
+        lambda: Money(LARGEST, EUR) + Money(1, EUR),
+        lambda: -Money(SMALLEST, EUR),
+    ]
+    for leave in beyond:
         with pytest.raises(Invalid, match="too large"):
             leave()
 
