@@ -6,17 +6,25 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 import tenants
+from kernel.store.catalog import findings
 from kernel.store.migrations import Migration, in_order, read_folder
 from kernel.store.migrations import migrate as run_migrations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kernel.store.pool import Connection
+
 #: Tables without a workspace_id and what app may do there; each needs its reason in a comment.
 UNSCOPED: Final[Mapping[str, str]] = {}
 
 #: Indexes that do not begin with workspace_id, because a definer function comes from outside any workspace.
-GLOBAL_INDEXES: Final[frozenset[str]] = frozenset()
+GLOBAL_INDEXES: Final = frozenset(
+    {
+        "portal_domain_host",  # which workspace a host belongs to; one host, one workspace
+        "workspace_slug",  # a slug is the label of a host, public by nature
+    }
+)
 
 
 def migrations() -> tuple[Migration, ...]:
@@ -33,3 +41,8 @@ def version() -> int:
 async def migrate(owner_url: str) -> list[Migration]:
     """Bring a database to this release's structure and policies; returns what was applied."""
     return await run_migrations(owner_url, migrations(), unscoped=UNSCOPED)
+
+
+async def tenancy_findings(connection: Connection) -> list[str]:
+    """Return a sentence for everything in a database that could let one workspace reach another."""
+    return await findings(connection, unscoped=UNSCOPED, global_indexes=GLOBAL_INDEXES)

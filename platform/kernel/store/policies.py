@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 APP_POLICY: Final = "of_workspace"
 SVC_POLICY: Final = "of_service"
+# The owner too: without a policy of its own it would find every table empty, instead of being called unbound.
+APP_POLICY_ROLES: Final = (APP, OWNER)
 ALL_RIGHTS: Final = "SELECT, INSERT, UPDATE, DELETE"
 #: Tables of the store itself that have no workspace, with what app may do there.
 OWN_TABLES: Final[Mapping[str, str]] = {"schema_migration": "SELECT"}
@@ -93,8 +95,8 @@ async def apply_policies(connection: Connection, *, unscoped: Mapping[str, str] 
 
 async def _set_policies(connection: Connection, table: str) -> None:
     wanted = {
-        APP_POLICY: ("PERMISSIVE", [APP], "ALL", APP_RULE, APP_RULE),
-        SVC_POLICY: ("PERMISSIVE", [SVC], "ALL", "true", "true"),
+        APP_POLICY: ("PERMISSIVE", APP_POLICY_ROLES, "ALL", APP_RULE, APP_RULE),
+        SVC_POLICY: ("PERMISSIVE", (SVC,), "ALL", "true", "true"),
     }
     found = {row["name"]: _shape(row) for row in await connection.fetch(_POLICIES, table)}
     name = _quoted(table)
@@ -104,12 +106,12 @@ async def _set_policies(connection: Connection, table: str) -> None:
     for policy, (_, roles, _, using, check) in wanted.items():
         if found.get(policy) != wanted[policy]:
             await connection.execute(
-                f"CREATE POLICY {policy} ON {name} TO {roles[0]} USING ({using}) WITH CHECK ({check})"
+                f"CREATE POLICY {policy} ON {name} TO {', '.join(roles)} USING ({using}) WITH CHECK ({check})"
             )
 
 
-def _shape(row: Any) -> tuple[str, list[str], str, str, str]:
-    return row["permissive"], list(row["roles"]), row["cmd"], row["qual"], row["with_check"]
+def _shape(row: Any) -> tuple[str, tuple[str, ...], str, str, str]:
+    return row["permissive"], tuple(sorted(row["roles"])), row["cmd"], row["qual"], row["with_check"]
 
 
 async def _set_grants(connection: Connection, table: str, wanted: Mapping[str, str]) -> None:

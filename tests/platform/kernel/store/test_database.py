@@ -1,0 +1,179 @@
+"""A database opened as one role: binding, isolation, and repeating what collided."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from kernel.errors import Unavailable
+from kernel.store import Database, Isolation, current_workspace, execute, fetch, fetch_value
+from kernel.store.roles import Urls, url_as
+
+COLLIDE = "DO $$ BEGIN RAISE EXCEPTION 'collision' USING ERRCODE = '{}'; END $$"
+
+
+async def test_the_unit_is_bound_to_the_workspace_that_was_named(shelf: Database) -> None:
+    workspace = uuid4()
+    async with shelf.scope(workspace):
+        assert await fetch_value("SELECT app_workspace()") == workspace
+        assert current_workspace() == workspace
+
+
+@pytest.mark.parametrize("given", (str(uuid4()), None, "'; DROP TABLE book; --", 7))
+async def test_only_a_uuid_is_a_workspace_id(shelf: Database, given: object) -> None:
+    with pytest.raises(TypeError):
+        shelf.scope(cast("Any", given))
+
+
+async def test_the_isolation_asked_for_is_the_isolation_given(shelf: Database) -> None:
+    for isolation in Isolation:
+        async with shelf.scope(uuid4(), isolation=isolation, read_only=True):
+            assert await fetch_value("SHOW transaction_isolation") == isolation.value.lower()
+            assert await fetch_value("SHOW transaction_read_only") == "on"
+    async with shelf.scope(uuid4()):
+        assert await fetch_value("SHOW transaction_isolation") == "read committed"
+        assert await fetch_value("SHOW transaction_read_only") == "off"
+
+
+@pytest.mark.parametrize("sqlstate", ("40001", "40P01"))
+async def test_what_keeps_colliding_is_tried_three_times_and_then_given_up(
+    shelf: Database, sqlstate: str
+) -> None:
+    attempts = 0
+
+    async def collide() -> None:
+        nonlocal attempts
+        attempts += 1
+        await execute(COLLIDE.format(sqlstate))
+
+    with pytest.raises(Unavailable) as caught:
+        await shelf.run(uuid4(), collide)
+    assert (attempts, caught.value.code) == (3, "store.contended")
+
+
+async def test_what_collides_twice_succeeds_the_third_time_with_nothing_left_of_the_others(
+    shelf: Database,
+) -> None:
+    workspace, attempts = uuid4(), 0
+
+    async def collide_twice() -> int:
+        nonlocal attempts
+        attempts += 1
+        await execute(
+            "INSERT INTO book (workspace_id, book_id, title) VALUES ($1, $2, $3)", workspace, uuid4(), f"{attempts}"
+        )
+        if attempts < 3:
+            await execute(COLLIDE.format("40001"))
+        return attempts
+
+    assert await shelf.run(workspace, collide_twice) == 3
+    async with shelf.scope(workspace):
+        assert [row["title"] for row in await fetch("SELECT title FROM book")] == ["3"]
+
+
+async def test_other_errors_are_not_tried_again(shelf: Database) -> None:
+    attempts = 0
+
+    async def divide() -> None:
+        nonlocal attempts
+        attempts += 1
+        await fetch("SELECT 1 / 0")
+
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await shelf.run(uuid4(), divide)
+    assert attempts == 1
+
+
+async def _count_readers(shelf: Database, workspace: UUID, how: Callable[..., Awaitable[object]]) -> int:
+    """Let two readers read the count, wait for each other, and add one."""
+    book, both_have_read = uuid4(), asyncio.Barrier(2)
+    async with shelf.scope(workspace):
+        await execute("INSERT INTO book (workspace_id, book_id, title) VALUES ($1, $2, 'Popular')", workspace, book)
+    met: set[str] = set()
+
+    def reader(name: str) -> Callable[[], Awaitable[None]]:
+        async def read() -> None:
+            readers = await fetch_value("SELECT readers FROM book WHERE book_id = $1", book)
+            if name not in met:
+                met.add(name)
+                await both_have_read.wait()
+            await execute("UPDATE book SET readers = $1 WHERE book_id = $2", readers + 1, book)
+
+        return read
+
+    await asyncio.gather(how(reader("one")), how(reader("two")))
+    async with shelf.scope(workspace):
+        return int(await fetch_value("SELECT readers FROM book WHERE book_id = $1", book))
+
+
+async def test_two_units_that_really_collide_both_take_effect(
+    open_shelf: Callable[..., Awaitable[Database]],
+) -> None:
+    shelf, workspace = await open_shelf(size=2), uuid4()
+
+    async def repeated(work: Callable[[], Awaitable[None]]) -> None:
+        await shelf.run(workspace, work, isolation=Isolation.REPEATABLE_READ)
+
+    assert await _count_readers(shelf, workspace, repeated) == 2
+
+
+async def test_without_repeating_one_of_them_would_fail(
+    open_shelf: Callable[..., Awaitable[Database]],
+) -> None:
+    shelf, workspace = await open_shelf(size=2), uuid4()
+
+    async def once(work: Callable[[], Awaitable[None]]) -> None:
+        async with shelf.scope(workspace, isolation=Isolation.REPEATABLE_READ):
+            await work()
+
+    with pytest.raises(asyncpg.SerializationError):
+        await _count_readers(shelf, workspace, once)
+
+
+async def test_opening_tells_when_postgres_is_away(tmp_path_factory: pytest.TempPathFactory) -> None:
+    nowhere = f"postgresql://portal_app@/portal?host={tmp_path_factory.mktemp('empty')}"
+    with pytest.raises(Unavailable) as caught:
+        await Database.open(nowhere)
+    assert caught.value.code == "store.unavailable"
+
+
+async def test_a_database_that_does_not_exist_is_a_mistake_not_an_outage(shelf_urls: Urls) -> None:
+    with pytest.raises(asyncpg.InvalidCatalogNameError):
+        await Database.open(url_as(shelf_urls.app, "portal_nowhere"))
+
+
+async def test_it_counts_what_is_in_use_and_what_waits(open_shelf: Callable[..., Awaitable[Database]]) -> None:
+    shelf = await open_shelf(size=1)
+    async with shelf.unbound():
+        waiting = asyncio.create_task(shelf.unbound().__aenter__())
+        await asyncio.sleep(0.01)
+        assert (shelf.size, shelf.in_use, shelf.waiting) == (1, 1, 1)
+        waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert (shelf.size, shelf.in_use, shelf.waiting) == (1, 0, 0)
+
+
+async def test_when_none_comes_free_in_time_it_says_so(open_shelf: Callable[..., Awaitable[Database]]) -> None:
+    shelf = await open_shelf(size=1, patience_s=0.05)
+
+    async def late() -> None:
+        async with shelf.unbound():
+            pass
+
+    async with shelf.unbound():
+        task = asyncio.create_task(late())
+        with pytest.raises(Unavailable) as caught:
+            await task
+    assert caught.value.code == "store.busy"
+
+
+async def test_without_prepared_statements_the_same_queries_work(shelf_urls: Urls) -> None:
+    shelf = await Database.open(shelf_urls.app, size=1, prepared=False)
+    async with shelf.scope(uuid4()):
+        assert await fetch_value("SELECT count(*) FROM book WHERE title = $1", "None") == 0
+        assert await fetch_value("SELECT count(*) FROM pg_prepared_statements WHERE name <> ''") == 0
+    await shelf.close()

@@ -1,0 +1,79 @@
+"""Piccolo's queries run in the open unit of work, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from kernel.store import BOUND, Database, NotOffered, Unbound, WrongTask
+from piccolo.columns import UUID, BigInt, Text
+from piccolo.table import Table
+
+
+class Book(Table, db=BOUND, tablename="book"):
+    """The book of the test tables."""
+
+    workspace_id = UUID()
+    book_id = UUID(primary_key=True)
+    title = Text()
+    readers = BigInt(default=0)
+
+
+async def test_a_query_runs_on_the_connection_of_the_open_unit(shelf: Database) -> None:
+    ours, theirs, book = uuid4(), uuid4(), uuid4()
+    async with shelf.scope(ours):
+        await Book.insert(Book(workspace_id=ours, book_id=book, title="Piccolo"))
+        await Book.update({Book.readers: Book.readers + 2}).where(Book.book_id == book)
+    async with shelf.scope(ours):
+        assert await Book.select(Book.title, Book.readers) == [{"title": "Piccolo", "readers": 2}]
+        found = await Book.objects().get(Book.book_id == book)
+        assert found is not None
+        assert found.title == "Piccolo"
+    async with shelf.scope(theirs):
+        assert await Book.select() == []
+        assert await Book.count() == 0
+        assert not await Book.exists().where(Book.book_id == book)
+
+
+async def test_a_query_outside_any_unit_is_refused(shelf: Database) -> None:
+    with pytest.raises(Unbound):
+        await Book.select()
+    async with shelf.scope(uuid4()):
+        assert await Book.count() == 0
+    with pytest.raises(Unbound):
+        await Book.raw("SELECT 1")
+    with pytest.raises(Unbound):
+        await Book.alter().drop_table()
+
+
+async def test_a_query_from_another_task_is_refused(shelf: Database) -> None:
+    async with shelf.scope(uuid4()):
+        with pytest.raises(WrongTask):
+            await asyncio.create_task(Book.select().run())
+        with pytest.raises(WrongTask):
+            await asyncio.gather(Book.select().run(), Book.count().run())
+        assert await Book.count() == 0
+
+
+async def test_batches_and_transactions_of_piccolo_are_refused(shelf: Database) -> None:
+    async with shelf.scope(uuid4()):
+        with pytest.raises(NotOffered):
+            await Book.select().batch()
+        with pytest.raises(NotOffered):
+            BOUND.transaction()
+        with pytest.raises(NotOffered):
+            BOUND.atomic()
+        with pytest.raises(NotOffered):
+            await BOUND.start_connection_pool()
+        with pytest.raises(NotOffered):
+            await BOUND.close_connection_pool()
+        assert await Book.count() == 0
+
+
+async def test_the_engine_asks_no_server_anything_by_itself() -> None:
+    nothing: Any = await BOUND.prep_database()
+    assert nothing is None
+    assert await BOUND.get_version() == BOUND.get_version_sync() == 16
+    assert BOUND.engine_type == "postgres"

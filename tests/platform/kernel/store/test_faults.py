@@ -1,0 +1,48 @@
+"""Which errors mean that Postgres is away."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+from kernel.errors import Unavailable
+from kernel.store.faults import is_away, unavailable
+
+
+@pytest.mark.parametrize(
+    "error",
+    (
+        asyncpg.ConnectionDoesNotExistError("gone"),
+        asyncpg.AdminShutdownError("restart"),
+        asyncpg.CannotConnectNowError("starting up"),
+        asyncpg.TooManyConnectionsError("full"),
+        asyncpg.DiskFullError("full"),
+        ConnectionRefusedError(),
+        TimeoutError(),
+        asyncpg.InterfaceError("connection is closed"),
+    ),
+    ids=lambda error: type(error).__name__,
+)
+def test_away(error: Exception) -> None:
+    assert is_away(error, None)
+
+
+@pytest.mark.parametrize(
+    "error",
+    (
+        asyncpg.UniqueViolationError("twice"),
+        asyncpg.SerializationError("collided"),
+        asyncpg.InsufficientPrivilegeError("policy"),
+        ValueError("ours"),
+        unavailable(OSError()),
+    ),
+    ids=lambda error: type(error).__name__,
+)
+def test_not_away(error: Exception) -> None:
+    assert not is_away(error, None)
+
+
+def test_the_error_that_callers_see_names_the_kind_of_cause_but_no_words_of_the_driver() -> None:
+    error = unavailable(OSError("/run/secret.sock"))
+    assert isinstance(error, Unavailable)
+    assert str(error) == "The database is not available. [store.unavailable]"
+    assert error.data == {"cause": "OSError"}

@@ -1,0 +1,176 @@
+"""The pool: each connection with one borrower, none lost, the oldest wait served first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from kernel.errors import Unavailable
+from kernel.store.pool import Connection, Pool
+from kernel.store.roles import Urls
+
+Opener = Callable[..., Pool]
+
+
+@pytest.fixture
+async def opened(shelf_urls: Urls) -> AsyncIterator[Opener]:
+    pools: list[Pool] = []
+
+    def open_it(*, size: int = 1, patience_s: float = 5, lifetime_s: float = 60) -> Pool:
+        pools.append(
+            Pool(shelf_urls.app, size=size, name="pool", patience_s=patience_s, lifetime_s=lifetime_s)
+        )
+        return pools[-1]
+
+    yield open_it
+    for pool in pools:
+        await pool.close()
+
+
+async def turns(count: int = 5) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_a_sound_connection_is_lent_again(opened: Opener) -> None:
+    pool = opened()
+    first = await pool.lend()
+    assert pool.lent == 1
+    pool.take_back(first, sound=True)
+    assert pool.lent == 0
+    assert await pool.lend() is first
+    pool.take_back(first, sound=True)
+
+
+async def test_one_that_is_not_sound_is_cut_off(opened: Opener) -> None:
+    pool = opened()
+    first = await pool.lend()
+    pool.take_back(first, sound=False)
+    assert first.is_closed()
+    second = await pool.lend()
+    assert second is not first
+    pool.take_back(second, sound=True)
+
+
+async def test_an_old_one_is_replaced(opened: Opener) -> None:
+    pool = opened(lifetime_s=0)
+    first = await pool.lend()
+    pool.take_back(first, sound=True)
+    assert first.is_closed()
+    assert pool.lent == 0
+
+
+async def test_waiters_are_served_in_order(opened: Opener) -> None:
+    pool, order = opened(), list[int]()
+    held = await pool.lend()
+
+    async def borrow(number: int) -> None:
+        connection = await pool.lend()
+        order.append(number)
+        pool.take_back(connection, sound=True)
+
+    waiters = []
+    for number in range(4):
+        waiters.append(asyncio.create_task(borrow(number)))
+        await turns()
+    pool.take_back(held, sound=True)
+    await asyncio.gather(*waiters)
+    assert order == [0, 1, 2, 3]
+    assert pool.lent == 0
+
+
+async def test_a_waiter_gets_the_place_of_a_connection_that_was_cut_off(opened: Opener) -> None:
+    pool = opened()
+    held = await pool.lend()
+    waiter = asyncio.create_task(pool.lend())
+    await turns()
+    pool.take_back(held, sound=False)
+    connection = await waiter
+    assert connection is not held
+    pool.take_back(connection, sound=True)
+
+
+@pytest.mark.parametrize("sound", (True, False), ids=("connection", "place"))
+async def test_what_is_handed_to_a_waiter_that_was_just_cancelled_is_not_lost(opened: Opener, *, sound: bool) -> None:
+    pool = opened()
+    held = await pool.lend()
+    waiter = asyncio.create_task(pool.lend())
+    await turns()
+    pool.take_back(held, sound=sound)
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    assert pool.lent == 0
+    again = await pool.lend()
+    assert (again is held) is sound
+    pool.take_back(again, sound=True)
+
+
+async def test_a_cancelled_waiter_leaves_the_queue(opened: Opener) -> None:
+    pool = opened()
+    held = await pool.lend()
+    waiter = asyncio.create_task(pool.lend())
+    await turns()
+    waiter.cancel()
+    await asyncio.gather(waiter, return_exceptions=True)
+    assert pool.waiting == 0
+    pool.take_back(held, sound=True)
+    assert pool.lent == 0
+
+
+async def test_patience_ends(opened: Opener) -> None:
+    pool = opened(patience_s=0.02)
+    held = await pool.lend()
+    with pytest.raises(Unavailable) as caught:
+        await pool.lend()
+    assert (caught.value.code, caught.value.data) == ("store.busy", {"size": 1})
+    assert pool.waiting == 0
+    pool.take_back(held, sound=True)
+
+
+async def test_a_connection_that_cannot_be_made_takes_no_place(tmp_path_factory: pytest.TempPathFactory) -> None:
+    nowhere = f"postgresql://portal_app@/portal?host={tmp_path_factory.mktemp('empty')}"
+    pool = Pool(nowhere, size=1, name="nowhere")
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await pool.lend()
+    assert pool.lent == 0
+
+
+async def test_it_never_lends_more_than_its_size(opened: Opener) -> None:
+    pool, most = opened(size=3), 0
+
+    async def borrow(ask: Callable[[Connection], Awaitable[object]]) -> None:
+        nonlocal most
+        connection = await pool.lend()
+        most = max(most, pool.lent)
+        await ask(connection)
+        pool.take_back(connection, sound=True)
+
+    await asyncio.gather(*(borrow(lambda connection: connection.fetch("SELECT 1")) for _ in range(50)))
+    assert (most, pool.lent, pool.waiting) == (3, 0, 0)
+
+
+async def test_a_closed_pool_lends_nothing_and_cuts_off_what_comes_back(opened: Opener) -> None:
+    pool = opened(size=2)
+    held, idle = await pool.lend(), await pool.lend()
+    pool.take_back(idle, sound=True)
+    await pool.close()
+    assert idle.is_closed()
+    with pytest.raises(Unavailable) as caught:
+        await pool.lend()
+    assert caught.value.code == "store.closed"
+    pool.take_back(held, sound=True)
+    assert held.is_closed()
+
+
+async def test_closing_wakes_who_waits(opened: Opener) -> None:
+    pool = opened()
+    held = await pool.lend()
+    waiter = asyncio.create_task(pool.lend())
+    await turns()
+    await pool.close()
+    with pytest.raises(Unavailable):
+        await waiter
+    pool.take_back(held, sound=True)
