@@ -154,7 +154,13 @@ def _environ() -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "CONDA_PREFIX", "NODE_OPTIONS", "NODE_ENV"}
     }
-    for theirs, ours in (("PIP_INDEX_URL", "UV_DEFAULT_INDEX"), ("PIP_CERT", "SSL_CERT_FILE")):
+    # Where pip needs another index or a private authority, so do uv and npm.
+    same = (
+        ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
+        ("PIP_CERT", "SSL_CERT_FILE"),
+        ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"),
+    )
+    for theirs, ours in same:
         if theirs in environ:
             environ.setdefault(ours, environ[theirs])
     return environ
