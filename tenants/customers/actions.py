@@ -20,10 +20,14 @@ from tenants.customers.values import Contact, Customer, CustomerDetails
 from tenants.workspaces.profile import check_locale
 
 # Two imports of the same unknown buyer at once: the second waits, and finds what the first one made.
-_LOCK_KEY: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1::text || $2::text, 1))"
+_LOCK_KEY: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text || $2, 1))"
 _OLDEST_MATCH: Final = """
 SELECT customer_id FROM customer WHERE workspace_id = $1 AND match_key = $2
 ORDER BY created_at, customer_id LIMIT 1
+"""
+_KNOW_CONTACT: Final = """
+INSERT INTO contact (workspace_id, contact_id, customer_id, name, email, created_at)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (workspace_id, customer_id, email) DO NOTHING
 """
 
 
@@ -89,6 +93,21 @@ async def add_contact(
     except asyncpg.UniqueViolationError as error:
         raise Conflict("contact.exists", "The customer has a contact with this address.") from error
     return await queries.contact(ContactId(row.contact_id))
+
+
+async def know_contact(customer_id: CustomerId, *, email: str, name: str, clock: Clock) -> None:
+    """Add the contact an imported document names, unless the customer has it or it cannot be an address."""
+    address = values.tolerated_email(email)
+    if address:
+        row = (
+            current_workspace(),
+            new_id(),
+            customer_id,
+            values.tidy(name)[: values.LONGEST_NAME],
+            address,
+            clock.now(),
+        )
+        await execute(_KNOW_CONTACT, *row)
 
 
 async def remove_contact(contact_id: ContactId) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from kernel.errors import Missing
 from kernel.ids import DomainId, WorkspaceId
-from kernel.seals import Sealer
+from kernel.seals import DataKey, Sealer
 from kernel.store import current_workspace, fetch_one
 from tenants.workspaces.domains import DomainState
 from tenants.workspaces.profile import LogoRef, ResolvedHost, WorkspaceProfile
@@ -107,7 +107,7 @@ async def brand_asset(sha256: str) -> BrandImage:
     return BrandImage(row["content_type"], bytes(row["data"]))
 
 
-async def data_key(sealer: Sealer) -> bytes:
+async def data_key(sealer: Sealer) -> DataKey:
     """Return the unwrapped data key of the bound workspace, which seals its secrets.
 
     Missing("workspace.not_found"); Invalid("seal.broken") when the environment's keys do not open it.

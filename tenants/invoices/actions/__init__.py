@@ -1,0 +1,26 @@
+"""What members and imports do to invoices: one function per intention, inside the caller's unit of work."""
+
+from tenants.invoices.actions.imports import import_ubl
+from tenants.invoices.actions.issuing import issue, set_series
+from tenants.invoices.actions.links import issue_link, revoke_link, rotate_link, show_link
+from tenants.invoices.actions.payment import set_paid, void, write_off
+from tenants.invoices.actions.views import record_view
+from tenants.invoices.actions.writing import create_draft, discard_draft, new_version, update_draft
+
+__all__ = [
+    "create_draft",
+    "discard_draft",
+    "import_ubl",
+    "issue",
+    "issue_link",
+    "new_version",
+    "record_view",
+    "revoke_link",
+    "rotate_link",
+    "set_paid",
+    "set_series",
+    "show_link",
+    "update_draft",
+    "void",
+    "write_off",
+]

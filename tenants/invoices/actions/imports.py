@@ -1,0 +1,93 @@
+"""Import invoices that were written elsewhere."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import asyncpg
+
+from kernel.clock import Clock
+from kernel.errors import Conflict
+from kernel.ids import CustomerId, InvoiceId, new_id
+from kernel.store import current_workspace, fetch_value, savepoint
+from tenants.customers import actions as customers
+from tenants.customers.values import CustomerDetails
+from tenants.invoices.actions.rows import add_version
+from tenants.invoices.content import Party
+from tenants.invoices.status import InvoiceStatus
+from tenants.invoices.tables import Invoice
+from tenants.invoices.totals import Totals
+from tenants.invoices.ubl import ParsedInvoice, check, parse
+from tenants.invoices.values import Imported
+
+_FIRST: Final = 1
+_TAKEN: Final = "SELECT true FROM invoice WHERE workspace_id = $1 AND number = $2"
+
+
+async def import_ubl(document: bytes, *, clock: Clock) -> Imported:
+    """Take over a UBL 2.1 invoice as issued, under its own number, for the customer it names as buyer.
+
+    The customer is found again or added, with a contact for the buyer's e-mail address. Nothing at all is
+    stored of what is refused: UblRefused (Invalid) names the broken rule in `data["rule"]`;
+    Conflict("invoice.number_taken") if the workspace has an invoice with this number, whosever it is.
+    """
+    parsed = parse(document)
+    computed = check(parsed)
+    # Before the customer, so that refusing leaves nothing to undo; the unique key decides between two at once.
+    if await fetch_value(_TAKEN, current_workspace(), parsed.number):
+        raise _taken(parsed.number)
+    try:
+        async with savepoint():
+            return await _store(parsed, computed, clock)
+    except asyncpg.UniqueViolationError as error:
+        raise _taken(parsed.number) from error
+
+
+async def _store(parsed: ParsedInvoice, computed: Totals, clock: Clock) -> Imported:
+    content, now = parsed.content, clock.now()
+    customer_id = await _customer(content.buyer, clock)
+    invoice_id = InvoiceId(new_id())
+    await Invoice.insert(
+        Invoice(
+            workspace_id=current_workspace(),
+            invoice_id=invoice_id,
+            customer_id=customer_id,
+            status=InvoiceStatus.ISSUED.value,
+            number=parsed.number,
+            version=_FIRST,
+            currency=content.currency,
+            total_minor=computed.payable.minor,
+            buyer_name=content.buyer.name,
+            issue_date=content.issue_date,
+            due_date=content.due_date,
+            created_at=now,
+            changed_at=now,
+            issued_at=now,
+        )
+    )
+    await add_version(invoice_id, _FIRST, content, computed, now=now, issued=True)
+    return Imported(invoice_id, customer_id, parsed.number, computed.payable)
+
+
+async def _customer(buyer: Party, clock: Clock) -> CustomerId:
+    customer_id = await customers.find_or_create_customer(
+        CustomerDetails(
+            name=buyer.name,
+            street=buyer.address.street,
+            additional=buyer.address.additional,
+            postal_code=buyer.address.postal_code,
+            city=buyer.address.city,
+            subdivision=buyer.address.subdivision,
+            country=buyer.address.country,
+            vat_id=buyer.vat_id,
+            identifier=buyer.identifier,
+            email=buyer.email,
+        ),
+        clock=clock,
+    )
+    await customers.know_contact(customer_id, email=buyer.email, name=buyer.contact_name, clock=clock)
+    return customer_id
+
+
+def _taken(number: str) -> Conflict:
+    return Conflict("invoice.number_taken", f"There is an invoice {number} already.", number=number)

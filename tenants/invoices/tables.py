@@ -1,0 +1,91 @@
+"""Rows of invoices: the columns as Piccolo sees them; keys, constraints and triggers are in the migrations."""
+
+from __future__ import annotations
+
+from piccolo.columns import JSONB, UUID, BigInt, Bytea, Column, Date, Integer, Text, Timestamptz
+from piccolo.table import Table
+
+from kernel.store import BOUND
+
+
+class Network(Column):
+    """A range of addresses (Postgres' cidr), which Piccolo has no column for."""
+
+    value_type = str
+
+    @property
+    def column_type(self) -> str:
+        """The type's name in SQL."""
+        return "CIDR"
+
+
+class NumberSeries(Table, db=BOUND, tablename="number_series"):
+    """A series of invoice numbers; its row's lock is what keeps the numbers without gaps."""
+
+    workspace_id = UUID()
+    series = Text(primary_key=True)
+    prefix = Text()
+    digits = Integer()
+    next_number = BigInt()
+
+
+class Invoice(Table, db=BOUND, tablename="invoice"):
+    """An invoice as lists, filters and payments need it; what it says is in its versions."""
+
+    workspace_id = UUID()
+    invoice_id = UUID(primary_key=True)
+    customer_id = UUID()
+    status = Text()
+    number = Text(null=True, default=None)
+    series = Text(null=True, default=None)
+    version = Integer()
+    currency = Text()
+    total_minor = BigInt()
+    paid_minor = BigInt(default=0)
+    buyer_name = Text()
+    issue_date = Date(null=True, default=None)
+    due_date = Date(null=True, default=None)
+    created_at = Timestamptz()
+    changed_at = Timestamptz()
+    issued_at = Timestamptz(null=True, default=None)
+
+
+class InvoiceVersion(Table, db=BOUND, tablename="invoice_version"):
+    """What an invoice said from one moment on; immutable once issued."""
+
+    workspace_id = UUID()
+    invoice_id = UUID(primary_key=True)
+    version = Integer()
+    content = JSONB()
+    totals = JSONB()
+    created_at = Timestamptz()
+    issued_at = Timestamptz(null=True, default=None)
+
+
+class Link(Table, db=BOUND, tablename="link"):
+    """A link that opens one invoice for one recipient."""
+
+    workspace_id = UUID()
+    link_id = UUID(primary_key=True)
+    invoice_id = UUID()
+    customer_id = UUID()
+    contact_id = UUID(null=True, default=None)
+    token_hash = Bytea()
+    token_sealed = Bytea()
+    created_at = Timestamptz()
+    expires_at = Timestamptz()
+    last_shown_at = Timestamptz()
+    revoked_at = Timestamptz(null=True, default=None)
+
+
+class InvoiceView(Table, db=BOUND, tablename="invoice_view"):
+    """One look at an invoice, and by whom."""
+
+    workspace_id = UUID()
+    view_id = UUID(primary_key=True)
+    invoice_id = UUID()
+    link_id = UUID(null=True, default=None)
+    actor = Text()
+    viewed_at = Timestamptz()
+    address_prefix = Network(null=True, default=None)
+    user_agent = Text(default="")

@@ -1,0 +1,115 @@
+"""What reads of invoices and links return, and the closed sets of the view log."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from kernel.ids import ContactId, CustomerId, InvoiceId, LinkId
+from kernel.money import Money
+from tenants.invoices.content import Content
+from tenants.invoices.status import InvoiceStatus
+from tenants.invoices.totals import Totals
+
+
+class ActorClass(StrEnum):
+    """Who looked at an invoice; only a human's look counts as a view."""
+
+    OWNER_PREVIEW = "owner_preview"
+    SCANNER = "scanner"
+    PREFETCH = "prefetch"
+    HUMAN = "human"
+
+
+class LoadedVersion(NamedTuple):
+    """What one version says, what it comes to, and the invoice's number (None: a draft)."""
+
+    content: Content
+    totals: Totals
+    number: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceSummary:
+    """An invoice in a list. `total` is what it asks for: with tax, less what was prepaid when written."""
+
+    invoice_id: InvoiceId
+    customer_id: CustomerId
+    customer_name: str
+    number: str | None
+    lifecycle: InvoiceStatus
+    total: Money
+    paid: Money
+    issue_date: dt.date | None
+    due_date: dt.date | None
+    version: int
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedInvoice:
+    """An invoice as its link opens it: all that the summary needs; `version` names what it says.
+
+    `total` is what the invoice asks for: with tax, less what was prepaid when it was written. `locale` is
+    the recipient's or else the customer's language; None means the workspace's. `changed_at` moves with
+    every change of status, payment or version.
+    """
+
+    invoice_id: InvoiceId
+    link_id: LinkId
+    customer_id: CustomerId
+    contact_id: ContactId | None
+    number: str
+    lifecycle: InvoiceStatus
+    total: Money
+    paid: Money
+    issue_date: dt.date
+    due_date: dt.date | None
+    version: int
+    customer_name: str
+    locale: str | None
+    changed_at: dt.datetime
+
+
+class LinkState(StrEnum):
+    """What a link does now, by the database's clock."""
+
+    OPEN = "open"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLine:
+    """A link in the list of an invoice's links; its token is only shown by `actions.show_link`."""
+
+    link_id: LinkId
+    invoice_id: InvoiceId
+    contact_id: ContactId | None
+    recipient: str
+    state: LinkState
+    created_at: dt.datetime
+    expires_at: dt.datetime
+    last_shown_at: dt.datetime
+    revoked_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownLink:
+    """A link with its token in the clear: for the member who asked, never for a log."""
+
+    link_id: LinkId
+    token: str = field(repr=False)
+    expires_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of an imported document."""
+
+    invoice_id: InvoiceId
+    customer_id: CustomerId
+    number: str
+    total: Money
