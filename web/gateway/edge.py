@@ -12,7 +12,7 @@ from kernel.telemetry.logs import logger
 from web.gateway import hosts
 from web.gateway.addresses import client_address, logged_as
 from web.gateway.bodies import BodyTooLarge, BodyTooSlow, has_body, whole_body
-from web.gateway.errors import UNKNOWN_HOST, Answer
+from web.gateway.errors import UNKNOWN_HOST
 from web.gateway.security import STILL_POLICY, always
 from web.gateway.visit import KEY, Visit, joined, request_id
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from kernel.settings import Settings
     from tenants.workspaces.profile import ResolvedHost
+    from web.gateway.answer import Answer
     from web.gateway.errors import Refusals
     from web.gateway.hosts import HostCache
     from web.gateway.limits import PageLimit
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     Scope = dict[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
-    Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+    # The framework's own types for these three are narrower than ASGI.
+    Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 LONGEST_TARGET: Final = 2048
 PROBES: Final = frozenset({"/healthz", "/readyz"})
@@ -125,7 +127,7 @@ class Edge:
             if outgoing.status:
                 raise
             refusal = self._failed(error, visit)
-        await outgoing.answer(refusal)
+        await refusal(inner, receive, outgoing.send)
 
     def _refused_at_once(self, inner: Scope) -> Answer | None:
         target = len(inner.get("raw_path") or inner["path"]) + len(inner["query_string"])
@@ -182,12 +184,6 @@ class Outgoing:
             await self._send(message)
         else:
             await self._send(message)
-
-    async def answer(self, answer: Answer) -> None:
-        """Send a whole answer."""
-        headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
-        await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
 
 def report(error: Exception, status: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +10,7 @@ import msgspec
 from litestar.exceptions import HTTPException
 
 from kernel.errors import Kind, PortalError
+from web.gateway.answer import Answer
 from web.gateway.security import STILL_POLICY
 from web.gateway.templates import words
 from web.portal.page import Notice
@@ -46,7 +46,7 @@ _WORDS: Final = {
         _("Invoice not found"),
         _("The link may be incomplete, have expired or been withdrawn. Ask the sender for a new one."),
     ),
-    405: ("method", _("This cannot be done here"), _("The page only can be read.")),
+    405: ("method", _("This cannot be done here"), _("This page can only be read.")),
     408: ("slow", _("That took too long"), _("The request did not arrive in time. Please try again.")),
     409: ("conflict", _("This has changed meanwhile"), _("Load the page again to see how it stands now.")),
     413: ("too_large", _("That is too large"), _("What was sent is larger than this page accepts.")),
@@ -72,15 +72,6 @@ _NO_STORE: Final[Header] = (b"cache-control", b"no-store")
 _VARY: Final[Header] = (b"vary", b"accept, accept-language")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer, ready to send; the edge adds the headers of every answer."""
-
-    status: int
-    headers: tuple[Header, ...]
-    body: bytes
-
-
 # The host is not ours, so neither are its words and its look.
 UNKNOWN_HOST: Final = Answer(
     404,
@@ -97,11 +88,14 @@ class Refusals:
         self._templates = templates
         self._page = lru_cache(maxsize=256)(self._rendered)
 
-    def of(self, error: Exception, headers: Headers, request_id: str) -> Answer:
-        """Return the answer to an error of ours, of the framework's or of nobody's (then it is a 500)."""
+    def of(self, error: Exception, headers: Headers, request_id: str, *, as_json: bool = False) -> Answer:
+        """Return the answer to an error of ours, of the framework's or of nobody's (then it is a 500).
+
+        Why something is missing is told to nobody: all of it is one and the same answer.
+        """
         status, extra = _status_of(error)
         code = error.code if isinstance(error, PortalError) and status != 404 else ""
-        return self.answer(status, headers, request_id=request_id, code=code, extra=extra)
+        return self.answer(status, headers, request_id=request_id, code=code, extra=extra, as_json=as_json)
 
     def answer(
         self,
@@ -111,6 +105,7 @@ class Refusals:
         request_id: str = "",
         code: str = "",
         extra: tuple[Header, ...] = (),
+        as_json: bool = False,
     ) -> Answer:
         """Return the page, or the problem document (RFC 9457) where the client asks for JSON.
 
@@ -118,7 +113,7 @@ class Refusals:
         """
         shown_id = request_id if status == 500 else ""
         language = negotiated(headers.get(b"accept-language", b""))
-        if prefers_json(headers.get(b"accept", b"")):
+        if as_json or prefers_json(headers.get(b"accept", b"")):
             content_type = b"application/problem+json"
             body = _problem(status, language, code, shown_id)
         else:

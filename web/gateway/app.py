@@ -1,0 +1,132 @@
+"""Puts the gateway together: the routed application, and the edge around it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from litestar import Litestar, Request, Response
+from litestar.datastructures import State
+
+from kernel.seals import Sealer
+from kernel.telemetry.health import Health
+from tenants.workspaces import queries
+from web.gateway import probes, static
+from web.gateway.answer import Answer
+from web.gateway.assets import Assets
+from web.gateway.deps import House, house_of
+from web.gateway.edge import Edge, report
+from web.gateway.errors import Refusals
+from web.gateway.hosts import HostCache
+from web.gateway.limits import MissLimit, PageLimit
+from web.gateway.templates import Templates
+from web.gateway.traffic import Traffic
+from web.gateway.visit import visit_of
+from web.portal import routes
+from web.portal.brand import BrandImages
+from web.portal.invoice import InvoicePages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from litestar.types import ControllerRouterHandler
+
+    from kernel.clock import Clock
+    from kernel.limits import Limiter
+    from kernel.settings import Settings
+    from kernel.store import Database
+    from kernel.telemetry.metrics import Metrics
+    from tenants.workspaces.profile import ResolvedHost
+
+ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
+    probes.healthz,
+    probes.readyz,
+    probes.robots,
+    static.asset,
+    routes.invoice_page,
+    routes.invoice_data,
+    routes.brand_image,
+)
+
+
+class Gateway:
+    """One gateway: `edge` is the ASGI application to serve, `routed` the one within that has the routes."""
+
+    def __init__(self, edge: Edge, routed: Litestar, house: House) -> None:
+        """Keep the parts that others ask for."""
+        self.edge = edge
+        self.routed = routed
+        self.house = house
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one ASGI connection."""
+        await self.edge(scope, receive, send)
+
+
+def create_app(
+    settings: Settings,
+    database: Database,
+    *,
+    clock: Clock,
+    limiter: Limiter,
+    metrics: Metrics,
+    assets: Assets | None = None,
+    routes_beside: Sequence[ControllerRouterHandler] = (),
+    access_log: TextIO | None = None,
+) -> Gateway:
+    """Build the gateway over open connections; whoever opened them closes them.
+
+    `assets` are those of web/static by default, `routes_beside` are added to the product's own, `access_log`
+    is where access lines go instead of standard output.
+    """
+    traffic = Traffic(metrics, clock, level=settings.log_level, stream=access_log)
+    templates = Templates(assets := assets or Assets.load())
+    refusals = Refusals(templates)
+    invoices = InvoicePages(
+        database=database,
+        sealer=Sealer(settings.secret_keys),
+        clock=clock,
+        templates=templates,
+        metrics=metrics,
+        misses=MissLimit(limiter, clock, traffic),
+    )
+    health = Health([probes.database_check(database)])
+    house = House(database, assets, health, refusals, invoices, BrandImages(database))
+    metrics.watch_pool(lambda: database.in_use, lambda: database.size)
+
+    async def resolve(host: str) -> ResolvedHost | None:
+        async with database.unbound(read_only=True):
+            return await queries.workspace_by_host(host)
+
+    routed = Litestar(
+        [*ROUTES, *routes_beside],
+        exception_handlers={Exception: _refused},
+        openapi_config=None,
+        logging_config=None,
+        state=State({"house": house}),
+    )
+    edge = Edge(
+        routed,
+        settings=settings,
+        host_cache=HostCache(resolve, clock, counted=traffic.host_lookup),
+        page_limit=PageLimit(limiter, clock, traffic, settings.page_limit_per_minute),
+        refusals=refusals,
+        traffic=traffic,
+    )
+    return Gateway(edge, routed, house)
+
+
+class _Refusal(Response[Answer]):
+    """An answer as the framework's exception handlers return one."""
+
+    def to_asgi_response(self, *_args: Any, **_kwargs: Any) -> Any:
+        """Return the answer itself: it is an application."""
+        return self.content
+
+
+def _refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    scope: Any = request.scope
+    visit = visit_of(scope)
+    as_json = str(scope.get("path_template", "")).endswith(".json")
+    answer = house_of(scope).refusals.of(error, visit.headers, visit.request_id, as_json=as_json)
+    report(error, answer.status)
+    return _Refusal(answer)

@@ -1,0 +1,193 @@
+"""The page of one invoice: from the token in a link to a finished page, made once and kept."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from kernel.clock import today
+from kernel.errors import Missing, Unavailable
+from kernel.ids import token_is_well_formed
+from kernel.language import Language
+from tenants.invoices import queries
+from tenants.invoices.document.model import CATALOGUES as DOCUMENT_WORDS
+from tenants.invoices.document.model import document
+from tenants.invoices.document.render import render_list, render_paper
+from web.gateway.compression import Tail
+from web.gateway.security import new_nonce
+from web.gateway.templates import words
+from web.portal.data import invoice_json
+from web.portal.keep import MEBIBYTE, Keep
+from web.portal.summary import Paper, document_brand, page_model
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Awaitable, Callable
+
+    from kernel.clock import Clock
+    from kernel.seals import Sealer
+    from kernel.store import Database
+    from kernel.telemetry.metrics import Metrics
+    from tenants.invoices.values import LoadedVersion, OpenedInvoice
+    from tenants.workspaces.profile import WorkspaceProfile
+    from web.gateway.limits import MissLimit
+    from web.gateway.templates import Templates
+    from web.gateway.visit import Visit
+
+KEPT_BYTES: Final = 96 * MEBIBYTE
+# Rendering costs about 0.1 ms a line: above this, other requests are let in between by the thread's switches.
+_LINES_IN_LINE: Final = 100
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedPage:
+    """A page without its nonce: the pieces of its head around it, and the rest, which never changes."""
+
+    head: tuple[bytes, ...]
+    tail: Tail
+
+    @classmethod
+    def of(cls, html: str, nonce: str) -> FinishedPage:
+        """Take a page apart where `nonce` stands."""
+        *head, rest = html.encode().split(nonce.encode())
+        return cls((*head, b""), Tail.of(rest))
+
+    @property
+    def size(self) -> int:
+        """Bytes held, about."""
+        return sum(map(len, self.head)) + len(self.tail.plain) + len(self.tail.deflated) + 1024
+
+    def plain(self, nonce: str) -> bytes:
+        """Return the page with this nonce."""
+        return nonce.encode().join(self.head) + self.tail.plain
+
+    def gzipped(self, nonce: str) -> bytes:
+        """Return the page with this nonce as a gzip member."""
+        return self.tail.after(nonce.encode().join(self.head))
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Everything a page depends on: two requests with the same state get the same page."""
+
+    profile: WorkspaceProfile
+    opened: OpenedInvoice
+    day: dt.date
+
+
+class InvoicePages:
+    """Opens links and makes their pages."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        sealer: Sealer,
+        clock: Clock,
+        templates: Templates,
+        metrics: Metrics,
+        misses: MissLimit,
+        kept_bytes: int = KEPT_BYTES,
+    ) -> None:
+        """Keep up to `kept_bytes` of finished pages."""
+        self._database = database
+        self._sealer = sealer
+        self._clock = clock
+        self._templates = templates
+        self._metrics = metrics
+        self._misses = misses
+        looked = {result: metrics.document_lookups.labels(result) for result in ("hit", "miss")}
+        self._kept: Keep[_State, FinishedPage] = Keep(kept_bytes, lambda result: looked[result].inc())
+        # Nobody who writes an invoice can know it, so nothing in one is mistaken for the place of the nonce.
+        self._blank = new_nonce()
+
+    async def page(self, visit: Visit, token: str) -> FinishedPage:
+        """Return the page a token opens on the visited host; Missing whatever the reason that it opens none."""
+
+        async def read() -> tuple[_State, FinishedPage | LoadedVersion]:
+            state = await self._state(visit.workspace, token)
+            return state, self._kept.get(state) or await _version(state)
+
+        state, found = await self._within(visit, token, read)
+        if isinstance(found, FinishedPage):
+            return found
+        return await self._kept.made(state, lambda: self._made(state, found, token))
+
+    async def data(self, visit: Visit, token: str) -> bytes:
+        """Return the invoice a token opens as JSON; Missing as above."""
+
+        async def read() -> tuple[_State, LoadedVersion]:
+            state = await self._state(visit.workspace, token)
+            return state, await _version(state)
+
+        state, version = await self._within(visit, token, read)
+        return invoice_json(state.opened, version.content, version.totals, state.profile, state.day)
+
+    async def _within(self, visit: Visit, token: str, read: Callable[[], Awaitable[_T]]) -> _T:
+        """Run `read` in a scope of the visited workspace; count what is missing, and against whom."""
+        form = "token" if token_is_well_formed(token) else "malformed"
+        missed = Missing("link.not_found", "This link opens nothing.")
+        if form == "token" and not self._misses.is_reached(visit.address):
+            try:
+                return await self._read(visit.workspace, read)
+            except Missing as error:
+                missed = error
+        self._metrics.links_not_found.labels(form).inc()
+        await self._misses.count(visit.address)
+        raise missed
+
+    async def _read(self, profile: WorkspaceProfile, read: Callable[[], Awaitable[_T]]) -> _T:
+        try:
+            return await self._once(profile, read)
+        except Unavailable:
+            # Postgres may just have been restarted: a read can simply be done again, once.
+            return await self._once(profile, read)
+
+    async def _once(self, profile: WorkspaceProfile, read: Callable[[], Awaitable[_T]]) -> _T:
+        async with self._database.scope(profile.workspace_id, read_only=True):
+            return await read()
+
+    async def _state(self, profile: WorkspaceProfile, token: str) -> _State:
+        opened = await queries.open_link(token, sealer=self._sealer)
+        return _State(profile, opened, today(self._clock, profile.time_zone))
+
+    async def _made(self, state: _State, version: LoadedVersion, token: str) -> FinishedPage:
+        if len(version.content.lines) > _LINES_IN_LINE:
+            return await asyncio.to_thread(self._rendered, state, version, token)
+        return self._rendered(state, version, token)
+
+    def _rendered(self, state: _State, version: LoadedVersion, token: str) -> FinishedPage:
+        started = perf_counter()
+        tag = state.opened.locale or state.profile.locale
+        language = words(tag)
+        model = page_model(
+            state.opened,
+            version.content,
+            paper(version, state.opened.number, state.profile, tag),
+            state.profile,
+            language=language,
+            today=state.day,
+            json_url=f"/i/{token}/invoice.json",
+            nonce=self._blank,
+        )
+        html = self._templates.render("invoice.html.jinja", language, model)
+        finished = FinishedPage.of(html, self._blank)
+        self._metrics.document_render_seconds.observe(perf_counter() - started)
+        return finished
+
+
+async def _version(state: _State) -> LoadedVersion:
+    return await queries.load_version(state.opened.invoice_id, state.opened.version)
+
+
+def paper(version: LoadedVersion, number: str, profile: WorkspaceProfile, tag: str) -> Paper:
+    """Render the document of a version in a locale."""
+    language = Language.load(tag, (DOCUMENT_WORDS,))
+    model = document(
+        version.content, version.totals, number, language, document_brand(profile), language.page_size
+    )
+    return Paper(render_paper(model), render_list(model), language.page_size)

@@ -1,0 +1,50 @@
+"""The routes a customer sees."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from litestar import get
+from litestar.types import ASGIApp, Scope
+
+from web.gateway.answer import Answer
+from web.gateway.compression import accepts
+from web.gateway.deps import house_of
+from web.gateway.fresh import FOREVER, PRIVATE, tagged
+from web.gateway.security import new_nonce, page_policy
+from web.gateway.visit import visit_of
+from web.portal.data import etag
+
+_HTML: Final = (b"content-type", b"text/html; charset=utf-8")
+# Without an entity tag: a 304 would bring a new nonce to an old page.
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_VARY: Final = (b"vary", b"accept-encoding")
+_GZIP: Final = (b"content-encoding", b"gzip")
+
+
+@get("/i/{token:str}", name="invoice")
+async def invoice_page(scope: Scope, token: str) -> ASGIApp:
+    """Show the invoice that a link opens."""
+    visit = visit_of(scope)
+    page = await house_of(scope).invoices.page(visit, token)
+    nonce = new_nonce()
+    headers = (_HTML, _NO_STORE, _VARY, page_policy(nonce))
+    if accepts(visit.headers.get(b"accept-encoding", b""), "gzip"):
+        return Answer(200, (*headers, _GZIP), page.gzipped(nonce))
+    return Answer(200, headers, page.plain(nonce))
+
+
+@get("/i/{token:str}/invoice.json", name="invoice_json")
+async def invoice_data(scope: Scope, token: str) -> ASGIApp:
+    """Return the invoice that a link opens as data."""
+    visit = visit_of(scope)
+    body = await house_of(scope).invoices.data(visit, token)
+    return tagged(body, "application/json", etag(body), PRIVATE, visit.headers)
+
+
+@get("/brand/{name:str}", name="brand")
+async def brand_image(scope: Scope, name: str) -> ASGIApp:
+    """Return an image of this host's workspace."""
+    visit = visit_of(scope)
+    image = await house_of(scope).images.find(visit.workspace.workspace_id, name)
+    return tagged(image.data, image.content_type, image.etag, FOREVER, visit.headers)

@@ -1,0 +1,84 @@
+"""What is said about an invoice's state, in the customer's language: word, sentence, days until it is due."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tenants.invoices.status import PaymentState
+from web.portal.page import Status
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from kernel.language import Language
+
+PAYABLE: Final = frozenset({PaymentState.DUE, PaymentState.OVERDUE, PaymentState.PARTLY_PAID})
+
+_ICONS: Final = {
+    PaymentState.DUE: "clock",
+    PaymentState.OVERDUE: "alert",
+    PaymentState.PARTLY_PAID: "half",
+    PaymentState.PROCESSING: "hourglass",
+    PaymentState.PAID: "check",
+    PaymentState.VOID: "cross",
+    PaymentState.WRITTEN_OFF: "minus",
+}
+
+
+def status(state: PaymentState, language: Language) -> Status:
+    """Return the word for a state; a draft has none, because no customer ever sees one."""
+    _ = language.gettext
+    word = {
+        PaymentState.DUE: _("Due"),
+        PaymentState.OVERDUE: _("Overdue"),
+        PaymentState.PARTLY_PAID: _("Partly paid"),
+        PaymentState.PROCESSING: _("Processing"),
+        PaymentState.PAID: _("Paid"),
+        PaymentState.VOID: _("Void"),
+        PaymentState.WRITTEN_OFF: _("Closed"),
+    }[state]
+    return Status(state.value, word, _ICONS[state])
+
+
+def notice(state: PaymentState, language: Language) -> str:
+    """Return the sentence for a state in which nothing is to be paid; empty where something is."""
+    _ = language.gettext
+    match state:
+        case PaymentState.PAID:
+            return _("This invoice is paid. Thank you.")
+        case PaymentState.VOID:
+            return _("This invoice was cancelled. Please do not pay it.")
+        case PaymentState.WRITTEN_OFF:
+            return _("This invoice is closed. Nothing needs to be paid.")
+        case PaymentState.PROCESSING:
+            return _("A payment is on its way. You do not need to do anything.")
+        case _:
+            return ""
+
+
+def amount_label(state: PaymentState, language: Language) -> str:
+    """Return what the large amount is: what is due, what was paid, or what the invoice came to."""
+    _ = language.gettext
+    match state:
+        case PaymentState.PAID:
+            return _("Paid")
+        case PaymentState.VOID | PaymentState.WRITTEN_OFF:
+            return _("Total")
+        case PaymentState.PROCESSING:
+            return _("Being processed")
+        case _:
+            return _("Amount due")
+
+
+def due_words(due: dt.date | None, today: dt.date, state: PaymentState, language: Language) -> str:
+    """Return how far off the due date is; empty without one and where it no longer matters."""
+    if due is None or state not in PAYABLE:
+        return ""
+    days = (due - today).days
+    if days == 0:
+        return language.gettext("due today")
+    if days == 1:
+        return language.gettext("due tomorrow")
+    if days > 0:
+        return language.ngettext("due in %(days)d day", "due in %(days)d days", days) % {"days": days}
+    return language.ngettext("%(days)d day overdue", "%(days)d days overdue", -days) % {"days": -days}
