@@ -65,7 +65,6 @@ def seed() -> None:
     from kernel.errors import Denied
     from kernel.settings import Profile
     from kernel.store import Database
-    from ops.seed import seed as write
     from ops.session import read_settings
 
     async def work() -> None:

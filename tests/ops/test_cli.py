@@ -1,0 +1,142 @@
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from click.testing import CliRunner, Result
+
+from kernel.store.roles import Urls
+from ops.cli import portal
+
+UBL = Path(__file__).resolve().parents[1] / "data" / "ubl"
+
+Portal = Callable[..., Awaitable[Result]]
+
+
+@pytest.fixture
+def run_portal(urls: Urls, redis_url: str) -> Portal:
+    """Run the command line against this worker's database; commands bring an event loop of their own."""
+    environ = {
+        "PORTAL_PROFILE": "test",
+        "PORTAL_DATABASE_URL": urls.app,
+        "PORTAL_DATABASE_OWNER_URL": urls.owner,
+        "PORTAL_DATABASE_SVC_URL": urls.svc,
+        "PORTAL_REDIS_URL": redis_url,
+        "PORTAL_PUBLIC_SCHEME": "http",
+        "PORTAL_PUBLIC_PORT": "8000",
+    }
+
+    async def invoke(*arguments: str | Path, env: dict[str, str | None] | None = None) -> Result:
+        words = [str(argument) for argument in arguments]
+        return await asyncio.to_thread(CliRunner().invoke, portal, words, env=environ | (env or {}))
+
+    return invoke
+
+
+async def _json(run_portal: Portal, *arguments: str | Path) -> Any:
+    result = await run_portal(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+async def _workspace(run_portal: Portal) -> str:
+    slug = f"cli-{uuid4().hex[:10]}"
+    await _json(run_portal, "workspace", "create", slug, "--name", "Acme Studio")
+    return slug
+
+
+async def test_help_names_every_command(run_portal: Portal) -> None:
+    result = await run_portal("--help")
+    named = {line.split()[0] for line in result.output.partition("Commands:")[2].splitlines() if line.strip()}
+    assert named == {"customer", "doctor", "gateway", "import-ubl", "link", "migrate", "seed", "workspace"}
+
+
+async def test_a_workspace_is_created_changed_and_shown(run_portal: Portal) -> None:
+    slug = f"cli-{uuid4().hex[:10]}"
+    region = ("--locale", "de-DE", "--time-zone", "Europe/Berlin", "--currency", "EUR")
+    made = await _json(run_portal, "workspace", "create", slug, "--name", "Nordlicht GmbH", *region)
+    assert (made["name"], made["locale"], made["currency"]) == ("Nordlicht GmbH", "de-DE", "EUR")
+    assert made["hosts"] == f"{slug}.localhost (active)"
+    await _json(run_portal, "workspace", "set", slug, "--colour", "#0A5C36", "--payment-days", "30")
+    shown = await _json(run_portal, "workspace", "show", slug)
+    assert (shown["brand_colour"], shown["payment_days"], shown["name"]) == ("#0a5c36", 30, "Nordlicht GmbH")
+    by_host = await _json(run_portal, "workspace", "show", f"{slug}.localhost")
+    assert by_host == shown
+    assert slug in [row["slug"] for row in await _json(run_portal, "workspace", "list")]
+
+
+async def test_a_mistake_is_said_in_plain_words_with_its_code(run_portal: Portal) -> None:
+    slug = await _workspace(run_portal)
+    again = await run_portal("workspace", "create", slug)
+    assert (again.exit_code, again.stderr) == (
+        1,
+        f"The name {slug} is taken. [workspace.slug_taken]\n  slug: {slug}\n",
+    )
+    nobody = await run_portal("workspace", "show", "no-such-workspace")
+    assert nobody.exit_code == 1
+    assert "[workspace.not_found]" in nobody.stderr
+    unset = await run_portal(
+        "workspace", "show", slug, env={"PORTAL_PROFILE": None, "PORTAL_DATABASE_URL": None}
+    )
+    assert unset.exit_code == 1
+    assert "PORTAL_" in unset.stderr
+    assert "[settings.invalid]" in unset.stderr
+
+
+async def test_customers_and_their_contacts(run_portal: Portal) -> None:
+    slug = await _workspace(run_portal)
+    place = ("--workspace", slug)
+    made = await _json(
+        run_portal, "customer", "create", "Oakridge", "--city", "Portland", "--country", "US", *place
+    )
+    person = await _json(
+        run_portal,
+        "customer",
+        "contact",
+        "add",
+        made["customer_id"],
+        "ana@oakridge.example",
+        "--name",
+        "Ana",
+        *place,
+    )
+    shown = await _json(run_portal, "customer", "show", made["customer_id"], *place)
+    assert (shown["name"], shown["city"]) == ("Oakridge", "Portland")
+    assert [contact["email"] for contact in shown["contacts"]] == ["ana@oakridge.example"]
+    listed = await run_portal("customer", "list", *place)
+    assert "Oakridge" in listed.output
+    removed = await run_portal("customer", "contact", "remove", person["contact_id"], *place)
+    assert removed.output == "Removed.\n"
+    other = await _workspace(run_portal)
+    foreign = await run_portal("customer", "show", made["customer_id"], "--workspace", other)
+    assert (foreign.exit_code, "[customer.not_found]" in foreign.stderr) == (1, True)
+
+
+async def test_migrating_again_applies_nothing(run_portal: Portal) -> None:
+    result = await run_portal("migrate")
+    assert (result.exit_code, result.output.endswith("; 0 applied now.\n")) == (0, True)
+
+
+async def test_the_doctor_exits_with_one_when_it_finds_something(run_portal: Portal) -> None:
+    result = await run_portal("doctor", env={"PORTAL_DATABSE_URL": "x"})
+    assert result.exit_code == 1
+    assert "PORTAL_DATABSE_URL" in result.output
+    assert "→" in result.output
+
+
+async def test_invented_invoices_are_not_written_where_real_ones_are(run_portal: Portal, urls: Urls) -> None:
+    secret = "k1:" + "A" * 42 + "E="
+    result = await run_portal(
+        "seed",
+        env={
+            "PORTAL_PROFILE": "production",
+            "PORTAL_SECRET_KEYS": secret,
+            "PORTAL_PUBLIC_SCHEME": "https",
+            "PORTAL_DATABASE_URL": urls.app,
+        },
+    )
+    assert result.exit_code == 1
+    assert "[seed.production]" in result.stderr
