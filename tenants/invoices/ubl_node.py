@@ -177,15 +177,15 @@ class Node:
             raise UblRefused("PORTAL-XML", f"{self.where}: {path} is neither true nor false.")
         return text in {"true", "1"}
 
-    def code(self, path: str) -> Currency | None:
-        """Return the currency named at the path, or None (BR-CL-04)."""
+    def currency(self, path: str, rule: str) -> Currency | None:
+        """Return the currency named at the path, or None; refused by the rule if we do not know it."""
         text = self.text(path)
         if not text:
             return None
         try:
             return currency(text)
         except Invalid as error:
-            raise UblRefused("BR-CL-04", f"{self.where}: {error.message}") from error
+            raise UblRefused(rule, f"{self.where}: {error.message[:200]}") from error
 
     def raw(self, path: str) -> str:
         """Return the text of this very element; one that holds elements instead is not of UBL."""

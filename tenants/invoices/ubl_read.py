@@ -64,9 +64,12 @@ def parse(document: bytes) -> ParsedInvoice:
     identifier schemes, and elements that EN 16931 does not know.
     """
     invoice = root_of(document)
-    of = invoice.code("cbc:DocumentCurrencyCode")
+    of = invoice.currency("cbc:DocumentCurrencyCode", "BR-CL-04")
     if of is None:
         raise UblRefused("BR-05", "Invoice: cbc:DocumentCurrencyCode is missing.")
+    accounting = invoice.currency("cbc:TaxCurrencyCode", "BR-CL-05")
+    if accounting == of:
+        raise UblRefused("PEPPOL-EN16931-R005", "Invoice: the tax currency is the invoice's own.")
     invoice = Node(invoice.element, invoice.where, of)
     if invoice.every("cac:WithholdingTaxTotal"):
         raise UblRefused("PORTAL-UNSUPPORTED", "Invoice: withheld tax is not part of EN 16931's totals.")
@@ -85,7 +88,7 @@ def _content(
     issue_date = invoice.date("cbc:IssueDate")
     if issue_date is None:
         raise UblRefused("BR-03", "Invoice: cbc:IssueDate is missing.")
-    tax_currency, tax_in_tax_currency = _accounting_tax(invoice, of, stated.tax_total)
+    tax_currency, tax_in_tax_currency = _accounting_tax(invoice, stated.tax_total)
     attachments, object_identifier = _documents(invoice)
     return Content(
         currency=of.code,
@@ -191,13 +194,11 @@ def _is_accounting(invoice: Node, total: Node) -> bool:
     return bool(accounting) and amount is not None and amount.attribute("currencyID") == accounting
 
 
-def _accounting_tax(invoice: Node, of: Currency, tax_total: Decimal) -> tuple[str, Decimal | None]:
+def _accounting_tax(invoice: Node, tax_total: Decimal) -> tuple[str, Decimal | None]:
     """Return the currency taxes are accounted in and their total in it (BT-6, BT-111), or nothing."""
-    accounting = invoice.code("cbc:TaxCurrencyCode")
+    accounting = invoice.currency("cbc:TaxCurrencyCode", "BR-CL-05")
     if accounting is None:
         return "", None
-    if accounting == of:
-        raise UblRefused("PEPPOL-EN16931-R005", "Invoice: the tax currency is the invoice's own.")
     totals = [node for node in invoice.every("cac:TaxTotal") if _is_accounting(invoice, node)]
     if len(totals) != 1 or totals[0].every("cac:TaxSubtotal"):
         rule = "PEPPOL-EN16931-R054" if totals else "BR-53"
