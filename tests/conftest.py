@@ -99,9 +99,15 @@ def redis_url(house: House) -> str:
 
 
 @pytest.fixture(scope="session")
-async def urls(house: House) -> AsyncIterator[Urls]:
+def worker_name() -> str:
+    """Name of this parallel worker: part of the name of whatever it must not share."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "alone")
+
+
+@pytest.fixture(scope="session")
+async def urls(house: House, worker_name: str) -> AsyncIterator[Urls]:
     """Urls of this worker's own migrated database as owner, app and svc."""
-    name = f"portal_test_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    name = f"portal_test_{worker_name}"
     await drop_database(house.admin_url, name)
     yield await provision(house.admin_url, name, template=TEMPLATE)
     await drop_database(house.admin_url, name)
@@ -142,12 +148,12 @@ def svc(_svc_database: Database) -> Iterator[Database]:
 
 
 @pytest.fixture
-async def scratch(house: House) -> AsyncIterator[Callable[..., Awaitable[Urls]]]:
+async def scratch(house: House, worker_name: str) -> AsyncIterator[Callable[..., Awaitable[Urls]]]:
     """Make a database for one test: empty (`await scratch()`) or like the migrated one (`migrated=True`)."""
     made: list[str] = []
 
     async def make(*, migrated: bool = False) -> Urls:
-        made.append(f"portal_scratch_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}_{len(made)}")
+        made.append(f"portal_scratch_{worker_name}_{len(made)}")
         await drop_database(house.admin_url, made[-1])
         return await provision(house.admin_url, made[-1], template=TEMPLATE if migrated else None)
 

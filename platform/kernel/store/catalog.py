@@ -89,7 +89,7 @@ _RULES: Final = (
     SELECT DISTINCT format('role %s may %s table %s', coalesce(g.rolname, 'public'), a.privilege_type, s.relname)
     FROM scoped s CROSS JOIN aclexplode(s.relacl) a LEFT JOIN pg_roles g ON g.oid = a.grantee
     WHERE a.grantee <> s.relowner
-      AND NOT (g.rolname IN ('{APP}', '{SVC}')
+      AND NOT (coalesce(g.rolname, '') IN ('{APP}', '{SVC}')
                AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE'))
     """,
     """
@@ -118,7 +118,7 @@ _RULES: Final = (
     WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND a.grantee = 0
     """,
     f"""
-    SELECT format('role %s owns %s %s', '{APP}', d.classid::regclass, d.objid)
+    SELECT format('role %s owns %s', '{APP}', pg_describe_object(d.classid, d.objid, d.objsubid))
     FROM pg_shdepend d
     WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = '{APP}'::regrole AND d.deptype = 'o'
       AND d.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))

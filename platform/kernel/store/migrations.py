@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 
 from kernel.errors import Conflict, Invalid, Unavailable
-from kernel.store.policies import FUNCTIONS, apply_policies
+from kernel.store.policies import FUNCTIONS, apply_policies, hand_over_definers
 from kernel.store.roles import SVC
 
 if TYPE_CHECKING:
@@ -142,10 +142,10 @@ def _missing(ordered: Sequence[Migration], ledger: Sequence[Mapping[str, object]
 
 async def _apply(connection: Connection, migration: Migration) -> None:
     await connection.execute("BEGIN")
-    # svc may own functions but not make them: only while a migration hands one over.
+    # svc may own functions but not make them: it has the right only while a migration hands one over.
     await connection.execute(f"GRANT CREATE ON SCHEMA public TO {SVC}")
     await connection.execute(migration.sql)
-    await connection.execute(f"REVOKE CREATE ON SCHEMA public FROM {SVC}")
+    await hand_over_definers(connection)
     await connection.execute(
         "INSERT INTO schema_migration (number, name, checksum) VALUES ($1, $2, $3)",
         migration.number,

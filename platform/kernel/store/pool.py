@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import asyncpg
 
 from kernel.errors import Unavailable
 from kernel.store.faults import is_away, unavailable
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 CONNECT_TIMEOUT_S: Final = 5
 COMMAND_TIMEOUT_S: Final = 60.0
@@ -27,7 +24,6 @@ class Connection(Protocol):
     async def fetch(self, query: str, *args: object) -> list[Any]: ...  # noqa: D102
     async def fetchrow(self, query: str, *args: object) -> Any: ...  # noqa: D102
     async def fetchval(self, query: str, *args: object) -> Any: ...  # noqa: D102
-    async def executemany(self, query: str, args: Sequence[Sequence[object]]) -> None: ...  # noqa: D102
     async def close(self) -> None: ...  # noqa: D102
     def terminate(self) -> None: ...  # noqa: D102
     def is_closed(self) -> bool: ...  # noqa: D102

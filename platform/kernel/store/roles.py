@@ -22,8 +22,8 @@ SVC: Final = "portal_svc"
 
 OLDEST_POSTGRES: Final = 160000
 
-# Any number will do as long as nothing else in the cluster uses it.
-_LOCK: Final = 7_305_081_965_420_001
+#: Held while roles change. Any number will do as long as nothing else in the administrator's database uses it.
+PROVISION_LOCK: Final = 7_305_081_965_420_001
 
 _ROLE: Final = """
 DO $$
@@ -31,11 +31,17 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
         CREATE ROLE {role};
     END IF;
+    IF NOT EXISTS (
+        SELECT FROM pg_roles
+        WHERE rolname = '{role}' AND rolcanlogin AND rolconfig @> ARRAY['search_path=public, pg_temp']
+          AND NOT (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)
+    ) THEN
+        ALTER ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+        -- pg_temp last, or a temporary table could stand in for a real one.
+        ALTER ROLE {role} SET search_path = public, pg_temp;
+    END IF;
 END
 $$;
-ALTER ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
--- pg_temp last, or a temporary table could stand in for a real one.
-ALTER ROLE {role} SET search_path = public, pg_temp;
 """
 _STRICT: Final = """
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
@@ -78,7 +84,7 @@ async def provision(
     try:
         await _require_postgres(connection)
         # Roles belong to the cluster: two provisioners of different databases meet here too.
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await connection.execute("SELECT pg_advisory_lock($1)", PROVISION_LOCK)
         for role, password in secrets.items():
             await connection.execute(_ROLE.format(role=role))
             if password is not None:

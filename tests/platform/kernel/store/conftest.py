@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
 import pytest
+
 from kernel.store import Database
 from kernel.store.migrations import Migration, migrate
 from kernel.store.pool import Connection
@@ -39,9 +39,9 @@ SHELF = Migration(
 
 
 @pytest.fixture(scope="session")
-async def shelf_urls(admin_url: str) -> AsyncIterator[Urls]:
+async def shelf_urls(admin_url: str, worker_name: str) -> AsyncIterator[Urls]:
     """Urls of a database with books and pages, shared by this worker's tests of the store."""
-    name = f"portal_shelf_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    name = f"portal_shelf_{worker_name}"
     await drop_database(admin_url, name)
     urls = await provision(admin_url, name)
     await migrate(urls.owner, [SHELF])

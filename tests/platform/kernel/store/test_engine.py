@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 from uuid import uuid4
 
 import pytest
-from kernel.store import BOUND, Database, NotOffered, Unbound, WrongTask
 from piccolo.columns import UUID, BigInt, Text
 from piccolo.table import Table
+
+from kernel.store import BOUND, Database, NotOffered, Unbound, WrongTask
 
 
 class Book(Table, db=BOUND, tablename="book"):
@@ -73,7 +73,6 @@ async def test_batches_and_transactions_of_piccolo_are_refused(shelf: Database) 
 
 
 async def test_the_engine_asks_no_server_anything_by_itself() -> None:
-    nothing: Any = await BOUND.prep_database()
-    assert nothing is None
+    await BOUND.prep_database()
     assert await BOUND.get_version() == BOUND.get_version_sync() == 16
     assert BOUND.engine_type == "postgres"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncpg
 import pytest
+
 from kernel.errors import Unavailable
 from kernel.store.faults import is_away, unavailable
 
 
 @pytest.mark.parametrize(
     "error",
-    (
+    [
         asyncpg.ConnectionDoesNotExistError("gone"),
         asyncpg.AdminShutdownError("restart"),
         asyncpg.CannotConnectNowError("starting up"),
@@ -19,7 +20,7 @@ from kernel.store.faults import is_away, unavailable
         ConnectionRefusedError(),
         TimeoutError(),
         asyncpg.InterfaceError("connection is closed"),
-    ),
+    ],
     ids=lambda error: type(error).__name__,
 )
 def test_away(error: Exception) -> None:
@@ -28,13 +29,13 @@ def test_away(error: Exception) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    (
+    [
         asyncpg.UniqueViolationError("twice"),
         asyncpg.SerializationError("collided"),
         asyncpg.InsufficientPrivilegeError("policy"),
         ValueError("ours"),
         unavailable(OSError()),
-    ),
+    ],
     ids=lambda error: type(error).__name__,
 )
 def test_not_away(error: Exception) -> None:

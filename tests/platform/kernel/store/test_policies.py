@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
+
 from kernel.errors import Invalid
 from kernel.store import Database, execute, fetch, fetch_value
 from kernel.store.faults import UNBOUND_SQLSTATE
@@ -31,6 +33,10 @@ ADD_SHEET = "INSERT INTO sheet (workspace_id, sheet_id, back_of) VALUES ($1, $2,
 Scratch = Callable[..., Awaitable[Urls]]
 
 
+def sqlstate_of(error: Any) -> object:
+    return error.sqlstate
+
+
 @pytest.fixture
 async def sheets(scratch: Scratch) -> AsyncIterator[tuple[Urls, Connection]]:
     """A database of this test's own, whose policies it may spoil, and its owner's connection."""
@@ -41,7 +47,7 @@ async def sheets(scratch: Scratch) -> AsyncIterator[tuple[Urls, Connection]]:
     await connection.close()
 
 
-@pytest.mark.parametrize("setting", (None, ""), ids=("never set", "empty"))
+@pytest.mark.parametrize("setting", [None, ""], ids=("never set", "empty"))
 async def test_without_a_workspace_every_statement_raises(shelf_urls: Urls, setting: str | None) -> None:
     connection: Connection = await asyncpg.connect(shelf_urls.app)
     try:
@@ -57,7 +63,7 @@ async def test_without_a_workspace_every_statement_raises(shelf_urls: Urls, sett
         ):
             with pytest.raises(asyncpg.PostgresError) as caught:
                 await connection.fetch(statement, *args)
-            assert caught.value.sqlstate == UNBOUND_SQLSTATE, statement
+            assert sqlstate_of(caught.value) == UNBOUND_SQLSTATE, statement
     finally:
         await connection.close()
 
@@ -67,10 +73,12 @@ async def test_the_unbound_unit_reaches_definer_functions_and_no_table(
 ) -> None:
     await onlooker.execute(ADD_BOOK, uuid4(), uuid4(), "Somebody's")
     async with shelf.unbound():
-        assert await fetch_value("SELECT book_count()") == await onlooker.fetchval("SELECT count(*) FROM book")
+        assert await fetch_value("SELECT book_count()") == await onlooker.fetchval(
+            "SELECT count(*) FROM book"
+        )
         with pytest.raises(asyncpg.PostgresError) as caught:
             await fetch_value("SELECT app_workspace()")
-        assert caught.value.sqlstate == UNBOUND_SQLSTATE
+        assert sqlstate_of(caught.value) == UNBOUND_SQLSTATE
         await execute("ROLLBACK; BEGIN")
 
 
@@ -111,11 +119,11 @@ async def test_a_foreign_key_of_one_column_would_accept_the_foreign_row(
 
 @pytest.mark.parametrize(
     "spoil",
-    (
+    [
         "ALTER TABLE sheet DISABLE ROW LEVEL SECURITY",
         "CREATE POLICY permissive ON sheet TO portal_app USING (true)",
         "ALTER POLICY of_workspace ON sheet USING (true) WITH CHECK (true)",
-    ),
+    ],
 )
 async def test_without_the_policies_rows_cross_and_applying_them_again_is_the_cure(
     sheets: tuple[Urls, Connection], spoil: str
@@ -155,7 +163,7 @@ async def test_the_owner_is_held_by_the_policies_too(sheets: tuple[Urls, Connect
     _, owner = sheets
     with pytest.raises(asyncpg.PostgresError) as caught:
         await owner.fetch("SELECT * FROM sheet WHERE workspace_id = $1 AND sheet_id = $2", uuid4(), uuid4())
-    assert caught.value.sqlstate == UNBOUND_SQLSTATE
+    assert sqlstate_of(caught.value) == UNBOUND_SQLSTATE
     await owner.execute("SELECT set_config('app.workspace', $1, false)", str(uuid4()))
     assert await owner.fetchval("SELECT count(*) FROM sheet") == 0
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -171,7 +179,12 @@ async def test_svc_sees_every_workspace(shelf_urls: Urls, onlooker: Connection) 
 
 
 async def test_app_may_not_truncate_nor_change_the_structure(shelf: Database) -> None:
-    for statement in ("TRUNCATE page", "DROP TABLE page", "CREATE TABLE mine ()", "CREATE TEMP TABLE mine ()"):
+    for statement in (
+        "TRUNCATE page",
+        "DROP TABLE page",
+        "CREATE TABLE mine ()",
+        "CREATE TEMP TABLE mine ()",
+    ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with shelf.scope(uuid4()):
                 await execute(statement)
@@ -224,7 +237,7 @@ async def test_a_definer_function_left_with_the_owner_would_be_unbound(
     app: Connection = await asyncpg.connect(urls.app)
     with pytest.raises(asyncpg.PostgresError) as caught:
         await app.fetchval("SELECT sheet_count()")
-    assert caught.value.sqlstate == UNBOUND_SQLSTATE
+    assert sqlstate_of(caught.value) == UNBOUND_SQLSTATE
     await apply_policies(owner)
     assert await app.fetchval("SELECT sheet_count()") == 1
     await app.close()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+
 from kernel.errors import Unavailable
 from kernel.store.pool import Connection, Pool
 from kernel.store.roles import Urls
@@ -91,8 +92,10 @@ async def test_a_waiter_gets_the_place_of_a_connection_that_was_cut_off(opened: 
     pool.take_back(connection, sound=True)
 
 
-@pytest.mark.parametrize("sound", (True, False), ids=("connection", "place"))
-async def test_what_is_handed_to_a_waiter_that_was_just_cancelled_is_not_lost(opened: Opener, *, sound: bool) -> None:
+@pytest.mark.parametrize("sound", [True, False], ids=("connection", "place"))
+async def test_what_is_handed_to_a_waiter_that_was_just_cancelled_is_not_lost(
+    opened: Opener, *, sound: bool
+) -> None:
     pool = opened()
     held = await pool.lend()
     waiter = asyncio.create_task(pool.lend())
@@ -129,7 +132,9 @@ async def test_patience_ends(opened: Opener) -> None:
     pool.take_back(held, sound=True)
 
 
-async def test_a_connection_that_cannot_be_made_takes_no_place(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_a_connection_that_cannot_be_made_takes_no_place(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     nowhere = f"postgresql://portal_app@/portal?host={tmp_path_factory.mktemp('empty')}"
     pool = Pool(nowhere, size=1, name="nowhere")
     for _ in range(3):

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from kernel.store import Database, execute, fetch_value
-from kernel.store.pool import Connection
-from kernel.store.roles import Urls
 from piccolo.columns import Text
 from piccolo.engine.postgres import PostgresEngine
 from piccolo.table import Table
+
+from kernel.store import Database, execute, fetch_value
+from kernel.store.pool import Connection
+from kernel.store.roles import Urls
 
 ADD_BOOK = "INSERT INTO book (workspace_id, book_id, title) VALUES ($1, $2, $3)"
 ADD_PAGE = "INSERT INTO page (workspace_id, page_id, book_id) VALUES ($1, $2, $3)"
@@ -36,7 +38,7 @@ async def bind(engine: PostgresEngine, workspace: UUID) -> Connection:
     """Bind the open transaction of Piccolo as our unit of work would; returns its connection."""
     transaction = engine.current_transaction.get()
     assert transaction is not None
-    connection: Connection = transaction.connection
+    connection = cast("Connection", transaction.connection)
     await connection.execute("SELECT set_config('app.workspace', $1, true)", str(workspace))
     return connection
 
@@ -45,7 +47,7 @@ async def has_leaked(engine: PostgresEngine) -> bool:
     """Tell whether the only connection is still lent although nobody has used it for a while."""
     assert engine.pool is not None
     await asyncio.sleep(0.3)
-    return engine.pool.get_idle_size() == 0 and engine.pool.get_size() == 1
+    return bool(engine.pool.get_idle_size() == 0 and engine.pool.get_size() == 1)
 
 
 async def test_piccolo_gives_the_connection_back_after_ordinary_work(stock: PostgresEngine) -> None:
@@ -117,7 +119,7 @@ async def test_a_batch_of_piccolo_runs_on_another_connection_bound_to_nothing(st
         connection = await bind(stock, workspace)
         await connection.execute(ADD_BOOK, workspace, uuid4(), "Bound")
         assert await StockBook.select(StockBook.title) == [{"title": "Bound"}]
-        batch = await StockBook.select(StockBook.title).batch()
+        batch: Any = await StockBook.select(StockBook.title).batch()
         with pytest.raises(asyncpg.PostgresError, match="no workspace is bound"):
             await (await batch.__aenter__()).next()
         batch.connection.terminate()
@@ -178,4 +180,6 @@ async def test_transactions_of_many_clients_on_one_server_connection_stay_apart(
             count = await fetch_value("SELECT count(*) FROM book")
             return count, UUID(str(await fetch_value("SELECT workspace_id FROM book")))
 
-    assert await asyncio.gather(*map(write_and_read, workspaces)) == [(1, workspace) for workspace in workspaces]
+    assert await asyncio.gather(*map(write_and_read, workspaces)) == [
+        (1, workspace) for workspace in workspaces
+    ]

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+
 from kernel.errors import Missing, Unavailable
 from kernel.store import (
     Database,
@@ -173,7 +174,9 @@ async def test_double_cancellation_gives_the_connection_back(shelf: Database, on
     assert shelf.in_use == 0
     assert await titles(shelf, workspace) == []
     async with asyncio.timeout(5):
-        while await onlooker.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(20%'"):
+        while await onlooker.fetchval(  # noqa: ASYNC110  -- Postgres' state
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(20%'"
+        ):
             await asyncio.sleep(0.02)
 
 
@@ -243,10 +246,9 @@ async def test_a_savepoint_keeps_what_came_before(shelf: Database) -> None:
 async def test_a_connection_ended_by_postgres_is_unavailable_and_replaced(
     shelf: Database, administrator: Connection
 ) -> None:
-    workspace = uuid4()
+    pid = await backend(shelf)
     with pytest.raises(Unavailable) as caught:
-        async with shelf.scope(workspace):
-            pid = await fetch_value(BACKEND)
+        async with shelf.scope(uuid4()):
             await administrator.execute("SELECT pg_terminate_backend($1)", pid)
             await fetch("SELECT 1")
     assert caught.value.code == "store.unavailable"

@@ -1,0 +1,48 @@
+"""The product's own database: nothing in it lets one workspace reach another."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+
+from kernel.store.migrations import migrate
+from kernel.store.pool import Connection
+from kernel.store.roles import Urls
+from tenants import schema
+
+
+async def test_the_catalog_of_the_product_is_in_order(owner_url: str) -> None:
+    connection: Connection = await asyncpg.connect(owner_url)
+    try:
+        assert await schema.tenancy_findings(connection) == []
+        tables = (
+            "SELECT count(*) FROM pg_policies WHERE schemaname = 'public' AND policyname = 'of_workspace'"
+        )
+        assert await connection.fetchval(tables) >= 5
+    finally:
+        await connection.close()
+
+
+async def test_every_exception_in_the_lists_is_in_use(owner_url: str) -> None:
+    connection: Connection = await asyncpg.connect(owner_url)
+    try:
+        for relation in (*schema.UNSCOPED, *schema.GLOBAL_INDEXES):
+            assert await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", relation), relation
+    finally:
+        await connection.close()
+
+
+async def test_migrations_are_numbered_and_found_in_every_package() -> None:
+    migrations = schema.migrations()
+    assert [migration.number for migration in migrations] == sorted({m.number for m in migrations})
+    assert migrations[-1].number == schema.version()
+    assert {"workspaces", "customers", "invoices"} <= {migration.name for migration in migrations}
+
+
+async def test_migrating_a_migrated_database_changes_nothing(
+    scratch: Callable[..., Awaitable[Urls]],
+) -> None:
+    urls = await scratch(migrated=True)
+    assert await schema.migrate(urls.owner) == []
+    assert await migrate(urls.owner, schema.migrations(), unscoped=schema.UNSCOPED) == []
