@@ -73,6 +73,8 @@ def seed() -> None:
             raise Denied(
                 "seed.production", "Invented invoices are not written where real ones are: PORTAL_PROFILE."
             )
+        from ops.seed import seed as write
+
         database = await Database.open(settings.database_url, name="portal seed")
         try:
             seeded = await write(database, settings, click.echo)

@@ -169,7 +169,9 @@ async def _keys(settings: Settings) -> AsyncIterator[Finding]:
     finally:
         await database.close()
     if closed:
-        what = f"PORTAL_SECRET_KEYS does not open the data keys of {len(closed)} workspaces ({', '.join(closed[:5])})."
+        what = (
+            f"PORTAL_SECRET_KEYS does not open what these workspaces have sealed: {', '.join(closed[:10])}."
+        )
         yield Finding(
             what, "Add the earlier key behind the current one: what it sealed cannot be read without it."
         )

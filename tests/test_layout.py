@@ -41,20 +41,24 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "babel": ("kernel.language", "kernel.units", "tenants.workspaces"),
     "brotli": ("web.gateway",),
     "cryptography": ("kernel.seals",),
+    "dramatiq": ("workers", "kernel.jobs"),
     "defusedxml": ("tenants.invoices",),
     "httptools": (),
     "idna": ("tenants.workspaces", "web.gateway"),
     "jinja2": ("tenants.invoices.document", "web"),
-    "litestar": ("web.gateway", "web.portal"),
+    "litestar": ("web.gateway", "web.portal", "web.console", "web.api", "web.hooks"),
     "markupsafe": ("tenants.invoices.document", "web"),
     "msgspec": ("kernel", "tenants", "web"),
     "piccolo": ("kernel.store", "tenants"),
     "PIL": ("tenants.workspaces",),
+    "playwright": ("workers.press",),
     "prometheus_client": ("kernel.telemetry",),
     "redis": ("kernel.limits",),
+    "stripe": ("tenants.connect",),
     "structlog": ("kernel", "web"),
     "uvicorn": ("web.gateway",),
     "uvloop": ("web.gateway",),
+    "websockets": ("web.hub",),
 }
 
 
@@ -163,9 +167,9 @@ def test_only_one_module_asks_for(what: str, pattern: str, home: str) -> None:
 
 def _floats(tree: ast.Module) -> Iterator[int]:
     for node in ast.walk(tree):
-        written = isinstance(node, ast.Constant) and isinstance(node.value, float | complex)
-        made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float"
-        if written or made:
+        if isinstance(node, ast.Constant) and isinstance(node.value, float | complex):
+            yield node.lineno
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float":
             yield node.lineno
 
 

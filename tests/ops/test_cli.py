@@ -115,6 +115,48 @@ async def test_customers_and_their_contacts(run_portal: Portal) -> None:
     assert (foreign.exit_code, "[customer.not_found]" in foreign.stderr) == (1, True)
 
 
+async def test_an_invoice_is_imported_and_its_links_live_and_end(run_portal: Portal) -> None:
+    slug = await _workspace(run_portal)
+    place = ("--workspace", slug)
+    (row,) = await _json(run_portal, "import-ubl", UBL / "01.01a-INVOICE_ubl.xml", "--link", *place)
+    assert (row["ok"], row["number"], row["total"]) == (True, "123456XX", "336.90 EUR")
+    assert row["url"].startswith(f"http://{slug}.localhost:8000/i/")
+    second = await _json(run_portal, "link", "issue", "123456XX", *place)
+    assert second["url"] != row["url"]
+    assert (await _json(run_portal, "link", "show", second["link_id"], *place))["url"] == second["url"]
+    third = await _json(run_portal, "link", "rotate", second["link_id"], *place)
+    revoked = await run_portal("link", "revoke", third["link_id"], *place)
+    assert revoked.output == "Revoked.\n"
+    lines = await _json(run_portal, "link", "list", "123456XX", *place)
+    assert [line["state"] for line in lines] == ["open", "revoked", "revoked"]
+    ended = await run_portal("link", "show", third["link_id"], *place)
+    assert (ended.exit_code, "[link.ended]" in ended.stderr) == (1, True)
+    unknown = await run_portal("link", "issue", "123456XX", "--contact", "nobody@example.com", *place)
+    assert (unknown.exit_code, "[contact.not_found]" in unknown.stderr) == (1, True)
+
+
+async def test_a_refused_file_is_named_with_its_rule_and_the_others_are_imported(
+    run_portal: Portal, tmp_path: Path
+) -> None:
+    slug = await _workspace(run_portal)
+    good = UBL / "01.01a-INVOICE_ubl.xml"
+    wrong = tmp_path / "wrong.xml"
+    text = good.read_text(encoding="utf-8")
+    wrong.write_text(text.replace("123456XX", "X-2").replace(">336.9<", ">336.91<"), encoding="utf-8")
+    broken = tmp_path / "broken.xml"
+    broken.write_text("<Invoice", encoding="utf-8")
+    result = await run_portal("import-ubl", wrong, broken, good, "--workspace", slug)
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    assert lines[0].startswith(f"{wrong}: refused. BR-CO-")
+    assert lines[1].startswith(f"{broken}: refused. ")
+    assert lines[2] == f"{good}: 123456XX, 336.90 EUR"
+    again = await run_portal("import-ubl", good, "--workspace", slug)
+    assert "[invoice.number_taken]" in again.output
+    nowhere = await run_portal("import-ubl", good, "--workspace", "no-such-workspace")
+    assert (nowhere.exit_code, "[workspace.not_found]" in nowhere.stderr) == (1, True)
+
+
 async def test_migrating_again_applies_nothing(run_portal: Portal) -> None:
     result = await run_portal("migrate")
     assert (result.exit_code, result.output.endswith("; 0 applied now.\n")) == (0, True)

@@ -107,7 +107,7 @@ async def test_a_key_that_was_taken_away(healthy: dict[str, str]) -> None:
         )
     await database.close()
     (finding,) = await _found(healthy | {"PORTAL_SECRET_KEYS": new})
-    assert "does not open the data keys of 1 workspaces (sealed)" in finding.what
+    assert finding.what == "PORTAL_SECRET_KEYS does not open what these workspaces have sealed: sealed."
     assert await _found(healthy | {"PORTAL_SECRET_KEYS": f"{new},{old}"}) == []
 
 

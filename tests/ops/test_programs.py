@@ -1,5 +1,6 @@
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def test_a_program_that_is_killed_is_named_with_its_signal(tmp_path: Path) -> No
 def test_a_port_in_use_is_not_free() -> None:
     port = programs.free_port()
     assert programs.port_is_free(port)
-    with programs.socket.socket() as taken:
+    with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen()
         assert not programs.port_is_free(port)

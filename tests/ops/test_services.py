@@ -48,7 +48,7 @@ async def test_redis_answers_and_stops(tmp_path: Path) -> None:
     url = services.start_redis(tmp_path, environ={})
     pid = services.pid_of(tmp_path, "redis")
     assert pid is not None
-    client = redis.asyncio.from_url(url)  # type: ignore[no-untyped-call]
+    client = redis.asyncio.from_url(url)
     assert await client.ping() is True
     await client.aclose()
     services.stop_redis(tmp_path)

@@ -1,0 +1,74 @@
+"""portal import-ubl: take over invoices that were written elsewhere."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from kernel.errors import PortalError
+from kernel.money import Money
+from ops.commands.printing import table
+from ops.session import Session, link_url, run
+from tenants.invoices import actions
+from tenants.workspaces import queries as workspaces
+
+
+@click.command(name="import-ubl")
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--workspace", required=True, metavar="SLUG", help="Slug or host of the workspace.")
+@click.option("--link", is_flag=True, help="Make a link to each imported invoice and print it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def import_ubl(files: tuple[Path, ...], workspace: str, *, link: bool, as_json: bool) -> None:
+    """Import UBL 2.1 invoices as issued, under their own numbers.
+
+    Each file stands alone: one that does not add up is refused with the rule it breaks, nothing of it is stored, and
+    the others are imported all the same. Exit code 1 if any was refused.
+    """
+    documents = [(str(file), file.read_bytes()) for file in files]
+
+    async def work(session: Session) -> list[dict[str, object]]:
+        return [await _one(session, workspace, name, document, link=link) for name, document in documents]
+
+    rows = run(work)
+    if as_json:
+        table(rows, as_json=True, empty="")
+    for row in rows if not as_json else []:
+        click.echo(
+            f"{row['file']}: {row['number']}, {row['total']}"
+            if row["ok"]
+            else f"{row['file']}: {row['refused']}"
+        )
+        if row.get("url"):
+            click.echo(f"  {row['url']}")
+    sys.exit(0 if all(row["ok"] for row in rows) else 1)
+
+
+async def _one(
+    session: Session, workspace: str, name: str, document: bytes, *, link: bool
+) -> dict[str, object]:
+    try:
+        async with session.inside(workspace):
+            made = await actions.import_ubl(document, clock=session.clock)
+            row: dict[str, object] = {
+                "file": name,
+                "ok": True,
+                "number": made.number,
+                "total": _amount(made.total),
+                "invoice_id": made.invoice_id,
+            }
+            if link:
+                shown = await actions.issue_link(made.invoice_id, sealer=session.sealer, clock=session.clock)
+                row["url"] = link_url(session.settings, await workspaces.primary_host(), shown.token)
+            return row
+    except PortalError as error:
+        if error.code == "workspace.not_found":
+            raise
+        rule = f"{error.data['rule']}: " if "rule" in error.data else ""
+        refused = f"refused. {rule}{error.message} [{error.code}]"
+        return {"file": name, "ok": False, "refused": refused, "rule": error.data.get("rule")}
+
+
+def _amount(total: Money) -> str:
+    return f"{total.amount} {total.currency.code}"
