@@ -52,7 +52,7 @@ def document(
         brand=brand,
         seller=_party(language.gettext("From"), content.seller, language, home=content.buyer.address.country),
         buyer=_party(language.gettext("Bill to"), content.buyer, language, home=content.seller.address.country),
-        details=tuple(_details(content, number, language)),
+        details=tuple(_details(content, language)),
         columns=rows.columns(content, language, lines),
         rows=lines,
         sums=steps,
@@ -108,11 +108,10 @@ def _party(heading: str, party: Party, language: Language, *, home: str) -> Part
     )
 
 
-def _details(content: Content, number: str, language: Language) -> Iterator[Fact]:
+def _details(content: Content, language: Language) -> Iterator[Fact]:
     dates = (
-        (language.gettext("Invoice number"), number),
         (language.gettext("Issued"), language.date(content.issue_date) if content.issue_date else ""),
-        (language.gettext("Due"), language.date(content.due_date) if content.due_date else ""),
+        (language.gettext("Due date"), language.date(content.due_date) if content.due_date else ""),
         (language.gettext("Delivered"), language.date(content.delivery_date) if content.delivery_date else ""),
         (language.gettext("Period"), rows.period(content.period, language) if content.period else ""),
         (language.gettext("Your reference"), content.buyer_reference),
