@@ -107,6 +107,11 @@ class Settings:
             warnings=_unknown(environ),
         )
 
+    def public_url(self, host: str, path: str) -> str:
+        """Return the absolute URL of a path on one of our hosts, as it is written into mails and links."""
+        port = "" if self.public_port is None else f":{self.public_port}"
+        return f"{self.public_scheme}://{host}{port}{path}"
+
     def owner_url(self) -> str:
         """Return the url of the owning role; Invalid("settings.invalid") where it was not given."""
         return _given("database_owner_url", self.database_owner_url)

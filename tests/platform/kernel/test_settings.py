@@ -181,3 +181,12 @@ def test_the_names_of_all_variables_are_known() -> None:
     assert set(PRODUCTION) <= set(variables())
     assert len(variables()) == len(dataclasses.fields(Settings)) - 1
     assert all(name.startswith("PORTAL_") and name.isupper() for name in variables())
+
+
+def test_public_urls_have_the_configured_scheme_and_port_and_no_other() -> None:
+    settings = Settings.from_environ(PRODUCTION)
+    assert settings.public_url("acme.pay.example.com", "/i/x") == "https://acme.pay.example.com/i/x"
+    demo = Settings.from_environ(
+        {"PORTAL_PROFILE": "demo", "PORTAL_PUBLIC_SCHEME": "http", "PORTAL_PUBLIC_PORT": "8000"}
+    )
+    assert demo.public_url("acme.localhost", "/") == "http://acme.localhost:8000/"
