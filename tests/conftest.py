@@ -15,12 +15,18 @@ from typing import Any
 import hypothesis
 import pytest
 
-from kernel.clock import FixedClock
+from kernel.clock import FixedClock, SystemClock
+from kernel.ids import new_id
+from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database
 from kernel.store.roles import Urls, drop_database, provision
 from ops.services import start_postgres, start_redis, stop_postgres, stop_redis
 from tenants import schema
+from tenants.workspaces.actions import create_workspace
+from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
+
+NewWorkspaceFixture = Callable[..., Awaitable[WorkspaceProfile]]
 
 # How long an example takes says more about the machine's other work than about the product.
 hypothesis.settings.register_profile("portal", deadline=None)
@@ -181,3 +187,20 @@ def settings(urls: Urls, redis_url: str) -> Settings:
             "PORTAL_PUBLIC_SCHEME": "http",
         }
     )
+
+
+@pytest.fixture
+def new_workspace(database: Database, settings: Settings) -> NewWorkspaceFixture:
+    """Make one more workspace, `await new_workspace(name=..., locale=...)`, with a slug and host of its own."""
+
+    async def make(slug: str | None = None, **words: str) -> WorkspaceProfile:
+        new = NewWorkspace(slug or f"test-{new_id().hex[:12]}", **({"name": "Test Works"} | words))
+        async with database.scope(new_id()):
+            return await create_workspace(
+                new,
+                base_domain=settings.base_domain,
+                sealer=Sealer(settings.secret_keys),
+                clock=SystemClock(),
+            )
+
+    return make

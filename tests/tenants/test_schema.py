@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 
+from kernel.store import Database, execute, fetch
 from kernel.store.migrations import migrate
 from kernel.store.pool import Connection
 from kernel.store.roles import Urls
 from tenants import schema
+from tenants.workspaces.profile import WorkspaceProfile
 
 
 async def test_the_catalog_of_the_product_is_in_order(owner_url: str) -> None:
@@ -46,3 +48,16 @@ async def test_migrating_a_migrated_database_changes_nothing(
     urls = await scratch(migrated=True)
     assert await schema.migrate(urls.owner) == []
     assert await migrate(urls.owner, schema.migrations(), unscoped=schema.UNSCOPED) == []
+
+
+async def test_two_workspaces_have_two_hosts_and_see_only_themselves(
+    database: Database, svc: Database, new_workspace: Callable[..., Awaitable[WorkspaceProfile]]
+) -> None:
+    ours, theirs = await new_workspace(), await new_workspace(name="Others")
+    async with database.scope(ours.workspace_id):
+        assert [row["name"] for row in await fetch("SELECT name FROM workspace")] == ["Test Works"]
+        assert await execute("DELETE FROM portal_domain") == "DELETE 1"
+    query = "SELECT host FROM portal_domain WHERE workspace_id = ANY ($1)"
+    async with svc.unbound():
+        rows = await fetch(query, [ours.workspace_id, theirs.workspace_id])
+    assert [row["host"] for row in rows] == [f"{theirs.slug}.localhost"]
