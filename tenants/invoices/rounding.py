@@ -19,11 +19,11 @@ def half_up(value: Fraction) -> int:
 def base_of_gross(gross: int, rate: Fraction) -> int:
     """Return the base that, with half-up tax at `rate` (0 to 1) on it, comes nearest to `gross`.
 
-    Base plus tax grows by one or two units with each unit of the base, so that it misses at most one
-    unit; of two bases equally near, the one nearest to gross / (1 + rate) is taken, halves away from zero.
+    Base plus tax grows by one or two units with each unit of the base, so that it misses `gross` by one
+    unit at most. No other base comes nearer than the rounded quotient: to meet `gross` exactly, a base's
+    distance from the quotient times (1 + rate) is what rounding the tax moved, half a unit at most.
     """
-    first = half_up(gross / (1 + rate))
-    return min((first, first - 1, first + 1), key=lambda base: abs(gross - base - half_up(base * rate)))
+    return half_up(gross / (1 + rate))
 
 
 def apportion(total: int, shares: Sequence[Fraction]) -> list[int]:
