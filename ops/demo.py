@@ -69,6 +69,17 @@ class Demo:
                 running.raise_if_ended()
             time.sleep(0.2)
 
+    def visited(self) -> int:
+        """Fetch what was seeded; returns how many answers were right, raises VisitFailed with the logs' ends."""
+        try:
+            return visit.visit(self.workspaces, self.invoices)
+        except visit.VisitFailed as error:
+            logs = [
+                f"The end of {running.log.name}:\n{services.tail(running.log)}" for running in self.running
+            ]
+            message = "\n".join([str(error), *logs])
+            raise visit.VisitFailed(message) from error
+
     def stop(self) -> None:
         """Stop what was started, in the opposite order."""
         for running in reversed(self.running):
@@ -186,7 +197,7 @@ def _check() -> int:
             demo.start()
             ready = time.monotonic() - began
             with demo._step("pages", "Visiting what was seeded"):  # noqa: SLF001
-                visited = visit.visit(demo.workspaces, demo.invoices)
+                visited = demo.visited()
             metrics = [visit.fetch(running.program.metrics_url).status for running in demo.running]
             if set(metrics) != {200}:
                 message = f"A process does not show its metrics: {metrics}."
@@ -207,7 +218,8 @@ async def _drop(admin_url: str, name: str) -> None:
 
 
 def _failed(message: str, *, as_json: bool) -> int:
-    print(f"\n{message}", file=sys.stderr, flush=True)
+    print(flush=True)
+    print(message, file=sys.stderr, flush=True)
     if as_json:
         print(json.dumps({"ok": False, "failure": message.splitlines()[0]}))
     return 1

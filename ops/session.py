@@ -54,12 +54,6 @@ def read_settings() -> Settings:
     return settings
 
 
-def link_url(settings: Settings, host: str, token: str) -> str:
-    """Return the absolute address of a link on a workspace's own host."""
-    port = "" if settings.public_port is None else f":{settings.public_port}"
-    return f"{settings.public_scheme}://{host}{port}/i/{token}"
-
-
 def run(work: Callable[[Session], Awaitable[_T]]) -> _T:
     """Run one command's work with an open session."""
 

@@ -8,7 +8,7 @@ import click
 from kernel.errors import PortalError
 from kernel.money import Money
 from ops.commands.printing import table
-from ops.session import Session, link_url, run
+from ops.session import Session, run
 from tenants.invoices import actions
 from tenants.workspaces import queries as workspaces
 
@@ -60,7 +60,7 @@ async def _one(
             }
             if link:
                 shown = await actions.issue_link(made.invoice_id, sealer=session.sealer, clock=session.clock)
-                row["url"] = link_url(session.settings, await workspaces.primary_host(), shown.token)
+                row["url"] = session.settings.public_url(await workspaces.primary_host(), f"/i/{shown.token}")
             return row
     except PortalError as error:
         if error.code == "workspace.not_found":

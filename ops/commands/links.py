@@ -7,7 +7,7 @@ import click
 from kernel.errors import Missing
 from kernel.ids import ContactId, CustomerId, LinkId
 from ops.commands.printing import as_json_option, flat, show, table
-from ops.session import Session, link_url, run
+from ops.session import Session, run
 from tenants.customers import queries as customers
 from tenants.invoices import actions, queries
 from tenants.invoices.values import ShownLink
@@ -109,7 +109,7 @@ def rotate(link_id: UUID, workspace: str, *, as_json: bool) -> None:
 
 
 async def _described(session: Session, shown: ShownLink) -> dict[str, object]:
-    url = link_url(session.settings, await workspaces.primary_host(), shown.token)
+    url = session.settings.public_url(await workspaces.primary_host(), f"/i/{shown.token}")
     return {"link_id": shown.link_id, "url": url, "expires_at": shown.expires_at}
 
 
