@@ -186,16 +186,17 @@ def test_a_false_line_is_found_among_true_ones_and_named() -> None:
     assert refused.message.startswith("The net amount of line 2 is stated as 1.00")
 
 
-def test_two_breakdowns_of_one_rate_are_refused_even_if_they_sum_up() -> None:
-    document = published("01.05a")
-    half = {f"{GROUP}/cbc:TaxableAmount": "4435", f"{GROUP}/cbc:TaxAmount": "842.65"}
+@pytest.mark.parametrize(("base", "tax"), [("4435", "842.65"), ("8870", "1685.30"), ("0", "0")])
+def test_two_breakdowns_of_one_rate_are_refused_whatever_they_say(base: str, tax: str) -> None:
     group = (
-        '<cac:TaxSubtotal><cbc:TaxableAmount currencyID="EUR">4435</cbc:TaxableAmount>'
-        '<cbc:TaxAmount currencyID="EUR">842.65</cbc:TaxAmount><cac:TaxCategory><cbc:ID>S</cbc:ID>'
+        f'<cac:TaxSubtotal><cbc:TaxableAmount currencyID="EUR">{base}</cbc:TaxableAmount>'
+        f'<cbc:TaxAmount currencyID="EUR">{tax}</cbc:TaxAmount><cac:TaxCategory><cbc:ID>S</cbc:ID>'
         "<cbc:Percent>19.0</cbc:Percent><cac:TaxScheme><cbc:ID>VAT</cbc:ID></cac:TaxScheme></cac:TaxCategory>"
         "</cac:TaxSubtotal>"
     )
-    assert refusal(with_more(changed(document, half), "cac:TaxTotal", group)).data["rule"] == "BR-S-08"
+    refused = refusal(with_more(published("01.05a"), "cac:TaxTotal", group))
+
+    assert refused.message == "Two breakdowns of VAT category S at 19 %. (BR-S-08)"
 
 
 def test_a_category_without_its_breakdown_is_refused() -> None:
