@@ -187,7 +187,8 @@ async def _version(state: _State) -> LoadedVersion:
 def paper(version: LoadedVersion, number: str, profile: WorkspaceProfile, tag: str) -> Paper:
     """Render the document of a version in a locale."""
     language = Language.load(tag, (DOCUMENT_WORDS,))
-    model = document(
-        version.content, version.totals, number, language, document_brand(profile), language.page_size
-    )
-    return Paper(render_paper(model), render_list(model), language.page_size)
+    # The sheet is the one in the sender's country, whatever language the customer reads.
+    size = Language.load(profile.locale).page_size
+    brand = document_brand(profile)
+    model = document(version.content, version.totals, number, language, brand=brand, page_size=size)
+    return Paper(render_paper(model), render_list(model), size)

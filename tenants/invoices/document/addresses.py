@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from kernel.language import Language
 
 # Universal Postal Union, "Addressing systems": town, then region and code on the same line.
-_TOWN_FIRST: Final = frozenset("AU BH BR CA CN CO EG GB HK ID IN IE KR MX NZ PH PK SA SG TH TW UA US VN ZA".split())
+# fmt: off
+_TOWN_FIRST: Final = frozenset({
+    "AU", "BH", "BR", "CA", "CN", "CO", "EG", "GB", "HK", "ID", "IN", "IE", "KR",
+    "MX", "NZ", "PH", "PK", "SA", "SG", "TH", "TW", "UA", "US", "VN", "ZA",
+})
+# fmt: on
 # The code stands on a line of its own, below the town.
 _CODE_BELOW: Final = frozenset({"GB", "IE"})
 # From the large to the small: code, then region and town, then street.
@@ -21,6 +26,7 @@ def address_lines(address: Address, language: Language, *, home: str) -> tuple[s
     """Return the lines of an address; the country is named only where it is not `home` (ISO 3166-1)."""
     streets = (address.street, address.additional, address.line)
     country = address.country
+    lines: tuple[str, ...]
     if country in _LARGE_FIRST:
         code = f"〒{address.postal_code}" if address.postal_code else ""
         lines = (code, f"{address.subdivision}{address.city}", *streets)

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from tenants.invoices.content import Content, DocumentType, Exemption, Party, Transfer
+from tenants.invoices.content import Content, DocumentType, Party, Transfer
 from tenants.invoices.document import addresses, rows, sums
 from tenants.invoices.document.accounts import is_iban, readable
+from tenants.invoices.document.remarks import document_remarks
 from tenants.invoices.document.values import (
     Account,
     Document,
@@ -22,6 +23,8 @@ from tenants.invoices.document.values import (
 from tenants.invoices.totals import Totals
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from kernel.language import Language
 
 # The folder to give to `Language.load`, so that the document's own words are found.
@@ -35,6 +38,7 @@ def document(
     totals: Totals,
     number: str,
     language: Language,
+    *,
     brand: DocumentBrand,
     page_size: Literal["A4", "Letter"] = "A4",
 ) -> Document:
@@ -51,7 +55,9 @@ def document(
         number=number,
         brand=brand,
         seller=_party(language.gettext("From"), content.seller, language, home=content.buyer.address.country),
-        buyer=_party(language.gettext("Bill to"), content.buyer, language, home=content.seller.address.country),
+        buyer=_party(
+            language.gettext("Bill to"), content.buyer, language, home=content.seller.address.country
+        ),
         details=tuple(_details(content, language)),
         columns=rows.columns(content, language, lines),
         rows=lines,
@@ -61,7 +67,7 @@ def document(
         items_heading=language.gettext("Items"),
         accounts_heading=language.gettext("Bank transfer"),
         accounts=tuple(_account(each, number, language) for each in content.transfers),
-        remarks=tuple(_remarks(content, language)),
+        remarks=tuple(document_remarks(content, language)),
         notes=tuple(note for note in content.notes if note.strip()),
         legal_note=content.seller.legal_note,
     )
@@ -109,19 +115,30 @@ def _party(heading: str, party: Party, language: Language, *, home: str) -> Part
 
 
 def _details(content: Content, language: Language) -> Iterator[Fact]:
-    dates = (
-        (language.gettext("Issued"), language.date(content.issue_date) if content.issue_date else ""),
-        (language.gettext("Due date"), language.date(content.due_date) if content.due_date else ""),
-        (language.gettext("Delivered"), language.date(content.delivery_date) if content.delivery_date else ""),
-        (language.gettext("Period"), rows.period(content.period, language) if content.period else ""),
-        (language.gettext("Your reference"), content.buyer_reference),
-        (language.gettext("Purchase order"), content.purchase_order),
-        (language.gettext("Sales order"), content.sales_order),
-        (language.gettext("Contract"), content.contract),
-        (language.gettext("Project"), content.project),
-        (language.gettext("Refers to invoice"), content.preceding_invoice),
+    _ = language.gettext
+    said = (
+        (_("Issued"), _day(content.issue_date, language)),
+        (_("Due date"), _day(content.due_date, language)),
+        (_("Delivered"), _day(content.delivery_date, language)),
+        (_("Tax date"), _day(content.tax_point_date, language)),
+        (_("Period"), rows.period(content.period, language) if content.period else ""),
+        (_("Your reference"), content.buyer_reference),
+        (_("Purchase order"), content.purchase_order),
+        (_("Sales order"), content.sales_order),
+        (_("Contract"), content.contract),
+        (_("Project"), content.project),
+        (_("Tender"), content.tender),
+        (_("Despatch advice"), content.despatch_advice),
+        (_("Receiving advice"), content.receiving_advice),
+        (_("Object"), content.object_identifier),
+        (_("Your account"), content.accounting_reference),
+        (_("Refers to invoice"), content.preceding_invoice),
     )
-    return (Fact(label, value) for label, value in dates if value)
+    return (Fact(label, value) for label, value in said if value)
+
+
+def _day(day: dt.date | None, language: Language) -> str:
+    return language.date(day) if day else ""
 
 
 def _account(transfer: Transfer, number: str, language: Language) -> Account:
@@ -134,21 +151,6 @@ def _account(transfer: Transfer, number: str, language: Language) -> Account:
         (language.gettext("Reference"), transfer.reference or number),
     )
     return Account(tuple(Fact(name, value) for name, value in facts if value))
-
-
-def _remarks(content: Content, language: Language) -> Iterator[Fact]:
-    for exemption in content.exemptions:
-        yield _exemption(exemption, language)
-    if content.payment_terms:
-        yield Fact(language.gettext("Payment terms"), content.payment_terms)
-    for attachment in content.attachments:
-        parts = (attachment.description, attachment.filename or attachment.identifier)
-        yield Fact(language.gettext("Attachment"), " · ".join(dict.fromkeys(part for part in parts if part)))
-
-
-def _exemption(exemption: Exemption, language: Language) -> Fact:
-    reason = exemption.reason or exemption.reason_code
-    return Fact(language.gettext("Tax note"), reason)
 
 
 def _figures(lines: Iterable[Row], steps: Iterable[Sum]) -> Figures:

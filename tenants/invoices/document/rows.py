@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from kernel.money import Money
 from tenants.invoices.content import Adjustment, Content, Line, Period, PriceBasis, Tax, TaxCategory
+from tenants.invoices.document.remarks import line_remarks
 from tenants.invoices.document.values import Columns, Row, RowAdjustment
 from tenants.invoices.totals import Totals
 
@@ -122,10 +123,7 @@ def _per(line: Line, language: Language) -> str:
 
 
 def _remarks(line: Line, language: Language) -> Iterable[str]:
-    if line.description:
-        yield line.description
-    if line.item_number:
-        yield language.gettext("Item %(number)s") % {"number": line.item_number}
+    yield from line_remarks(line, language)
     if line.period:
         yield period(line.period, language)
     if line.note:

@@ -1,0 +1,93 @@
+"""What an invoice says beside its lines and sums: delivery, ways to pay, tax notes, attachments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from kernel.money import Money, currency
+from tenants.invoices.content import Card, Content, Debit, Delivery, Line, Party
+from tenants.invoices.document.accounts import readable
+from tenants.invoices.document.addresses import address_lines
+from tenants.invoices.document.values import Fact
+
+if TYPE_CHECKING:
+    from kernel.language import Language
+
+
+def document_remarks(content: Content, language: Language) -> Iterator[Fact]:
+    """Return every remark of the document under its heading, the ways to pay first."""
+    yield from _ways_to_pay(content, language)
+    _ = language.gettext
+    if content.delivery:
+        yield Fact(_("Delivered to"), _delivery(content.delivery, content.seller, language))
+    for exemption in content.exemptions:
+        yield Fact(_("Tax note"), exemption.reason or exemption.reason_code)
+    if content.tax_representative:
+        yield Fact(_("Tax representative"), _party(content.tax_representative))
+    if content.tax_in_tax_currency is not None and content.tax_currency:
+        amount = Money.rounded(content.tax_in_tax_currency, currency(content.tax_currency))
+        yield Fact(_("Tax in %(currency)s") % {"currency": content.tax_currency}, language.amount(amount))
+    for attachment in content.attachments:
+        parts = (attachment.description, attachment.filename or attachment.identifier, attachment.url)
+        yield Fact(_("Attachment"), " · ".join(dict.fromkeys(part for part in parts if part)))
+
+
+def line_remarks(line: Line, language: Language) -> Iterator[str]:
+    """Return what a line says below its name, without its period: what it is, whose number it has."""
+    _ = language.gettext
+    if line.description:
+        yield line.description
+    for attribute in line.attributes:
+        yield f"{attribute.name}: {attribute.value}"
+    numbers = (
+        (_("Item %(number)s"), line.item_number),
+        (_("Your item %(number)s"), line.buyer_item_number),
+        (_("Standard item %(number)s"), line.standard_item_number),
+        (_("Order line %(number)s"), line.order_line),
+        (_("Object %(number)s"), line.object_identifier),
+        (_("Your account %(number)s"), line.accounting_reference),
+    )
+    for words, number in numbers:
+        if number:
+            yield words % {"number": number}
+    if line.origin_country:
+        yield _("Made in %(country)s") % {"country": language.country(line.origin_country)}
+    if line.price_discount:
+        yield _("Price already reduced by %(amount)s") % {"amount": language.decimal(line.price_discount)}
+
+
+def _ways_to_pay(content: Content, language: Language) -> Iterator[Fact]:
+    _ = language.gettext
+    if content.payment_terms:
+        yield Fact(_("Payment terms"), content.payment_terms)
+    if content.payment_means:
+        yield Fact(_("Means of payment"), " · ".join(content.payment_means))
+    if content.card:
+        yield Fact(_("Paid by card"), _card(content.card))
+    if content.debit:
+        yield Fact(_("Direct debit"), _debit(content.debit, language))
+    if content.payee:
+        yield Fact(_("Payable to"), _party(content.payee))
+
+
+def _card(card: Card) -> str:
+    return " · ".join(part for part in (f"•••• {card.number}", card.holder) if part)
+
+
+def _debit(debit: Debit, language: Language) -> str:
+    said = (
+        (language.gettext("Mandate %(number)s"), debit.mandate),
+        (language.gettext("Creditor %(number)s"), debit.creditor),
+        (language.gettext("Account %(number)s"), readable(debit.account)),
+    )
+    return "\n".join(words % {"number": value} for words, value in said if value)
+
+
+def _party(party: Party) -> str:
+    return "\n".join(part for part in (party.name, party.vat_id or party.registration) if part)
+
+
+def _delivery(delivery: Delivery, seller: Party, language: Language) -> str:
+    lines = address_lines(delivery.address, language, home=seller.address.country)
+    return "\n".join(part for part in (delivery.name, *lines, delivery.location) if part)
