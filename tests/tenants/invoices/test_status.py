@@ -103,11 +103,16 @@ def test_money_of_another_currency_never_pays() -> None:
 class Life(RuleBasedStateMachine):
     """An invoice with its payments, voids, refunds and days, in any order."""
 
-    @initialize(total=st.integers(-200, 500))
-    def write(self, total: int) -> None:
-        self.total, self.paid, self.held, self.day = total, 0, 0, DUE - dt.timedelta(days=2)
+    def __init__(self) -> None:
+        super().__init__()
+        self.total, self.paid, self.held = 0, 0, 0
+        self.day = DUE - dt.timedelta(days=2)
         self.status = InvoiceStatus.DRAFT
         self.past = [self.status]
+
+    @initialize(total=st.integers(-200, 500))
+    def write(self, total: int) -> None:
+        self.total = total
 
     def go(self, wanted: InvoiceStatus) -> None:
         self.status = step(self.status, wanted)
