@@ -1,0 +1,156 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops import programs, visit
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("PORTAL_")}
+
+
+def _command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "ops.demo", *map(str, arguments)]
+
+
+@contextmanager
+def _demo(state: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A demo that is ready, or whose output says why not."""
+    with subprocess.Popen(
+        _command("--state", state, "--port", str(programs.free_port()), *arguments),
+        cwd=ROOT,
+        env=ENVIRON,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            seen = []
+            for line in process.stdout:
+                seen.append(line)
+                if line.startswith("Ctrl-C stops everything"):
+                    break
+            else:
+                pytest.fail("".join(seen))
+            yield process
+        finally:
+            process.kill()
+
+
+def _facts(state: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((state / "demo.json").read_text(encoding="utf-8"))
+    return facts
+
+
+def _alive(pids: dict[str, int]) -> list[str]:
+    return [name for name, pid in pids.items() if Path(f"/proc/{pid}").exists()]
+
+
+def _output(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    text = process.stdout.read()
+    process.wait(30)
+    return text
+
+
+def test_the_demo_starts_shows_stops_and_starts_again(tmp_path: Path) -> None:
+    with _demo(tmp_path) as process:
+        first = _facts(tmp_path)
+        assert sorted(first) == ["base_url", "invoices", "metrics", "pids", "workspaces"]
+        assert sorted(first["pids"]) == ["gateway", "postgres", "redis"]
+        assert _alive(first["pids"]) == ["gateway", "postgres", "redis"]
+        assert len(first["workspaces"]) > 1
+        paid = next(invoice for invoice in first["invoices"] if "paid" in invoice["tags"])
+        assert visit.fetch(paid["url"]).status == 200
+        assert visit.fetch(first["metrics"]["gateway"]).status == 200
+        assert visit.fetch(f"{first['base_url']}/i/x").status == 404
+
+        second = subprocess.run(
+            _command("--state", tmp_path), cwd=ROOT, env=ENVIRON, check=False, capture_output=True, text=True
+        )
+        assert second.returncode == 1
+        assert f"A demo already runs on {tmp_path}" in second.stderr
+
+        process.send_signal(signal.SIGINT)
+        assert _output(process).endswith("Stopped.\n")
+        assert process.returncode == 0
+    assert _alive(first["pids"]) == []
+    assert not (tmp_path / "demo.json").exists()
+
+    began = time.monotonic()
+    with _demo(tmp_path) as process:
+        assert time.monotonic() - began < 10
+        again = _facts(tmp_path)
+        assert [(i["workspace"], i["number"], i["tags"]) for i in again["invoices"]] == [
+            (i["workspace"], i["number"], i["tags"]) for i in first["invoices"]
+        ]
+
+        os.kill(again["pids"]["gateway"], signal.SIGKILL)
+        said = _output(process)
+        assert "The gateway was ended by SIGKILL" in said
+        assert str(tmp_path / "logs" / "gateway.log") in said
+        assert process.returncode == 1
+    assert _alive(again["pids"]) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+def test_nothing_survives_a_demo_that_is_killed(tmp_path: Path) -> None:
+    with _demo(tmp_path) as process:
+        pids = _facts(tmp_path)["pids"]
+        process.kill()
+    deadline = time.monotonic() + 20
+    while _alive(pids) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert _alive(pids) == []
+
+
+def test_check_ends_with_one_line_of_timings_and_leaves_nothing_behind() -> None:
+    before = set((ROOT / ".portal").glob("check-*"))
+    done = subprocess.run(
+        _command("--check"), cwd=ROOT, env=ENVIRON, check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["ok"] is True
+    assert result["pages"] > 20
+    assert {"postgres", "redis", "migrate", "seed", "processes", "pages"} == set(result["seconds"])
+    assert set((ROOT / ".portal").glob("check-*")) == before
+
+
+def test_a_port_in_use_is_refused_with_its_cure(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            _command("--state", tmp_path, "--port", str(port)),
+            cwd=ROOT,
+            env=ENVIRON,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+    assert (done.returncode, f"Port {port} is in use. Choose another with --port" in done.stderr) == (1, True)
+
+
+def test_somebody_elses_database_is_not_thrown_away(tmp_path: Path) -> None:
+    done = subprocess.run(
+        _command("--state", tmp_path, "--fresh"),
+        cwd=ROOT,
+        env=ENVIRON | {"PORTAL_DATABASE_URL": "postgresql://admin@127.0.0.1:1/theirs"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "drop that one yourself" in done.stderr
