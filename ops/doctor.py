@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 import redis.asyncio
+from redis.exceptions import RedisError
 
 from kernel.clock import Clock, SystemClock
 from kernel.errors import Invalid, PortalError
@@ -194,7 +195,7 @@ async def _redis(settings: Settings) -> AsyncIterator[Finding]:
     )
     try:
         await client.ping()
-    except (OSError, redis.exceptions.RedisError) as error:
+    except (OSError, RedisError) as error:
         cure = "Check PORTAL_REDIS_URL. Pages work without Redis, but each process then counts its rate limits alone."
         yield Finding(f"Redis does not answer: {_said(error)}.", cure)
     finally:

@@ -129,4 +129,4 @@ def remove(contact_id: UUID, workspace: str) -> None:
 
 
 def _line(found: Customer) -> dict[str, object]:
-    return {"customer_id": found.customer_id} | dataclasses.asdict(found.details)
+    return {"customer_id": found.customer_id, **dataclasses.asdict(found.details)}
