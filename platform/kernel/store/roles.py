@@ -29,16 +29,32 @@ _ROLE: Final = """
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
-        CREATE ROLE {role};
+        CREATE ROLE {role} LOGIN;
+    END IF;
+    IF EXISTS (
+        SELECT FROM pg_roles WHERE rolname = '{role}' AND (rolsuper OR rolreplication OR rolbypassrls)
+    ) THEN
+        -- Only a superuser may take these away; managed Postgres gives its customers none, and needs none here.
+        ALTER ROLE {role} NOSUPERUSER NOREPLICATION NOBYPASSRLS;
     END IF;
     IF NOT EXISTS (
         SELECT FROM pg_roles
         WHERE rolname = '{role}' AND rolcanlogin AND rolconfig @> ARRAY['search_path=public, pg_temp']
-          AND NOT (rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)
+          AND NOT (rolcreatedb OR rolcreaterole)
     ) THEN
-        ALTER ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+        ALTER ROLE {role} LOGIN NOCREATEDB NOCREATEROLE;
         -- pg_temp last, or a temporary table could stand in for a real one.
         ALTER ROLE {role} SET search_path = public, pg_temp;
+    END IF;
+END
+$$;
+"""
+# Who gives a database to the owner must be able to act as the owner; a superuser always can.
+_MEMBER: Final = f"""
+DO $$
+BEGIN
+    IF NOT pg_has_role(current_user, '{OWNER}', 'SET') OR NOT pg_has_role(current_user, '{OWNER}', 'USAGE') THEN
+        GRANT {OWNER} TO CURRENT_USER WITH INHERIT TRUE, SET TRUE;
     END IF;
 END
 $$;
@@ -89,6 +105,7 @@ async def provision(
             await connection.execute(_ROLE.format(role=role))
             if password is not None:
                 await connection.execute(f"ALTER ROLE {role} PASSWORD {await _literal(connection, password)}")
+        await connection.execute(_MEMBER)
         # The owner may give a function to svc, but sees nothing by svc's policies.
         await connection.execute(f"GRANT {SVC} TO {OWNER} WITH INHERIT FALSE, SET TRUE")
         await _create_database(connection, database, template)
