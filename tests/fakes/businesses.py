@@ -1,0 +1,97 @@
+"""A business to test with: its workspace, a customer and invoices that add up, made by the real actions."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from dataclasses import dataclass
+from decimal import Decimal
+
+from PIL import Image
+
+from kernel.clock import Clock
+from kernel.ids import CustomerId, InvoiceId, WorkspaceId, new_id
+from kernel.money import Money, currency
+from kernel.seals import Sealer
+from kernel.store import Database
+from tenants.customers.actions import create_customer
+from tenants.customers.values import CustomerDetails
+from tenants.invoices.actions import create_draft, issue
+from tenants.invoices.content import Address, Content, Line, Party, Tax, TaxCategory
+from tenants.workspaces.actions import create_workspace
+from tenants.workspaces.profile import NewWorkspace
+
+BASE_DOMAIN = "localhost"
+S19 = Tax(TaxCategory.STANDARD, Decimal(19))
+
+
+def euros(amount: str) -> Money:
+    """Return an amount of euros."""
+    return Money.exact(Decimal(amount), currency("EUR"))
+
+
+def content(
+    price: str = "100", *, currency_code: str = "EUR", due: dt.date | None = None, buyer: str = "Buyer AG"
+) -> Content:
+    """Return an invoice of one line at 19 %: 100 becomes 119."""
+    return Content(
+        currency=currency_code,
+        seller=Party(name="Seller GmbH", address=Address(city="Hamburg", country="DE"), vat_id="DE123456789"),
+        buyer=Party(name=buyer, address=Address(city="Ulm", country="DE")),
+        lines=(Line(name="Work", quantity=Decimal(1), unit_price=Decimal(price), tax=S19),),
+        due_date=due,
+    )
+
+
+def picture(width: int = 40, height: int = 20, colour: str = "red") -> bytes:
+    """Return a JPEG of one colour."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), colour).save(buffer, format="JPEG")
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Business:
+    """A workspace with what its tests need at hand."""
+
+    workspace_id: WorkspaceId
+    slug: str
+    database: Database
+    sealer: Sealer
+    clock: Clock
+
+    @property
+    def host(self) -> str:
+        """The host its pages are served on."""
+        return f"{self.slug}.{BASE_DOMAIN}"
+
+    async def customer(self, name: str = "Buyer AG", *, locale: str | None = None) -> CustomerId:
+        """Add a customer."""
+        async with self.database.scope(self.workspace_id):
+            made = await create_customer(CustomerDetails(name=name, locale=locale), clock=self.clock)
+        return made.customer_id
+
+    async def draft(self, customer_id: CustomerId | None = None, what: Content | None = None) -> InvoiceId:
+        """Begin an invoice of 119 euros, or of what is given."""
+        customer_id = customer_id or await self.customer()
+        async with self.database.scope(self.workspace_id):
+            return await create_draft(customer_id, what or content(), clock=self.clock)
+
+    async def invoice(self, customer_id: CustomerId | None = None, what: Content | None = None) -> InvoiceId:
+        """Issue an invoice of 119 euros, or of what is given."""
+        invoice_id = await self.draft(customer_id, what)
+        async with self.database.scope(self.workspace_id):
+            await issue(invoice_id, clock=self.clock)
+        return invoice_id
+
+
+async def open_business(
+    database: Database, sealer: Sealer, clock: Clock, *, slug: str | None = None, time_zone: str = "UTC"
+) -> Business:
+    """Create a workspace under a slug nobody else has."""
+    workspace_id = WorkspaceId(new_id())
+    slug = slug or f"w{workspace_id.hex}"
+    new = NewWorkspace(slug=slug, name="Test & Co.", locale="de-DE", time_zone=time_zone, currency="EUR")
+    async with database.scope(workspace_id):
+        await create_workspace(new, base_domain=BASE_DOMAIN, sealer=sealer, clock=clock)
+    return Business(workspace_id, slug, database, sealer, clock)

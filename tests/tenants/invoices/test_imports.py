@@ -1,0 +1,159 @@
+"""Import: published invoices become invoices; what is refused leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from kernel.clock import SystemClock
+from kernel.errors import Conflict, Invalid, PortalError
+from kernel.store import fetch_one, fetch_value
+from tenants.customers import queries as customers
+from tenants.invoices import actions, queries
+from tenants.invoices.status import InvoiceStatus
+from tenants.invoices.totals import totals
+from tenants.invoices.ubl import check, parse
+from tenants.invoices.values import Imported
+from tests.fakes.businesses import Business, content
+from tests.fakes.ubl_writer import NAMES, changed, invoice_xml, published
+
+CLOCK = SystemClock()
+KINDS = """
+SELECT (SELECT count(*) FROM invoice), (SELECT count(*) FROM invoice_version),
+       (SELECT count(*) FROM customer), (SELECT count(*) FROM contact)
+"""
+PAYABLE = "cac:LegalMonetaryTotal/cbc:PayableAmount"
+
+
+async def take(business: Business, document: bytes) -> Imported:
+    async with business.database.scope(business.workspace_id):
+        return await actions.import_ubl(document, clock=CLOCK)
+
+
+async def stored(business: Business) -> tuple[int, ...]:
+    async with business.database.scope(business.workspace_id):
+        return tuple(await fetch_one(KINDS))
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_published_invoice_is_kept_to_the_cent(acme: Business, name: str) -> None:
+    document = published(name)
+    parsed = parse(document)
+    made = await take(acme, document)
+    async with acme.database.scope(acme.workspace_id):
+        found = await queries.invoice(made.invoice_id)
+        version = await queries.load_version(made.invoice_id, 1)
+        buyer = await customers.customer(made.customer_id)
+    assert version == (parsed.content, check(parsed), parsed.number)
+    assert (found.lifecycle, found.number, found.version) == (InvoiceStatus.ISSUED, parsed.number, 1)
+    assert found.total == made.total
+    assert found.total.amount == parsed.stated.payable
+    assert (found.issue_date, found.due_date) == (parsed.content.issue_date, parsed.content.due_date)
+    assert (found.customer_name, buyer.details.city) == (
+        parsed.content.buyer.name,
+        parsed.content.buyer.address.city,
+    )
+
+
+async def test_all_twelve_fit_into_two_workspaces(acme: Business, rival: Business) -> None:
+    """Several of them share a number, which is unique only within a workspace."""
+    homes = []
+    for name in NAMES:
+        number = parse(published(name)).number
+        async with acme.database.scope(acme.workspace_id):
+            is_taken = await fetch_value("SELECT true FROM invoice WHERE number = $1", number)
+        home = rival if is_taken else acme
+        homes.append((await take(home, published(name))).number)
+    assert homes == [parse(published(name)).number for name in NAMES]
+    assert len(homes) == 12
+    assert ((await stored(acme))[0], (await stored(rival))[0]) == (8, 4)
+
+
+async def test_the_same_document_twice_is_refused_and_changes_nothing(acme: Business) -> None:
+    await take(acme, published("01.01a"))
+    before = await stored(acme)
+    with pytest.raises(Conflict) as caught:
+        await take(acme, published("01.01a"))
+    assert (caught.value.code, caught.value.data) == ("invoice.number_taken", {"number": "123456XX"})
+    assert await stored(acme) == before
+
+
+async def test_a_taken_number_leaves_no_new_customer_even_if_the_rest_is_committed(acme: Business) -> None:
+    what = content(buyer="Somebody New")
+    await take(acme, invoice_xml(content(), totals(content()), "N-1"))
+    before = await stored(acme)
+    async with acme.database.scope(acme.workspace_id):
+        with pytest.raises(Conflict):
+            await actions.import_ubl(invoice_xml(what, totals(what), "N-1"), clock=CLOCK)
+    assert await stored(acme) == before
+
+
+async def test_one_number_imported_by_ten_at_once_is_one_invoice_of_one_customer(acme: Business) -> None:
+    async def attempt(buyer: str) -> str:
+        what = content(buyer=buyer)
+        try:
+            return (await take(acme, invoice_xml(what, totals(what), "RACE"))).number
+        except Conflict as error:
+            return error.code
+
+    outcomes = await asyncio.gather(*(attempt(f"Buyer {place}") for place in range(10)))
+    assert sorted(outcomes) == ["RACE"] + ["invoice.number_taken"] * 9
+    assert await stored(acme) == (1, 1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("document", "rule"),
+    [
+        (changed(published("01.05a"), {PAYABLE: "10555.31"}), "BR-CO-16"),
+        (
+            changed(published("01.01a"), {"cac:LegalMonetaryTotal/cbc:LineExtensionAmount": "314.87"}),
+            "BR-CO-10",
+        ),
+        (
+            changed(published("01.01a"), {"cac:InvoiceLine/cbc:LineExtensionAmount": "288.80"}),
+            "PEPPOL-EN16931-R120",
+        ),
+        (changed(published("01.01a"), {"cac:TaxTotal/cac:TaxSubtotal/cbc:TaxAmount": "22.05"}), "BR-CO-17"),
+        (changed(published("01.01a"), {"cbc:ID": None}), "BR-02"),
+    ],
+)
+async def test_what_does_not_add_up_is_refused_by_rule_and_nothing_is_stored(
+    acme: Business, document: bytes, rule: str
+) -> None:
+    async with acme.database.scope(acme.workspace_id):
+        with pytest.raises(Invalid) as caught:
+            await actions.import_ubl(document, clock=CLOCK)
+    assert caught.value.data["rule"] == rule
+    assert await stored(acme) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [b"", b"not xml", b"<Invoice/>", b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", published("01.01a")[:2000]],
+)
+async def test_what_is_no_invoice_is_refused_and_nothing_is_stored(acme: Business, document: bytes) -> None:
+    with pytest.raises(PortalError):
+        await take(acme, document)
+    assert await stored(acme) == (0, 0, 0, 0)
+
+
+async def test_two_invoices_for_the_same_buyer_are_of_one_customer(acme: Business) -> None:
+    first = await take(acme, published("03.02a"))
+    second = await take(acme, changed(published("03.02a"), {"cbc:ID": "another"}))
+    assert first.customer_id == second.customer_id
+    assert first.invoice_id != second.invoice_id
+
+
+async def test_the_buyers_address_becomes_a_contact(acme: Business) -> None:
+    document = next(each for each in map(published, NAMES) if "@" in parse(each).content.buyer.email)
+    made = await take(acme, document)
+    async with acme.database.scope(acme.workspace_id):
+        (person,) = await customers.contacts(made.customer_id)
+    assert person.email == parse(document).content.buyer.email.lower()
+
+
+async def test_an_import_takes_no_number_of_the_series(acme: Business) -> None:
+    await take(acme, published("01.01a"))
+    async with acme.database.scope(acme.workspace_id):
+        assert await fetch_value("SELECT count(*) FROM number_series") == 0

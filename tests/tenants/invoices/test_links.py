@@ -1,0 +1,335 @@
+"""Links: made, opened, shown, rotated, revoked, expired; and that every miss is the same miss."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from kernel.clock import FixedClock, SystemClock
+from kernel.errors import Conflict, Invalid, Missing
+from kernel.ids import LinkId, new_id, new_token
+from kernel.seals import Sealer
+from kernel.store import current, execute, fetch_one
+from tenants.customers.actions import add_contact
+from tenants.invoices import actions, queries
+from tenants.invoices.status import InvoiceStatus
+from tenants.invoices.values import LinkState, OpenedInvoice, ShownLink
+from tenants.workspaces.queries import data_key
+from tests.fakes.businesses import Business, euros
+
+CLOCK = SystemClock()
+EXPIRE_IN = "UPDATE link SET expires_at = clock_timestamp() + $2 WHERE link_id = $1"
+
+
+async def make(business: Business) -> ShownLink:
+    invoice_id = await business.invoice()
+    async with business.database.scope(business.workspace_id):
+        return await actions.issue_link(invoice_id, sealer=business.sealer, clock=CLOCK)
+
+
+async def opens(business: Business, token: str, sealer: Sealer | None = None) -> OpenedInvoice | None:
+    async with business.database.scope(business.workspace_id, read_only=True):
+        try:
+            return await queries.open_link(token, sealer=sealer or business.sealer)
+        except Missing:
+            return None
+
+
+@asynccontextmanager
+async def statements() -> AsyncIterator[list[str]]:
+    """Record what is sent to Postgres in the open unit of work."""
+    sent: list[str] = []
+    connection: Any = current().connection()
+    with connection.query_logger(lambda record: sent.append(record.query)):
+        yield sent
+        # The driver tells its listeners in the loop's next turn.
+        await asyncio.sleep(0)
+
+
+async def test_a_link_opens_its_invoice(acme: Business) -> None:
+    customer_id = await acme.customer(locale="en-GB")
+    invoice_id = await acme.invoice(customer_id)
+    async with acme.database.scope(acme.workspace_id):
+        link = await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK)
+        await actions.set_paid(invoice_id, euros("19"), clock=CLOCK)
+        summary = await queries.invoice(invoice_id)
+    found = await opens(acme, link.token)
+    assert found is not None
+    assert found == OpenedInvoice(
+        invoice_id=invoice_id,
+        link_id=link.link_id,
+        customer_id=customer_id,
+        contact_id=None,
+        number="INV-00001",
+        lifecycle=InvoiceStatus.ISSUED,
+        total=euros("119"),
+        paid=euros("19"),
+        issue_date=summary.issue_date or found.issue_date,
+        due_date=summary.due_date,
+        version=1,
+        customer_name="Buyer AG",
+        locale="en-GB",
+        changed_at=found.changed_at,
+    )
+
+
+async def test_the_recipients_language_comes_before_the_customers(acme: Business) -> None:
+    customer_id = await acme.customer(locale="en-GB")
+    invoice_id = await acme.invoice(customer_id)
+    async with acme.database.scope(acme.workspace_id):
+        ana = await add_contact(customer_id, email="ana@buyer.example", locale="pt-PT", clock=CLOCK)
+        tom = await add_contact(customer_id, email="tom@buyer.example", clock=CLOCK)
+        links = [
+            await actions.issue_link(
+                invoice_id, contact_id=person.contact_id, sealer=acme.sealer, clock=CLOCK
+            )
+            for person in (ana, tom)
+        ]
+    found = [await opens(acme, link.token) for link in links]
+    assert [one and (one.contact_id, one.locale) for one in found] == [
+        (ana.contact_id, "pt-PT"),
+        (tom.contact_id, "en-GB"),
+    ]
+
+
+async def test_without_any_language_the_workspaces_is_meant(acme: Business) -> None:
+    found = await opens(acme, (await make(acme)).token)
+    assert found is not None
+    assert found.locale is None
+
+
+async def test_opening_is_one_round_trip_whatever_comes_of_it(acme: Business, rival: Business) -> None:
+    tokens = await every_kind_of_token(acme, rival)
+    counts = {}
+    for kind, token in tokens.items():
+        async with acme.database.scope(acme.workspace_id, read_only=True):
+            async with statements() as sent:
+                try:
+                    await queries.open_link(token, sealer=acme.sealer)
+                    outcome = ["opened"]
+                except Missing:
+                    outcome = []
+            counts[kind] = (*sent, *outcome)
+    statement = counts["good"][0]
+    assert counts == {
+        "good": (statement, "opened"),
+        "unknown": (statement,),
+        "expired": (statement,),
+        "revoked": (statement,),
+        "foreign": (statement,),
+        "draft": (statement,),
+        "malformed": (),
+    }
+
+
+async def every_kind_of_token(acme: Business, rival: Business) -> dict[str, str]:
+    good, expired, revoked, foreign = [await make(one) for one in (acme, acme, acme, rival)]
+    draft_id = await acme.draft()
+    async with acme.database.scope(acme.workspace_id):
+        await execute(EXPIRE_IN, expired.link_id, timedelta(0))
+        await actions.revoke_link(revoked.link_id, clock=CLOCK)
+        draft = await actions.issue_link(draft_id, sealer=acme.sealer, clock=CLOCK)
+    unknown = new_token()
+    return {
+        "good": good.token,
+        "unknown": unknown,
+        "expired": expired.token,
+        "revoked": revoked.token,
+        "foreign": foreign.token,
+        "draft": draft.token,
+        "malformed": unknown[:-1] + ("0" if unknown[-1] != "0" else "1"),
+    }
+
+
+async def test_every_miss_is_the_same_and_only_the_good_one_opens(acme: Business, rival: Business) -> None:
+    tokens = await every_kind_of_token(acme, rival)
+    outcomes: dict[str, object] = {}
+    async with acme.database.scope(acme.workspace_id, read_only=True):
+        for kind, token in tokens.items():
+            try:
+                outcomes[kind] = (await queries.open_link(token, sealer=acme.sealer)).number
+            except Missing as error:
+                outcomes[kind] = (error.code, error.message, error.data)
+    miss: tuple[object, ...] = ("link.not_found", "This link opens nothing.", {})
+    assert outcomes == dict.fromkeys(tokens, miss) | {"good": "INV-00001"}
+    assert await opens(rival, tokens["foreign"]) is not None
+
+
+@pytest.mark.parametrize("token", ["", "x", "é" * 24, "../../etc/passwd", "0" * 23 + "1", "\x00" * 24])
+async def test_a_malformed_token_never_reaches_the_database(token: str, sealer: Sealer) -> None:
+    # No unit of work is open here: any statement would raise Unbound instead.
+    with pytest.raises(Missing) as caught:
+        await queries.open_link(token, sealer=sealer)
+    assert caught.value.code == "link.not_found"
+
+
+async def test_expiry_is_read_from_the_databases_clock(acme: Business) -> None:
+    link = await make(acme)
+    for distance, alive in ((timedelta(seconds=2), True), (timedelta(microseconds=-1), False)):
+        async with acme.database.scope(acme.workspace_id):
+            await execute(EXPIRE_IN, link.link_id, distance)
+        assert (await opens(acme, link.token) is not None) is alive
+
+
+async def test_a_drafts_link_opens_once_it_is_issued(acme: Business) -> None:
+    draft = await acme.draft()
+    async with acme.database.scope(acme.workspace_id):
+        link = await actions.issue_link(draft, sealer=acme.sealer, clock=CLOCK)
+    assert await opens(acme, link.token) is None
+    async with acme.database.scope(acme.workspace_id):
+        await actions.issue(draft, clock=CLOCK)
+    assert await opens(acme, link.token) is not None
+
+
+@pytest.mark.parametrize("ending", ["void", "write_off"])
+async def test_an_invoice_that_ended_still_opens_and_says_so(acme: Business, ending: str) -> None:
+    link = await make(acme)
+    async with acme.database.scope(acme.workspace_id):
+        found = await queries.open_link(link.token, sealer=acme.sealer)
+        await getattr(actions, ending)(found.invoice_id, clock=CLOCK)
+    after = await opens(acme, link.token)
+    assert after is not None
+    assert after.lifecycle.value == {"void": "void", "write_off": "written_off"}[ending]
+    assert after.changed_at > found.changed_at
+
+
+async def test_a_later_link_does_not_end_earlier_ones(acme: Business) -> None:
+    invoice_id = await acme.invoice()
+    async with acme.database.scope(acme.workspace_id):
+        links = [await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK) for _ in range(3)]
+    assert all([await opens(acme, link.token) for link in links])
+
+
+async def test_rotating_ends_one_link_and_keeps_the_others(acme: Business) -> None:
+    customer_id = await acme.customer()
+    invoice_id = await acme.invoice(customer_id)
+    async with acme.database.scope(acme.workspace_id):
+        ana = await add_contact(customer_id, email="ana@buyer.example", clock=CLOCK)
+        other = await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK)
+        old = await actions.issue_link(invoice_id, contact_id=ana.contact_id, sealer=acme.sealer, clock=CLOCK)
+        new = await actions.rotate_link(old.link_id, sealer=acme.sealer, clock=CLOCK)
+        with pytest.raises(Conflict) as caught:
+            await actions.rotate_link(old.link_id, sealer=acme.sealer, clock=CLOCK)
+        listed = {line.link_id: (line.state, line.recipient) for line in await queries.links(invoice_id)}
+    opened = [await opens(acme, link.token) is not None for link in (other, old, new)]
+    assert opened == [True, False, True]
+    assert listed == {
+        other.link_id: (LinkState.OPEN, ""),
+        old.link_id: (LinkState.REVOKED, "ana@buyer.example"),
+        new.link_id: (LinkState.OPEN, "ana@buyer.example"),
+    }
+    assert caught.value.code == "link.revoked"
+
+
+async def test_revoking_twice_keeps_the_first_moment(acme: Business) -> None:
+    link = await make(acme)
+    clock = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
+    async with acme.database.scope(acme.workspace_id):
+        await actions.revoke_link(link.link_id, clock=clock)
+        clock.advance(timedelta(days=1))
+        await actions.revoke_link(link.link_id, clock=clock)
+        found = await fetch_one("SELECT revoked_at FROM link WHERE link_id = $1", link.link_id)
+    assert found["revoked_at"] == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def test_showing_a_link_prolongs_it_to_ten_days_at_least(acme: Business) -> None:
+    link = await make(acme)
+    async with acme.database.scope(acme.workspace_id):
+        early = await actions.show_link(link.link_id, sealer=acme.sealer, clock=CLOCK)
+        await execute(EXPIRE_IN, link.link_id, timedelta(hours=1))
+        moment = FixedClock(CLOCK.now())
+        late = await actions.show_link(link.link_id, sealer=acme.sealer, clock=moment)
+        (line,) = await queries.links((await queries.open_link(link.token, sealer=acme.sealer)).invoice_id)
+    assert (early.token, late.token) == (link.token, link.token)
+    assert early.expires_at == link.expires_at
+    assert late.expires_at == line.expires_at == moment.now() + timedelta(days=10)
+    assert line.last_shown_at == moment.now()
+
+
+@pytest.mark.parametrize("how", ["expired", "revoked"])
+async def test_looking_at_an_ended_link_does_not_bring_it_back(acme: Business, how: str) -> None:
+    link = await make(acme)
+    async with acme.database.scope(acme.workspace_id):
+        if how == "expired":
+            await execute(EXPIRE_IN, link.link_id, timedelta(0))
+        else:
+            await actions.revoke_link(link.link_id, clock=CLOCK)
+    async with acme.database.scope(acme.workspace_id):
+        with pytest.raises(Conflict) as caught:
+            await actions.show_link(link.link_id, sealer=acme.sealer, clock=CLOCK)
+    assert caught.value.code == "link.ended"
+    assert await opens(acme, link.token) is None
+
+
+async def test_an_expired_link_is_listed_as_such_and_can_be_rotated(acme: Business) -> None:
+    invoice_id = await acme.invoice()
+    async with acme.database.scope(acme.workspace_id):
+        link = await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK)
+        await execute(EXPIRE_IN, link.link_id, timedelta(seconds=-1))
+        (line,) = await queries.links(invoice_id)
+        new = await actions.rotate_link(link.link_id, sealer=acme.sealer, clock=CLOCK)
+    assert line.state is LinkState.EXPIRED
+    assert await opens(acme, new.token) is not None
+
+
+async def test_a_link_is_for_a_contact_of_this_customer(acme: Business) -> None:
+    ours, theirs = await acme.customer("One"), await acme.customer("Two")
+    invoice_id = await acme.invoice(ours)
+    async with acme.database.scope(acme.workspace_id):
+        stranger = await add_contact(theirs, email="x@two.example", clock=CLOCK)
+        with pytest.raises(Missing) as caught:
+            await actions.issue_link(
+                invoice_id, contact_id=stranger.contact_id, sealer=acme.sealer, clock=CLOCK
+            )
+    assert caught.value.code == "contact.not_found"
+
+
+async def test_an_unknown_link_is_missing_to_members(acme: Business) -> None:
+    async with acme.database.scope(acme.workspace_id):
+        for action in (actions.show_link, actions.rotate_link):
+            with pytest.raises(Missing):
+                await action(LinkId(new_id()), sealer=acme.sealer, clock=CLOCK)
+        with pytest.raises(Missing):
+            await actions.revoke_link(LinkId(new_id()), clock=CLOCK)
+
+
+async def test_the_database_never_holds_a_token_in_the_clear(acme: Business) -> None:
+    link = await make(acme)
+    async with acme.database.scope(acme.workspace_id):
+        row = await fetch_one("SELECT token_hash, token_sealed, link::text AS whole FROM link")
+    assert link.token.encode() not in row["token_sealed"]
+    assert link.token not in row["whole"]
+    assert link.token.encode().hex() not in row["whole"]
+    assert link.token not in repr(link)
+
+
+async def test_a_sealed_token_that_was_moved_to_another_link_does_not_open(acme: Business) -> None:
+    one, two = await make(acme), await make(acme)
+    async with acme.database.scope(acme.workspace_id):
+        row = await fetch_one("SELECT token_sealed FROM link WHERE link_id = $1", one.link_id)
+        await execute(
+            "UPDATE link SET token_sealed = $2 WHERE link_id = $1", two.link_id, row["token_sealed"]
+        )
+        with pytest.raises(Invalid) as caught:
+            await actions.show_link(two.link_id, sealer=acme.sealer, clock=CLOCK)
+    assert caught.value.code == "seal.broken"
+
+
+async def test_links_survive_a_change_of_the_secret(acme: Business) -> None:
+    old = Sealer([("old", bytes(range(32)))])
+    both = Sealer([("new", bytes(range(32, 64))), ("old", bytes(range(32)))])
+    invoice_id = await acme.invoice()
+    async with acme.database.scope(acme.workspace_id):
+        key = old.wrap(await data_key(acme.sealer), acme.workspace_id)
+        await execute("UPDATE workspace SET data_key = $2 WHERE workspace_id = $1", acme.workspace_id, key)
+        link = await actions.issue_link(invoice_id, sealer=old, clock=CLOCK)
+        newer = await actions.issue_link(invoice_id, sealer=both, clock=CLOCK)
+        assert (await actions.show_link(link.link_id, sealer=both, clock=CLOCK)).token == link.token
+    assert await opens(acme, link.token, both) is not None
+    assert await opens(acme, newer.token, both) is not None
+    assert await opens(acme, newer.token, old) is None

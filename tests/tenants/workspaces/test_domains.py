@@ -1,0 +1,83 @@
+"""Host names: what can be one, and the legal steps of a domain's life."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from kernel.errors import Conflict, Invalid
+from tenants.workspaces.domains import (
+    RESERVED_LABELS,
+    TRANSITIONS,
+    DomainState,
+    canonical_host,
+    check_foreign,
+    check_slug,
+    step,
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("billing.acme.com", "billing.acme.com"),
+        (" Billing.ACME.com. ", "billing.acme.com"),
+        ("rechnung.müller.de", "rechnung.xn--mller-kva.de"),
+        ("straße.example", "xn--strae-oqa.example"),
+        ("a-b.c1.example", "a-b.c1.example"),
+    ],
+)
+def test_a_host_has_one_spelling(written: str, meant: str) -> None:
+    assert canonical_host(written) == meant
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        ".",
+        "localhost",
+        "127.0.0.1",
+        "1.2.3.0x7f",
+        "[::1]",
+        "acme.com:443",
+        "https://acme.com",
+        "acme..com",
+        "-acme.com",
+        "acme-.com",
+        "a_b.com",
+        "acme.com/x",
+        "a" * 64 + ".com",
+        ".".join(["abcdefgh"] * 29),
+        "☃️‍.\u202ecom",
+    ],
+)
+def test_what_is_no_name_is_refused(written: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        canonical_host(written)
+    assert caught.value.code == "domain.name"
+
+
+def test_reserved_labels_are_no_slugs() -> None:
+    for label in RESERVED_LABELS:
+        with pytest.raises(Invalid):
+            check_slug(label)
+    assert check_slug("acme-2") == "acme-2"
+
+
+def test_a_name_that_only_ends_alike_is_foreign() -> None:
+    assert check_foreign("notportal.example", "portal.example") == "notportal.example"
+    for ours in ("portal.example", "x.portal.example"):
+        with pytest.raises(Invalid) as caught:
+            check_foreign(ours, "portal.example")
+        assert caught.value.code == "domain.reserved"
+
+
+def test_every_step_that_is_not_drawn_is_refused() -> None:
+    for current, wanted in itertools.product(DomainState, repeat=2):
+        if wanted in TRANSITIONS[current]:
+            assert step(current, wanted) is wanted
+        else:
+            with pytest.raises(Conflict, match=f"{current.value} cannot become {wanted.value}"):
+                step(current, wanted)
