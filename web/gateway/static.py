@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from litestar import get
+from litestar.params import FromPath
 from litestar.types import ASGIApp, Scope
 
 from kernel.errors import Missing
@@ -12,7 +13,7 @@ from web.gateway.visit import visit_of
 
 
 @get("/assets/{name:str}", name="asset")
-async def asset(scope: Scope, name: str) -> ASGIApp:
+async def asset(scope: Scope, name: FromPath[str]) -> ASGIApp:
     """Return one file of the build; all of them lie side by side."""
     found = house_of(scope).assets.find(name)
     if found is None:

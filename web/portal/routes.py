@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from litestar import get
+from litestar.params import FromPath
 from litestar.types import ASGIApp, Scope
 
 from web.gateway.answer import Answer
@@ -23,7 +24,7 @@ _GZIP: Final = (b"content-encoding", b"gzip")
 
 
 @get("/i/{token:str}", name="invoice")
-async def invoice_page(scope: Scope, token: str) -> ASGIApp:
+async def invoice_page(scope: Scope, token: FromPath[str]) -> ASGIApp:
     """Show the invoice that a link opens."""
     visit = visit_of(scope)
     page = await house_of(scope).invoices.page(visit, token)
@@ -35,7 +36,7 @@ async def invoice_page(scope: Scope, token: str) -> ASGIApp:
 
 
 @get("/i/{token:str}/invoice.json", name="invoice_json")
-async def invoice_data(scope: Scope, token: str) -> ASGIApp:
+async def invoice_data(scope: Scope, token: FromPath[str]) -> ASGIApp:
     """Return the invoice that a link opens as data."""
     visit = visit_of(scope)
     body = await house_of(scope).invoices.data(visit, token)
@@ -43,7 +44,7 @@ async def invoice_data(scope: Scope, token: str) -> ASGIApp:
 
 
 @get("/brand/{name:str}", name="brand")
-async def brand_image(scope: Scope, name: str) -> ASGIApp:
+async def brand_image(scope: Scope, name: FromPath[str]) -> ASGIApp:
     """Return an image of this host's workspace."""
     visit = visit_of(scope)
     image = await house_of(scope).images.find(visit.workspace.workspace_id, name)

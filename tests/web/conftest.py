@@ -1,0 +1,237 @@
+"""A gateway over the real database, and workspaces with an invoice behind a link."""
+
+from __future__ import annotations
+
+import io
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from kernel.clock import Clock, SystemClock
+from kernel.ids import CustomerId, InvoiceId, LinkId
+from kernel.limits import Limiter
+from kernel.seals import Sealer
+from kernel.settings import Settings
+from kernel.store import Database
+from kernel.telemetry.metrics import Metrics
+from tenants.customers.actions import create_customer
+from tenants.customers.values import CustomerDetails
+from tenants.invoices import actions
+from tenants.invoices.content import Content, Line, Party, Tax, TaxCategory, Transfer
+from tenants.workspaces.actions import create_workspace, set_logo
+from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
+from web.gateway.app import Gateway, create_app
+
+CLOCK = SystemClock()
+VAT = Tax(TaxCategory.STANDARD, Decimal(19))
+
+
+def content_of(lines: int = 2, **fields: Any) -> Content:
+    """An invoice of so many lines at 100.00 net and 19 % each."""
+    said: dict[str, Any] = {
+        "currency": "EUR",
+        "seller": Party(name="Acme GmbH"),
+        "buyer": Party(name="Kunde & Söhne <AG>"),
+        "lines": tuple(
+            Line(name=f"Work {number}", quantity=Decimal(1), unit_price=Decimal(100), tax=VAT)
+            for number in range(1, lines + 1)
+        ),
+        "transfers": (Transfer(account="DE89370400440532013000", bic="COBADEFFXXX"),),
+        "buyer_reference": "PO-77",
+        "payment_terms": "Within 14 days.",
+    }
+    return Content(**(said | fields))
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A workspace with one issued invoice and an open link to it."""
+
+    profile: WorkspaceProfile
+    customer_id: CustomerId
+    invoice_id: InvoiceId
+    link_id: LinkId
+    number: str
+    token: str
+
+    @property
+    def host(self) -> str:
+        return f"{self.profile.slug}.localhost"
+
+    @property
+    def path(self) -> str:
+        return f"/i/{self.token}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenants:
+    """Makes tenants and changes what is theirs, as members do."""
+
+    database: Database
+    sealer: Sealer
+
+    async def make(self, content: Content | None = None, *, logo: bool = False, **workspace: str) -> Tenant:
+        """One more workspace; its words are those of `NewWorkspace`."""
+        words = {"name": "Acme GmbH", "slug": f"t-{secrets.token_hex(8)}"} | workspace
+        async with self.database.scope(_fresh_id()):
+            profile = await create_workspace(
+                NewWorkspace(**words), base_domain="localhost", sealer=self.sealer, clock=CLOCK
+            )
+            if logo:
+                await set_logo(picture(), clock=CLOCK)
+            customer = await create_customer(CustomerDetails(name="Kunde AG"), clock=CLOCK)
+        invoice_id, number = await self.issue(profile, customer.customer_id, content or content_of())
+        async with self.database.scope(profile.workspace_id):
+            link = await actions.issue_link(invoice_id, sealer=self.sealer, clock=CLOCK)
+        return Tenant(profile, customer.customer_id, invoice_id, link.link_id, number, link.token)
+
+    async def issue(
+        self, profile: WorkspaceProfile, customer_id: CustomerId, content: Content
+    ) -> tuple[InvoiceId, str]:
+        """Write and issue one more invoice."""
+        async with self.database.scope(profile.workspace_id):
+            invoice_id = await actions.create_draft(customer_id, content, clock=CLOCK)
+            return invoice_id, await actions.issue(invoice_id, clock=CLOCK)
+
+    async def another(self, tenant: Tenant, content: Content) -> Tenant:
+        """The same workspace with one more invoice, behind a link of its own."""
+        invoice_id, number = await self.issue(tenant.profile, tenant.customer_id, content)
+        async with self.database.scope(tenant.profile.workspace_id):
+            link = await actions.issue_link(invoice_id, sealer=self.sealer, clock=CLOCK)
+        return replace(tenant, invoice_id=invoice_id, number=number, link_id=link.link_id, token=link.token)
+
+
+def _fresh_id() -> Any:
+    from kernel.ids import WorkspaceId, new_id
+
+    return WorkspaceId(new_id())
+
+
+def picture(width: int = 120, height: int = 60) -> bytes:
+    """A PNG in a colour of its own, so that no two are the same."""
+    image = Image.new("RGB", (width, height), tuple(secrets.token_bytes(3)))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def address() -> str:
+    """A client address nobody else in the run has: limits count by it in a Redis that is shared."""
+    return f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::7"
+
+
+class Visitor:
+    """Asks a gateway for pages like a browser behind an address of its own."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+        self.address = address()
+
+    async def ask(
+        self, path: str, host: str, *, method: str = "GET", of: str | None = None, **headers: str
+    ) -> httpx.Response:
+        """Send one request; header names are written with underscores, `of` is another client's address."""
+        transport = httpx.ASGITransport(
+            app=self.gateway, raise_app_exceptions=False, client=(of or self.address, 50_000)
+        )
+        named = {"host": host} | {name.replace("_", "-"): value for name, value in headers.items()}
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
+            # httpx would ask for compression and call itself by its name; nothing is sent but what is said.
+            for name in ("accept-encoding", "user-agent", "accept", "connection"):
+                client.headers.pop(name, None)
+            return await client.request(method, path, headers=named)
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """A gateway under test with what it counts and writes down."""
+
+    gateway: Gateway
+    metrics: Metrics
+    log: io.StringIO
+
+    def visitor(self) -> Visitor:
+        return Visitor(self.gateway)
+
+    def count(self, name: str, **labels: str) -> float:
+        """The value of a series, 0 where it was never counted."""
+        return self.metrics.registry.get_sample_value(name, labels) or 0
+
+
+MakePortal = Callable[..., Portal]
+
+
+@pytest.fixture(scope="session")
+async def limiter(redis_url: str) -> AsyncIterator[Limiter]:
+    """Limits counted in the run's Redis."""
+    opened = Limiter(redis_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def make_portal(settings: Settings, database: Database, limiter: Limiter) -> MakePortal:
+    """Build a gateway; `settings` replaces fields, `database`, `clock` and `beside` are taken as they are."""
+
+    def make(
+        *,
+        over: Database = database,
+        clock: Clock = CLOCK,
+        beside: Sequence[Any] = (),
+        **fields: Any,
+    ) -> Portal:
+        metrics, log = Metrics(), io.StringIO()
+        gateway = create_app(
+            replace(settings, **fields),
+            over,
+            clock=clock,
+            limiter=limiter,
+            metrics=metrics,
+            routes_beside=beside,
+            access_log=log,
+        )
+        return Portal(gateway, metrics, log)
+
+    return make
+
+
+@pytest.fixture
+def portal(make_portal: MakePortal) -> Portal:
+    """A gateway as the test settings have it."""
+    return make_portal()
+
+
+@pytest.fixture
+def visitor(portal: Portal) -> Visitor:
+    """Somebody who asks that gateway."""
+    return portal.visitor()
+
+
+@pytest.fixture
+def sealer(settings: Settings) -> Sealer:
+    """The keys of the test settings."""
+    return Sealer(settings.secret_keys)
+
+
+@pytest.fixture
+def tenants(database: Database, sealer: Sealer) -> Tenants:
+    """Makes tenants in the worker's database."""
+    return Tenants(database, sealer)
+
+
+@pytest.fixture
+async def acme(tenants: Tenants) -> Tenant:
+    """A workspace with a logo and an invoice of two lines."""
+    return await tenants.make(logo=True)
+
+
+@pytest.fixture
+def content() -> Callable[..., Content]:
+    """What an invoice says: `content(lines, **fields)`."""
+    return content_of

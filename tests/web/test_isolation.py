@@ -1,0 +1,229 @@
+"""Two workspaces: nothing of one is reached through the other, by any route, with any id, by any mistake."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import pytest
+from litestar import get
+from litestar.params import FromPath
+from litestar.types import ASGIApp, Scope
+
+from kernel.errors import Missing
+from kernel.ids import new_id, new_token
+from kernel.store import Database, execute, fetch, fetch_one
+from kernel.store.policies import APP_POLICY
+from web.gateway.answer import Answer
+from web.gateway.deps import house_of
+from web.gateway.visit import visit_of
+
+# The headers that differ from one request to the next and say nothing about what was asked.
+PASSING: Final = {"x-request-id", "date"}
+
+
+@get("/forgetful/{invoice_id:uuid}")
+async def forgetful(scope: Scope, invoice_id: FromPath[UUID]) -> ASGIApp:
+    """A route as it must never be written: it forgets which workspace it serves.
+
+    Every query of the product names its workspace, so that behind those the policies are never what decides.
+    Behind this one they are all there is.
+    """
+    async with house_of(scope).database.scope(visit_of(scope).workspace.workspace_id, read_only=True):
+        row = await fetch_one("SELECT number FROM invoice WHERE invoice_id = $1", invoice_id)
+    if row is None:
+        raise Missing("invoice.not_found", "There is no such invoice.")
+    return Answer(200, ((b"content-type", b"text/plain"),), str(row["number"]).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """For one route: a path that is the other's, one that is nobody's, and one that is one's own."""
+
+    foreign: str
+    nobodys: str
+    own: str
+
+
+def attempts(own: Any, foreign: Any) -> dict[str, Attempt | None]:
+    """What to try on each route. None: it shows nothing of any workspace, only of this release."""
+
+    def logo(tenant: Any) -> str:
+        return str(tenant.logo)
+
+    return {
+        "/i/{token:str}": Attempt(foreign.path, f"/i/{new_token()}", own.path),
+        "/i/{token:str}/invoice.json": Attempt(
+            f"{foreign.path}/invoice.json", f"/i/{new_token()}/invoice.json", f"{own.path}/invoice.json"
+        ),
+        "/brand/{name:str}": Attempt(logo(foreign), f"/brand/{'0' * 64}.png", logo(own)),
+        "/forgetful/{invoice_id:uuid}": Attempt(
+            f"/forgetful/{foreign.invoice_id}", f"/forgetful/{new_id()}", f"/forgetful/{own.invoice_id}"
+        ),
+        "/assets/{name:str}": None,
+        "/healthz": None,
+        "/readyz": None,
+        "/robots.txt": None,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A tenant and the path of its logo."""
+
+    tenant: Any
+    logo: str
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tenant, name)
+
+
+async def known(visitor: Any, tenant: Any) -> Known:
+    page = await visitor.ask(tenant.path, tenant.host)
+    found = re.search(r"/brand/[0-9a-f]{64}\.png", page.text)
+    assert found is not None
+    return Known(tenant, found[0])
+
+
+def fingerprint(answer: Any) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
+    """Everything of an answer that could tell one cause of a miss from another."""
+    headers = tuple(sorted((k, v) for k, v in answer.headers.items() if k not in PASSING))
+    return answer.status_code, answer.content, headers
+
+
+async def leaks(portal: Any, tenants: Any) -> list[str]:
+    """Try everything of one workspace on the other's host and everywhere else; name what got through."""
+    ours, theirs = await tenants.make(logo=True), await tenants.make(logo=True, name="Bolt Ltd")
+    fresh = portal.visitor
+    own, foreign = await known(fresh(), ours), await known(fresh(), theirs)
+    found: list[str] = []
+    table = attempts(own, foreign)
+    for route in portal.gateway.routed.routes:
+        attempt = table[route.path]
+        if attempt is None:
+            continue
+        for method in ("GET", "HEAD"):
+            # A visitor for each request: nobody is limited, and nothing is remembered of the one before.
+            shown = await fresh().ask(attempt.own, own.host, method=method)
+            assert shown.status_code == 200, attempt.own
+            miss = await fresh().ask(attempt.nobodys, own.host, method=method)
+            assert miss.status_code == 404, attempt.nobodys
+            tried = await fresh().ask(attempt.foreign, own.host, method=method)
+            if fingerprint(tried) != fingerprint(miss):
+                found.append(f"{method} {route.path}: a foreign id is answered {tried.status_code}")
+        for host in ("nobody.localhost", "127.0.0.1"):
+            stray = await fresh().ask(attempt.own, host)
+            if (stray.status_code, stray.content) != (404, b"Not Found\n"):
+                found.append(f"{route.path}: answered {stray.status_code} on the host {host}")
+    return found + await rows_that_leak(portal.gateway.house.database, own, foreign)
+
+
+async def rows_that_leak(database: Database, own: Known, foreign: Known) -> list[str]:
+    """Read and write every table of tenants' rows without naming a workspace, as a careless query would."""
+    found: list[str] = []
+    mine, other = own.profile.workspace_id, foreign.profile.workspace_id
+    async with database.scope(mine):
+        tables = await fetch(
+            """SELECT table_name AS name FROM information_schema.columns
+               WHERE table_schema = 'public' AND column_name = 'workspace_id' ORDER BY 1"""
+        )
+    assert len(tables) >= 9
+    for table in tables:
+        name = table["name"]
+        async with database.scope(mine, read_only=True):
+            seen = await fetch(f'SELECT DISTINCT workspace_id FROM "{name}"')  # noqa: S608  -- from the catalog
+        if other in {row["workspace_id"] for row in seen}:
+            found.append(f"{name}: rows of another workspace are read")
+        # Only names from the catalog are put into it.
+        sql = f'UPDATE "{name}" SET workspace_id = workspace_id WHERE workspace_id = $1'  # noqa: S608
+        if await changed(database, mine, sql, other):
+            found.append(f"{name}: rows of another workspace are changed")
+    return found
+
+
+class Undone(Exception):
+    """Ends a unit of work without storing anything; says how many rows it would have changed."""
+
+
+async def changed(database: Database, workspace_id: Any, sql: str, *args: object) -> int:
+    """Run a statement that must find no row, undo it, and return how many it did find."""
+
+    async def tried() -> None:
+        async with database.scope(workspace_id):
+            raise Undone(int((await execute(sql, *args)).rsplit(" ", 1)[1]))
+
+    try:
+        await tried()
+    except Undone as undone:
+        return int(undone.args[0])
+    except asyncpg.RestrictViolationError:
+        # A trigger that protects issued rows refused: it did find one.
+        return 1
+    raise AssertionError
+
+
+async def test_every_route_has_its_attempt_and_a_new_one_without_fails_here(
+    make_portal: Any, acme: Any
+) -> None:
+    portal = make_portal(beside=[forgetful])
+    own = await known(portal.visitor(), acme)
+    assert {route.path for route in portal.gateway.routed.routes} == set(attempts(own, own))
+
+
+async def test_nothing_of_one_workspace_is_reached_through_another(make_portal: Any, tenants: Any) -> None:
+    assert await leaks(make_portal(beside=[forgetful]), tenants) == []
+
+
+async def test_a_token_opens_on_each_host_of_its_workspace_and_on_no_other(
+    make_portal: Any, tenants: Any, acme: Any
+) -> None:
+    bolt = await tenants.make(name="Bolt Ltd")
+    visitor = make_portal().visitor()
+    assert (await visitor.ask(acme.path, acme.host)).status_code == 200
+    assert (await visitor.ask(acme.path, bolt.host)).status_code == 404
+    assert (await visitor.ask(bolt.path, bolt.host)).status_code == 200
+    assert (await visitor.ask(bolt.path, acme.host)).status_code == 404
+
+
+@pytest.fixture
+async def permissive(scratch: Any, settings: Any) -> AsyncIterator[Database]:
+    """A database of its own in which every policy says yes to everybody."""
+    urls = await scratch(migrated=True)
+    owner = await asyncpg.connect(urls.owner)
+    tables = await owner.fetch("SELECT tablename FROM pg_policies WHERE policyname = $1", APP_POLICY)
+    assert len(tables) >= 9
+    for table in tables:
+        await owner.execute(
+            f'ALTER POLICY {APP_POLICY} ON "{table["tablename"]}" USING (true) WITH CHECK (true)'
+        )
+    await owner.close()
+    database = await Database.open(urls.app, size=3, name="permissive", patience_s=5)
+    yield database
+    await database.close()
+
+
+async def test_with_permissive_policies_the_same_attempts_get_through(
+    permissive: Database, make_portal: Any, tenants: Any
+) -> None:
+    """The negative control: what the test above finds closed is held by the policies, and it would notice."""
+    careless = type(tenants)(permissive, tenants.sealer)
+    found = await leaks(make_portal(over=permissive, beside=[forgetful]), careless)
+    assert "GET /forgetful/{invoice_id:uuid}: a foreign id is answered 200" in found
+    for table in (
+        "workspace",
+        "portal_domain",
+        "brand_asset",
+        "customer",
+        "invoice",
+        "invoice_version",
+        "link",
+    ):
+        assert {f"{table}: rows of another workspace are {done}" for done in ("read", "changed")} <= set(
+            found
+        )
+        # The product's own routes name their workspace in each query, so they hold without the policies too.
+    assert not [leak for leak in found if "/i/" in leak or "/brand/" in leak]
