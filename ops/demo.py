@@ -53,7 +53,7 @@ class Demo:
             admin_url = services.start_postgres(self.state)
         with self._step("redis", "Starting Redis"):
             redis_url = services.start_redis(self.state)
-        variables = asyncio.run(self._prepare(admin_url, redis_url))
+        variables = asyncio.run(self._prepared(admin_url, redis_url))
         with self._step("processes", "Starting the gateway"):
             environ = programs.environment(variables)
             for program in self._table():
@@ -92,8 +92,19 @@ class Demo:
     def _table(self) -> tuple[programs.Program, ...]:
         return (programs.Program("gateway", ("gateway",), self.port, self.metrics_port),)
 
+    async def _prepared(self, admin_url: str, redis_url: str) -> dict[str, str]:
+        # Imported here and below: `ops/demo --help` runs before anything is installed.
+        from asyncpg import InterfaceError, PostgresError  # noqa: PLC0415
+
+        from kernel.errors import PortalError  # noqa: PLC0415
+
+        try:
+            return await self._prepare(admin_url, redis_url)
+        except (PortalError, PostgresError, InterfaceError, OSError) as error:
+            message = f"The database could not be prepared: {error}"
+            raise DemoFailed(message) from error
+
     async def _prepare(self, admin_url: str, redis_url: str) -> dict[str, str]:
-        # Imported here: `ops/demo --help` runs before anything is installed.
         from kernel.settings import Settings  # noqa: PLC0415
         from kernel.store import Database  # noqa: PLC0415
         from ops.migrate import prepare  # noqa: PLC0415
@@ -202,19 +213,23 @@ def _check() -> int:
             if set(metrics) != {200}:
                 message = f"A process does not show its metrics: {metrics}."
                 raise DemoFailed(message)
-        if external:
-            asyncio.run(_drop(external, name))
     finally:
         shutil.rmtree(state, ignore_errors=True)
+        if external:
+            asyncio.run(_drop(external, name))
     result = {"ok": True, "ready_s": round(ready, 2), "pages": visited, "seconds": demo.seconds}
     print(json.dumps(result))
     return 0
 
 
 async def _drop(admin_url: str, name: str) -> None:
+    from asyncpg import InterfaceError, PostgresError  # noqa: PLC0415
+
     from kernel.store.roles import drop_database  # noqa: PLC0415
 
-    await drop_database(admin_url, name)
+    # Where it could not even be reached there is nothing to drop, and the first failure is the one to report.
+    with contextlib.suppress(PostgresError, InterfaceError, OSError):
+        await drop_database(admin_url, name)
 
 
 def _failed(message: str, *, as_json: bool) -> int:

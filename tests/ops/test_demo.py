@@ -154,3 +154,18 @@ def test_somebody_elses_database_is_not_thrown_away(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "drop that one yourself" in done.stderr
+
+
+def test_a_database_that_does_not_answer_is_said_in_one_sentence() -> None:
+    done = subprocess.run(
+        _command("--check"),
+        cwd=ROOT,
+        env=ENVIRON | {"PORTAL_DATABASE_URL": "postgresql://admin@127.0.0.1:1/theirs"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("The database could not be prepared: ")
+    assert "Traceback" not in done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["ok"] is False
