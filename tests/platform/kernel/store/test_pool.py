@@ -110,6 +110,19 @@ async def test_what_is_handed_to_a_waiter_that_was_just_cancelled_is_not_lost(
     pool.take_back(again, sound=True)
 
 
+async def test_the_place_of_a_waiter_that_was_just_cancelled_goes_to_the_next(opened: Opener) -> None:
+    pool = opened()
+    held = await pool.lend()
+    first, second = asyncio.create_task(pool.lend()), asyncio.create_task(pool.lend())
+    await turns()
+    pool.take_back(held, sound=False)
+    first.cancel()
+    async with asyncio.timeout(2):
+        connection = await second
+    assert first.cancelled()
+    pool.take_back(connection, sound=True)
+
+
 async def test_a_cancelled_waiter_leaves_the_queue(opened: Opener) -> None:
     pool = opened()
     held = await pool.lend()

@@ -146,6 +146,10 @@ async def test_a_binding_of_the_transaction_is_gone_for_the_next_one(shelf: Data
     async with shelf.scope(ours):
         backend = await fetch_value("SELECT pg_backend_pid()")
         await execute(ADD_BOOK, ours, uuid4(), "Ours")
+    # What the connection itself still knows, before another unit of work says anything about it:
+    connection = await shelf._pool.lend()
+    assert await connection.fetchval("SELECT current_setting('app.workspace', true)") == ""
+    shelf._pool.take_back(connection, sound=True)
     async with shelf.unbound():
         assert await fetch_value("SELECT pg_backend_pid()") == backend
         assert await fetch_value("SELECT current_setting('app.workspace', true)") == ""
