@@ -112,7 +112,13 @@ def gateway() -> None:
     from ops.session import read_settings
     from web.gateway.serve import serve
 
-    serve(read_settings())
+    try:
+        serve(read_settings())
+    except OSError as error:
+        message = (
+            f"The gateway cannot listen: {error}. Is the port (PORTAL_PORT, PORTAL_METRICS_PORT) in use?"
+        )
+        raise click.ClickException(message) from error
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import datetime as dt
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any, Final
 
 import asyncpg
@@ -20,7 +21,6 @@ from kernel.store import Database
 from kernel.store.roles import APP, OLDEST_POSTGRES, OWNER, SVC
 from tenants import schema
 from tenants.workspaces import queries as workspaces
-from web.gateway.assets import BUILT
 
 PATIENCE_S: Final = 5.0
 SKEW: Final = dt.timedelta(seconds=5)
@@ -69,7 +69,7 @@ def _plain(settings: Settings) -> list[Finding]:
     if settings.profile is Profile.PRODUCTION and settings.base_domain == "localhost":
         cure = "Set PORTAL_BASE_DOMAIN to the domain whose subdomains lead here."
         found.append(Finding("Links would name localhost, which only this machine finds.", cure))
-    if not (BUILT / ".vite" / "manifest.json").exists():
+    if not (files("web") / "static" / ".vite" / "manifest.json").is_file():
         cure = (
             "Run ops/demo or ops/test once, or `npm ci && npx vite build --outDir ../static` in web/assets."
         )
