@@ -48,6 +48,10 @@ class Keep(Generic[_K, _V]):
 
     async def made(self, key: _K, make: Callable[[], Awaitable[_V]]) -> _V:
         """Return what `make` makes and keep it; all who want the same at once wait for one making."""
+        # Who looked in vain a moment ago may come here after another's making has ended.
+        found = self._held.get(key)
+        if found is not None:
+            return found
         making = self._making.get(key)
         if making is None:
             making = self._making[key] = asyncio.create_task(self._make(key, make))

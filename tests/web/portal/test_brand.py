@@ -1,0 +1,48 @@
+"""Brand images: served from the workspace's own host under the hash of their bytes, and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from typing import Any
+
+import pytest
+from PIL import Image
+
+
+async def logo_path(visitor: Any, tenant: Any) -> str:
+    found = re.search(r"/brand/[0-9a-f]{64}\.png", (await visitor.ask(tenant.path, tenant.host)).text)
+    assert found is not None
+    return found[0]
+
+
+async def test_a_logo_is_a_picture_that_may_be_kept_for_ever(visitor: Any, acme: Any) -> None:
+    path = await logo_path(visitor, acme)
+    answer = await visitor.ask(path, acme.host, accept_encoding="gzip")
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert "content-encoding" not in answer.headers
+    assert Image.open(io.BytesIO(answer.content)).size == (120, 60)
+    assert hashlib.sha256(answer.content).hexdigest() in path
+    again = await visitor.ask(path, acme.host, if_none_match=answer.headers["etag"])
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_a_logo_of_another_workspace_is_not_found_even_when_it_is_kept(
+    portal: Any, tenants: Any, acme: Any
+) -> None:
+    visitor = portal.visitor()
+    path = await logo_path(visitor, acme)
+    assert (await visitor.ask(path, acme.host)).status_code == 200
+    bolt = await tenants.make(name="Bolt Ltd")
+    miss = await visitor.ask(path, bolt.host)
+    assert miss.status_code == 404
+    assert miss.content == (await visitor.ask(f"/brand/{'0' * 64}.png", bolt.host)).content
+
+
+@pytest.mark.parametrize(
+    "name", ["x.png", "0" * 64, f"{'0' * 64}.PNG", f"{'A' * 64}.png", f"{'0' * 64}.png.html", "%2e%2e", "%00"]
+)
+async def test_what_is_no_name_of_an_image_is_not_found(visitor: Any, acme: Any, name: str) -> None:
+    assert (await visitor.ask(f"/brand/{name}", acme.host)).status_code == 404

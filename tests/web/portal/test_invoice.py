@@ -1,0 +1,186 @@
+"""The invoice page: what a link opens, what is kept of it, and when it is made anew."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import gzip
+import re
+from typing import Any
+
+from msgspec.structs import replace
+
+from kernel.clock import FixedClock, SystemClock
+from kernel.money import Money, currency
+from kernel.store import execute
+from tenants.invoices import actions
+from tenants.invoices.content import Party
+
+CLOCK = SystemClock()
+RENDERED = "portal_document_render_seconds_count"
+
+
+def without_nonce(page: str) -> str:
+    return re.sub(r'nonce="[^"]+"', "", page)
+
+
+async def test_a_link_opens_its_invoice(visitor: Any, acme: Any) -> None:
+    answer = await visitor.ask(acme.path, acme.host)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    for shown in (
+        acme.number,
+        "€238.00",
+        "Kunde &amp; Söhne &lt;AG&gt;",
+        "Work 2",
+        "DE89 3704 0044 0532 0130 00",
+    ):
+        assert shown in answer.text, shown
+    assert "<AG>" not in answer.text
+    assert '<template shadowrootmode="open">' in answer.text
+
+
+async def test_pages_are_never_stored_and_have_no_tag(visitor: Any, acme: Any) -> None:
+    answer = await visitor.ask(acme.path, acme.host)
+    assert answer.headers["cache-control"] == "no-store"
+    assert "etag" not in answer.headers
+    assert (await visitor.ask(acme.path, acme.host, if_none_match="*")).status_code == 200
+
+
+async def test_a_compressed_page_is_the_same_page(visitor: Any, acme: Any) -> None:
+    plain = await visitor.ask(acme.path, acme.host)
+    packed = await visitor.ask(acme.path, acme.host, accept_encoding="gzip, br")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < len(plain.content) / 2
+    assert without_nonce(packed.text) == without_nonce(plain.text)
+    assert plain.headers["vary"] == packed.headers["vary"] == "accept-encoding"
+
+
+async def test_a_page_is_made_once_and_kept(portal: Any, acme: Any) -> None:
+    visitor = portal.visitor()
+    for _ in range(3):
+        await visitor.ask(acme.path, acme.host)
+    assert portal.count(RENDERED) == 1
+    assert portal.count("portal_document_lookups_total", result="miss") == 1
+    assert portal.count("portal_document_lookups_total", result="hit") == 2
+
+
+async def test_many_who_open_it_at_once_wait_for_one_making(
+    portal: Any, tenants: Any, acme: Any, content: Any
+) -> None:
+    large = await tenants.another(acme, content(150))
+    visitor = portal.visitor()
+    answers = await asyncio.gather(*(visitor.ask(large.path, large.host) for _ in range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert portal.count(RENDERED) == 1
+
+
+async def test_a_payment_is_seen_at_once(portal: Any, tenants: Any, acme: Any) -> None:
+    visitor = portal.visitor()
+    before = await visitor.ask(acme.path, acme.host)
+    async with tenants.database.scope(acme.profile.workspace_id):
+        await actions.set_paid(acme.invoice_id, Money(23800, currency("EUR")), clock=CLOCK)
+    after = await visitor.ask(acme.path, acme.host)
+    assert 'data-state="due"' in before.text
+    assert 'data-state="paid"' in after.text
+    assert "This invoice is paid. Thank you." in after.text
+
+
+async def test_a_void_invoice_says_that_it_is_void(portal: Any, tenants: Any, acme: Any) -> None:
+    async with tenants.database.scope(acme.profile.workspace_id):
+        await actions.void(acme.invoice_id, clock=CLOCK)
+    answer = await portal.visitor().ask(acme.path, acme.host)
+    assert 'data-state="void"' in answer.text
+    assert "This invoice was cancelled. Please do not pay it." in answer.text
+    assert "DE89 3704" not in answer.text.split("<template")[0]
+
+
+async def test_a_new_version_replaces_the_page(portal: Any, tenants: Any, acme: Any, content: Any) -> None:
+    visitor = portal.visitor()
+    await visitor.ask(acme.path, acme.host)
+    async with tenants.database.scope(acme.profile.workspace_id):
+        await actions.new_version(acme.invoice_id, content(3), clock=CLOCK)
+    answer = await visitor.ask(acme.path, acme.host)
+    assert "Work 3" in answer.text
+    assert "€357.00" in answer.text
+
+
+async def test_the_day_is_the_one_of_the_workspaces_time_zone(
+    make_portal: Any, tenants: Any, content: Any
+) -> None:
+    """At 23:30 in London it is tomorrow in Tokyo, and the invoice is overdue there and not here."""
+    due = dt.date(2090, 6, 1)
+    clock = FixedClock(dt.datetime(2090, 6, 1, 22, 30, tzinfo=dt.UTC))
+    states = {}
+    for zone in ("Europe/London", "Asia/Tokyo"):
+        tenant = await tenants.make(content(due_date=due), time_zone=zone)
+        answer = await make_portal(clock=clock).visitor().ask(tenant.path, tenant.host)
+        states[zone] = "1 day overdue" in answer.text, "due today" in answer.text
+    assert states == {"Europe/London": (False, True), "Asia/Tokyo": (True, False)}
+
+
+async def test_tomorrow_the_page_counts_one_day_less(make_portal: Any, tenants: Any, content: Any) -> None:
+    tenant = await tenants.make(content(due_date=dt.date(2090, 6, 10)))
+    clock = FixedClock(dt.datetime(2090, 6, 1, 12, tzinfo=dt.UTC))
+    visitor = make_portal(clock=clock).visitor()
+    first = await visitor.ask(tenant.path, tenant.host)
+    clock.advance(dt.timedelta(days=1))
+    second = await visitor.ask(tenant.path, tenant.host)
+    assert ("due in 9 days" in first.text, "due in 8 days" in second.text) == (True, True)
+
+
+async def test_the_language_is_the_recipients_then_the_workspaces(
+    portal: Any, tenants: Any, acme: Any
+) -> None:
+    german = await tenants.make(locale="de-DE")
+    answer = await portal.visitor().ask(german.path, german.host)
+    assert '<html lang="de" dir="ltr">' in answer.text
+    assert "238,00\N{NO-BREAK SPACE}€" in answer.text
+    async with tenants.database.scope(acme.profile.workspace_id):
+        await execute("UPDATE customer SET locale = 'de-DE' WHERE customer_id = $1", acme.customer_id)
+    answer = await portal.visitor().ask(acme.path, acme.host)
+    assert '<html lang="de" dir="ltr">' in answer.text
+
+
+async def test_nothing_an_invoice_says_becomes_markup(portal: Any, tenants: Any, content: Any) -> None:
+    evil = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
+    said = content(
+        seller=Party(name=evil),
+        buyer=Party(name=evil),
+        buyer_reference=evil,
+        payment_terms=evil,
+        notes=(evil,),
+    )
+    said = replace(said, lines=(replace(said.lines[0], name=evil, description=evil),))
+    tenant = await tenants.make(said, name="Evil & <Sons>")
+    answer = await portal.visitor().ask(tenant.path, tenant.host)
+    assert answer.status_code == 200
+    assert "<script>alert" not in answer.text
+    assert "<img src=x" not in answer.text
+    assert "Evil &amp; &lt;Sons&gt;" in answer.text
+
+
+async def test_a_text_that_looks_like_a_nonce_stays_where_it_is(
+    portal: Any, tenants: Any, content: Any
+) -> None:
+    tenant = await tenants.make(content(notes=("nonce AAAAAAAAAAAAAAAAAAAAAA",)))
+    visitor = portal.visitor()
+    for _ in range(2):
+        answer = await visitor.ask(tenant.path, tenant.host)
+        assert "nonce AAAAAAAAAAAAAAAAAAAAAA" in answer.text
+
+
+async def test_a_thousand_lines_are_one_page(portal: Any, tenants: Any, acme: Any, content: Any) -> None:
+    large = await tenants.another(acme, content(1000))
+    answer = await portal.visitor().ask(large.path, large.host, accept_encoding="gzip")
+    assert answer.status_code == 200
+    assert "Work 1000" in answer.text
+    assert int(answer.headers["content-length"]) < len(answer.content) / 10
+
+
+async def test_nothing_is_kept_longer_than_its_room_allows(portal: Any, acme: Any) -> None:
+    await portal.visitor().ask(acme.path, acme.host)
+    kept = portal.gateway.house.invoices._kept
+    page = next(iter(kept._held.values()))
+    assert kept.size == page.size
+    assert page.size >= len(page.tail.plain) + len(page.tail.deflated)
+    assert gzip.decompress(page.gzipped("n")) == page.plain("n")

@@ -1,0 +1,167 @@
+"""The page's model: sums, dates and accounts as a customer is told them, whatever the state."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from kernel.ids import CustomerId, InvoiceId, LinkId, WorkspaceId
+from kernel.money import Money, currency
+from tenants.invoices.content import Content, Transfer
+from tenants.invoices.status import InvoiceStatus
+from tenants.invoices.values import OpenedInvoice
+from tenants.workspaces.profile import LogoRef, WorkspaceProfile
+from web.gateway.templates import words
+from web.portal.page import PageModel
+from web.portal.summary import Paper, logo_of, page_model
+
+ID = UUID(int=7)
+TODAY = dt.date(2026, 3, 16)
+EUR = currency("EUR")
+PROFILE = WorkspaceProfile(
+    workspace_id=WorkspaceId(ID),
+    slug="acme",
+    name="Acme GmbH",
+    locale="de-DE",
+    time_zone="Europe/Berlin",
+    currency="EUR",
+    brand_colour="#2f5bd7",
+    contact_line="billing@acme.example",
+    logo=None,
+    payment_days=14,
+    link_days=30,
+)
+OPENED = OpenedInvoice(
+    invoice_id=InvoiceId(ID),
+    link_id=LinkId(ID),
+    customer_id=CustomerId(ID),
+    contact_id=None,
+    number="INV-7",
+    lifecycle=InvoiceStatus.ISSUED,
+    total=Money(123450, EUR),
+    paid=Money(0, EUR),
+    issue_date=dt.date(2026, 3, 11),
+    due_date=dt.date(2026, 3, 25),
+    version=1,
+    customer_name="Kunde AG",
+    locale=None,
+    changed_at=dt.datetime(2026, 3, 11, tzinfo=dt.UTC),
+)
+
+Make = Callable[..., PageModel]
+
+
+@pytest.fixture
+def model(content: Callable[..., Content]) -> Make:
+    def make(tag: str = "en-US", said: Content | None = None, **fields: object) -> PageModel:
+        return page_model(
+            replace(OPENED, **fields),  # type: ignore[arg-type]
+            said or content(),
+            Paper("<p>paper</p>", "<ul></ul>", "A4"),
+            PROFILE,
+            language=words(tag),
+            today=TODAY,
+            json_url="/i/x/invoice.json",
+            nonce="n",
+        )
+
+    return make
+
+
+def test_what_is_due_is_the_largest_thing_on_the_page(model: Make) -> None:
+    page = model()
+    assert (page.amount_label, page.amount, page.due_words) == ("Amount due", "€1,234.50", "due in 9 days")
+    assert (page.status.word, page.is_payable, page.notice) == ("Due", True, "")
+    assert (page.amounts.due_exact, page.amounts.paid, page.amounts.credit) == ("1234.50", "", "")
+    assert (page.title, page.language, page.direction) == ("Invoice INV-7 · Acme GmbH", "en", "ltr")
+
+
+def test_the_customers_language_changes_words_numbers_and_dates(model: Make) -> None:
+    page = model("de-DE")
+    assert (page.amount, page.due_words) == ("1.234,50\N{NO-BREAK SPACE}€", "in 9 Tagen fällig")
+    assert page.due is not None
+    assert (page.due.text, page.due.iso) == ("25.03.2026", "2026-03-25")
+    assert page.title == "Rechnung INV-7 · Acme GmbH"
+
+
+def test_words_that_are_english_are_announced_as_english(model: Make) -> None:
+    page = model("ar-EG")
+    assert (page.language, page.direction) == ("en", "ltr")
+
+
+def test_a_part_payment_is_taken_off(model: Make) -> None:
+    page = model(paid=Money(23450, EUR))
+    assert (page.status.word, page.amount, page.amounts.paid) == ("Partly paid", "€1,000.00", "€234.50")
+
+
+def test_a_paid_invoice_asks_for_nothing(model: Make) -> None:
+    page = model(lifecycle=InvoiceStatus.PAID, paid=Money(123450, EUR))
+    assert (page.status.word, page.amount_label, page.amount) == ("Paid", "Paid", "€1,234.50")
+    assert (page.is_payable, page.due_words, page.amounts.due_exact) == (False, "", "0.00")
+    assert page.notice == "This invoice is paid. Thank you."
+
+
+def test_what_was_paid_too_much_is_said(model: Make) -> None:
+    page = model(lifecycle=InvoiceStatus.PAID, paid=Money(123950, EUR))
+    assert (page.amounts.credit, page.amounts.due_exact) == ("€5.00", "0.00")
+
+
+@pytest.mark.parametrize("status", [InvoiceStatus.VOID, InvoiceStatus.WRITTEN_OFF])
+def test_a_closed_invoice_shows_its_total_and_asks_for_nothing(model: Make, status: InvoiceStatus) -> None:
+    page = model(lifecycle=status)
+    assert (page.amount_label, page.amount, page.is_payable) == ("Total", "€1,234.50", False)
+    assert page.notice
+
+
+def test_an_invoice_over_nothing_is_paid(model: Make) -> None:
+    page = model(total=Money(0, EUR))
+    assert (page.status.word, page.amount, page.is_payable) == ("Paid", "€0.00", False)
+
+
+def test_an_invoice_that_owes_the_customer_asks_for_nothing(model: Make) -> None:
+    page = model(total=Money(-5000, EUR))
+    assert (page.amounts.due_exact, page.amount, page.is_payable) == ("0.00", "−€50.00", False)
+
+
+def test_currencies_keep_their_own_digits(model: Make) -> None:
+    yen, dinar = currency("JPY"), currency("KWD")
+    assert model(total=Money(1234, yen), paid=Money(0, yen)).amounts.due_exact == "1234"
+    assert model(total=Money(1234, dinar), paid=Money(0, dinar)).amounts.due_exact == "1.234"
+
+
+def test_an_iban_is_grouped_for_reading_and_plain_for_copying(
+    model: Make, content: Callable[..., Content]
+) -> None:
+    accounts = (
+        Transfer(account="de89370400440532013000", bic="COBADEFFXXX", reference="RF18"),
+        Transfer(account="12-345 678", holder="Acme Ltd", bank="Bank of Acme"),
+    )
+    first, second = model(said=content(transfers=accounts)).transfers
+    assert (first.account, first.account_raw) == ("DE89 3704 0044 0532 0130 00", "DE89370400440532013000")
+    assert (first.is_iban, first.holder, first.reference) == (True, "Acme GmbH", "RF18")
+    assert (second.account, second.is_iban, second.holder) == ("12-345 678", False, "Acme Ltd")
+    # Without a reference of its own the number is what to quote.
+    assert second.reference == "INV-7"
+
+
+def test_references_are_listed_when_there_are_any(model: Make, content: Callable[..., Content]) -> None:
+    page = model(said=content(purchase_order="4500012", contract="", buyer_reference="PO-77"))
+    assert [(detail.label, detail.value) for detail in page.details] == [
+        ("Your reference", "PO-77"),
+        ("Purchase order", "4500012"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [((120, 60), (80, 40)), ((2000, 100), (240, 12)), ((10, 400), (1, 40)), ((40, 40), (40, 40))],
+)
+def test_a_logo_is_shown_as_a_mark_of_one_height(size: tuple[int, int], shown: tuple[int, int]) -> None:
+    logo = logo_of(replace(PROFILE, logo=LogoRef("ab" * 32, *size)))
+    assert logo is not None
+    assert (logo.width, logo.height) == shown
+    assert logo.url == f"/brand/{'ab' * 32}.png"
