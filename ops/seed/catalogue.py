@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import TypedDict
 
 from tenants.invoices.content import (
     Address,
@@ -21,6 +22,15 @@ from tenants.invoices.content import (
     TaxCategory,
     Transfer,
 )
+
+
+class _Between(TypedDict):
+    """What the invoices between the same two businesses share."""
+
+    currency: str
+    seller: Party
+    buyer: Party
+    transfers: tuple[Transfer, ...]
 
 
 class Ending(StrEnum):
@@ -170,7 +180,7 @@ DANA = Party(
 
 def acme(today: dt.date) -> Iterator[Example]:
     """English, US dollars, Letter paper: the kinds of state and size."""
-    oak = {"currency": "USD", "seller": ACME, "buyer": OAKRIDGE, "transfers": (ACME_BANK,)}
+    oak: _Between = {"currency": "USD", "seller": ACME, "buyer": OAKRIDGE, "transfers": (ACME_BANK,)}
     design = (
         Line("Visitor guide, art direction", d("24"), d("145.00"), SALES, unit="HUR"),
         Line(
@@ -299,7 +309,7 @@ def acme(today: dt.date) -> Iterator[Example]:
 
 def harbour(today: dt.date) -> Iterator[Example]:
     """English, pounds, no logo: tax-inclusive prices, document allowances, prepaid, several rates."""
-    wren = {"currency": "GBP", "seller": HARBOUR, "buyer": WREN, "transfers": (HARBOUR_BANK,)}
+    wren: _Between = {"currency": "GBP", "seller": HARBOUR, "buyer": WREN, "transfers": (HARBOUR_BANK,)}
     yield Example(
         Content(
             prices=PriceBasis.INCLUSIVE,
