@@ -58,8 +58,7 @@ def page_model(
     number = opened.number
     return PageModel(
         language=language.words_tag,
-        # The frame runs the way its words do; the paper in it the way its own locale does.
-        direction=words.direction(language),
+        direction=language.direction,
         title=language.gettext("Invoice %(number)s") % {"number": number} + f" · {profile.name}",
         brand=_brand(profile),
         number=number,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from kernel.language import Language
 from tenants.invoices.status import PaymentState
 from web.portal.page import Status
 
 if TYPE_CHECKING:
     import datetime as dt
+
+    from kernel.language import Language
 
 PAYABLE: Final = frozenset({PaymentState.DUE, PaymentState.OVERDUE, PaymentState.PARTLY_PAID})
 
@@ -81,8 +82,3 @@ def due_words(due: dt.date | None, today: dt.date, state: PaymentState, language
     if days > 0:
         return language.ngettext("due in %(days)d day", "due in %(days)d days", days) % {"days": days}
     return language.ngettext("%(days)d day overdue", "%(days)d days overdue", -days) % {"days": -days}
-
-
-def direction(language: Language) -> Literal["ltr", "rtl"]:
-    """Return which way the words run: English ones, where a locale has no catalogue, never from the right."""
-    return Language.load(language.words_tag).direction

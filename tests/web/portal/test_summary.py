@@ -88,9 +88,9 @@ def test_the_customers_language_changes_words_numbers_and_dates(model: Make) -> 
     assert page.title == "Rechnung INV-7 · Acme GmbH"
 
 
-def test_words_that_are_english_are_announced_as_english(model: Make) -> None:
+def test_words_without_a_catalogue_are_announced_as_english_in_the_locales_direction(model: Make) -> None:
     page = model("ar-EG")
-    assert (page.language, page.direction) == ("en", "ltr")
+    assert (page.language, page.direction, page.status.word) == ("en", "rtl", "Due")
 
 
 def test_a_part_payment_is_taken_off(model: Make) -> None:
