@@ -23,12 +23,16 @@ class ProgramFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process: its `portal` command, the port whose /readyz answers for it, the port of its metrics."""
+    """One process: its `portal` command, the port whose /readyz answers for it, the port of its metrics.
+
+    `module` is what the command is given to: the `portal` command line, or another server that is measured.
+    """
 
     name: str
     command: tuple[str, ...]
     port: int
     metrics_port: int
+    module: str = "ops.cli"
 
     @property
     def metrics_url(self) -> str:
@@ -60,7 +64,7 @@ def start(program: Program, environ: Mapping[str, str], logs: Path) -> RunningPr
     with log.open("wb") as out:
         # Its own session: Ctrl-C at the terminal must reach the demo alone, which then stops things in order.
         process = subprocess.Popen(
-            leashed([sys.executable, "-m", "ops.cli", *program.command]),
+            leashed([sys.executable, "-m", program.module, *program.command]),
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=out,

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     from litestar.datastructures import State
 
-SELECT = "SELECT slug, name FROM workspace WHERE workspace_id = $1"
+SELECT = "SELECT number, name, checksum FROM schema_migration WHERE number = $1"
 
 
 @asynccontextmanager
 async def pool(app: Litestar) -> AsyncIterator[None]:
     """One asyncpg pool with the library's own defaults, as most applications have it."""
-    async with asyncpg.create_pool(os.environ["BENCH_DATABASE_URL"], min_size=10, max_size=10) as opened:
+    async with asyncpg.create_pool(os.environ["PORTAL_DATABASE_URL"], min_size=10, max_size=10) as opened:
         app.state.pool = opened
-        app.state.key = await opened.fetchval("SELECT workspace_id FROM workspace ORDER BY workspace_id LIMIT 1")
+        app.state.key = 1
         yield
 
 
@@ -34,9 +34,14 @@ async def point_select(state: State) -> dict[str, Any]:
     return dict(await state.pool.fetchrow(SELECT, state.key))
 
 
+@get("/readyz")
+async def ready() -> None:
+    """Answer as soon as the pool is open."""
+
+
 if __name__ == "__main__":
     uvicorn.run(
-        Litestar([point_select], lifespan=[pool], openapi_config=None),
+        Litestar([point_select, ready], lifespan=[pool], openapi_config=None),
         host="127.0.0.1",
         port=int(sys.argv[1]),
         loop="uvloop",

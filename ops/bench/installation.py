@@ -1,0 +1,151 @@
+"""Installations to measure: a database of a given size, with real pages to ask for."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from dataclasses import dataclass
+
+import asyncpg
+
+from kernel.clock import SystemClock
+from kernel.ids import WorkspaceId, new_id
+from kernel.seals import Sealer
+from kernel.settings import DEMO_SECRET
+from kernel.store import Database
+from kernel.store.roles import Urls, url_as
+from ops.migrate import prepare
+from ops.seed.catalogue import ACME, ACME_BANK, OAKRIDGE, SALES, many
+from tenants.customers.actions import create_customer
+from tenants.customers.values import CustomerDetails
+from tenants.invoices import actions
+from tenants.invoices.content import Content
+from tenants.workspaces.actions import create_workspace
+from tenants.workspaces.profile import NewWorkspace
+
+MEASURED_WORKSPACES = 10
+BASE_DOMAIN = "localhost"
+
+# The crowd around the measured workspaces: rows of the same shape and size as the product writes them, made in
+# the database because two hundred thousand round trips measure nothing.
+_CROWD = """
+CREATE TEMPORARY TABLE crowd ON COMMIT DROP AS
+    SELECT gen_random_uuid() AS workspace_id, gen_random_uuid() AS customer_id, n
+    FROM generate_series(1, {workspaces}) n;
+INSERT INTO workspace (workspace_id, slug, name, locale, time_zone, currency, brand_colour, payment_days, link_days,
+                       cname_label, data_key, created_at)
+    SELECT c.workspace_id, 'crowd-' || c.n, 'Crowd ' || c.n, w.locale, w.time_zone, w.currency, w.brand_colour,
+           w.payment_days, w.link_days, md5(c.n::text), w.data_key, w.created_at
+    FROM crowd c, workspace w WHERE w.workspace_id = '{like}';
+INSERT INTO portal_domain (workspace_id, domain_id, host, state, is_primary, verify_token, claimed_at, verified_at)
+    SELECT workspace_id, gen_random_uuid(), 'crowd-' || n || '.{base}', 'active', true, '', now(), now() FROM crowd;
+INSERT INTO customer SELECT (jsonb_populate_record(NULL::customer, to_jsonb(k) || jsonb_build_object(
+        'workspace_id', c.workspace_id, 'customer_id', c.customer_id))).*
+    FROM crowd c, customer k WHERE k.workspace_id = '{like}';
+INSERT INTO number_series SELECT c.workspace_id, s.series, s.prefix, s.digits, s.next_number
+    FROM crowd c, number_series s WHERE s.workspace_id = '{like}';
+CREATE TEMPORARY TABLE pile ON COMMIT DROP AS
+    SELECT c.workspace_id, c.customer_id, gen_random_uuid() AS invoice_id, m
+    FROM crowd c, generate_series(1, {invoices}) m;
+INSERT INTO invoice SELECT (jsonb_populate_record(NULL::invoice, to_jsonb(i) || jsonb_build_object(
+        'workspace_id', p.workspace_id, 'customer_id', p.customer_id, 'invoice_id', p.invoice_id,
+        'number', 'C-' || p.m))).*
+    FROM pile p, invoice i WHERE i.workspace_id = '{like}' AND i.invoice_id = '{copy}';
+INSERT INTO invoice_version (workspace_id, invoice_id, version, content, totals, created_at, issued_at)
+    SELECT p.workspace_id, p.invoice_id, v.version, v.content, v.totals, v.created_at, v.issued_at
+    FROM pile p, invoice_version v WHERE v.workspace_id = '{like}' AND v.invoice_id = '{copy}';
+INSERT INTO link (workspace_id, link_id, invoice_id, customer_id, token_hash, token_sealed, created_at, expires_at,
+                  last_shown_at)
+    SELECT p.workspace_id, gen_random_uuid(), p.invoice_id, p.customer_id,
+           sha256(p.invoice_id::text::bytea), '\\x00', now(), now() + interval '30 days', now()
+    FROM pile p;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page to ask for."""
+
+    host: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A filled database and the pages of its measured workspaces, by number of lines."""
+
+    urls: Urls
+    pages: dict[int, tuple[Page, ...]]
+    workspaces: int
+    invoices: int
+
+
+async def install(
+    admin_url: str, database: str, *, lines: tuple[int, ...], crowd: int, each: int
+) -> Installation:
+    """Make a database with ten measured workspaces and a crowd of `crowd` others with `each` invoices."""
+    urls = (await prepare(admin_url, database)).urls
+    opened = await Database.open(urls.app, size=1, name="bench")
+    pages: dict[int, list[Page]] = {count: [] for count in lines}
+    try:
+        for index in range(MEASURED_WORKSPACES):
+            like, copy = await _write(opened, index, lines, pages)
+    finally:
+        await opened.close()
+    if crowd:
+        await _gather(url_as(admin_url, database), like, copy, crowd, each)
+    written = MEASURED_WORKSPACES * len(lines)
+    return Installation(
+        urls,
+        {count: tuple(made) for count, made in pages.items()},
+        MEASURED_WORKSPACES + crowd,
+        written + crowd * each,
+    )
+
+
+async def _write(
+    database: Database, index: int, lines: tuple[int, ...], pages: dict[int, list[Page]]
+) -> tuple[str, str]:
+    """Write one measured workspace through the product's actions; returns ids to copy for the crowd."""
+    sealer, clock, slug = Sealer((("demo", DEMO_SECRET),)), SystemClock(), f"bench-{index}"
+    workspace_id, last = WorkspaceId(new_id()), ""
+    async with database.scope(workspace_id):
+        await create_workspace(
+            NewWorkspace(slug, f"Bench {index}"), base_domain=BASE_DOMAIN, sealer=sealer, clock=clock
+        )
+        customer = await create_customer(CustomerDetails(name=OAKRIDGE.name), clock=clock)
+        for count in lines:
+            content = Content(
+                currency="USD",
+                seller=ACME,
+                buyer=OAKRIDGE,
+                lines=tuple(many(count, "USD", SALES)),
+                transfers=(ACME_BANK,),
+                due_date=dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30),
+            )
+            invoice_id = await actions.create_draft(customer.customer_id, content, clock=clock)
+            await actions.issue(invoice_id, clock=clock)
+            link = await actions.issue_link(invoice_id, sealer=sealer, clock=clock)
+            pages[count].append(Page(f"{slug}.{BASE_DOMAIN}", f"/i/{link.token}"))
+            last = last or str(invoice_id)
+    return str(workspace_id), last
+
+
+async def _gather(admin_url: str, like: str, copy: str, crowd: int, each: int) -> None:
+    connection = await asyncpg.connect(admin_url)
+    try:
+        async with connection.transaction():
+            await connection.execute(
+                _CROWD.format(workspaces=crowd, invoices=each, like=like, copy=copy, base=BASE_DOMAIN)
+            )
+        # As autovacuum would have it after a while; it must not run in the middle of a measurement.
+        await connection.execute("VACUUM (ANALYZE)")
+    finally:
+        await connection.close()
+
+
+def make(
+    admin_url: str, database: str, *, lines: tuple[int, ...], crowd: int = 0, each: int = 0
+) -> Installation:
+    """Run `install` to its end."""
+    return asyncio.run(install(admin_url, database, lines=lines, crowd=crowd, each=each))

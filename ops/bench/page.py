@@ -1,0 +1,148 @@
+"""How fast the invoice page is, against a bare Litestar route that does one asyncpg point select.
+
+Run it as `ops/bench/page`. All servers run on one processor, the clients on another where there are two; rounds
+are interleaved, so that a change of the machine's pace meets every subject alike. Ratios are medians of rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernel.settings import Profile
+from ops import programs, services
+from ops.bench import installation
+from ops.bench.installation import Installation, Page
+from ops.bench.load import Measured, Target, measure
+from ops.bench.result import Row, report
+
+LINES = (10, 40)
+CROWD, EACH = 9_990, 21
+WARM_UP_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is measured under a name: requests to repeat in turn."""
+
+    name: str
+    targets: tuple[Target, ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the table and the RESULT line; exit code 1 when a target is missed."""
+    parser = argparse.ArgumentParser(prog="ops/bench/page", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of every subject (7)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of one measurement (2)")
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        state = Path(folder)
+        running: list[programs.RunningProgram] = []
+        try:
+            subjects = _prepare(state, running)
+            measured = _measure(subjects, given.rounds, given.seconds)
+        finally:
+            for each in reversed(running):
+                programs.stop(each)
+            services.stop_redis(state)
+            services.stop_postgres(state)
+    _table(measured)
+    return report(_rows(measured))
+
+
+def _prepare(state: Path, running: list[programs.RunningProgram]) -> list[Subject]:
+    admin = services.start_postgres(state, environ={})
+    redis = services.start_redis(state, environ={})
+    print("Filling 10 workspaces …", flush=True)
+    small = installation.make(admin, "bench_small", lines=LINES)
+    print(f"Filling {CROWD + 10:,} workspaces with {CROWD * EACH + 20:,} invoices …", flush=True)
+    large = installation.make(admin, "bench_large", lines=LINES, crowd=CROWD, each=EACH)
+    reference = _start(state, running, "reference", small, redis)
+    near = _start(state, running, "gateway", small, redis)
+    far = _start(state, running, "gateway", large, redis)
+    return [
+        Subject("reference", (Target(reference, f"127.0.0.1:{reference}", "/"),)),
+        Subject("page, 10 lines", _targets(near, small.pages[10][:1])),
+        Subject("page, 40 lines", _targets(near, small.pages[40][:1])),
+        Subject("10 workspaces", _targets(near, small.pages[10])),
+        Subject("10,000 workspaces", _targets(far, large.pages[10])),
+    ]
+
+
+def _start(
+    state: Path, running: list[programs.RunningProgram], kind: str, on: Installation, redis: str
+) -> int:
+    """Start a server on the first processor; returns its port."""
+    port, metrics_port = programs.free_port(), programs.free_port()
+    environ = {
+        "PORTAL_PROFILE": Profile.DEMO.value,
+        "PORTAL_DATABASE_URL": on.urls.app,
+        "PORTAL_REDIS_URL": redis,
+        "PORTAL_PUBLIC_SCHEME": "http",
+        "PORTAL_PORT": str(port),
+        "PORTAL_METRICS_PORT": str(metrics_port),
+        # One client asks for all pages; the limit is for other people's networks.
+        "PORTAL_PAGE_LIMIT_PER_MINUTE": "1000000",
+    }
+    command, module = (
+        ((str(port),), "ops.bench.reference") if kind == "reference" else (("gateway",), "ops.cli")
+    )
+    program = programs.Program(f"{kind}-{port}", command, port, metrics_port, module)
+    started = programs.start(program, programs.environment(environ), state / "logs")
+    running.append(started)
+    programs.wait_until_ready(started)
+    _pin(started.process.pid, 0)
+    return port
+
+
+def _pin(pid: int, processor: int) -> None:
+    """Keep a process on one processor, where the system can and there are two."""
+    if hasattr(os, "sched_setaffinity") and {0, 1} <= os.sched_getaffinity(0):
+        os.sched_setaffinity(pid, {processor})
+
+
+def _targets(port: int, pages: Sequence[Page]) -> tuple[Target, ...]:
+    return tuple(Target(port, f"{page.host}:{port}", page.path) for page in pages)
+
+
+def _measure(subjects: Sequence[Subject], rounds: int, seconds: float) -> dict[str, list[Measured]]:
+    for subject in subjects:
+        measure(subject.targets, seconds=WARM_UP_S)
+    found: dict[str, list[Measured]] = {subject.name: [] for subject in subjects}
+    for done in range(rounds):
+        print(f"Round {done + 1} of {rounds} …", flush=True)
+        for subject in subjects:
+            found[subject.name].append(measure(subject.targets, seconds=seconds))
+    return found
+
+
+def _table(found: dict[str, list[Measured]]) -> None:
+    print(f"\n{'subject':<18} {'requests/s':>10} {'p50 ms':>8} {'p99 ms':>8} {'bytes':>8}")
+    for name, runs in found.items():
+        rate = statistics.median(run.rate for run in runs)
+        middle = statistics.median(run.percentile(0.5) for run in runs) * 1000
+        slow = statistics.median(run.percentile(0.99) for run in runs) * 1000
+        size = runs[0].received / runs[0].answers
+        print(f"{name:<18} {rate:>10.0f} {middle:>8.2f} {slow:>8.2f} {size:>8.0f}")
+    print()
+
+
+def _rows(found: dict[str, list[Measured]]) -> list[Row]:
+    def ratio(of: str, to: str) -> float:
+        return statistics.median(a.rate / b.rate for a, b in zip(found[of], found[to], strict=True))
+
+    return [
+        Row("page of 10 lines / bare route", ratio("page, 10 lines", "reference"), 0.35),
+        Row("page of 40 lines / bare route", ratio("page, 40 lines", "reference"), 0.30),
+        Row("10,000 workspaces / 10", ratio("10,000 workspaces", "10 workspaces"), 0.90),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
