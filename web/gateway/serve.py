@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -15,6 +16,7 @@ from kernel.telemetry import logs
 from kernel.telemetry.metrics import Metrics
 from kernel.telemetry.metrics import serve as serve_metrics
 from web.gateway.app import create_app
+from web.portal.sample import warm
 
 if TYPE_CHECKING:
     import socket
@@ -44,7 +46,11 @@ async def _serve(settings: Settings) -> None:
     limiter = Limiter(settings.redis_url)
     try:
         gateway = create_app(settings, database, clock=SystemClock(), limiter=limiter, metrics=metrics)
+        warm(gateway.house.invoices)
         log.info("starting", host=settings.host, port=settings.port, metrics_port=exporter.port)
+        # Uvicorn raises the signal that ended it once more: by default that would kill us before the end.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         await Server(gateway, settings).serve()
         log.info("stopped")
     finally:

@@ -59,6 +59,13 @@ class Traffic:
         if self._stream is None:
             return
         moment = self._clock.now().isoformat(timespec="milliseconds")
-        line = {"event": "request", **values, "level": "info", "logger": "access", "time": moment}
+        line = {
+            "event": "request",
+            **values,
+            "level": "info",
+            "logger": "access",
+            "process": "gateway",
+            "time": moment,
+        }
         self._stream.write(_encode(line).decode() + "\n")
         self._stream.flush()

@@ -127,6 +127,15 @@ class InvoicePages:
         state, version = await self._within(visit, token, read)
         return invoice_json(state.opened, version.content, version.totals, state.profile, state.day)
 
+    def warm(self, profile: WorkspaceProfile, opened: OpenedInvoice, version: LoadedVersion) -> int:
+        """Make one page that nobody asked for, so that no customer waits for templates and locales to load.
+
+        Returns its size in bytes.
+        """
+        return self._rendered(
+            _State(profile, opened, today(self._clock, profile.time_zone)), version, ""
+        ).size
+
     async def _within(self, visit: Visit, token: str, read: Callable[[], Awaitable[_T]]) -> _T:
         """Run `read` in a scope of the visited workspace; count what is missing, and against whom."""
         form = "token" if token_is_well_formed(token) else "malformed"

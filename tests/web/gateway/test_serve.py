@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
@@ -45,9 +47,7 @@ async def start(make_portal: Any, settings: Any) -> AsyncIterator[Start]:
     running: list[Running] = []
 
     async def run(**fields: Any) -> Running:
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            port = taken.getsockname()[1]
+        port = free_port()
         fields = {"trusted_proxies": (ip_network("127.0.0.0/8"),), "port": port} | fields
         portal = make_portal(**fields)
         server = Server(portal.gateway, replace(settings, **fields))
@@ -62,6 +62,12 @@ async def start(make_portal: Any, settings: Any) -> AsyncIterator[Start]:
     for one in running:
         one.server.should_exit = True
         await one.task
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 def request(line: str, host: str, address: str, *headers: str) -> bytes:
@@ -143,3 +149,53 @@ async def test_when_it_stops_it_says_so_and_ends(start: Start, acme: Any, visito
     async with asyncio.timeout(PATIENCE_S):
         await running.task
     assert [failure.name for failure in await running.portal.gateway.house.health.ready()] == ["process"]
+
+
+async def answered(port: int, path: str) -> bytes:
+    """Ask until somebody listens, for as long as a slow machine may need to start."""
+    async with asyncio.timeout(6 * PATIENCE_S):
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.05)
+                continue
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n".encode())
+            answer = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            return answer
+
+
+async def test_the_process_starts_shows_its_metrics_and_ends_in_order(settings: Any) -> None:
+    port, metrics_port = free_port(), free_port()
+    environ = {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PORTAL_PROFILE": "test",
+        "PORTAL_DATABASE_URL": settings.database_url,
+        "PORTAL_REDIS_URL": settings.redis_url,
+        "PORTAL_PORT": str(port),
+        "PORTAL_METRICS_PORT": str(metrics_port),
+        "PORTAL_COLOUR": "blue",
+    }
+    program = (
+        "import os; from kernel.settings import Settings; from web.gateway.serve import serve; "
+        "serve(Settings.from_environ(os.environ))"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, env=environ, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert (await answered(port, "/readyz")).startswith(b"HTTP/1.1 200 ")
+        assert b'portal_http_request_seconds_count{method="GET",route="/readyz",status="200"} 1.0' in (
+            await answered(metrics_port, "/metrics")
+        )
+    finally:
+        process.terminate()
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert {line["process"] for line in lines} == {"gateway"}
+    assert [line["route"] for line in lines if line["logger"] == "access"] == ["/readyz"]
+    assert "PORTAL_COLOUR" in next(line["text"] for line in lines if line["event"] == "setting")
+    assert lines[-1]["event"] == "stopped"
