@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -201,8 +202,12 @@ async def test_a_void_invoice_says_so_even_in_print_and_a_paid_one_keeps_quiet(o
     assert seen == [True, False]
 
 
-async def test_a_long_invoice_prints_as_sheets(open_page: OpenPage) -> None:
-    page = await open_page("lines-40")
+@pytest.mark.parametrize(("kind", "size"), [("lines-40", (595, 842)), ("lines-10", (612, 792))])
+async def test_printing_takes_the_sheet_of_the_senders_country(
+    open_page: OpenPage, kind: str, size: tuple[int, int]
+) -> None:
+    page = await open_page(kind)
     printed = await page.pdf(prefer_css_page_size=True)
-    assert printed.count(b"/Type /Page\n") in (2, 3)
-    assert printed.count(b"595.9") or printed.count(b"594.9") or printed.count(b"595 842")
+    boxes = re.findall(rb"/MediaBox \[0 0 ([0-9.]+) ([0-9.]+)\]", printed)
+    assert len(boxes) in (2, 3)
+    assert {(round(float(width)), round(float(height))) for width, height in boxes} == {size}

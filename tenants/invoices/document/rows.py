@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kernel.language import Language
 
 # Beyond that, zeros that only align would look like a precision nobody meant.
-_MOST_PADDING: Final = 3
+_MOST_PADDING: Final = 4
 _EXACT: Final = 20
 # "One": where everything is counted, saying so in a column of its own tells nothing.
 _PIECE: Final = "C62"

@@ -483,6 +483,13 @@ def test_a_thousand_lines_are_a_thousand_rows() -> None:
     assert render_list(paper).count("<li>") == 1000
 
 
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_the_last_line_is_a_group_of_its_own_so_that_the_totals_can_take_it_along(count: int) -> None:
+    html = render_paper(drawn(content(*(line(name=f"Line {index}") for index in range(count)))))
+    groups = [group.count("<tr") for group in re.findall(r"<tbody.*?</tbody>", html, re.DOTALL)]
+    assert groups == [*([count - 1] if count > 1 else []), 1, 3]
+
+
 def test_words_are_english_and_numbers_local_where_there_is_no_catalogue() -> None:
     paper = drawn(content(line("1234.5")), "ar-BH")
     assert (paper.language, paper.content_language, paper.direction) == ("en", "ar-BH", "rtl")
