@@ -88,18 +88,17 @@ async def install(
     opened = await Database.open(urls.app, size=1, name="bench")
     pages: dict[int, list[Page]] = {count: [] for count in lines}
     try:
-        for index in range(MEASURED_WORKSPACES):
-            like, copy = await _write(opened, index, lines, pages)
+        written = [await _write(opened, index, lines, pages) for index in range(MEASURED_WORKSPACES)]
     finally:
         await opened.close()
     if crowd:
+        like, copy = written[0]
         await _gather(url_as(admin_url, database), like, copy, crowd, each)
-    written = MEASURED_WORKSPACES * len(lines)
     return Installation(
         urls,
         {count: tuple(made) for count, made in pages.items()},
         MEASURED_WORKSPACES + crowd,
-        written + crowd * each,
+        len(written) * len(lines) + crowd * each,
     )
 
 
