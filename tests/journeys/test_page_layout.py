@@ -91,6 +91,8 @@ async def test_a_rail_taller_than_the_window_can_be_read_to_its_end(open_page: O
 async def test_a_window_in_between_has_one_column_with_the_rail_on_top(open_page: OpenPage) -> None:
     page = await open_page("due", width=900)
     assert (await box(page, ".rail"))[3] <= (await box(page, ".paper"))[1]
+    heading, beside = await box(page, "#heading"), await box(page, "#transfer-heading")
+    assert heading[1] == pytest.approx(beside[1], abs=2)
 
 
 async def test_a_phone_reads_summary_items_totals_transfer(open_page: OpenPage) -> None:
