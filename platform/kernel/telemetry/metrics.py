@@ -82,17 +82,6 @@ class Metrics:
             "Units of work that wait for a connection now.",
             registry=self.registry,
         )
-        self.units_of_work = Counter(
-            "portal_units_of_work_total",
-            "Units of work ended, by outcome (committed, rolled_back, failed).",
-            ("outcome",),
-            registry=self.registry,
-        )
-        self.retries = Counter(
-            "portal_unit_of_work_retries_total",
-            "Units of work run again after a serialization failure or a deadlock.",
-            registry=self.registry,
-        )
 
     def _invoices(self) -> None:
         self.links_not_found = Counter(
