@@ -22,7 +22,7 @@ from ops import programs, services, visit
 ROOT = Path(__file__).resolve().parent.parent
 USUAL_PORT = 8000
 OWN_DATABASE = "portal"
-LINKS_SHOWN = 14
+LINKS_SHOWN = 3  # of each workspace
 
 
 class DemoFailed(RuntimeError):
@@ -164,7 +164,7 @@ class Demo:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo until Ctrl-C, or check it once; returns the exit code."""
     given = _arguments(arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a script may have told us to ignore them
         signal.signal(number, signal.default_int_handler)
     try:
         return _check() if given.check else _run(given)
@@ -294,15 +294,13 @@ def _database_of(url: str) -> str:
 
 
 def _show(demo: Demo, seconds: float) -> None:
-    # One link of each kind: of several with the same tags the first says it all.
-    shown: dict[tuple[str, ...], dict[str, Any]] = {}
-    for invoice in demo.invoices:
-        shown.setdefault(tuple(tag for tag in invoice["tags"] if not tag.startswith("ubl:")), invoice)
-    print(f"\nReady after {seconds:.1f} s. Open one of these:\n")
-    for invoice in list(shown.values())[:LINKS_SHOWN]:
-        print(
-            f"  {invoice['url']}\n      {invoice['workspace']} {invoice['number']} · {', '.join(invoice['tags'])}"
-        )
+    print(f"\nReady after {seconds:.1f} s. Some of what there is to open:")
+    for workspace in demo.workspaces:
+        own = (invoice for invoice in demo.invoices if invoice["workspace"] == workspace["slug"])
+        opening = [invoice for invoice in own if not visit.REFUSED & set(invoice["tags"])]
+        print(f"\n  {workspace['name']}")
+        for invoice in opening[:LINKS_SHOWN]:
+            print(f"    {invoice['url']}  {invoice['number']} ({', '.join(invoice['tags'])})")
     print(f"\nAll {len(demo.invoices)} links: {demo.state / 'demo.json'}\nLogs: {demo.state / 'logs'}")
     print("Chrome, Edge and Firefox find *.localhost by themselves; Safari needs the hosts in /etc/hosts.")
     print("Ctrl-C stops everything.", flush=True)
