@@ -10,7 +10,7 @@ from markupsafe import Markup
 from kernel.money import Money
 from tenants.invoices.document.accounts import compact, is_iban, readable
 from tenants.invoices.document.values import DocumentBrand, DocumentLogo
-from tenants.invoices.status import PaymentState, outstanding, payment_state
+from tenants.invoices.status import PaymentState, amount_due, payment_state
 from web.portal import words
 from web.portal.accent import accent
 from web.portal.page import Amounts, Brand, Day, Detail, Logo, PageModel, Transfer
@@ -53,7 +53,7 @@ def page_model(
     """Return what the page shows on the day `today` of the workspace's time zone."""
     state = state_of(opened, today)
     amounts = _amounts(opened, state, language)
-    left = outstanding(opened.total, opened.paid)
+    left = amount_due(opened.total, opened.paid)
     is_payable = state in words.PAYABLE and bool(left)
     number = opened.number
     return PageModel(
@@ -120,7 +120,7 @@ def _brand(profile: WorkspaceProfile) -> Brand:
 
 def _amounts(opened: OpenedInvoice, state: PaymentState, language: Language) -> Amounts:
     zero = Money.zero(opened.total.currency)
-    left = outstanding(opened.total, opened.paid)
+    left = amount_due(opened.total, opened.paid)
     due = left if state in words.PAYABLE or state is PaymentState.PROCESSING else zero
     # More than the total, or a total that owes the customer: said, never hidden by a zero.
     credit = max(opened.paid - max(opened.total, zero), zero)
