@@ -84,7 +84,9 @@ def seed() -> None:
             )
         from ops.seed import seed as write
 
-        database = await Database.open(settings.database_url, name="portal seed")
+        database = await Database.open(
+            settings.database_url, name="portal seed", prepared=settings.database_prepared
+        )
         try:
             seeded = await write(database, settings, click.echo)
         finally:

@@ -43,7 +43,12 @@ async def _serve(settings: Settings) -> None:
         log.warning("setting", text=warning)
     metrics = Metrics()
     exporter = serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port)
-    database = await Database.open(settings.database_url, size=settings.pool_size, name="portal gateway")
+    database = await Database.open(
+        settings.database_url,
+        size=settings.pool_size,
+        name="portal gateway",
+        prepared=settings.database_prepared,
+    )
     limiter = Limiter(settings.redis_url)
     try:
         await database.require_role(APP)
