@@ -320,6 +320,7 @@ def pearl(today: dt.date) -> Iterator[Example]:
             lines=(
                 Line("لؤلؤ طبيعي، درجة أولى", d("12"), d("184.375"), VAT10),
                 Line("تغليف هدايا", d("12"), d("2.250"), VAT10),
+                Line("مرتجع: لؤلؤة واحدة", d("-1"), d("184.375"), VAT10),
                 Line("Certificate of origin (English)", d("1"), d("15.000"), Tax(TaxCategory.ZERO)),
             ),
             notes=("شكرًا لتعاملكم معنا.",),
