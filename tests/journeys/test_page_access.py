@@ -78,7 +78,7 @@ async def test_the_keyboard_reaches_everything_in_reading_order_and_shows_where_
             "Copy account 000123456789",
             "Copy BIC ACMEUS66",
             "Copy reference ACME-0001",
-            "Copy amount 9164.55",
+            "Copy amount $9,164.55",
             "billing@acme.example",
             "This invoice as data (JSON)",
             "Print",
