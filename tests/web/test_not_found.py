@@ -119,6 +119,15 @@ async def test_who_tries_links_is_limited_and_cannot_see_it(portal: Any, acme: A
     assert (await portal.visitor().ask(acme.path, acme.host)).status_code == 200
 
 
+async def test_a_mangled_link_is_held_against_nobody(portal: Any, acme: Any) -> None:
+    visitor = portal.visitor()
+    for number in range(40):
+        assert (await visitor.ask(f"/i/{acme.token[:-1]}{number}x", acme.host)).status_code == 404
+    # Mail programs cut links off, and people share an address.
+    assert (await visitor.ask(acme.path, acme.host)).status_code == 200
+    assert portal.count("portal_links_not_found_total", form="malformed") == 40
+
+
 async def test_looking_leaves_no_trace_in_the_view_log(portal: Any, tenants: Any, acme: Any) -> None:
     visitor = portal.visitor()
     for method in ("HEAD", "GET"):
