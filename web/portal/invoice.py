@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 KEPT_BYTES: Final = 96 * MEBIBYTE
 # Rendering costs about 0.1 ms a line: above this, other requests are let in between by the thread's switches.
 _LINES_IN_LINE: Final = 100
+_BYTES_IN_LINE: Final = 40_000
 
 _T = TypeVar("_T")
 
@@ -171,12 +172,13 @@ class InvoicePages:
             if error.code != "store.unavailable":
                 raise
             return await self._once(profile, read)
-        except Invalid as error:
-            raise Unshowable(str(profile.workspace_id)) from error
 
     async def _once(self, profile: WorkspaceProfile, read: Callable[[], Awaitable[_T]]) -> _T:
-        async with self._database.scope(profile.workspace_id, read_only=True):
-            return await read()
+        try:
+            async with self._database.scope(profile.workspace_id, read_only=True):
+                return await read()
+        except Invalid as error:
+            raise Unshowable(str(profile.workspace_id)) from error
 
     async def _state(self, profile: WorkspaceProfile, token: str) -> _State:
         opened = await queries.open_link(token, sealer=self._sealer)
@@ -184,7 +186,7 @@ class InvoicePages:
 
     async def _made(self, state: _State, version: LoadedVersion, token: str) -> FinishedPage:
         try:
-            if len(version.content.lines) > _LINES_IN_LINE:
+            if len(version.content.lines) > _LINES_IN_LINE or size_of(version.content) > _BYTES_IN_LINE:
                 return await asyncio.to_thread(self._rendered, state, version, token)
             return self._rendered(state, version, token)
         except PortalError as error:
