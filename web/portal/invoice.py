@@ -15,6 +15,7 @@ from tenants.invoices import queries
 from tenants.invoices.document.model import CATALOGUES as DOCUMENT_WORDS
 from tenants.invoices.document.model import document
 from tenants.invoices.document.render import render_list, render_paper
+from tenants.invoices.snapshot import size_of
 from web.gateway.compression import Tail
 from web.gateway.security import new_nonce
 from web.gateway.templates import words
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from kernel.seals import Sealer
     from kernel.store import Database
     from kernel.telemetry.metrics import Metrics
+    from tenants.invoices.content import Content
     from tenants.invoices.document.values import Sum
     from tenants.invoices.values import LoadedVersion, OpenedInvoice
     from tenants.workspaces.profile import WorkspaceProfile
@@ -186,7 +188,7 @@ class InvoicePages:
 
     async def _made(self, state: _State, version: LoadedVersion, token: str) -> FinishedPage:
         try:
-            if len(version.content.lines) > _LINES_IN_LINE or size_of(version.content) > _BYTES_IN_LINE:
+            if takes_long(version.content):
                 return await asyncio.to_thread(self._rendered, state, version, token)
             return self._rendered(state, version, token)
         except PortalError as error:
@@ -241,3 +243,8 @@ def paper(
     brand = document_brand(profile)
     model = document(version.content, version.totals, number, language, brand=brand, page_size=size)
     return Paper(render_paper(model), render_list(model, since=since), size)
+
+
+def takes_long(content: Content) -> bool:
+    """Tell whether a page of it is written beside the loop: for its lines, or for all else that it says."""
+    return len(content.lines) > _LINES_IN_LINE or size_of(content) > _BYTES_IN_LINE
