@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from kernel.settings import variables
+
 ROOT = Path(__file__).resolve().parent.parent
 TOP_LEVEL = {
     "LICENSE",
@@ -295,6 +297,18 @@ def test_every_module_imports_without_environment_network_or_database() -> None:
         env={},
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_readme_names_every_setting_and_no_other() -> None:
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| variable |")[2].partition("\n\n")[0]
+    first = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert set(re.findall(r"`(PORTAL_[A-Z_]+)`", "".join(first))) == set(variables())
+
+
+def test_every_exception_of_the_linters_is_for_something_that_exists() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = config["tool"]["ruff"]["lint"]["per-file-ignores"]
+    assert [pattern for pattern in patterns if not any(ROOT.glob(pattern))] == []
 
 
 def _pinned() -> dict[str, str]:

@@ -81,10 +81,6 @@ class HostCache(Generic[_T]):
         # Shielded: one asker that hangs up must not cancel the answer of the others.
         return await asyncio.shield(asking)
 
-    def forget(self, host: str) -> None:
-        """Ask the resolver again the next time."""
-        self._entries.pop(host, None)
-
     async def _ask(self, host: str) -> _T | None:
         try:
             found = await self._resolve(host)
