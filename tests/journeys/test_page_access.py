@@ -74,6 +74,7 @@ async def test_the_keyboard_reaches_everything_in_reading_order_and_shows_where_
         (name, True)
         for name in (
             "Skip to the invoice",
+            "Print",
             "Copy account holder Acme Studio LLC",
             "Copy account 000123456789",
             "Copy BIC ACMEUS66",
@@ -81,7 +82,6 @@ async def test_the_keyboard_reaches_everything_in_reading_order_and_shows_where_
             "Copy amount $9,164.55",
             "billing@acme.example",
             "This invoice as data (JSON)",
-            "Print",
         )
     ]
 
