@@ -37,7 +37,7 @@ PRODUCT = ("platform/kernel", "tenants", "workers", "web")
 
 # Which of our modules may import which vendor; ops and tests may import everything. A prefix stands for a package.
 VENDORS: dict[str, tuple[str, ...]] = {
-    "asyncpg": ("kernel.store", "tenants"),
+    "asyncpg": ("kernel.store", "kernel.jobs", "tenants"),
     "babel": ("kernel.language", "kernel.units", "tenants.workspaces"),
     "brotli": ("web.gateway",),
     "cryptography": ("kernel.seals",),
@@ -53,9 +53,9 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "PIL": ("tenants.workspaces",),
     "playwright": ("workers.press",),
     "prometheus_client": ("kernel.telemetry",),
-    "redis": ("kernel.limits",),
+    "redis": ("kernel.limits", "kernel.jobs"),
     "stripe": ("tenants.connect",),
-    "structlog": ("kernel", "web"),
+    "structlog": ("kernel", "web", "workers"),
     "uvicorn": ("web.gateway",),
     "uvloop": ("web.gateway",),
     "websockets": ("web.hub",),
