@@ -40,9 +40,29 @@ class Runner:
         self._metrics = metrics
         self._clock = clock
         self._working: set[asyncio.Task[None]] = set()
+        self._answering: set[asyncio.Task[None]] = set()
+        self._ending = False
 
     async def run(self, workspace_id: UUID, job_id: UUID) -> None:
         """Answer one bell. A bell that rings twice, or for a job that is not due, finds nothing to do."""
+        if self._ending:
+            return
+        task = asyncio.create_task(self._answered(workspace_id, job_id))
+        self._answering.add(task)
+        try:
+            await asyncio.wait([task])
+        finally:
+            self._answering.discard(task)
+
+    async def give_back_all(self) -> None:
+        """Cut off what is running and let other workers begin it at once."""
+        self._ending = True
+        for task in self._working:
+            task.cancel()
+        if self._answering:
+            await asyncio.wait(self._answering)
+
+    async def _answered(self, workspace_id: UUID, job_id: UUID) -> None:
         logs.unbind_all()
         logs.bind(job=str(job_id), workspace=str(workspace_id))
         try:
@@ -61,14 +81,6 @@ class Runner:
             outcome = await self._outcome(claimed)
         self._metrics.job_seconds.labels(claimed.kind).observe(perf_counter() - started)
         self._metrics.job_attempts.labels(claimed.kind, outcome).inc()
-
-    async def give_back_all(self) -> None:
-        """Cut off what is running and let other workers begin it at once."""
-        working = list(self._working)
-        for task in working:
-            task.cancel()
-        if working:
-            await asyncio.wait(working)
 
     async def _outcome(self, claimed: Claimed) -> str:
         try:
@@ -91,6 +103,8 @@ class Runner:
             return "stranded"
 
     async def _attempted(self, handler: Handler, job: Job, claimed: Claimed) -> str:
+        if self._ending:
+            return await self._cut_off(claimed)
         attempt = Attempt(claimed, self._database, self._clock)
         work = asyncio.create_task(_worked(handler, job, attempt))
         beat = asyncio.create_task(self._kept(claimed, attempt, work))
