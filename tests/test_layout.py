@@ -48,7 +48,7 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "jinja2": ("tenants.invoices.document", "web"),
     "litestar": ("web.gateway", "web.portal", "web.console", "web.api", "web.hooks"),
     "markupsafe": ("tenants.invoices.document", "web"),
-    "msgspec": ("kernel", "tenants", "web"),
+    "msgspec": ("kernel", "tenants", "web", "workers"),
     "piccolo": ("kernel.store", "tenants"),
     "PIL": ("tenants.workspaces",),
     "playwright": ("workers.press",),

@@ -47,7 +47,7 @@ class Handlers:
         """
         if job_type.kind in self._by_kind:
             message = f"Two functions want to do jobs of the kind {job_type.kind}."
-            raise Conflict("job.kind_twice", message, kind=job_type.kind)
+            raise Conflict("job.kind_twice", message, job=job_type.kind)
         self._by_kind[job_type.kind] = Handler(job_type, function)
         self._queues |= dict.fromkeys([job_type.queue] + ([queue] if queue else []))
 

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -141,7 +142,14 @@ OpenYard = Callable[[Urls], Awaitable[Yard]]
 
 
 @pytest.fixture
-async def open_yard(tmp_path: Path) -> AsyncIterator[OpenYard]:
+def folder() -> Iterator[Path]:
+    """A folder with a short name: sockets are in it, and come back in the same place after a restart."""
+    with tempfile.TemporaryDirectory(prefix="yard-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+async def open_yard(folder: Path) -> AsyncIterator[OpenYard]:
     """Open a yard on a migrated database; all that it started is ended after the test."""
     yards: list[Yard] = []
 
@@ -152,8 +160,8 @@ async def open_yard(tmp_path: Path) -> AsyncIterator[OpenYard]:
         yards.append(
             Yard(
                 urls,
-                tmp_path,
-                services.start_redis(tmp_path, environ={}),
+                folder,
+                services.start_redis(folder, environ={}),
                 await Database.open(urls.app, size=2, name="yard"),
                 await Database.open(urls.svc, size=2, name="yard svc"),
                 new_id(),

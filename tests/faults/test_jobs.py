@@ -12,12 +12,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import redis
+from prometheus_client.parser import text_string_to_metric_families
 
 from kernel.clock import SystemClock
 from kernel.seals import Sealer
 from kernel.store import execute, fetch
 from kernel.store.roles import provision
-from ops import programs, services
+from ops import programs, services, visit
 from tenants import schema
 from tests.fakes.businesses import open_business
 from tests.fakes.errands import Errand, Manner
@@ -111,9 +112,9 @@ async def test_when_redis_is_killed_and_emptied_jobs_are_late_and_not_lost(yard:
 
 
 async def test_when_postgres_is_restarted_under_load_every_job_has_one_effect(
-    open_yard: Any, tmp_path: Path
+    open_yard: Any, folder: Path
 ) -> None:
-    state = tmp_path / "postgres-of-its-own"
+    state = folder / "db"
     admin = services.start_postgres(state, durable=False, environ={})
     try:
         urls = await provision(admin, "portal")
@@ -212,3 +213,74 @@ async def test_a_thousand_jobs_over_two_workers_with_faults_have_a_thousand_effe
     done = await yard.until("done", jobs)
     assert len(done) == 1000
     assert Counter(row["job_id"] for row in await yard.effects()) == Counter(jobs)
+
+
+async def test_the_series_of_jobs_move_when_the_thing_happens(yard: Any) -> None:
+    relay = await yard.start("relay")
+    assert sample(relay, "portal_jobs_due_count", queue="default") is None
+    dead = await yard.add(errand=Errand(manner=Manner.HOPELESS))
+    async with yard.svc.unbound():
+        await execute("UPDATE job SET run_at = now() - interval '200 seconds'")
+
+    async def shown() -> bool:
+        return sample(relay, "portal_jobs_due_count", queue="default") == 1
+
+    await yard.eventually(shown)
+    age = sample(relay, "portal_job_oldest_due_seconds", queue="default")
+    assert age is not None
+    assert 200 <= age < 260
+    worker = await yard.start("worker")
+    await yard.until("dead", dead)
+    retried = await yard.add(2, Errand(manner=Manner.FAILS_AT_FIRST))
+    await yard.until("done", retried)
+
+    async def gone() -> bool:
+        return sample(relay, "portal_jobs_dead_count", kind="test.errand") == 1
+
+    await yard.eventually(gone)
+    assert sample(relay, "portal_jobs_due_count", queue="default") is None
+    sent = sample(relay, "portal_job_bells_total", result="sent")
+    assert sent is not None
+    assert sent >= 5
+    outcomes = {
+        outcome: sample(worker, "portal_job_attempts_total", kind="test.errand", outcome=outcome)
+        for outcome in ("done", "retried", "dead", "lost")
+    }
+    assert outcomes == {"done": 2, "retried": 2, "dead": 1, "lost": None}
+    assert sample(worker, "portal_job_seconds_count", kind="test.errand") == 5
+    assert sample(worker, "portal_job_wait_seconds_count", queue="default") == 5
+
+
+def sample(running: programs.RunningProgram, name: str, **labels: str) -> float | None:
+    """Read a series from a process's own port."""
+    text = visit.fetch(running.program.metrics_url).body.decode()
+    for family in text_string_to_metric_families(text):
+        for each in family.samples:
+            if (each.name, each.labels) == (name, labels):
+                return float(each.value)
+    return None
+
+
+async def test_a_process_that_lost_postgres_is_not_ready_and_still_alive(
+    open_yard: Any, folder: Path
+) -> None:
+    state = folder / "db"
+    admin = services.start_postgres(state, durable=False, environ={})
+    try:
+        urls = await provision(admin, "portal")
+        await schema.migrate(urls.owner)
+        yard = await open_yard(urls)
+        running = await yard.start("relay")
+        where = f"http://127.0.0.1:{running.program.port}"
+        assert [visit.fetch(where + path).status for path in ("/healthz", "/readyz", "/x")] == [200, 200, 404]
+        await yard.database.close()
+        await yard.svc.close()
+        await asyncio.to_thread(services.stop_postgres, state)
+        await asyncio.sleep(1.1)
+        answers = [visit.fetch(where + path) for path in ("/healthz", "/readyz")]
+        assert [answer.status for answer in answers] == [200, 503]
+        assert answers[1].body == b'{"status":"failing","failing":["database"]}'
+        send(running, signal.SIGTERM)
+        assert await ended(running) == 0
+    finally:
+        services.stop_postgres(state)

@@ -37,7 +37,7 @@ _EARLY: Final = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
 _EARLY_WORDS: Final = re.compile(rb"prefetch|prerender|preview", re.IGNORECASE)
 # Those that fetch links out of mails and chats before, or instead of, a person.
 _SCANNER: Final = re.compile(
-    rb"bot\b|crawl|spider|slurp|preview|scan|facebookexternalhit|whatsapp|skypeuri|slack|embedly|quora link"
+    rb"(?<!cu)bot\b|crawl|spider|slurp|preview|scan|facebookexternalhit|whatsapp|skypeuri|slack|embedly|quora link"
     rb"|barracuda|proofpoint|mimecast|ironport|safelinks|office existence|ms-office|microsoft office|google-safety"
     rb"|headlesschrome|phantomjs|curl/|wget/|python-|go-http|okhttp|java/|libwww|http-?client|axios|node-fetch",
     re.IGNORECASE,

@@ -44,4 +44,4 @@ def decoded(job_type: type[_J], payload: str) -> _J:
         return msgspec.json.decode(payload, type=job_type)
     except msgspec.ValidationError as error:
         message = f"This is no payload of {job_type.kind}: {error}"
-        raise Invalid("job.payload", message, kind=job_type.kind) from error
+        raise Invalid("job.payload", message, job=job_type.kind) from error
