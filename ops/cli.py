@@ -52,12 +52,21 @@ def portal() -> None:
 
 
 @portal.command()
-def migrate() -> None:
+@click.option(
+    "--admin-url",
+    envvar="ADMIN_DATABASE_URL",
+    help="First make roles and database, as this role (or ADMIN_DATABASE_URL); once per installation.",
+)
+def migrate(admin_url: str | None) -> None:
     """Bring the database to this release (as PORTAL_DATABASE_OWNER_URL); safe to repeat and to run twice at once."""
+    from ops.migrate import make_roles
     from ops.session import read_settings
     from tenants import schema
 
-    applied = asyncio.run(schema.migrate(read_settings().owner_url()))
+    settings = read_settings()
+    if admin_url:
+        asyncio.run(make_roles(admin_url, settings))
+    applied = asyncio.run(schema.migrate(settings.owner_url()))
     for migration in applied:
         click.echo(f"{migration.number:04} {migration.name}")
     click.echo(f"The database is at {schema.version():04}; {len(applied)} applied now.")
@@ -79,7 +88,9 @@ def seed() -> None:
             )
         from ops.seed import seed as write
 
-        database = await Database.open(settings.database_url, name="portal seed")
+        database = await Database.open(
+            settings.database_url, name="portal seed", prepared=settings.database_prepared
+        )
         try:
             seeded = await write(database, settings, click.echo)
         finally:

@@ -54,12 +54,17 @@ def read_settings() -> Settings:
     return settings
 
 
+async def open_database(settings: Settings, url: str) -> Database:
+    """Connect once for a command, as the role that the url names."""
+    return await Database.open(url, size=1, name="portal command", prepared=settings.database_prepared)
+
+
 def run(work: Callable[[Session], Awaitable[_T]]) -> _T:
     """Run one command's work with an open session."""
 
     async def opened() -> _T:
         settings = read_settings()
-        database = await Database.open(settings.database_url, size=1, name="portal command")
+        database = await open_database(settings, settings.database_url)
         try:
             return await work(Session(settings, database, SystemClock(), Sealer(settings.secret_keys)))
         finally:

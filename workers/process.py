@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from kernel.store import Database, fetch_value
+from kernel.store.roles import SVC
 from kernel.telemetry import logs
 from kernel.telemetry.health import Health, Probe
 from kernel.telemetry.metrics import Metrics
@@ -59,23 +60,28 @@ class Process:
 
 
 @asynccontextmanager
-async def running(name: str, settings: Settings, database_url: str, *, size: int) -> AsyncIterator[Process]:
+async def running(name: str, settings: Settings, *, role: str, size: int) -> AsyncIterator[Process]:
     """Open what a process needs and close it again; OSError when a port is taken, Unavailable without Postgres.
 
+    `role` is the database's: portal_app or portal_svc; another one is refused with Invalid("store.wrong_role").
     Liveness and readiness are answered on the settings' host and port, metrics on their own.
     """
     logs.configure(level=settings.log_level, process=name)
     log = logs.logger(f"workers.{name}")
     for warning in settings.warnings:
         log.warning("setting", text=warning)
+    database_url = settings.svc_url() if role == SVC else settings.database_url
     metrics, signals = Metrics(), Signals()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.caught)
     exporter = serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port)
     try:
-        database = await Database.open(database_url, size=size, name=f"portal {name}")
+        database = await Database.open(
+            database_url, size=size, name=f"portal {name}", prepared=settings.database_prepared
+        )
         try:
+            await database.require_role(role)
             metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
             health = Health([_schema_check(database)])
             server = await asyncio.start_server(_Probes(health).answer, settings.host, settings.port)

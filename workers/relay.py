@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from kernel.errors import Unavailable
 from kernel.jobs.bell import full, open_broker, ring
 from kernel.jobs.dispatch import backlog, bury, prune, put_back, take_due
+from kernel.store.roles import SVC
 from kernel.telemetry import logs
 from workers.process import Process, running
 
@@ -32,7 +33,7 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    async with running("relay", settings, settings.svc_url(), size=2) as process:
+    async with running("relay", settings, role=SVC, size=2) as process:
         relay = Relay(process, open_broker(settings.jobs_redis_url))
         sampling = asyncio.create_task(relay.sample())
         while not process.signals.stop.is_set():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Unavailable
 from kernel.jobs.schedules import Schedule, add_jobs, occur
+from kernel.store.roles import SVC
 from kernel.telemetry import logs
 from tenants.workspaces import queries
 from tenants.workspaces.jobs import ForgetReleasedDomains
@@ -39,7 +40,7 @@ def serve(settings: Settings, schedules: Sequence[Schedule] = SCHEDULES) -> None
 
 
 async def _serve(settings: Settings, schedules: Sequence[Schedule]) -> None:
-    async with running("scheduler", settings, settings.svc_url(), size=1) as process:
+    async with running("scheduler", settings, role=SVC, size=1) as process:
         while not await process.signals.pause(POLL_S):
             for schedule in schedules:
                 await _tried(process, schedule)

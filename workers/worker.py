@@ -11,6 +11,7 @@ from uuid import UUID
 
 from kernel.clock import SystemClock
 from kernel.jobs.bell import listen, open_broker
+from kernel.store.roles import APP
 from kernel.telemetry import logs
 from tenants.invoices.jobs import RecordView
 from tenants.workspaces.jobs import ForgetReleasedDomains
@@ -52,7 +53,7 @@ def serve(settings: Settings, handlers: Handlers | None = None, *, grace_s: floa
 async def _serve(settings: Settings, handlers: Handlers, grace_s: float) -> None:
     # Each job may hold a connection for itself and one for its heartbeat.
     size = max(settings.pool_size, 2 * settings.job_slots + 1)
-    async with running("worker", settings, settings.database_url, size=size) as process:
+    async with running("worker", settings, role=APP, size=size) as process:
         runner = Runner(
             process.database,
             handlers,

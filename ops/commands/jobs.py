@@ -70,7 +70,10 @@ def discard(job_id: UUID) -> None:
 
 def _run(work: Callable[[], Awaitable[_T]]) -> _T:
     async def opened() -> _T:
-        database = await Database.open(read_settings().svc_url(), size=1, name="portal jobs")
+        settings = read_settings()
+        database = await Database.open(
+            settings.svc_url(), size=1, name="portal jobs", prepared=settings.database_prepared
+        )
         try:
             async with database.unbound():
                 return await work()

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from kernel.ids import WorkspaceId, new_id
-from kernel.store import Database
+from kernel.store.roles import SVC
 from ops.commands.printing import as_json_option, flat, show, table
-from ops.session import Session, read_settings, run
+from ops.session import Session, open_database, read_settings, run
 from tenants.workspaces import actions, queries
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
 
@@ -105,8 +105,10 @@ def list_(*, as_json: bool) -> None:
 
 def _across() -> tuple[queries.WorkspaceLine, ...]:
     async def read() -> tuple[queries.WorkspaceLine, ...]:
-        database = await Database.open(read_settings().svc_url(), size=1, name="portal command")
+        settings = read_settings()
+        database = await open_database(settings, settings.svc_url())
         try:
+            await database.require_role(SVC)
             async with database.unbound(read_only=True):
                 return await queries.list_workspaces(limit=10_000)
         finally:

@@ -20,6 +20,7 @@ from kernel.store import Database, execute, fetch, fetch_one
 from kernel.store.policies import APP_POLICY
 from web.gateway.answer import Answer
 from web.gateway.deps import house_of
+from web.gateway.stray import STRAY_PAGE
 from web.gateway.visit import visit_of
 
 # The headers that differ from one request to the next and say nothing about what was asked.
@@ -117,7 +118,7 @@ async def leaks(portal: Any, tenants: Any) -> list[str]:
                 found.append(f"{method} {route.path}: a foreign id is answered {tried.status_code}")
         for host in ("nobody.localhost", "127.0.0.1"):
             stray = await fresh().ask(attempt.own, host)
-            if (stray.status_code, stray.content) != (404, b"Not Found\n"):
+            if (stray.status_code, stray.content) != (404, STRAY_PAGE):
                 found.append(f"{route.path}: answered {stray.status_code} on the host {host}")
     return found + await rows_that_leak(portal.gateway.house.database, own, foreign)
 

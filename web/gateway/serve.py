@@ -12,6 +12,7 @@ import uvloop
 from kernel.clock import SystemClock
 from kernel.limits import Limiter
 from kernel.store import Database
+from kernel.store.roles import APP
 from kernel.telemetry import logs
 from kernel.telemetry.metrics import Metrics
 from kernel.telemetry.metrics import serve as serve_metrics
@@ -42,9 +43,15 @@ async def _serve(settings: Settings) -> None:
         log.warning("setting", text=warning)
     metrics = Metrics()
     exporter = serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port)
-    database = await Database.open(settings.database_url, size=settings.pool_size, name="portal gateway")
+    database = await Database.open(
+        settings.database_url,
+        size=settings.pool_size,
+        name="portal gateway",
+        prepared=settings.database_prepared,
+    )
     limiter = Limiter(settings.redis_url)
     try:
+        await database.require_role(APP)
         gateway = create_app(settings, database, clock=SystemClock(), limiter=limiter, metrics=metrics)
         warm(gateway.house.invoices)
         log.info("starting", host=settings.host, port=settings.port, metrics_port=exporter.port)

@@ -53,7 +53,7 @@ class _Look(NamedTuple):
 class Looks:
     """Takes a look in no time, and writes it down within a second as a job of the workspace's.
 
-    A process that is killed loses the looks of its last half second (ops/decisions/0004); one that ends writes
+    A process that is killed loses the looks of its last half second (ops/decisions/0007); one that ends writes
     them first.
     """
 

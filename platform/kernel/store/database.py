@@ -9,16 +9,19 @@ from uuid import UUID
 
 import asyncpg
 
-from kernel.errors import Unavailable
+from kernel.errors import Invalid, Unavailable
 from kernel.ids import WorkspaceId
 from kernel.store.pool import PATIENCE_S, Pool
-from kernel.store.unit import UnitOfWork
+from kernel.store.unit import UnitOfWork, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 ATTEMPTS: Final = 3
 _PAUSE_S: Final = 0.01
+_ROLE: Final = """
+SELECT current_user::text AS name, rolsuper OR rolbypassrls AS unheld FROM pg_roles WHERE rolname = current_user
+"""
 
 _T = TypeVar("_T")
 
@@ -60,6 +63,25 @@ class Database:
         pool = Pool(url, size=size, name=name, prepared=prepared, patience_s=patience_s)
         pool.take_back(await pool.lend(), sound=True)
         return cls(pool, name)
+
+    async def require_role(self, role: str) -> None:
+        """Refuse to go on as another role, or as one that row-level security does not hold.
+
+        Each of our roles connects everywhere, and the policies of svc show every workspace: a process with
+        the wrong URL would work, until one workspace met another's rows. Invalid("store.wrong_role").
+        """
+        async with self.unbound(read_only=True):
+            (about,) = await fetch(_ROLE)
+        if about["name"] != role:
+            message = (
+                f"The database URL names the role {about['name']}; this needs {role}, which it must name."
+            )
+            raise Invalid("store.wrong_role", message, role=about["name"])
+        if about["unheld"]:
+            message = (
+                f"The role {role} passes by row-level security: `portal migrate --admin-url` takes that away."
+            )
+            raise Invalid("store.wrong_role", message, role=role)
 
     async def close(self) -> None:
         """Close the connections; those still in use are cut off when they come back."""

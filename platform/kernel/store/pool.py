@@ -15,13 +15,6 @@ CONNECT_TIMEOUT_S: Final = 5
 COMMAND_TIMEOUT_S: Final = 60.0
 PATIENCE_S: Final = 10.0
 LIFETIME_S: Final = 1800.0
-_PLANS: Final = {
-    # Compiling a plan takes milliseconds, to win microseconds on queries as short as ours.
-    "jit": "off",
-    # Left to itself Postgres guesses ten elements for `= ANY ($1)`, finds that dear, and plans such a statement
-    # anew at every call: in a large house 0.4 ms, more than running it (ops/bench/page shows it).
-    "plan_cache_mode": "force_generic_plan",
-}
 
 
 class Connection(Protocol):
@@ -34,7 +27,6 @@ class Connection(Protocol):
     async def close(self) -> None: ...  # noqa: D102
     def terminate(self) -> None: ...  # noqa: D102
     def is_closed(self) -> bool: ...  # noqa: D102
-    def is_in_transaction(self) -> bool: ...  # noqa: D102
 
 
 class Pool:
@@ -153,7 +145,8 @@ class Pool:
                     timeout=CONNECT_TIMEOUT_S,
                     command_timeout=COMMAND_TIMEOUT_S,
                     statement_cache_size=256 if self._prepared else 0,
-                    server_settings={"application_name": self._name, **_PLANS},
+                    # Nothing else: PgBouncer refuses what it does not know. kernel.store.roles sets the rest.
+                    server_settings={"application_name": self._name},
                 ),
             )
         except Exception as error:

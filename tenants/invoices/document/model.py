@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from tenants.invoices.content import Content, DocumentType, Party, Transfer
 from tenants.invoices.document import addresses, rows, sums
-from tenants.invoices.document.accounts import is_iban, readable
+from tenants.invoices.document.accounts import holder, is_iban, readable
 from tenants.invoices.document.remarks import document_remarks
 from tenants.invoices.document.values import (
     Account,
@@ -65,8 +65,9 @@ def document(
         figures=_figures(lines, steps),
         includes_tax=rows.includes_tax(content, language),
         items_heading=language.gettext("Items"),
+        details_heading=language.gettext("Details"),
         accounts_heading=language.gettext("Bank transfer"),
-        accounts=tuple(_account(each, number, language) for each in content.transfers),
+        accounts=tuple(_account(each, content, number, language) for each in content.transfers),
         remarks=tuple(document_remarks(content, language)),
         notes=tuple(note for note in content.notes if note.strip()),
         legal_note=content.seller.legal_note,
@@ -141,10 +142,10 @@ def _day(day: dt.date | None, language: Language) -> str:
     return language.date(day) if day else ""
 
 
-def _account(transfer: Transfer, number: str, language: Language) -> Account:
+def _account(transfer: Transfer, content: Content, number: str, language: Language) -> Account:
     label = language.gettext("IBAN") if is_iban(transfer.account) else language.gettext("Account")
     facts = (
-        (language.gettext("Account holder"), transfer.holder),
+        (language.gettext("Account holder"), holder(transfer, content)),
         (label, readable(transfer.account)),
         (language.gettext("BIC"), transfer.bic),
         (language.gettext("Bank"), transfer.bank),

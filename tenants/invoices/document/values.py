@@ -141,6 +141,7 @@ class Document:
     figures: Figures
     includes_tax: str
     items_heading: str
+    details_heading: str
     accounts_heading: str
     accounts: tuple[Account, ...]
     remarks: tuple[Fact, ...]

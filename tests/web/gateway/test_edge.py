@@ -1,5 +1,7 @@
 """The edge: what every request meets and every answer carries, whatever happens within."""
 
+import base64
+import hashlib
 import json
 import re
 from typing import Any
@@ -9,6 +11,7 @@ from litestar import get
 
 from kernel.errors import Conflict, Unavailable
 from kernel.store import Database
+from web.gateway.stray import STRAY_PAGE
 
 CSP = "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; "
 CLOSING = "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -96,15 +99,25 @@ async def test_a_request_keeps_a_well_formed_id_and_gets_a_new_one_otherwise(vis
         assert re.fullmatch(r"[\w-]{22}", answer.headers["x-request-id"])
 
 
-async def test_an_unknown_host_is_a_plain_404_whatever_is_asked(visitor: Any, acme: Any) -> None:
+async def test_an_unknown_host_is_one_neutral_page_whatever_is_asked(visitor: Any, acme: Any) -> None:
     answers = [
         await visitor.ask(path, host)
         for path in (acme.path, "/", "/i/x", "/brand/x.png", "/robots.txt")
         for host in ("nobody.localhost", "127.0.0.1", "[::1]", "localhost", f"{acme.host}.evil.example")
     ]
-    assert {(a.status_code, a.text, a.headers["content-type"]) for a in answers} == {
-        (404, "Not Found\n", "text/plain; charset=utf-8")
+    assert {(a.status_code, a.content, a.headers["content-type"]) for a in answers} == {
+        (404, STRAY_PAGE, "text/html; charset=utf-8")
     }
+
+
+async def test_the_page_of_an_unknown_host_is_complete_in_itself(visitor: Any, acme: Any) -> None:
+    answer = await visitor.ask(acme.path, "nobody.localhost")
+    style = re.search(r"<style>(.*)</style>", answer.text)
+    assert style is not None
+    told = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    assert f"style-src 'sha256-{told}';" in answer.headers["content-security-policy"]
+    assert re.findall(r"(?:src|href)=|url\(|<script", answer.text) == []
+    assert "Acme" not in answer.text
 
 
 async def test_the_host_is_found_however_it_is_written(visitor: Any, acme: Any) -> None:
@@ -114,7 +127,7 @@ async def test_the_host_is_found_however_it_is_written(visitor: Any, acme: Any) 
 
 async def test_a_forwarded_host_is_ignored(visitor: Any, acme: Any) -> None:
     refused = await visitor.ask(acme.path, "nobody.localhost", x_forwarded_host=acme.host)
-    assert (refused.status_code, refused.text) == (404, "Not Found\n")
+    assert (refused.status_code, refused.content) == (404, STRAY_PAGE)
     shown = await visitor.ask(acme.path, acme.host, x_forwarded_host="nobody.localhost", forwarded="host=x")
     assert shown.status_code == 200
 
@@ -163,7 +176,7 @@ async def test_too_many_requests_from_an_address_are_told_when_to_come_back(
     answers = [await visitor.ask(acme.path, acme.host) for _ in range(9)]
     assert [answer.status_code for answer in answers] == [200] * 8 + [429]
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
-    assert "Wait a minute" in answers[-1].text
+    assert "Wait a moment" in answers[-1].text
     # Others are not made to wait, and neither are probes and files.
     assert (await visitor.ask(acme.path, acme.host, of="2001:db8:ffff:1::1")).status_code == 200
     assert (await visitor.ask("/healthz", acme.host)).status_code == 200
