@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 from contextvars import Context
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kernel.errors import Unavailable
@@ -134,8 +135,14 @@ def actor_of(headers: Headers) -> ActorClass:
     """Tell who is looking, as far as the headers say; a human is who says nothing else."""
     if any(_EARLY_WORDS.search(headers.get(name, b"")) for name in _EARLY):
         return ActorClass.PREFETCH
-    agent = headers.get(b"user-agent", b"")
-    return ActorClass.SCANNER if not agent or _SCANNER.search(agent) else ActorClass.HUMAN
+    return (
+        ActorClass.SCANNER if _scans(headers.get(b"user-agent", b"")[:_LONGEST_AGENT]) else ActorClass.HUMAN
+    )
+
+
+@lru_cache(maxsize=1024)
+def _scans(agent: bytes) -> bool:
+    return not agent or _SCANNER.search(agent) is not None
 
 
 def _job(look: _Look) -> RecordView:

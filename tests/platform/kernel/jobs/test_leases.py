@@ -47,9 +47,16 @@ class Desk:
         async with self.database.scope(self.workspace_id):
             return await fetch_one("SELECT *, run_at - now() AS pause FROM job")
 
-    async def fail(self, held: Claimed, error: BaseException | str = "no", **how: Any) -> Failed | None:
+    async def fail(
+        self,
+        held: Claimed,
+        error: BaseException | str = "no",
+        *,
+        backoff: timedelta = SECOND,
+        hopeless: bool = False,
+    ) -> Failed | None:
         async with self.database.scope(self.workspace_id):
-            return await fail(held, error=error, **({"backoff": SECOND} | how))
+            return await fail(held, error=error, backoff=backoff, hopeless=hopeless)
 
 
 @pytest.fixture
