@@ -24,7 +24,7 @@ ELSEWHERE: Mapping[str, tuple[str, str]] = {
 
 
 class _Portal(click.Group):
-    """Finds commands that live in other modules, and turns our own errors into words and exit code 1."""
+    """Finds commands that live in other modules, and turns errors into words and exit code 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *ELSEWHERE})
@@ -43,6 +43,16 @@ class _Portal(click.Group):
             click.echo(f"{error.message} [{error.code}]", err=True)
             for name, value in error.data.items():
                 click.echo(f"  {name}: {value}", err=True)
+            ctx.exit(1)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            from ops.plainly import said
+
+            words = said(error)
+            if words is None:
+                raise
+            click.echo(words, err=True)
             ctx.exit(1)
 
 
@@ -124,16 +134,19 @@ def doctor(*, as_json: bool) -> None:
 @portal.command()
 def gateway() -> None:
     """Serve the pages until SIGTERM; requests that are being answered are finished first."""
+    from ops.programs import listenable
     from ops.session import read_settings
     from web.gateway.serve import serve
 
-    try:
-        serve(read_settings())
-    except OSError as error:
-        message = (
-            f"The gateway cannot listen: {error}. Is the port (PORTAL_PORT, PORTAL_METRICS_PORT) in use?"
-        )
-        raise click.ClickException(message) from error
+    settings = read_settings()
+    for variable, host, port in (
+        ("PORTAL_PORT", settings.host, settings.port),
+        ("PORTAL_METRICS_PORT", settings.metrics_host, settings.metrics_port),
+    ):
+        if not listenable(host, port):
+            message = f"The gateway cannot listen on {host}, port {port}: is it in use? Choose another with {variable}."
+            raise click.ClickException(message)
+    serve(settings)
 
 
 def main() -> None:

@@ -9,8 +9,9 @@ import click
 from kernel.ids import WorkspaceId, new_id
 from kernel.store.roles import SVC
 from ops.commands.printing import as_json_option, flat, show, table
-from ops.session import Session, open_database, read_settings, run
+from ops.session import Session, open_database, read_at_most, read_settings, run
 from tenants.workspaces import actions, queries
+from tenants.workspaces.logo import LARGEST_UPLOAD
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
 
 
@@ -34,7 +35,7 @@ def create(slug: str, colour: str | None, logo: Path | None, *, as_json: bool, *
     given["name"] = given["name"] or slug
     if colour is not None:
         given["brand_colour"] = colour
-    picture = logo.read_bytes() if logo else None
+    picture = read_at_most(logo, LARGEST_UPLOAD) if logo else None
 
     async def work(session: Session) -> dict[str, object]:
         async with session.database.scope(WorkspaceId(new_id())):
@@ -66,7 +67,7 @@ def create(slug: str, colour: str | None, logo: Path | None, *, as_json: bool, *
 @as_json_option
 def set_(slug: str, logo: Path | None, *, no_logo: bool, as_json: bool, **given: Any) -> None:
     """Change what is given, leave the rest."""
-    picture = logo.read_bytes() if logo else None
+    picture = read_at_most(logo, LARGEST_UPLOAD) if logo else None
 
     async def work(session: Session) -> dict[str, object]:
         async with session.inside(slug):

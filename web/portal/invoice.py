@@ -15,6 +15,7 @@ from tenants.invoices import queries
 from tenants.invoices.document.model import CATALOGUES as DOCUMENT_WORDS
 from tenants.invoices.document.model import document
 from tenants.invoices.document.render import render_list, render_paper
+from tenants.invoices.snapshot import size_of
 from web.gateway.compression import Tail
 from web.gateway.security import new_nonce
 from web.gateway.templates import words
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from kernel.seals import Sealer
     from kernel.store import Database
     from kernel.telemetry.metrics import Metrics
+    from tenants.invoices.content import Content
     from tenants.invoices.document.values import Sum
     from tenants.invoices.values import LoadedVersion, OpenedInvoice
     from tenants.workspaces.profile import WorkspaceProfile
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 KEPT_BYTES: Final = 96 * MEBIBYTE
 # Rendering costs about 0.1 ms a line: above this, other requests are let in between by the thread's switches.
 _LINES_IN_LINE: Final = 100
+_BYTES_IN_LINE: Final = 40_000
 
 _T = TypeVar("_T")
 
@@ -176,12 +179,13 @@ class InvoicePages:
             if error.code != "store.unavailable":
                 raise
             return await self._once(profile, read)
-        except Invalid as error:
-            raise Unshowable(str(profile.workspace_id)) from error
 
     async def _once(self, profile: WorkspaceProfile, read: Callable[[], Awaitable[_T]]) -> _T:
-        async with self._database.scope(profile.workspace_id, read_only=True):
-            return await read()
+        try:
+            async with self._database.scope(profile.workspace_id, read_only=True):
+                return await read()
+        except Invalid as error:
+            raise Unshowable(str(profile.workspace_id)) from error
 
     async def _state(self, profile: WorkspaceProfile, token: str) -> _State:
         opened = await queries.open_link(token, sealer=self._sealer)
@@ -189,7 +193,7 @@ class InvoicePages:
 
     async def _made(self, state: _State, version: LoadedVersion, token: str) -> FinishedPage:
         try:
-            if len(version.content.lines) > _LINES_IN_LINE:
+            if takes_long(version.content):
                 return await asyncio.to_thread(self._rendered, state, version, token)
             return self._rendered(state, version, token)
         except PortalError as error:
@@ -244,3 +248,8 @@ def paper(
     brand = document_brand(profile)
     model = document(version.content, version.totals, number, language, brand=brand, page_size=size)
     return Paper(render_paper(model), render_list(model, since=since), size)
+
+
+def takes_long(content: Content) -> bool:
+    """Tell whether a page of it is written beside the loop: for its lines, or for all else that it says."""
+    return len(content.lines) > _LINES_IN_LINE or size_of(content) > _BYTES_IN_LINE

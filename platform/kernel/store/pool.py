@@ -39,6 +39,7 @@ class Pool:
     __slots__ = (
         "_born",
         "_closed",
+        "_command_timeout_s",
         "_idle",
         "_lent",
         "_lifetime_s",
@@ -58,6 +59,7 @@ class Pool:
         name: str,
         prepared: bool = True,
         patience_s: float = PATIENCE_S,
+        command_timeout_s: float = COMMAND_TIMEOUT_S,
         lifetime_s: float = LIFETIME_S,
     ) -> None:
         self.size = size
@@ -65,6 +67,7 @@ class Pool:
         self._name = name
         self._prepared = prepared
         self._patience_s = patience_s
+        self._command_timeout_s = command_timeout_s
         self._lifetime_s = lifetime_s
         self._idle: list[Connection] = []
         self._born: dict[Connection, float] = {}
@@ -143,7 +146,7 @@ class Pool:
                 await asyncpg.connect(
                     self._url,
                     timeout=CONNECT_TIMEOUT_S,
-                    command_timeout=COMMAND_TIMEOUT_S,
+                    command_timeout=self._command_timeout_s,
                     statement_cache_size=256 if self._prepared else 0,
                     # Nothing else: PgBouncer refuses what it does not know. kernel.store.roles sets the rest.
                     server_settings={"application_name": self._name},

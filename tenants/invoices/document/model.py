@@ -68,6 +68,8 @@ def document(
         details_heading=language.gettext("Details"),
         accounts_heading=language.gettext("Bank transfer"),
         accounts=tuple(_account(each, content, number, language) for each in content.transfers),
+        accounts_between=language.gettext("or"),
+        accounts_common=_common(content, number, language),
         remarks=tuple(document_remarks(content, language)),
         notes=tuple(note for note in content.notes if note.strip()),
         legal_note=content.seller.legal_note,
@@ -149,9 +151,20 @@ def _account(transfer: Transfer, content: Content, number: str, language: Langua
         (label, readable(transfer.account)),
         (language.gettext("BIC"), transfer.bic),
         (language.gettext("Bank"), transfer.bank),
-        (language.gettext("Reference"), transfer.reference or number),
+        (
+            language.gettext("Reference"),
+            "" if _common(content, number, language) else transfer.reference or number,
+        ),
     )
     return Account(tuple(Fact(name, value) for name, value in facts if value))
+
+
+def _common(content: Content, number: str, language: Language) -> tuple[Fact, ...]:
+    """Return what is to be quoted whichever of several accounts is paid to; empty without a choice."""
+    quoted = {transfer.reference or number for transfer in content.transfers}
+    if len(content.transfers) < 2 or len(quoted) > 1:
+        return ()
+    return (Fact(language.gettext("Reference"), quoted.pop()),)
 
 
 def _figures(lines: Iterable[Row], steps: Iterable[Sum]) -> Figures:

@@ -144,6 +144,8 @@ class Document:
     details_heading: str
     accounts_heading: str
     accounts: tuple[Account, ...]
+    accounts_between: str
+    accounts_common: tuple[Fact, ...]
     remarks: tuple[Fact, ...]
     notes: tuple[str, ...]
     legal_note: str

@@ -401,6 +401,18 @@ def test_an_account_quotes_the_number_of_the_invoice_unless_it_says_otherwise() 
     ]
 
 
+def test_two_accounts_are_a_choice_and_what_to_quote_is_said_once() -> None:
+    two = (Transfer(account="1"), Transfer(account="2"))
+    paper = drawn(content(transfers=two), "de-DE")
+    assert [[fact.value for fact in account.facts] for account in paper.accounts] == [
+        ["Nordlicht GmbH", "1"],
+        ["Nordlicht GmbH", "2"],
+    ]
+    assert [(fact.label, fact.value) for fact in paper.accounts_common] == [("Verwendungszweck", "R-1")]
+    assert render_paper(paper).count('<p class="or">oder</p>') == 1
+    assert drawn(content(transfers=two[:1])).accounts_common == ()
+
+
 def test_an_account_whose_holder_is_not_said_is_the_payees_else_the_sellers() -> None:
     said, unsaid = Transfer(account="1", holder="Nordlicht"), Transfer(account="2")
     factored = content(payee=Party(name="Factor Bank"))

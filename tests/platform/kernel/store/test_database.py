@@ -136,8 +136,9 @@ async def test_without_repeating_one_of_them_would_fail(
         async with shelf.scope(workspace, isolation=Isolation.REPEATABLE_READ):
             await work()
 
-    with pytest.raises(asyncpg.SerializationError):
+    with pytest.raises(Unavailable) as caught:
         await _count_readers(shelf, workspace, once)
+    assert caught.value.code == "store.contended"
 
 
 async def test_opening_tells_when_postgres_is_away(tmp_path_factory: pytest.TempPathFactory) -> None:
