@@ -63,7 +63,7 @@ class Settings:
     metrics_host: str
     metrics_port: int
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
-    """Networks whose X-Forwarded-For is believed."""
+    """Networks whose X-Forwarded-For and X-Request-Id are believed."""
     pool_size: int
     """Connections to Postgres per process."""
     log_level: str

@@ -41,7 +41,7 @@ async def import_ubl(document: bytes, *, clock: Clock) -> Imported:
         async with savepoint():
             return await _store(parsed, computed, clock)
     except asyncpg.UniqueViolationError as error:
-        if error.constraint_name != _UNIQUE_NUMBER:
+        if getattr(error, "constraint_name", None) != _UNIQUE_NUMBER:
             raise
         raise _taken(parsed.number) from error
 

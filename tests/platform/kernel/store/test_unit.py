@@ -211,7 +211,7 @@ async def test_a_timeout_inside_the_work_rolls_back(shelf: Database) -> None:
 
 async def test_a_statement_without_an_answer_is_an_outage_and_costs_the_connection(shelf_urls: Urls) -> None:
     database = await Database.open(shelf_urls.app, size=1, name="impatient", command_timeout_s=0.1)
-    workspace = uuid4()
+    workspace, before = uuid4(), 0
     with pytest.raises(Unavailable) as caught:
         async with database.scope(workspace):
             before = await fetch_value("SELECT pg_backend_pid()")
