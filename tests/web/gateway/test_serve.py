@@ -85,7 +85,7 @@ async def test_a_page_is_served_over_a_socket(start: Start, acme: Any, visitor: 
     assert b"\r\nserver:" not in head.lower()
     # Behind a trusted proxy the visitor's own network is what is written down.
     line = json.loads(running.portal.log.getvalue())
-    assert line["network"] == ":".join(visitor.address.split(":")[:3]) + "::/48"
+    assert line["network"] == str(ip_network((visitor.address, 48), strict=False))
 
 
 async def test_head_sends_the_length_and_nothing_after_it(start: Start, acme: Any, visitor: Any) -> None:
