@@ -16,6 +16,10 @@ ELSEWHERE: Mapping[str, tuple[str, str]] = {
     "customer": ("ops.commands.customer", "customer"),
     "import-ubl": ("ops.commands.invoices", "import_ubl"),
     "link": ("ops.commands.links", "link"),
+    "jobs": ("ops.commands.jobs", "jobs"),
+    "worker": ("ops.commands.processes", "worker"),
+    "relay": ("ops.commands.processes", "relay"),
+    "scheduler": ("ops.commands.processes", "scheduler"),
 }
 
 

@@ -54,9 +54,13 @@ class Demo:
         with self._step("redis", "Starting Redis"):
             redis_url = services.start_redis(self.state)
         variables = asyncio.run(self._prepared(admin_url, redis_url))
-        with self._step("processes", "Starting the gateway"):
-            environ = programs.environment(variables)
+        with self._step("processes", "Starting gateway, relay, worker and scheduler"):
             for program in self._table():
+                ports = {
+                    "PORTAL_PORT": str(program.port),
+                    "PORTAL_METRICS_PORT": str(program.metrics_port),
+                }
+                environ = programs.environment(variables | ports)
                 self.running.append(programs.start(program, environ, self.state / "logs"))
             for running in self.running:
                 programs.wait_until_ready(running)
@@ -91,7 +95,11 @@ class Demo:
         (self.state / "demo.json").unlink(missing_ok=True)
 
     def _table(self) -> tuple[programs.Program, ...]:
-        return (programs.Program("gateway", ("gateway",), self.port, self.metrics_port),)
+        behind = ("relay", "worker", "scheduler")
+        return (
+            programs.Program("gateway", ("gateway",), self.port, self.metrics_port),
+            *(programs.Program(name, (name,), programs.free_port(), programs.free_port()) for name in behind),
+        )
 
     async def _prepared(self, admin_url: str, redis_url: str) -> dict[str, str]:
         # Imported here and below: `ops/demo --help` runs before anything is installed.
@@ -122,8 +130,6 @@ class Demo:
             "PORTAL_BASE_DOMAIN": "localhost",
             "PORTAL_PUBLIC_SCHEME": "http",
             "PORTAL_PUBLIC_PORT": str(self.port),
-            "PORTAL_PORT": str(self.port),
-            "PORTAL_METRICS_PORT": str(self.metrics_port),
         }
         if keys := os.environ.get("PORTAL_SECRET_KEYS"):
             variables["PORTAL_SECRET_KEYS"] = keys

@@ -1,4 +1,4 @@
-"""The database structure of the whole product: migrations gathered from the packages of tenants."""
+"""The database structure of the whole product: migrations of the kernel's jobs and of the packages of tenants."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 import tenants
+from kernel import jobs
 from kernel.store.catalog import findings
 from kernel.store.migrations import Migration, in_order, read_folder
 from kernel.store.migrations import migrate as run_migrations
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
     from kernel.store.pool import Connection
 
 #: Tables without a workspace_id and what app may do there; each needs its reason in a comment.
-UNSCOPED: Final[Mapping[str, str]] = {}
+UNSCOPED: Final[Mapping[str, str]] = {
+    "schedule_occurrence": "",  # the schedules are the installation's; only the scheduler, role svc, writes here
+}
 
 #: Indexes that do not begin with workspace_id, because a definer function comes from outside any workspace.
 GLOBAL_INDEXES: Final = frozenset(
     {
+        "job_due",  # the relay, role svc, looks for due jobs of all workspaces
+        "job_ended",  # and prunes them
         "portal_domain_host",  # which workspace a host belongs to; one host, one workspace
         "workspace_slug",  # a slug is the label of a host, public by nature
     }
@@ -62,7 +67,8 @@ FOREIGN_KEYS: Final = frozenset(
 
 def migrations() -> tuple[Migration, ...]:
     """Return every migration of the product in order; read from the packages' `migrations` folders."""
-    folders = (package / "migrations" for package in files(tenants).iterdir() if package.is_dir())
+    packages = (files(jobs), *(package for package in files(tenants).iterdir() if package.is_dir()))
+    folders = (package / "migrations" for package in packages)
     return in_order(migration for folder in folders if folder.is_dir() for migration in read_folder(folder))
 
 

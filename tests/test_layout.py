@@ -39,7 +39,7 @@ PRODUCT = ("platform/kernel", "tenants", "workers", "web")
 
 # Which of our modules may import which vendor; ops and tests may import everything. A prefix stands for a package.
 VENDORS: dict[str, tuple[str, ...]] = {
-    "asyncpg": ("kernel.store", "tenants"),
+    "asyncpg": ("kernel.store", "kernel.jobs", "tenants"),
     "babel": ("kernel.language", "kernel.units", "tenants.workspaces"),
     "brotli": ("web.gateway",),
     "cryptography": ("kernel.seals",),
@@ -50,14 +50,14 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "jinja2": ("tenants.invoices.document", "web"),
     "litestar": ("web.gateway", "web.portal", "web.console", "web.api", "web.hooks"),
     "markupsafe": ("tenants.invoices.document", "web"),
-    "msgspec": ("kernel", "tenants", "web"),
+    "msgspec": ("kernel", "tenants", "web", "workers"),
     "piccolo": ("kernel.store", "tenants"),
     "PIL": ("tenants.workspaces",),
     "playwright": ("workers.press",),
     "prometheus_client": ("kernel.telemetry",),
-    "redis": ("kernel.limits",),
+    "redis": ("kernel.limits", "kernel.jobs"),
     "stripe": ("tenants.connect",),
-    "structlog": ("kernel", "web"),
+    "structlog": ("kernel", "web", "workers"),
     "uvicorn": ("web.gateway",),
     "uvloop": ("web.gateway",),
     "websockets": ("web.hub",),

@@ -23,6 +23,7 @@ SECRET_BYTES: Final = 32
 DEMO_SECRET: Final = b"invoice-portal: not a secret key"
 _LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_QUEUE: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _LARGEST_PORT: Final = 65535
 
 _T = TypeVar("_T")
@@ -68,6 +69,16 @@ class Settings:
     log_level: str
     page_limit_per_minute: int
     """Requests a minute for one client address."""
+    jobs_redis_url: str = field(repr=False)
+    """Redis of the job queues; the one of the rate limits where none is given."""
+    job_queues: tuple[str, ...]
+    """Queues that a worker serves; none given: all that it has handlers for."""
+    job_slots: int
+    """Jobs that one worker runs at a time."""
+    job_lease_s: int
+    """Seconds after which a job whose worker was not heard of is given to another."""
+    job_redispatch_s: int
+    """Seconds after which a job that no worker took is sent again: Redis may have lost it."""
     warnings: tuple[str, ...] = ()
     """What is odd but does not stop the process; to be logged at start."""
 
@@ -80,6 +91,7 @@ class Settings:
         read = _Reader(environ)
         profile = read.value("profile", _profile, default=Profile.PRODUCTION)
         safe = profile is Profile.PRODUCTION
+        redis_url = read.value("redis_url", _redis, default=None if safe else "redis://127.0.0.1:6379/0")
         return cls(
             profile=profile,
             database_url=read.value(
@@ -90,7 +102,7 @@ class Settings:
             database_owner_url=read.optional("database_owner_url", _postgres),
             database_svc_url=read.optional("database_svc_url", _postgres),
             database_prepared=read.value("database_prepared", _flag, default=True),
-            redis_url=read.value("redis_url", _redis, default=None if safe else "redis://127.0.0.1:6379/0"),
+            redis_url=redis_url,
             secret_keys=read.value(
                 "secret_keys",
                 _production_keys if safe else _keys,
@@ -107,6 +119,11 @@ class Settings:
             pool_size=read.value("pool_size", _between(1, 500), default=10),
             log_level=read.value("log_level", _log_level, default="info"),
             page_limit_per_minute=read.value("page_limit_per_minute", _between(1, 1_000_000), default=240),
+            jobs_redis_url=read.value("jobs_redis_url", _redis, default=redis_url),
+            job_queues=read.value("job_queues", _queues, default=()),
+            job_slots=read.value("job_slots", _between(1, 64), default=4),
+            job_lease_s=read.value("job_lease_s", _between(1, 3600), default=30),
+            job_redispatch_s=read.value("job_redispatch_s", _between(1, 3600), default=30),
             warnings=_unknown(environ),
         )
 
@@ -290,6 +307,13 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError:
         raise ValueError("must be networks separated by commas, such as 10.0.0.0/8,fd00::/8") from None
+
+
+def _queues(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not all(_QUEUE.fullmatch(name) for name in names):
+        raise ValueError("must be names of queues separated by commas, such as default,pdf")
+    return names
 
 
 def _log_level(text: str) -> str:

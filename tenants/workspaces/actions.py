@@ -248,7 +248,7 @@ async def release_domain(domain_id: DomainId, *, clock: Clock) -> None:
 
 
 async def purge_released_domains(*, clock: Clock) -> int:
-    """Forget tombstones older than 30 days, of every workspace; role svc only. Returns how many."""
+    """Forget tombstones older than 30 days: the bound workspace's, or as role svc all. Returns how many."""
     tag = await execute(_PURGE, clock.now() - dt.timedelta(days=TOMBSTONE_DAYS))
     return int(tag.rpartition(" ")[2])
 

@@ -95,6 +95,7 @@ async def portal(urls: Urls, redis_url: str) -> AsyncIterator[Portal]:
     yield Portal(by_tag, seeded.workspaces[0]["host"])
     server.should_exit = True
     await running
+    await gateway.house.looks.close()
     await limiter.close()
     await database.close()
 

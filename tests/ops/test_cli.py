@@ -12,9 +12,13 @@ import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 
+from kernel.jobs import enqueue
+from kernel.store import Database, execute
 from kernel.store.roles import Urls
 from ops import programs
 from ops.cli import portal
+from tenants.workspaces.queries import workspace_by_host
+from tests.fakes.errands import Errand
 
 ROOT = Path(__file__).resolve().parents[2]
 UBL = ROOT / "tests" / "data" / "ubl"
@@ -57,7 +61,20 @@ async def _workspace(run_portal: Portal) -> str:
 async def test_help_names_every_command(run_portal: Portal) -> None:
     result = await run_portal("--help")
     named = {line.split()[0] for line in result.output.partition("Commands:")[2].splitlines() if line.strip()}
-    assert named == {"customer", "doctor", "gateway", "import-ubl", "link", "migrate", "seed", "workspace"}
+    assert named == {
+        "customer",
+        "doctor",
+        "gateway",
+        "import-ubl",
+        "jobs",
+        "link",
+        "migrate",
+        "relay",
+        "scheduler",
+        "seed",
+        "worker",
+        "workspace",
+    }
 
 
 async def test_a_workspace_is_created_changed_and_shown(run_portal: Portal) -> None:
@@ -188,6 +205,41 @@ async def test_invented_invoices_are_not_written_where_real_ones_are(run_portal:
     )
     assert result.exit_code == 1
     assert "[seed.production]" in result.stderr
+
+
+async def test_jobs_are_listed_run_again_and_thrown_away(run_portal: Portal, database: Database) -> None:
+    slug = await _workspace(run_portal)
+    async with database.unbound(read_only=True):
+        found = await workspace_by_host(f"{slug}.localhost")
+    assert found is not None
+    async with database.scope(found.workspace.workspace_id):
+        job_id = str((await enqueue(Errand())).job_id)
+        await execute("UPDATE job SET state = 'dead', ended_at = now(), attempts = 3, error = 'gone'")
+    (line,) = await _json(run_portal, "jobs", "list", "--workspace", slug, "--state", "dead")
+    assert (line["job_id"], line["error"]) == (job_id, "gone")
+    shown = await run_portal("jobs", "list", "--workspace", slug)
+    assert shown.output.splitlines()[0].split() == [
+        "job",
+        "id",
+        "kind",
+        "state",
+        "attempts",
+        "run",
+        "at",
+        "error",
+    ]
+    assert (await run_portal("jobs", "replay", job_id)).output == "It runs again.\n"
+    again = await run_portal("jobs", "replay", job_id)
+    assert (again.exit_code, "[job.not_dead]" in again.output) == (1, True)
+    assert (await run_portal("jobs", "discard", job_id)).output == "Thrown away.\n"
+    gone = await run_portal("jobs", "discard", job_id)
+    assert (gone.exit_code, "[job.not_found]" in gone.output) == (1, True)
+
+
+async def test_a_worker_of_a_queue_that_is_none_is_refused(run_portal: Portal) -> None:
+    refused = await run_portal("worker", "--queue", "pfd")
+    assert refused.exit_code == 1
+    assert "There is no queue pfd; the queues are default." in refused.output
 
 
 @pytest.mark.parametrize("role", ["portal_svc", "portal_owner", "postgres"])

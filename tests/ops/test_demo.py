@@ -56,6 +56,15 @@ def _alive(pids: dict[str, int]) -> list[str]:
     return [name for name, pid in pids.items() if Path(f"/proc/{pid}").exists()]
 
 
+def _until_counted(metrics_url: str, kind: str) -> None:
+    """Wait until the worker has done a job of a kind: the page that was fetched is in the view log."""
+    line = f'portal_job_attempts_total{{kind="{kind}",outcome="done"}} 1.0'
+    deadline = time.monotonic() + 20
+    while line not in (seen := visit.fetch(metrics_url).body.decode()):
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.1)
+
+
 def _output(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     text = process.stdout.read()
@@ -67,12 +76,14 @@ def test_the_demo_starts_shows_stops_and_starts_again(tmp_path: Path) -> None:
     with _demo(tmp_path) as process:
         first = _facts(tmp_path)
         assert sorted(first) == ["base_url", "invoices", "metrics", "pids", "workspaces"]
-        assert sorted(first["pids"]) == ["gateway", "postgres", "redis"]
-        assert _alive(first["pids"]) == ["gateway", "postgres", "redis"]
+        everybody = ["gateway", "postgres", "redis", "relay", "scheduler", "worker"]
+        assert sorted(first["pids"]) == everybody
+        assert sorted(_alive(first["pids"])) == everybody
         assert len(first["workspaces"]) > 1
         paid = next(invoice for invoice in first["invoices"] if "paid" in invoice["tags"])
         assert visit.fetch(paid["url"]).status == 200
-        assert visit.fetch(first["metrics"]["gateway"]).status == 200
+        assert [visit.fetch(url).status for url in first["metrics"].values()] == [200, 200, 200, 200]
+        _until_counted(first["metrics"]["worker"], "invoices.record_view")
         assert visit.fetch(f"{first['base_url']}/i/x").status == 404
 
         second = subprocess.run(

@@ -176,8 +176,10 @@ async def limiter(redis_url: str) -> AsyncIterator[Limiter]:
 
 
 @pytest.fixture
-def make_portal(settings: Settings, database: Database, limiter: Limiter) -> MakePortal:
+async def make_portal(settings: Settings, database: Database, limiter: Limiter) -> AsyncIterator[MakePortal]:
     """Build a gateway; `settings` replaces fields, `database`, `clock` and `beside` are taken as they are."""
+
+    made: list[Gateway] = []
 
     def make(
         *,
@@ -196,9 +198,12 @@ def make_portal(settings: Settings, database: Database, limiter: Limiter) -> Mak
             routes_beside=beside,
             access_log=log,
         )
+        made.append(gateway)
         return Portal(gateway, metrics, log)
 
-    return make
+    yield make
+    for gateway in made:
+        await gateway.house.looks.close()
 
 
 @pytest.fixture

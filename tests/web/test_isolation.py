@@ -17,11 +17,13 @@ from litestar.types import ASGIApp, Scope
 from kernel.clock import SystemClock
 from kernel.errors import Missing
 from kernel.ids import new_id, new_token
+from kernel.jobs import enqueue
 from kernel.store import Database, execute, fetch, fetch_one
 from kernel.store.policies import APP_POLICY
 from tenants.customers.actions import add_contact
 from tenants.invoices.actions import record_view
 from tenants.invoices.values import ActorClass
+from tenants.workspaces.jobs import ForgetReleasedDomains
 from web.gateway.answer import Answer
 from web.gateway.deps import house_of
 from web.gateway.stray import STRAY_PAGE
@@ -112,6 +114,7 @@ async def fill(tenants: Any, tenant: Any) -> None:
             viewed_at=CLOCK.now(),
             address=None,
         )
+        await enqueue(ForgetReleasedDomains())
 
 
 async def leaks(portal: Any, tenants: Any) -> list[str]:

@@ -24,6 +24,7 @@ from web.gateway.visit import visit_of
 from web.portal import routes
 from web.portal.brand import BrandImages
 from web.portal.invoice import InvoicePages
+from web.portal.looks import Looks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +82,7 @@ def create_app(
     traffic = Traffic(metrics, clock, level=settings.log_level, stream=access_log)
     templates = Templates(assets := assets or Assets.load())
     refusals = Refusals(templates)
+    looks = Looks(database, clock, metrics)
     invoices = InvoicePages(
         database=database,
         sealer=Sealer(settings.secret_keys),
@@ -88,10 +90,11 @@ def create_app(
         templates=templates,
         metrics=metrics,
         misses=MissLimit(limiter, clock, traffic),
+        looks=looks,
     )
     health = Health([probes.database_check(database)])
     images = BrandImages(database, MissLimit(limiter, clock, traffic, of="image"))
-    house = House(database, assets, health, refusals, invoices, images)
+    house = House(database, assets, health, refusals, invoices, images, looks)
     metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
 
     async def resolve(host: str) -> ResolvedHost | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from web.gateway.errors import Refusals
     from web.portal.brand import BrandImages
     from web.portal.invoice import InvoicePages
+    from web.portal.looks import Looks
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class House:
     refusals: Refusals
     invoices: InvoicePages
     images: BrandImages
+    looks: Looks
 
 
 def house_of(scope: Scope) -> House:

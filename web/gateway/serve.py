@@ -64,7 +64,10 @@ async def _serve(settings: Settings) -> None:
         # Uvicorn raises the signal that ended it once more: by default that would kill us before the end.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
-        await Server(gateway, settings).serve()
+        try:
+            await Server(gateway, settings).serve()
+        finally:
+            await gateway.house.looks.close()
         log.info("stopped")
     finally:
         await limiter.close()

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from web.gateway.limits import MissLimit
     from web.gateway.templates import Templates
     from web.gateway.visit import Visit
+    from web.portal.looks import Looks
 
 KEPT_BYTES: Final = 96 * MEBIBYTE
 # Rendering costs about 0.1 ms a line: above this, other requests are let in between by the thread's switches.
@@ -99,6 +100,7 @@ class InvoicePages:
         templates: Templates,
         metrics: Metrics,
         misses: MissLimit,
+        looks: Looks,
         kept_bytes: int = KEPT_BYTES,
     ) -> None:
         """Keep up to `kept_bytes` of finished pages."""
@@ -108,6 +110,7 @@ class InvoicePages:
         self._templates = templates
         self._metrics = metrics
         self._misses = misses
+        self._looks = looks
         looked = {result: metrics.document_lookups.labels(result) for result in ("hit", "miss")}
         self._kept: Keep[_State, FinishedPage] = Keep(kept_bytes, lambda result: looked[result].inc())
         # Nobody who writes an invoice can know it, so nothing in one is mistaken for the place of the nonce.
@@ -121,9 +124,11 @@ class InvoicePages:
             return state, self._kept.get(state) or await _version(state)
 
         state, found = await self._within(visit, token, read)
-        if isinstance(found, FinishedPage):
-            return found
-        return await self._kept.made(state, lambda: self._made(state, found, token))
+        if not isinstance(found, FinishedPage):
+            version = found
+            found = await self._kept.made(state, lambda: self._made(state, version, token))
+        self._looks.note(visit, state.opened)
+        return found
 
     async def data(self, visit: Visit, token: str) -> bytes:
         """Return the invoice a token opens as JSON; Missing as above."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _REQUEST_SECONDS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
+_JOB_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _RENDER_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -39,6 +40,8 @@ class Metrics:
         self._http()
         self._store()
         self._invoices()
+        self._jobs()
+        self._backlog()
 
     def _http(self) -> None:
         self.request_seconds = Histogram(
@@ -100,6 +103,72 @@ class Metrics:
             "portal_document_render_seconds",
             "Time to make the HTML of one version of an invoice.",
             buckets=_RENDER_SECONDS,
+            registry=self.registry,
+        )
+
+        self.views = Counter(
+            "portal_views_total",
+            "Looks at an invoice's page, by what became of their log entry (written, dropped).",
+            ("result",),
+            registry=self.registry,
+        )
+
+    def _jobs(self) -> None:
+        self.job_attempts = Counter(
+            "portal_job_attempts_total",
+            "Attempts at jobs that ended, by kind and outcome (done, retried, dead, lost, given_back, stranded).",
+            ("kind", "outcome"),
+            registry=self.registry,
+        )
+        self.job_seconds = Histogram(
+            "portal_job_seconds",
+            "Time from taking a job to the end of the attempt.",
+            ("kind",),
+            buckets=_JOB_SECONDS,
+            registry=self.registry,
+        )
+        self.job_wait_seconds = Histogram(
+            "portal_job_wait_seconds",
+            "Time from the moment a job was due to that in which a worker took it.",
+            ("queue",),
+            buckets=_JOB_SECONDS,
+            registry=self.registry,
+        )
+        self.jobs_running = Gauge(
+            "portal_jobs_running_count",
+            "Jobs that this worker runs now.",
+            registry=self.registry,
+        )
+        self.job_bells = Counter(
+            "portal_job_bells_total",
+            "Messages to workers, by result (sent, unsent where Redis was away, dropped where nothing was to do).",
+            ("result",),
+            registry=self.registry,
+        )
+        self.schedule_occurrences = Counter(
+            "portal_schedule_occurrences_total",
+            "Occurrences of schedules that this process turned into jobs.",
+            ("schedule",),
+            registry=self.registry,
+        )
+
+    def _backlog(self) -> None:
+        self.jobs_due = Gauge(
+            "portal_jobs_due_count",
+            "Jobs that are due and that no worker holds, as the relay saw them last.",
+            ("queue",),
+            registry=self.registry,
+        )
+        self.job_oldest_due = Gauge(
+            "portal_job_oldest_due_seconds",
+            "Age of the job that has been due longest, as the relay saw it last; 0 when none is.",
+            ("queue",),
+            registry=self.registry,
+        )
+        self.jobs_dead = Gauge(
+            "portal_jobs_dead_count",
+            "Jobs that were tried often enough and wait for a human, as the relay saw them last.",
+            ("kind",),
             registry=self.registry,
         )
 

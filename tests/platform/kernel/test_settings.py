@@ -209,3 +209,15 @@ def test_public_urls_have_the_configured_scheme_and_port_and_no_other() -> None:
         {"PORTAL_PROFILE": "demo", "PORTAL_PUBLIC_SCHEME": "http", "PORTAL_PUBLIC_PORT": "8000"}
     )
     assert demo.public_url("acme.localhost", "/") == "http://acme.localhost:8000/"
+
+
+def test_jobs_have_their_own_redis_only_where_it_is_given() -> None:
+    settings = Settings.from_environ(PRODUCTION)
+    assert settings.jobs_redis_url == settings.redis_url
+    assert (settings.job_queues, settings.job_slots) == ((), 4)
+    assert (settings.job_lease_s, settings.job_redispatch_s) == (30, 30)
+    own = {"PORTAL_JOBS_REDIS_URL": "redis://jobs.internal:6379/1", "PORTAL_JOB_QUEUES": " pdf, default,pdf "}
+    settings = Settings.from_environ(PRODUCTION | own)
+    assert settings.jobs_redis_url == "redis://jobs.internal:6379/1"
+    assert settings.job_queues == ("pdf", "default")
+    assert "names of queues" in refusal_of(**PRODUCTION | {"PORTAL_JOB_QUEUES": "PDF;x"}).message

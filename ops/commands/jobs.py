@@ -1,0 +1,83 @@
+"""portal jobs: what waits, what is dead, and what a person does about it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID
+
+import click
+
+from kernel.jobs import care
+from kernel.store import Database
+from ops.commands.printing import as_json_option, flat, table
+from ops.session import read_settings
+from tenants.workspaces import queries as workspaces
+
+_T = TypeVar("_T")
+
+
+@click.group()
+def jobs() -> None:
+    """Jobs of all workspaces (as PORTAL_DATABASE_SVC_URL)."""
+
+
+@jobs.command(name="list")
+@click.option("--state", type=click.Choice(care.STATES), help="Only jobs in this state.")
+@click.option("--kind", metavar="KIND", help="Only jobs of this kind, such as invoices.record_view.")
+@click.option("--workspace", metavar="SLUG", help="Only jobs of this workspace.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@as_json_option
+def list_(state: str | None, kind: str | None, workspace: str | None, limit: int, *, as_json: bool) -> None:
+    """Print jobs, the newest first."""
+
+    async def work() -> list[dict[str, object]]:
+        workspace_id = None if workspace is None else await workspaces.workspace_by_slug(workspace)
+        found = await care.list_jobs(state=state, kind=kind, workspace_id=workspace_id, limit=limit)
+        return [flat(line) for line in found]
+
+    rows = _run(work)
+    shown = ("job_id", "kind", "state", "attempts", "run_at", "error")
+    table(
+        rows if as_json else [{name: row[name] for name in shown} for row in rows],
+        as_json=as_json,
+        empty="There is no such job.",
+    )
+
+
+@jobs.command()
+@click.argument("job_id", type=click.UUID)
+def replay(job_id: UUID) -> None:
+    """Let a dead job run again, from its first attempt."""
+
+    async def work() -> None:
+        await care.replay(job_id)
+
+    _run(work)
+    click.echo("It runs again.")
+
+
+@jobs.command()
+@click.argument("job_id", type=click.UUID)
+def discard(job_id: UUID) -> None:
+    """Throw away a job that is dead or waits."""
+
+    async def work() -> None:
+        await care.discard(job_id)
+
+    _run(work)
+    click.echo("Thrown away.")
+
+
+def _run(work: Callable[[], Awaitable[_T]]) -> _T:
+    async def opened() -> _T:
+        settings = read_settings()
+        database = await Database.open(
+            settings.svc_url(), size=1, name="portal jobs", prepared=settings.database_prepared
+        )
+        try:
+            async with database.unbound():
+                return await work()
+        finally:
+            await database.close()
+
+    return asyncio.run(opened())

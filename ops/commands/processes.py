@@ -1,0 +1,50 @@
+"""portal worker, relay, scheduler: the processes behind the pages."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import click
+
+from kernel.errors import Invalid
+from kernel.settings import Settings
+from ops.session import read_settings
+from workers import relay as relay_process
+from workers import scheduler as scheduler_process
+from workers import worker as worker_process
+
+
+@click.command()
+@click.option(
+    "--queue", "queues", multiple=True, metavar="NAME", help="Serve this queue; may be given more than once."
+)
+def worker(queues: tuple[str, ...]) -> None:
+    """Run jobs until SIGTERM; those begun are finished first, a second SIGTERM gives them back."""
+    settings = read_settings()
+    known = worker_process.product_handlers().queues
+    chosen = queues or settings.job_queues
+    if strange := [name for name in chosen if name not in known]:
+        message = f"There is no queue {', '.join(strange)}; the queues are {', '.join(known)}."
+        raise Invalid("job.unknown_queue", message)
+    _listening(worker_process.serve, replace(settings, job_queues=chosen))
+
+
+@click.command()
+def relay() -> None:
+    """Send due jobs to the workers until SIGTERM; run two, so that one may die."""
+    _listening(relay_process.serve, read_settings())
+
+
+@click.command()
+def scheduler() -> None:
+    """Turn schedules into jobs until SIGTERM; run two, so that one may die."""
+    _listening(scheduler_process.serve, read_settings())
+
+
+def _listening(serve: Callable[[Settings], None], settings: Settings) -> None:
+    try:
+        serve(settings)
+    except OSError as error:
+        message = (
+            f"The process cannot listen: {error}. Is the port (PORTAL_PORT, PORTAL_METRICS_PORT) in use?"
+        )
+        raise click.ClickException(message) from error

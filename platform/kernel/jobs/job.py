@@ -1,0 +1,47 @@
+"""The value of a job: what is to be done, how often it may be tried, and how long a try may take."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+import msgspec
+
+from kernel.errors import Invalid
+
+DEFAULT_QUEUE = "default"
+
+_J = TypeVar("_J", bound="Job")
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """Something to be done later. A subclass names its kind; its fields are the payload, stored as JSON.
+
+    A field is added with a default and never changes its meaning: jobs outlive the release that wrote them.
+    """
+
+    kind: ClassVar[str]
+    """Unique in the product, such as "invoices.record_view"."""
+    queue: ClassVar[str] = DEFAULT_QUEUE
+    max_attempts: ClassVar[int] = 8
+    time_limit_s: ClassVar[float] = 60.0
+    """How long one attempt may take, in seconds."""
+    backoff_s: ClassVar[float] = 5.0
+    """Seconds before the second attempt, doubled before each further one, jittered by half."""
+
+    def dedupe_key(self) -> str | None:
+        """Return what makes two live jobs of this kind one; None: nothing does."""
+        return None
+
+
+def encoded(job: Job) -> str:
+    """Return the payload as it is stored."""
+    return msgspec.json.encode(job).decode()
+
+
+def decoded(job_type: type[_J], payload: str) -> _J:
+    """Return the job of a stored payload; raises Invalid("job.payload")."""
+    try:
+        return msgspec.json.decode(payload, type=job_type)
+    except msgspec.ValidationError as error:
+        message = f"This is no payload of {job_type.kind}: {error}"
+        raise Invalid("job.payload", message, job=job_type.kind) from error

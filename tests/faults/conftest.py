@@ -1,0 +1,180 @@
+"""Real processes over a database and a Redis of the test's own: started, hurt and ended by the test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from kernel.errors import Unavailable
+from kernel.ids import new_id
+from kernel.jobs import enqueue
+from kernel.store import Database, fetch
+from kernel.store.roles import Urls
+from ops import programs, services
+from tests.fakes.errands import EFFECTS, Errand
+
+PATIENCE_S = 45.0
+
+
+@dataclass(slots=True)
+class Yard:
+    """A database with its jobs, a Redis, and the processes that work on them."""
+
+    urls: Urls
+    redis_state: Path
+    redis_url: str
+    database: Database
+    svc: Database
+    workspace_id: UUID
+    running: list[programs.RunningProgram] = field(default_factory=list)
+
+    async def start(self, kind: str, *, ready: bool = True, **environ: str) -> programs.RunningProgram:
+        """Start a process and wait until it is ready, where it is not to die before."""
+        name = f"{kind}-{len(self.running)}"
+        program = programs.Program(
+            name, (kind,), programs.free_port(), programs.free_port(), module="tests.fakes.errands"
+        )
+        variables = {
+            "PORTAL_PROFILE": "test",
+            "PORTAL_DATABASE_URL": self.urls.app,
+            "PORTAL_DATABASE_SVC_URL": self.urls.svc,
+            "PORTAL_REDIS_URL": self.redis_url,
+            "PORTAL_PORT": str(program.port),
+            "PORTAL_METRICS_PORT": str(program.metrics_port),
+            "PORTAL_JOB_LEASE_S": "1",
+            "PORTAL_JOB_REDISPATCH_S": "1",
+        }
+        started = programs.start(
+            program, programs.environment(variables | environ), self.redis_state / "logs"
+        )
+        self.running.append(started)
+        if ready:
+            await asyncio.to_thread(programs.wait_until_ready, started)
+        return started
+
+    async def add(self, count: int = 1, errand: Errand | None = None) -> list[UUID]:
+        """Enqueue errands in one transaction; returns the ids of the jobs."""
+        async with self.database.scope(self.workspace_id):
+            return [(await enqueue(errand or Errand())).job_id for _ in range(count)]
+
+    async def jobs(self) -> dict[UUID, asyncpg.Record]:
+        """Return all jobs by id."""
+        async with self.svc.unbound(read_only=True):
+            return {row["job_id"]: row for row in await fetch("SELECT * FROM job")}
+
+    async def effects(self) -> list[asyncpg.Record]:
+        """Return all effects."""
+        async with self.svc.unbound(read_only=True):
+            return await fetch("SELECT * FROM effect")
+
+    async def until(self, state: str, jobs: list[UUID]) -> dict[UUID, asyncpg.Record]:
+        """Wait until all of the jobs are in a state, and return them."""
+        found: dict[UUID, asyncpg.Record] = {}
+
+        async def reached() -> bool:
+            found.clear()
+            found.update({key: row for key, row in (await self.jobs()).items() if key in jobs})
+            return len(found) == len(jobs) and {row["state"] for row in found.values()} == {state}
+
+        await self.eventually(reached)
+        return found
+
+    async def until_effects(self, count: int) -> None:
+        """Wait until so many effects are stored."""
+
+        async def stored() -> bool:
+            return len(await self.effects()) >= count
+
+        await self.eventually(stored)
+
+    async def until_one_runs(self) -> None:
+        """Wait until a worker has begun a job."""
+
+        async def begun() -> bool:
+            return "running" in {row["state"] for row in (await self.jobs()).values()}
+
+        await self.eventually(begun)
+
+    async def eventually(self, ask: Callable[[], Awaitable[bool]]) -> None:
+        """Wait for a yes; fails with the jobs that are not done and the ends of all logs."""
+        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        while asyncio.get_running_loop().time() < deadline:
+            with contextlib.suppress(Unavailable):
+                if await ask():
+                    return
+            await asyncio.sleep(0.05)
+        logs = [services.tail(one.log, 8) for one in self.running]
+        left = [dict(row) for row in (await self.jobs()).values() if row["state"] != "done"][:3]
+        pytest.fail(f"not in time: {left}\n" + "\n\n".join(logs))
+
+    async def close(self) -> None:
+        """End everything."""
+        for running in self.running:
+            running.process.kill()
+            running.process.wait()
+        await self.database.close()
+        await self.svc.close()
+        services.stop_redis(self.redis_state)
+
+    def kill_redis(self) -> None:
+        """Kill it, and with it everything that it holds."""
+        pid = services.pid_of(self.redis_state, "redis")
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        services.stop_redis(self.redis_state)
+
+    def start_redis(self) -> None:
+        """Start an empty one in the same place."""
+        assert services.start_redis(self.redis_state, environ={}) == self.redis_url
+
+
+OpenYard = Callable[[Urls], Awaitable[Yard]]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short name: sockets are in it, and come back in the same place after a restart."""
+    with tempfile.TemporaryDirectory(prefix="yard-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+async def open_yard(folder: Path) -> AsyncIterator[OpenYard]:
+    """Open a yard on a migrated database; all that it started is ended after the test."""
+    yards: list[Yard] = []
+
+    async def opened(urls: Urls) -> Yard:
+        owner = await asyncpg.connect(urls.owner)
+        await owner.execute(EFFECTS)
+        await owner.close()
+        yards.append(
+            Yard(
+                urls,
+                folder,
+                services.start_redis(folder, environ={}),
+                await Database.open(urls.app, size=2, name="yard"),
+                await Database.open(urls.svc, size=2, name="yard svc"),
+                new_id(),
+            )
+        )
+        return yards[-1]
+
+    yield opened
+    for yard in yards:
+        await yard.close()
+
+
+@pytest.fixture
+async def yard(open_yard: OpenYard, scratch: Callable[..., Awaitable[Urls]]) -> Yard:
+    """A yard on a database of its own in the run's Postgres."""
+    return await open_yard(await scratch(migrated=True))

@@ -1,0 +1,286 @@
+"""Whatever dies, no job is lost and none has two effects: real processes, real signals, real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis
+from prometheus_client.parser import text_string_to_metric_families
+
+from kernel.clock import SystemClock
+from kernel.seals import Sealer
+from kernel.store import execute, fetch
+from kernel.store.roles import provision
+from ops import programs, services, visit
+from tenants import schema
+from tests.fakes.businesses import open_business
+from tests.fakes.errands import Errand, Manner
+
+
+def send(running: programs.RunningProgram, number: signal.Signals) -> None:
+    os.kill(running.process.pid, number)
+
+
+async def ended(running: programs.RunningProgram) -> int:
+    """The exit code of a process that ends by itself."""
+    return await asyncio.to_thread(running.process.wait, 20)
+
+
+async def test_a_job_whose_worker_is_killed_runs_again_after_its_lease(yard: Any) -> None:
+    await yard.start("relay")
+    first = await yard.start("worker")
+    (job,) = await yard.add(errand=Errand(seconds=1.0))
+    await yard.until("running", [job])
+    send(first, signal.SIGKILL)
+    second = await yard.start("worker")
+    done = await yard.until("done", [job])
+    assert done[job]["attempts"] == 2
+    assert [(row["job_id"], row["attempt"], row["pid"]) for row in await yard.effects()] == [
+        (job, 2, second.process.pid)
+    ]
+
+
+async def test_a_worker_thought_dead_that_comes_back_stores_nothing(yard: Any) -> None:
+    await yard.start("relay")
+    sleeper = await yard.start("worker")
+    (job,) = await yard.add(errand=Errand(seconds=0.6))
+    await yard.until("running", [job])
+    send(sleeper, signal.SIGSTOP)
+    other = await yard.start("worker")
+    await yard.until("done", [job])
+    send(sleeper, signal.SIGCONT)
+    # It is there again: it takes its turn, and its old attempt has ended without a trace.
+    await yard.until("done", await yard.add(8, Errand(seconds=0.1)))
+    log = sleeper.log.read_text(encoding="utf-8")
+    assert '"event":"lease lost"' in log
+    effects = [row for row in await yard.effects() if row["job_id"] == job]
+    assert [(row["attempt"], row["pid"]) for row in effects] == [(2, other.process.pid)]
+
+
+async def test_a_job_that_kills_its_workers_ends_dead_and_the_others_are_done(yard: Any) -> None:
+    await yard.start("relay")
+    poison = await yard.add(errand=Errand(manner=Manner.KILLS_ITS_WORKER))
+    for _ in range(Errand.max_attempts):
+        worker = await yard.start("worker", ready=False)
+        assert await ended(worker) == -signal.SIGKILL
+    dead = (await yard.until("dead", poison))[poison[0]]
+    assert (dead["attempts"], dead["error"]) == (3, "The worker that held it died each time, or was cut off.")
+    survivor = await yard.start("worker")
+    others = await yard.add(5)
+    await yard.until("done", others)
+    assert survivor.process.poll() is None
+    assert {row["job_id"] for row in await yard.effects()} == set(others)
+
+
+async def test_when_a_relay_is_killed_the_other_takes_over(yard: Any) -> None:
+    one, other = await yard.start("relay"), await yard.start("relay")
+    await yard.start("worker")
+    before = await yard.add(20)
+    # Marked by a relay that died before it could ring.
+    async with yard.svc.unbound():
+        await execute("UPDATE job SET dispatched_at = now() WHERE job_id = $1", before[0])
+    send(one, signal.SIGKILL)
+    after = await yard.add(20)
+    await yard.until("done", before + after)
+    assert other.process.poll() is None
+    assert Counter(row["job_id"] for row in await yard.effects()) == Counter(before + after)
+
+
+async def test_when_redis_is_killed_and_emptied_jobs_are_late_and_not_lost(yard: Any) -> None:
+    relay, worker = await yard.start("relay"), await yard.start("worker", PORTAL_JOB_SLOTS="1")
+    # One runs, the others lie in Redis.
+    before = await yard.add(4, Errand(seconds=0.3))
+    await yard.until_one_runs()
+    yard.kill_redis()
+    during = await yard.add(4)
+    await asyncio.sleep(1.5)
+    assert any(row["state"] == "queued" for row in (await yard.jobs()).values())
+    yard.start_redis()
+    await yard.until("done", before + during)
+    assert (relay.process.poll(), worker.process.poll()) == (None, None)
+    assert Counter(row["job_id"] for row in await yard.effects()) == Counter(before + during)
+    assert "redis away" in relay.log.read_text(encoding="utf-8") or "not relayed" in relay.log.read_text(
+        encoding="utf-8"
+    )
+
+
+async def test_when_postgres_is_restarted_under_load_every_job_has_one_effect(
+    open_yard: Any, folder: Path
+) -> None:
+    state = folder / "db"
+    admin = services.start_postgres(state, durable=False, environ={})
+    try:
+        urls = await provision(admin, "portal")
+        await schema.migrate(urls.owner)
+        yard = await open_yard(urls)
+        relay, worker = await yard.start("relay"), await yard.start("worker")
+        jobs = await yard.add(60, Errand(seconds=0.1))
+        await yard.until_effects(5)
+        await asyncio.to_thread(services.stop_postgres, state)
+        await asyncio.sleep(0.5)
+        assert await asyncio.to_thread(services.start_postgres, state, durable=False, environ={}) == admin
+        await yard.until("done", jobs)
+        assert (relay.process.poll(), worker.process.poll()) == (None, None)
+        assert Counter(row["job_id"] for row in await yard.effects()) == Counter(jobs)
+        await yard.close()
+    finally:
+        services.stop_postgres(state)
+
+
+async def test_a_worker_told_to_end_finishes_what_it_has_begun(yard: Any) -> None:
+    await yard.start("relay")
+    worker = await yard.start("worker", PORTAL_JOB_SLOTS="1")
+    running, waiting = await yard.add(2, Errand(seconds=1.0))
+    await yard.until_one_runs()
+    send(worker, signal.SIGTERM)
+    assert await ended(worker) == 0
+    jobs = await yard.jobs()
+    assert sorted(row["state"] for row in jobs.values()) == ["done", "queued"]
+    assert [row["attempt"] for row in await yard.effects()] == [1]
+    await yard.start("worker")
+    await yard.until("done", [running, waiting])
+    assert Counter(row["job_id"] for row in await yard.effects()) == Counter([running, waiting])
+
+
+async def test_a_worker_told_twice_gives_back_what_it_has_begun(yard: Any) -> None:
+    await yard.start("relay")
+    worker = await yard.start("worker", PORTAL_JOB_LEASE_S="60")
+    (job,) = await yard.add(errand=Errand(seconds=30.0))
+    await yard.until("running", [job])
+    send(worker, signal.SIGTERM)
+    await asyncio.sleep(0.3)
+    assert worker.process.poll() is None
+    began = time.monotonic()
+    send(worker, signal.SIGTERM)
+    assert await ended(worker) == 0
+    assert time.monotonic() - began < 4
+    # Long before its lease ends, and as if it had never been tried.
+    given_back = (await yard.jobs())[job]
+    assert (given_back["state"], given_back["attempts"]) == ("queued", 0)
+    assert await yard.effects() == []
+    async with yard.svc.unbound():
+        await execute("UPDATE job SET payload = jsonb_set(payload, '{seconds}', '0')")
+    await yard.start("worker")
+    await yard.until("done", [job])
+    assert [row["attempt"] for row in await yard.effects()] == [1]
+
+
+async def test_of_three_schedulers_each_occurrence_is_written_once(yard: Any) -> None:
+    sealer = Sealer((("test", bytes(range(32))),))
+    workspaces = [(await open_business(yard.database, sealer, SystemClock())).workspace_id for _ in range(2)]
+    schedulers = await asyncio.gather(*(yard.start("scheduler") for _ in range(3)))
+    await asyncio.sleep(2.5)
+    send(schedulers[0], signal.SIGKILL)
+    await asyncio.sleep(1.5)
+    for scheduler in schedulers[1:]:
+        send(scheduler, signal.SIGTERM)
+        assert await ended(scheduler) == 0
+    async with yard.svc.unbound():
+        seconds = [row["s"] for row in await fetch(OCCURRENCES)]
+        jobs = await fetch("SELECT workspace_id, count(*) AS n FROM job GROUP BY 1")
+    assert len(seconds) >= 4
+    assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))
+    assert {row["workspace_id"]: row["n"] for row in jobs} == dict.fromkeys(workspaces, len(seconds))
+
+
+OCCURRENCES = "SELECT extract(epoch FROM occurs_at)::int AS s FROM schedule_occurrence ORDER BY 1"
+
+
+async def test_a_thousand_jobs_over_two_workers_with_faults_have_a_thousand_effects(yard: Any) -> None:
+    relays = [await yard.start("relay"), await yard.start("relay")]
+    first = await yard.start("worker", PORTAL_JOB_SLOTS="8")
+    await yard.start("worker", PORTAL_JOB_SLOTS="8")
+    jobs: list[Any] = []
+    for _ in range(10):
+        jobs += await yard.add(96, Errand(seconds=0.01))
+        jobs += await yard.add(4, Errand(manner=Manner.FAILS_AT_FIRST))
+    await yard.until_effects(100)
+    send(first, signal.SIGKILL)
+    await yard.start("worker", PORTAL_JOB_SLOTS="8")
+    await yard.until_effects(300)
+    url = urlsplit(yard.redis_url)
+    with redis.Redis(unix_socket_path=unquote(url.path)) as client:
+        client.flushall()
+    await yard.until_effects(500)
+    send(relays[0], signal.SIGKILL)
+    done = await yard.until("done", jobs)
+    assert len(done) == 1000
+    assert Counter(row["job_id"] for row in await yard.effects()) == Counter(jobs)
+
+
+async def test_the_series_of_jobs_move_when_the_thing_happens(yard: Any) -> None:
+    relay = await yard.start("relay")
+    assert sample(relay, "portal_jobs_due_count", queue="default") is None
+    dead = await yard.add(errand=Errand(manner=Manner.HOPELESS))
+    async with yard.svc.unbound():
+        await execute("UPDATE job SET run_at = now() - interval '200 seconds'")
+
+    async def shown() -> bool:
+        return sample(relay, "portal_jobs_due_count", queue="default") == 1
+
+    await yard.eventually(shown)
+    age = sample(relay, "portal_job_oldest_due_seconds", queue="default")
+    assert age is not None
+    assert 200 <= age < 260
+    worker = await yard.start("worker")
+    await yard.until("dead", dead)
+    retried = await yard.add(2, Errand(manner=Manner.FAILS_AT_FIRST))
+    await yard.until("done", retried)
+
+    async def gone() -> bool:
+        return sample(relay, "portal_jobs_dead_count", kind="test.errand") == 1
+
+    await yard.eventually(gone)
+    assert sample(relay, "portal_jobs_due_count", queue="default") is None
+    sent = sample(relay, "portal_job_bells_total", result="sent")
+    assert sent is not None
+    assert sent >= 5
+    outcomes = {
+        outcome: sample(worker, "portal_job_attempts_total", kind="test.errand", outcome=outcome)
+        for outcome in ("done", "retried", "dead", "lost")
+    }
+    assert outcomes == {"done": 2, "retried": 2, "dead": 1, "lost": None}
+    assert sample(worker, "portal_job_seconds_count", kind="test.errand") == 5
+    assert sample(worker, "portal_job_wait_seconds_count", queue="default") == 5
+
+
+def sample(running: programs.RunningProgram, name: str, **labels: str) -> float | None:
+    """Read a series from a process's own port."""
+    text = visit.fetch(running.program.metrics_url).body.decode()
+    for family in text_string_to_metric_families(text):
+        for each in family.samples:
+            if (each.name, each.labels) == (name, labels):
+                return float(each.value)
+    return None
+
+
+async def test_a_process_that_lost_postgres_is_not_ready_and_still_alive(
+    open_yard: Any, folder: Path
+) -> None:
+    state = folder / "db"
+    admin = services.start_postgres(state, durable=False, environ={})
+    try:
+        urls = await provision(admin, "portal")
+        await schema.migrate(urls.owner)
+        yard = await open_yard(urls)
+        running = await yard.start("relay")
+        where = f"http://127.0.0.1:{running.program.port}"
+        assert [visit.fetch(where + path).status for path in ("/healthz", "/readyz", "/x")] == [200, 200, 404]
+        await yard.database.close()
+        await yard.svc.close()
+        await asyncio.to_thread(services.stop_postgres, state)
+        await asyncio.sleep(1.1)
+        answers = [visit.fetch(where + path) for path in ("/healthz", "/readyz")]
+        assert [answer.status for answer in answers] == [200, 503]
+        assert answers[1].body == b'{"status":"failing","failing":["database"]}'
+        send(running, signal.SIGTERM)
+        assert await ended(running) == 0
+    finally:
+        services.stop_postgres(state)

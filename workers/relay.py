@@ -1,0 +1,113 @@
+"""The relay: rings for every job that is due, as role svc; two or more of them share the work without a leader."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from kernel.errors import Unavailable
+from kernel.jobs.bell import full, open_broker, ring
+from kernel.jobs.dispatch import backlog, bury, prune, put_back, take_due
+from kernel.store.roles import SVC
+from kernel.telemetry import logs
+from workers.process import Process, running
+
+if TYPE_CHECKING:
+    from dramatiq.brokers.redis import RedisBroker
+
+    from kernel.settings import Settings
+
+POLL_S: Final = 0.1
+SAMPLE_S: Final = 2.0
+_AWAY_S: Final = 1.0
+_BATCH: Final = 200
+_PRUNED_AT_ONCE: Final = 2000
+
+_log: Final = logs.logger("workers.relay")
+
+
+def serve(settings: Settings) -> None:
+    """Relay until SIGTERM or SIGINT."""
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    async with running("relay", settings, role=SVC, size=2) as process:
+        relay = Relay(process, open_broker(settings.jobs_redis_url))
+        sampling = asyncio.create_task(relay.sample())
+        while not process.signals.stop.is_set():
+            await process.signals.pause(await relay.round())
+        sampling.cancel()
+        await asyncio.wait([sampling])
+
+
+class Relay:
+    """Takes due jobs from the table and rings for them."""
+
+    def __init__(self, process: Process, broker: RedisBroker) -> None:
+        """Relay for `process` through `broker`."""
+        self._process = process
+        self._broker = broker
+        self._again_after = timedelta(seconds=process.settings.job_redispatch_s)
+        self._crowded: set[str] = set()
+
+    async def round(self) -> float:
+        """Ring for one batch; returns how many seconds to wait before the next."""
+        try:
+            # Only queues that were rung for lately can be full.
+            without = await asyncio.to_thread(full, self._broker, sorted(self._crowded))
+        except Unavailable as error:
+            # Those that were full may be empty by now; which, sending will show.
+            _log.warning("redis away", cause=error.data.get("cause"))
+            self._crowded.clear()
+            return _AWAY_S
+        self._crowded = set(without)
+        try:
+            return await self._rung(without)
+        except Unavailable as error:
+            _log.warning("not relayed", code=error.code)
+            return _AWAY_S
+
+    async def _rung(self, without: list[str]) -> float:
+        database, bells = self._process.database, self._process.metrics.job_bells
+        async with database.unbound():
+            for job_id, kind in await bury():
+                _log.error("dead", job=str(job_id), kind=kind, reason="its workers died")
+            due = await take_due(again_after=self._again_after, limit=_BATCH, without=without)
+        if not due:
+            return POLL_S
+        try:
+            # Never inside the transaction: a Redis that hangs would hold locks on the jobs.
+            await asyncio.to_thread(ring, self._broker, due)
+        except Unavailable:
+            bells.labels("unsent").inc(len(due))
+            async with database.unbound():
+                # Those that did get through are rung for twice, which a claim notices.
+                await put_back(due)
+            raise
+        bells.labels("sent").inc(len(due))
+        self._crowded |= {one.queue for one in due}
+        return 0.0 if len(due) == _BATCH else POLL_S
+
+    async def sample(self) -> None:
+        """Show what waits, and prune what is done, until cancelled."""
+        metrics = self._process.metrics
+        while True:
+            try:
+                async with self._process.database.unbound():
+                    now = await backlog()
+                    await prune(limit=_PRUNED_AT_ONCE)
+            except Unavailable as error:
+                _log.warning("no sample", code=error.code)
+            else:
+                # A queue that is empty by now must not go on showing what it had.
+                for gauge, values in (
+                    (metrics.jobs_due, now.due),
+                    (metrics.job_oldest_due, now.oldest_s),
+                    (metrics.jobs_dead, now.dead),
+                ):
+                    gauge.clear()
+                    for label, value in values.items():
+                        gauge.labels(label).set(value)
+            await asyncio.sleep(SAMPLE_S)

@@ -1,0 +1,71 @@
+"""The scheduler: turns each occurrence of a schedule into jobs, once, however many schedulers there are."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from kernel.errors import Unavailable
+from kernel.jobs.schedules import Schedule, add_jobs, occur
+from kernel.store.roles import SVC
+from kernel.telemetry import logs
+from tenants.workspaces import queries
+from tenants.workspaces.jobs import ForgetReleasedDomains
+from workers.process import Process, running
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kernel.settings import Settings
+
+POLL_S: Final = 0.5
+_AT_ONCE: Final = 1000
+
+SCHEDULES: Final = (
+    Schedule(
+        "forget-released-domains",
+        ForgetReleasedDomains(),
+        every=timedelta(days=1),
+        at=timedelta(hours=3),
+    ),
+)
+
+_log: Final = logs.logger("workers.scheduler")
+
+
+def serve(settings: Settings, schedules: Sequence[Schedule] = SCHEDULES) -> None:
+    """Write the occurrences of `schedules` until SIGTERM or SIGINT."""
+    asyncio.run(_serve(settings, schedules))
+
+
+async def _serve(settings: Settings, schedules: Sequence[Schedule]) -> None:
+    async with running("scheduler", settings, role=SVC, size=1) as process:
+        while not await process.signals.pause(POLL_S):
+            for schedule in schedules:
+                await _tried(process, schedule)
+
+
+async def _tried(process: Process, schedule: Schedule) -> None:
+    try:
+        async with process.database.unbound():
+            occurs_at = await occur(schedule)
+            jobs = 0 if occurs_at is None else await _fanned_out(schedule)
+    except Unavailable as error:
+        # Nothing of it is stored: it is due until somebody stores it.
+        _log.warning("not scheduled", schedule=schedule.name, code=error.code)
+        return
+    if occurs_at is not None:
+        process.metrics.schedule_occurrences.labels(schedule.name).inc()
+        _log.info("scheduled", schedule=schedule.name, occurs_at=occurs_at.isoformat(), jobs=jobs)
+
+
+async def _fanned_out(schedule: Schedule) -> int:
+    """Add the jobs of all workspaces, in the open unit of work; returns how many."""
+    added, after = 0, ""
+    while True:
+        lines = await queries.list_workspaces(limit=_AT_ONCE, after=after)
+        added += await add_jobs(schedule, [line.workspace_id for line in lines])
+        if len(lines) < _AT_ONCE:
+            return added
+        after = lines[-1].slug
