@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _REQUEST_SECONDS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
+_PRESS_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RENDER_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -39,6 +40,7 @@ class Metrics:
         self._http()
         self._store()
         self._invoices()
+        self._press()
 
     def _http(self) -> None:
         self.request_seconds = Histogram(
@@ -100,6 +102,42 @@ class Metrics:
             "portal_document_render_seconds",
             "Time to make the HTML of one version of an invoice.",
             buckets=_RENDER_SECONDS,
+            registry=self.registry,
+        )
+
+    def _press(self) -> None:
+        self.press_render_seconds = Histogram(
+            "portal_press_render_seconds",
+            "Time from asking for a print to Chromium's PDF, waiting for a slot included.",
+            buckets=_PRESS_SECONDS,
+            registry=self.registry,
+        )
+        self.press_finish_seconds = Histogram(
+            "portal_press_finish_seconds",
+            "Time to finish one PDF: dates, identifiers, metadata, artifacts.",
+            buckets=_PRESS_SECONDS,
+            registry=self.registry,
+        )
+        self.press_failures = Counter(
+            "portal_press_failures_total",
+            "Prints that failed, by reason (crash, deadline); a crash is tried once more.",
+            ("reason",),
+            registry=self.registry,
+        )
+        self.press_launches = Counter(
+            "portal_press_browser_launches_total",
+            "Launches of Chromium, by what became of the one before.",
+            ("reason",),
+            registry=self.registry,
+        )
+        self.press_slots_in_use = Gauge(
+            "portal_press_slots_in_use_count",
+            "Documents being printed now.",
+            registry=self.registry,
+        )
+        self.press_memory_bytes = Gauge(
+            "portal_press_memory_bytes",
+            "Memory of Chromium's processes when it was last weighed.",
             registry=self.registry,
         )
 

@@ -16,16 +16,17 @@ FOLDER: Final = Path(__file__).parent
 
 def render_paper(document: Document) -> str:
     """Return the paper as HTML without style or script: what a shadow root or a press puts around it."""
-    return _environment().get_template("paper.html.jinja").render(document=document)
+    return environment().get_template("paper.html.jinja").render(document=document)
 
 
 def render_list(document: Document) -> str:
     """Return items and totals as a list made for reading on a small screen."""
-    return _environment().get_template("list.html.jinja").render(document=document)
+    return environment().get_template("list.html.jinja").render(document=document)
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the environment of the document's templates; texts are escaped."""
     return Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
