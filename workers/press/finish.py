@@ -24,6 +24,7 @@ _CREATOR: Final = "Invoice Portal"
 _PRODUCER: Final = "Skia/PDF (Chromium)"
 _PROFILE: Final = "sRGB IEC61966-2.1"
 _NODE: Final = re.compile(rb"\(node(\d{8})\)")
+_NAMED: Final = re.compile(rb"/ID \(node(\d{8})\)")
 _HEADING: Final = re.compile(r"/H([1-6])")
 # Types that PDF 1.7 does not have, by those that it has (ISO 32000-1, 14.8.4).
 _ROLES: Final = {
@@ -85,9 +86,12 @@ def finish(raw: bytes, about: About) -> bytes:
 
 
 def _renumbered(raw: bytes) -> bytes:
-    """Count the elements' names from one: Chromium counts on from document to document."""
-    order = {name: place for place, name in enumerate(sorted(set(_NODE.findall(raw))), 1)}
-    return _NODE.sub(lambda found: b"(node%08d)" % order[found.group(1)], raw)
+    """Count the elements' names in the order of the elements.
+
+    Chromium counts on from document to document, and not always in the same order.
+    """
+    order = {name: place for place, name in enumerate(dict.fromkeys(_NAMED.findall(raw)), 1)}
+    return _NODE.sub(lambda found: b"(node%08d)" % order.get(found.group(1), 0), raw)
 
 
 def _describe(pdf: pikepdf.Pdf, about: About) -> None:
@@ -138,7 +142,7 @@ def _structure(pdf: pikepdf.Pdf) -> None:
     elements = [
         element
         for element in pdf.objects
-        if isinstance(element, Dictionary) and "/S" in element and "/P" in element and "/K" in element
+        if isinstance(element, Dictionary) and element.get("/Type") == Name.StructElem
     ]
     levels = [int(found[1]) for each in elements if (found := _HEADING.fullmatch(str(each.S)))]
     above = min(levels, default=1) - 1
@@ -150,6 +154,9 @@ def _structure(pdf: pikepdf.Pdf) -> None:
         elif kind[1:] in _ROLES:
             roles[kind] = _ROLES[kind[1:]]
     tree = pdf.Root.StructTreeRoot
+    named = sorted((str(each.ID), each) for each in elements if "/ID" in each)
+    if named:
+        tree.IDTree = Dictionary(Names=Array([part for name, each in named for part in (String(name), each)]))
     if roles:
         tree.RoleMap = Dictionary({kind: Name(f"/{role}") for kind, role in sorted(roles.items())})
 
