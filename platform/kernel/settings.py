@@ -66,6 +66,10 @@ class Settings:
     log_level: str
     page_limit_per_minute: int
     """Requests a minute for one client address."""
+    blobs_url: str
+    """Where PDFs and other large bytes are: a folder, or s3://bucket/prefix."""
+    chromium: str | None
+    """The Chromium that prints, by name or path; None takes the one on PATH."""
     warnings: tuple[str, ...] = ()
     """What is odd but does not stop the process; to be logged at start."""
 
@@ -104,6 +108,8 @@ class Settings:
             pool_size=read.value("pool_size", _between(1, 500), default=10),
             log_level=read.value("log_level", _log_level, default="info"),
             page_limit_per_minute=read.value("page_limit_per_minute", _between(1, 1_000_000), default=240),
+            blobs_url=read.value("blobs_url", _blobs, default=".portal/blobs"),
+            chromium=read.optional("chromium", str),
             warnings=_unknown(environ),
         )
 
@@ -193,6 +199,12 @@ def _postgres(text: str) -> str:
 def _redis(text: str) -> str:
     if urlsplit(text).scheme not in {"redis", "rediss", "unix"}:
         raise ValueError("must be a Redis url: redis://host:6379/0, rediss://… or unix:///socket?db=0")
+    return text
+
+
+def _blobs(text: str) -> str:
+    if "://" in text and urlsplit(text).scheme not in {"file", "s3", "gs", "az"}:
+        raise ValueError("must be a folder, or a store's url: s3://bucket/prefix, gs://… or az://…")
     return text
 
 

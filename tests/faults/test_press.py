@@ -69,8 +69,8 @@ async def processes(press: Press, kind: str) -> list[int]:
 
 
 def launches(press: Press) -> float:
-    series = press._metrics.press_launches.collect()[0].samples
-    return sum(each.value for each in series if each.name.endswith("_total"))
+    families = list(press._metrics.press_launches.collect())
+    return sum(each.value for each in families[0].samples if each.name.endswith("_total"))
 
 
 async def victim(press: Press, who: str) -> list[int]:

@@ -25,7 +25,7 @@ def test_every_series_of_ours_has_help_a_unit_and_no_workspace_label() -> None:
     declared = [each for each in vars(metrics).values() if hasattr(each, "_labelnames")]
     assert len(declared) == len(ours)
     names = {name for each in declared for name in each._labelnames}
-    assert names == {"method", "route", "status", "limit", "verdict", "source", "result", "form"}
+    assert names == {"method", "route", "status", "limit", "verdict", "source", "result", "form", "reason"}
 
 
 def test_two_processes_in_one_test_do_not_share_series() -> None:
