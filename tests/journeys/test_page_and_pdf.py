@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page, async_playwright
 
 from kernel.blobs import Blobs
 from kernel.clock import SystemClock
 from kernel.store import Database
 from kernel.store.roles import Urls
 from kernel.telemetry.metrics import Metrics
+from ops import browser as programs
 from tenants.invoices.queries import list_invoices
 from tenants.workspaces.queries import workspace_by_host
 from tests.fakes.live_and_pdf import Difference, compare, live_words, pdf_words, pixels_apart
@@ -23,8 +23,8 @@ from tests.fakes.papers import fonts
 from workers.press.press import Press
 from workers.press.printer import Printer
 
-ONE_PAGE = ("lines-3", "lines-1", "partly-paid", "lines-10", "zero", "huge", "german", "tax-inclusive", "allowances")
-LONGER = ("lines-40", "lines-200")
+ONE_PAGE = ("lines-3", "lines-1", "partly-paid", "zero", "huge", "tax-inclusive", "allowances")
+LONGER = ("lines-10", "lines-40", "lines-200")
 NATURAL_SIZE = ".sheet{max-width:none!important}.paper{zoom:1!important}.mark{display:none!important}"
 DEFECTS = {
     "half a pixel sideways": ".number{position:relative;left:0.5px}",
@@ -53,9 +53,21 @@ async def printer(urls: Urls, tmp_path_factory: pytest.TempPathFactory) -> Async
     await database.close()
 
 
+@pytest.fixture(scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser that sets letters where the layout puts them, as screens of twice the pixels do everywhere."""
+    async with async_playwright() as playwright:
+        arguments = [*programs.arguments(), "--font-render-hinting=none"]
+        opened = await playwright.chromium.launch(executable_path=programs.executable(), args=arguments)
+        yield opened
+        await opened.close()
+
+
 async def pdf_of(printer: Printer, page: Page) -> bytes:
     """Return the PDF of the invoice that a page shows."""
-    number = await page.evaluate("document.querySelector('.paper').shadowRoot.querySelector('.number').innerText")
+    number = await page.evaluate(
+        "document.querySelector('.paper').shadowRoot.querySelector('.number').innerText"
+    )
     database = printer._database
     async with database.unbound():
         found = await workspace_by_host(urlsplit(page.url).hostname or "")
@@ -72,7 +84,6 @@ def opened(open_page: Callable[..., Awaitable[Page]]) -> Callable[[str], Awaitab
 
     async def visit(tag: str) -> Page:
         page = await open_page(tag, width=1600, height=1400, device_scale_factor=2)
-        await page.evaluate("css => document.adoptedStyleSheets.push(Object.assign(new CSSStyleSheet()))", "")
         await restyle(page, "document", NATURAL_SIZE)
         await page.evaluate("document.fonts.ready.then(() => 0)")
         return page
@@ -103,7 +114,6 @@ async def test_an_invoice_of_one_page_is_the_same_in_both(
 ) -> None:
     page = await opened(tag)
     found = await difference(page, await pdf_of(printer, page))
-    print(tag, found)
     assert found.is_none, found
 
 
@@ -112,12 +122,8 @@ async def test_a_longer_invoice_has_the_same_words_at_the_same_places_across(
     opened: Callable[[str], Awaitable[Page]], printer: Printer, tag: str
 ) -> None:
     page = await opened(tag)
-    live, data = await live_words(page), await pdf_of(printer, page)
-    words = pdf_words(data)
-    heads = {each.text for each in words if each.page == 1}
-    found = compare(live, words)
-    print(tag, found, len(heads))
-    assert (found.x <= 0.25, found.colours) == (True, ())
+    found = compare(await live_words(page), pdf_words(await pdf_of(printer, page)))
+    assert found.is_none, found
 
 
 @pytest.mark.parametrize("defect", DEFECTS)

@@ -25,6 +25,7 @@ _PRODUCER: Final = "Skia/PDF (Chromium)"
 _PROFILE: Final = "sRGB IEC61966-2.1"
 _NODE: Final = re.compile(rb"\(node(\d{8})\)")
 _NAMED: Final = re.compile(rb"/ID \(node(\d{8})\)")
+_NO_CHARACTER: Final = re.compile(rb"(?m)^((?:<[0-9A-F]{4}> ){1,2})<0000>$")
 _HEADING: Final = re.compile(r"/H([1-6])")
 # Types that PDF 1.7 does not have, by those that it has (ISO 32000-1, 14.8.4).
 _ROLES: Final = {
@@ -66,6 +67,7 @@ def finish(raw: bytes, about: About) -> bytes:
         with pikepdf.open(io.BytesIO(_renumbered(raw))) as pdf:
             _describe(pdf, about)
             _structure(pdf)
+            _letters(pdf)
             for page in pdf.pages:
                 artifacts.mark(page)
                 page.obj.Tabs = Name.S
@@ -159,6 +161,16 @@ def _structure(pdf: pikepdf.Pdf) -> None:
         tree.IDTree = Dictionary(Names=Array([part for name, each in named for part in (String(name), each)]))
     if roles:
         tree.RoleMap = Dictionary({kind: Name(f"/{role}") for kind, role in sorted(roles.items())})
+
+
+def _letters(pdf: pikepdf.Pdf) -> None:
+    """Parts of letters have no character of their own; U+0000, as Skia writes it, is not allowed for them."""
+    for each in pdf.objects:
+        if isinstance(each, Dictionary) and each.get("/Type") == Name.Font and "/ToUnicode" in each:
+            told = each.ToUnicode.read_bytes()
+            mended = _NO_CHARACTER.sub(rb"\1<200B>", told)
+            if mended != told:
+                each.ToUnicode.write(mended)
 
 
 def _annotations(page: pikepdf.Page) -> None:
