@@ -41,7 +41,8 @@ _WORDS: Final = """
         range.setStart(node, start); range.setEnd(node, end);
         const box = range.getBoundingClientRect();
         if (box.width > 0) {
-          words.push({text: node.data.slice(start, end), left: box.left - paper.left, right: box.right - spacing - paper.left,
+          words.push({text: node.data.slice(start, end), left: box.left - paper.left,
+                      right: box.right - spacing - paper.left,
                       isHead, isRow,
                       top: box.top - paper.top, bottom: box.bottom - paper.top, colour: style.color});
         }

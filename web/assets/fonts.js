@@ -4,18 +4,19 @@ import { dirname, join } from "node:path";
 
 const find = createRequire(import.meta.url);
 
-// The family by the name that document.css asks for, its package, and the subsets that are taken. All have
-// TrueType outlines; variable and CFF fonts would end up in a PDF as Type 3. Order is the order of fallback.
+// Family, package, and the subsets that are taken. All have TrueType outlines; variable and CFF fonts would end up
+// in a PDF as Type 3. Order is the order of fallback. Names that no machine has installed: a family of which a
+// document needs no subset must not be found among the system's fonts instead.
 const FAMILIES = [
   ["Inter Variable", "inter", () => true],
-  ["Noto Sans Arabic", "noto-sans-arabic", subset => subset === "arabic"],
-  ["Noto Sans Hebrew", "noto-sans-hebrew", subset => subset === "hebrew"],
-  ["Noto Sans Devanagari", "noto-sans-devanagari", subset => subset === "devanagari"],
-  ["Noto Sans Thai", "noto-sans-thai", subset => subset === "thai"],
-  ["Noto Sans CJK JP", "noto-sans-jp", subset => subset.startsWith("[")],
-  ["Noto Sans CJK KR", "noto-sans-kr", subset => subset.startsWith("[")],
-  ["Noto Sans CJK SC", "noto-sans-sc", subset => subset.startsWith("[")],
-  ["Noto Emoji", "noto-emoji", () => true],
+  ["Portal Arabic", "noto-sans-arabic", subset => subset === "arabic"],
+  ["Portal Hebrew", "noto-sans-hebrew", subset => subset === "hebrew"],
+  ["Portal Devanagari", "noto-sans-devanagari", subset => subset === "devanagari"],
+  ["Portal Thai", "noto-sans-thai", subset => subset === "thai"],
+  ["Portal Emoji", "noto-emoji", () => true],
+  ["Portal Japanese", "noto-sans-jp", subset => subset.startsWith("[")],
+  ["Portal Korean", "noto-sans-kr", subset => subset.startsWith("[")],
+  ["Portal Chinese", "noto-sans-sc", subset => subset.startsWith("[")],
 ];
 const WEIGHTS = [400, 600];
 

@@ -83,7 +83,7 @@ async def test_nine_scripts_in_one_invoice_miss_no_glyph_and_take_no_font_of_the
     assert families == {
         "Inter",
         "NotoSansArabic",
-        "NotoSansHebrew",
+        "NotoSansHebrewThin",
         "NotoSansDevanagari",
         "NotoSansThai",
         "NotoSansJPThin",
