@@ -19,6 +19,7 @@ PX: Final = 96 / 72
 _ASCENT: Final = 1984 / (1984 + 494)
 # Where the head of the last column is its widest cell, print sets it a third of a pixel narrower than the screen.
 _ACROSS: Final = 0.35
+_VISIBLE: Final = 145  # of 255: antialiasing of two renderers stays below
 _MARGIN_BOTTOM: Final = 18 * 96 / 25.4
 _WORDS: Final = """
 () => {
@@ -209,14 +210,16 @@ def _distance(word: Word, twin: Word, *, is_ordered: bool) -> tuple[float, ...]:
 def pixels_apart(screenshot: Image.Image, data: bytes) -> float:
     """Return the share of pixels at 2x that differ, footer aside; a pixel's width of grace for the edges of letters."""
     with pypdfium2.PdfDocument(data) as pdf:
-        drawn = pdf[0].render(scale=2 * PX).to_pil().convert("RGB")
+        first: Any = pdf[0]
+        drawn: Image.Image = first.render(scale=2 * PX).to_pil().convert("RGB")
     width, height = (
         min(drawn.width, screenshot.width),
         int(min(drawn.height, screenshot.height) - 2 * _MARGIN_BOTTOM),
     )
     one, two = (each.convert("RGB").crop((0, 0, width, height)) for each in (screenshot, drawn))
     apart = ImageChops.lighter(_unlike(one, two), _unlike(two, one))
-    return sum(apart.convert("L").point(lambda v: 255 if v > 144 else 0).histogram()[255:]) / (width * height)
+    shares = apart.convert("L").histogram()
+    return sum(shares[_VISIBLE:]) / (width * height)
 
 
 def _unlike(one: Image.Image, two: Image.Image) -> Image.Image:

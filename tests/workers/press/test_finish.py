@@ -121,10 +121,10 @@ async def test_every_page_draws_nothing_but_tagged_content_and_artifacts(press: 
         assert len(pdf.pages) == 3
         for page in pdf.pages:
             depth, stray, artifacts = 0, [], 0
-            for operands, operator in pikepdf.parse_content_stream(page):
-                name = str(operator)
+            for instruction in pikepdf.parse_content_stream(page):
+                name = str(instruction.operator)
                 depth += (name in {"BDC", "BMC"}) - (name == "EMC")
-                artifacts += name == "BMC" and str(operands[0]) == "/Artifact"
+                artifacts += name == "BMC" and str(instruction.operands[0]) == "/Artifact"
                 if name in paints and depth == 0:
                     stray.append(name)
             assert (stray, depth) == ([], 0)
