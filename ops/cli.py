@@ -20,7 +20,7 @@ ELSEWHERE: Mapping[str, tuple[str, str]] = {
 
 
 class _Portal(click.Group):
-    """Finds commands that live in other modules, and turns our own errors into words and exit code 1."""
+    """Finds commands that live in other modules, and turns errors into words and exit code 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *ELSEWHERE})
@@ -40,6 +40,16 @@ class _Portal(click.Group):
             for name, value in error.data.items():
                 click.echo(f"  {name}: {value}", err=True)
             ctx.exit(1)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            from ops.plainly import said
+
+            words = said(error)
+            if words is None:
+                raise
+            click.echo(words, err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=_Portal, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -48,12 +58,21 @@ def portal() -> None:
 
 
 @portal.command()
-def migrate() -> None:
+@click.option(
+    "--admin-url",
+    envvar="ADMIN_DATABASE_URL",
+    help="First make roles and database, as this role (or ADMIN_DATABASE_URL); once per installation.",
+)
+def migrate(admin_url: str | None) -> None:
     """Bring the database to this release (as PORTAL_DATABASE_OWNER_URL); safe to repeat and to run twice at once."""
+    from ops.migrate import make_roles
     from ops.session import read_settings
     from tenants import schema
 
-    applied = asyncio.run(schema.migrate(read_settings().owner_url()))
+    settings = read_settings()
+    if admin_url:
+        asyncio.run(make_roles(admin_url, settings))
+    applied = asyncio.run(schema.migrate(settings.owner_url()))
     for migration in applied:
         click.echo(f"{migration.number:04} {migration.name}")
     click.echo(f"The database is at {schema.version():04}; {len(applied)} applied now.")
@@ -75,7 +94,9 @@ def seed() -> None:
             )
         from ops.seed import seed as write
 
-        database = await Database.open(settings.database_url, name="portal seed")
+        database = await Database.open(
+            settings.database_url, name="portal seed", prepared=settings.database_prepared
+        )
         try:
             seeded = await write(database, settings, click.echo)
         finally:
@@ -109,16 +130,19 @@ def doctor(*, as_json: bool) -> None:
 @portal.command()
 def gateway() -> None:
     """Serve the pages until SIGTERM; requests that are being answered are finished first."""
+    from ops.programs import listenable
     from ops.session import read_settings
     from web.gateway.serve import serve
 
-    try:
-        serve(read_settings())
-    except OSError as error:
-        message = (
-            f"The gateway cannot listen: {error}. Is the port (PORTAL_PORT, PORTAL_METRICS_PORT) in use?"
-        )
-        raise click.ClickException(message) from error
+    settings = read_settings()
+    for variable, host, port in (
+        ("PORTAL_PORT", settings.host, settings.port),
+        ("PORTAL_METRICS_PORT", settings.metrics_host, settings.metrics_port),
+    ):
+        if not listenable(host, port):
+            message = f"The gateway cannot listen on {host}, port {port}: is it in use? Choose another with {variable}."
+            raise click.ClickException(message)
+    serve(settings)
 
 
 def main() -> None:

@@ -63,8 +63,9 @@ class Demo:
         self._write_facts()
 
     def watch(self) -> NoReturn:
-        """Wait for Ctrl-C; raises ProgramFailed when a process ends by itself."""
+        """Wait for Ctrl-C; raises ServiceFailed or ProgramFailed when a server or a process ends by itself."""
         while True:
+            services.raise_if_ended(self.state)
             for running in self.running:
                 running.raise_if_ended()
             time.sleep(0.2)

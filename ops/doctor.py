@@ -109,6 +109,9 @@ def _server(about: Mapping[str, Any], clock: Clock) -> list[Finding]:
         found.append(
             Finding(what, f"Let it name {APP}: without it, one workspace could reach another's rows.")
         )
+    elif about["role"] != APP:
+        # svc too: its policies show every workspace.
+        found.append(Finding(f"PORTAL_DATABASE_URL names the role {about['role']}.", f"Let it name {APP}."))
     skew = abs(about["now"] - clock.now())
     if skew > SKEW:
         what = f"This machine's clock and the database's differ by {skew.total_seconds():.0f} s."

@@ -4,6 +4,8 @@ import hmac
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from kernel.errors import Invalid
+from kernel.settings import Settings
 from kernel.store.migrations import Migration
 from kernel.store.roles import APP, OWNER, SVC, Passwords, Urls, provision
 from tenants import schema
@@ -25,6 +27,28 @@ async def prepare(admin_url: str, database: str) -> Prepared:
     """
     urls = await provision(admin_url, database, passwords=_derived(admin_url))
     return Prepared(urls, tuple(await schema.migrate(urls.owner)))
+
+
+async def make_roles(admin_url: str, settings: Settings) -> None:
+    """Make the three roles and the database that the settings' URLs name, with the passwords in them; idempotent.
+
+    Invalid("settings.invalid") where a URL is missing, or names another role or another database than the rest.
+    """
+    urls = {OWNER: settings.owner_url(), APP: settings.database_url, SVC: settings.svc_url()}
+    database = _database_of(urls[OWNER])
+    passwords = {}
+    for role, url in urls.items():
+        parts = urlsplit(url)
+        if parts.username != role or _database_of(url) != database:
+            words = f"The URL of {role} must name that role and the same database as the others."
+            raise Invalid("settings.invalid", words, role=role, database=database)
+        passwords[role] = unquote(parts.password) if parts.password else None
+    given = Passwords(owner=passwords[OWNER], app=passwords[APP], svc=passwords[SVC])
+    await provision(admin_url, database, passwords=given)
+
+
+def _database_of(url: str) -> str:
+    return unquote(urlsplit(url).path.lstrip("/"))
 
 
 def _derived(admin_url: str) -> Passwords:

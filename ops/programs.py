@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.services import end_process, leashed, tail
+from ops.services import end_process, ended, leashed, tail
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -52,8 +52,9 @@ class RunningProgram:
         """Raise ProgramFailed when the process is no longer there."""
         code = self.process.poll()
         if code is not None:
-            how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-            message = f"The {self.program.name} {how}. The end of its log {self.log}:\n{tail(self.log)}"
+            message = (
+                f"The {self.program.name} {ended(code)}. The end of its log {self.log}:\n{tail(self.log)}"
+            )
             raise ProgramFailed(message)
 
 
@@ -99,12 +100,18 @@ def stop(running: RunningProgram) -> None:
 
 def port_is_free(port: int) -> bool:
     """Whether a server could listen on the port of the loopback address now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+    return listenable("127.0.0.1", port)
+
+
+def listenable(host: str, port: int) -> bool:
+    """Whether a server could listen there now."""
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError:
+        return False
     return True
 
 

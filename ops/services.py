@@ -29,9 +29,11 @@ class ServiceFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class _Running:
+    name: str
     process: subprocess.Popen[bytes]
     stop_signal: signal.Signals
     run: Path
+    log: Path
 
 
 _running: dict[Path, _Running] = {}
@@ -70,8 +72,8 @@ def start_postgres(state: Path, *, durable: bool = True, environ: Mapping[str, s
     arguments = [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
     command = [str(binaries / "postgres"), "-D", str(data), *arguments]
     process = _spawn(command, log, signal.SIGINT, user)  # SIGINT: Postgres' fast shutdown
-    _running[data] = _Running(process, signal.SIGINT, run)
-    _wait_until(lambda: _postmaster_state(data) == "ready", "Postgres", data, log)
+    _running[data] = _Running("Postgres", process, signal.SIGINT, run, log)
+    _wait_until(lambda: _postmaster_state(data) == "ready", data)
     return _postgres_url(run)
 
 
@@ -101,8 +103,8 @@ def start_redis(state: Path, *, environ: Mapping[str, str] = os.environ) -> str:
     }
     command = [_redis_binary(), *[part for pair in settings.items() for part in pair]]
     process = _spawn(command, log, signal.SIGTERM, None)
-    _running[data] = _Running(process, signal.SIGTERM, run)
-    _wait_until((run / "redis.sock").exists, "Redis", data, log)
+    _running[data] = _Running("Redis", process, signal.SIGTERM, run, log)
+    _wait_until((run / "redis.sock").exists, data)
     return _redis_url(run)
 
 
@@ -122,6 +124,13 @@ def pid_of(state: Path, service: str) -> int | None:
     return running.process.pid if running else None
 
 
+def raise_if_ended(state: Path) -> None:
+    """Raise ServiceFailed when a server that this process started for the state folder is no longer there."""
+    for data, server in _running.items():
+        if data.parent == state.resolve() and (code := server.process.poll()) is not None:
+            raise _failed(server, ended(code))
+
+
 @atexit.register
 def stop_all() -> None:
     """Stop every server that this process started."""
@@ -135,6 +144,11 @@ def tail(log: Path, lines: int = 15) -> str:
         return "(no log)"
     text = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
     return "\n".join(text[-lines:]) or "(the log is empty)"
+
+
+def ended(code: int) -> str:
+    """Return how a process ended, in words, from its return code."""
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
 
 def end_process(process: subprocess.Popen[bytes], how: signal.Signals, grace_seconds: float) -> None:
@@ -305,18 +319,18 @@ def _end_leftover(data: Path, pid_file: str) -> None:
         time.sleep(0.05)
 
 
-def _wait_until(ready: Callable[[], bool], name: str, data: Path, log: Path) -> None:
+def _wait_until(ready: Callable[[], bool], data: Path) -> None:
+    server = _running[data]
     deadline = time.monotonic() + STARTUP_SECONDS
     while not ready():
-        code = _running[data].process.poll()
+        code = server.process.poll()
         if code is None and time.monotonic() < deadline:
             time.sleep(0.02)
             continue
         _stop(data)
-        why = (
-            f"did not become ready within {STARTUP_SECONDS:.0f} s"
-            if code is None
-            else f"ended with code {code}"
-        )
-        message = f"{name} {why}. The end of {log}:\n{tail(log)}"
-        raise ServiceFailed(message)
+        late = f"did not become ready within {STARTUP_SECONDS:.0f} s"
+        raise _failed(server, late if code is None else ended(code))
+
+
+def _failed(server: _Running, how: str) -> ServiceFailed:
+    return ServiceFailed(f"{server.name} {how}. The end of its log {server.log}:\n{tail(server.log)}")

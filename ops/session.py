@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -45,6 +46,10 @@ class Session:
         async with self.database.scope(workspace_id, read_only=read_only):
             yield workspace_id
 
+    async def write(self, name: str, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Run work in a workspace, again where others changed the same at once: nothing but statements, therefore."""
+        return await self.database.run(await self.workspace_id(name), work)
+
 
 def read_settings() -> Settings:
     """Read the environment; what is odd in it is said on standard error."""
@@ -54,15 +59,26 @@ def read_settings() -> Settings:
     return settings
 
 
+async def open_database(settings: Settings, url: str) -> Database:
+    """Connect once for a command, as the role that the url names."""
+    return await Database.open(url, size=1, name="portal command", prepared=settings.database_prepared)
+
+
 def run(work: Callable[[Session], Awaitable[_T]]) -> _T:
     """Run one command's work with an open session."""
 
     async def opened() -> _T:
         settings = read_settings()
-        database = await Database.open(settings.database_url, size=1, name="portal command")
+        database = await open_database(settings, settings.database_url)
         try:
             return await work(Session(settings, database, SystemClock(), Sealer(settings.secret_keys)))
         finally:
             await database.close()
 
     return asyncio.run(opened())
+
+
+def read_at_most(file: Path, most: int) -> bytes:
+    """Return what a file holds, or of a longer one the first `most` + 1 bytes: enough to be refused as too large."""
+    with file.open("rb") as opened:
+        return opened.read(most + 1)

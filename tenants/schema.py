@@ -26,6 +26,39 @@ GLOBAL_INDEXES: Final = frozenset(
     }
 )
 
+#: The only functions that run as another role than who calls them: they look across workspaces.
+DEFINERS: Final = frozenset({"portal_workspace_by_host(text)"})
+
+#: What keeps issued invoices as they are.
+TRIGGERS: Final = frozenset(
+    {
+        "invoice.invoice_keeps_its_number",
+        "invoice.invoice_stays",
+        "invoice_version.invoice_version_immutable",
+    }
+)
+
+#: Every foreign key that must be there: without it a row could name one of another workspace.
+FOREIGN_KEYS: Final = frozenset(
+    {
+        "brand_asset.brand_asset_workspace_id_fkey",
+        "contact.contact_workspace_id_customer_id_fkey",
+        "customer.customer_workspace_id_fkey",
+        "invoice.invoice_has_its_version",
+        "invoice.invoice_workspace_id_customer_id_fkey",
+        "invoice.invoice_workspace_id_fkey",
+        "invoice.invoice_workspace_id_series_fkey",
+        "invoice_version.invoice_version_workspace_id_invoice_id_fkey",
+        "invoice_view.invoice_view_workspace_id_invoice_id_fkey",
+        "invoice_view.invoice_view_workspace_id_link_id_fkey",
+        "link.link_workspace_id_customer_id_contact_id_fkey",
+        "link.link_workspace_id_customer_id_invoice_id_fkey",
+        "number_series.number_series_workspace_id_fkey",
+        "portal_domain.portal_domain_workspace_id_fkey",
+        "workspace.workspace_logo",
+    }
+)
+
 
 def migrations() -> tuple[Migration, ...]:
     """Return every migration of the product in order; read from the packages' `migrations` folders."""
@@ -45,4 +78,11 @@ async def migrate(owner_url: str) -> list[Migration]:
 
 async def tenancy_findings(connection: Connection) -> list[str]:
     """Return a sentence for everything in a database that could let one workspace reach another."""
-    return await findings(connection, unscoped=UNSCOPED, global_indexes=GLOBAL_INDEXES)
+    return await findings(
+        connection,
+        unscoped=UNSCOPED,
+        global_indexes=GLOBAL_INDEXES,
+        definers=DEFINERS,
+        triggers=TRIGGERS,
+        foreign_keys=FOREIGN_KEYS,
+    )

@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+from kernel.settings import variables
 
 ROOT = Path(__file__).resolve().parent.parent
 TOP_LEVEL = {
@@ -43,7 +45,7 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "cryptography": ("kernel.seals",),
     "dramatiq": ("workers", "kernel.jobs"),
     "defusedxml": ("tenants.invoices",),
-    "httptools": (),
+    "httptools": ("web.gateway",),
     "idna": ("tenants.workspaces", "web.gateway"),
     "jinja2": ("tenants.invoices.document", "web"),
     "litestar": ("web.gateway", "web.portal", "web.console", "web.api", "web.hooks"),
@@ -167,30 +169,114 @@ def test_only_one_module_asks_for(what: str, pattern: str, home: str) -> None:
     assert asks <= {home}, what
 
 
-def _floats(tree: ast.Module) -> Iterator[int]:
+#: Of the module math, what is exact on whole numbers and fractions.
+EXACT_MATH = {"ceil", "comb", "floor", "gcd", "isqrt", "lcm", "prod"}
+# Divisions whose result is exact, or no money; each needs its reason.
+DIVISIONS = {
+    "tenants/invoices/rounding.py": {"gross / (1 + rate)"},  # a Fraction
+    "tenants/invoices/taxes.py": {"rate / 100"},  # a Fraction
+    "tenants/invoices/totals.py": {
+        "exact(percent, field, line) / 100",  # a Fraction
+        "quantity * price / base_quantity",  # Fractions
+        "priced[place].minor / divisor",  # by a Fraction
+    },
+    # Pixels of a picture.
+    "web/portal/summary.py": {"_LOGO_HEIGHT / stored.height", "_LOGO_WIDEST / stored.width"},
+}
+MONEY = (
+    "platform/kernel/money.py",
+    "platform/kernel/language.py",
+    "web/portal/data.py",
+    "web/portal/summary.py",
+)
+
+
+def _floats(tree: ast.Module, divisions: Iterable[str] = ()) -> Iterator[int]:
+    """Yield the lines with a float, its name, a true division that is not listed, or inexact mathematics."""
+    paths: set[ast.AST] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, float | complex):
-            yield node.lineno
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float":
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            # With a text it joins a path, and so does what stands before it.
+            if node in paths or _is_text(node.left) or _is_text(node.right):
+                paths.add(node.left)
+            elif ast.unparse(node) not in divisions:
+                yield node.lineno
+        elif isinstance(node, ast.expr | ast.stmt) and (_is_inexact(node) or _is_inexact_import(node)):
             yield node.lineno
 
 
-# Colours and seconds are no money.
-WITHOUT_MONEY: set[str] = set()
+def _is_inexact(node: ast.AST) -> bool:
+    match node:
+        case ast.Constant(value=float() | complex()) | ast.Name(id="float" | "complex"):
+            return True
+        case ast.Attribute(value=ast.Name(id="math"), attr=name):
+            return name not in EXACT_MATH
+        case ast.Attribute(attr="truediv" | "itruediv") | ast.AugAssign(op=ast.Div()):
+            return True
+        case _:
+            return False
+
+
+def _is_inexact_import(node: ast.AST) -> bool:
+    match node:
+        case ast.ImportFrom(module="math" | "cmath" | "statistics", names=names):
+            return not {alias.name for alias in names} <= EXACT_MATH
+        case ast.ImportFrom(module="operator", names=names):
+            return not {alias.name for alias in names}.isdisjoint({"truediv", "itruediv"})
+        case ast.Import(names=names):
+            renamed = any(alias.name == "math" and alias.asname for alias in names)
+            return renamed or any(alias.name in {"cmath", "statistics"} for alias in names)
+        case _:
+            return False
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def test_no_float_comes_near_money() -> None:
     found = {
         f"{name}:{line}"
-        for name in [*_modules("tenants"), "platform/kernel/money.py"]
-        if name not in WITHOUT_MONEY
-        for line in _floats(_tree(name))
+        for name in [*_modules("tenants"), *MONEY]
+        for line in _floats(_tree(name), DIVISIONS.get(name, ()))
     }
     assert found == set()
 
 
-def test_the_search_for_floats_finds_them() -> None:
-    assert list(_floats(ast.parse("price = 0.1\ntotal = float(text)\nrate = 2\n"))) == [1, 2]
+def test_every_division_on_the_list_is_still_there() -> None:
+    present = {name: {ast.unparse(node) for node in ast.walk(_tree(name))} for name in DIVISIONS}
+    assert {
+        name: listed - present[name] for name, listed in DIVISIONS.items() if listed - present[name]
+    } == {}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "price = 0.1",
+        "total = float(text)",
+        "minor / 100",
+        "minor /= 100",
+        "Decimal(a / b)",
+        "x: float = read()",
+        "def f(x: float | None): ...",
+        "map(float, texts)",
+        "import math\nmath.fsum(all)",
+        "import math as m",
+        "from math import fsum",
+        "from statistics import mean",
+        "operator.truediv(a, b)",
+    ],
+)
+def test_the_search_for_floats_finds_them(code: str) -> None:
+    assert list(_floats(ast.parse(code))) != []
+
+
+@pytest.mark.parametrize(
+    "code", ["rate = 2", "minor // 100", "math.lcm(2, 3)", "folder / name / 'x.po'", "folder / f'{name}.po'"]
+)
+def test_the_search_for_floats_leaves_whole_numbers_and_paths(code: str) -> None:
+    assert list(_floats(ast.parse(code))) == []
 
 
 def test_every_module_imports_without_environment_network_or_database() -> None:
@@ -213,6 +299,18 @@ def test_every_module_imports_without_environment_network_or_database() -> None:
         env={},
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_readme_names_every_setting_and_no_other() -> None:
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| variable |")[2].partition("\n\n")[0]
+    first = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert set(re.findall(r"`(PORTAL_[A-Z_]+)`", "".join(first))) == set(variables())
+
+
+def test_every_exception_of_the_linters_is_for_something_that_exists() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = config["tool"]["ruff"]["lint"]["per-file-ignores"]
+    assert [pattern for pattern in patterns if not any(ROOT.glob(pattern))] == []
 
 
 def _pinned() -> dict[str, str]:

@@ -15,7 +15,8 @@ from kernel.settings import DEMO_SECRET
 from kernel.store import Database
 from kernel.store.roles import Urls, url_as
 from ops.migrate import prepare
-from ops.seed.catalogue import ACME, ACME_BANK, OAKRIDGE, SALES, many
+from ops.seed.businesses import ACME, ACME_BANK, OAKRIDGE
+from ops.seed.lines import SALES, many
 from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
 from tenants.invoices import actions

@@ -8,8 +8,9 @@ import click
 from kernel.errors import PortalError
 from kernel.money import Money
 from ops.commands.printing import table
-from ops.session import Session, run
+from ops.session import Session, read_at_most, run
 from tenants.invoices import actions
+from tenants.invoices.ubl import MAX_BYTES
 from tenants.workspaces import queries as workspaces
 
 
@@ -26,10 +27,9 @@ def import_ubl(files: tuple[Path, ...], workspace: str, *, link: bool, as_json: 
     Each file stands alone: one that does not add up is refused with the rule it breaks, nothing of it is stored, and
     the others are imported all the same. Exit code 1 if any was refused.
     """
-    documents = [(str(file), file.read_bytes()) for file in files]
 
     async def work(session: Session) -> list[dict[str, object]]:
-        return [await _one(session, workspace, name, document, link=link) for name, document in documents]
+        return [await _one(session, workspace, file, link=link) for file in files]
 
     rows = run(work)
     if as_json:
@@ -45,23 +45,25 @@ def import_ubl(files: tuple[Path, ...], workspace: str, *, link: bool, as_json: 
     sys.exit(0 if all(row["ok"] for row in rows) else 1)
 
 
-async def _one(
-    session: Session, workspace: str, name: str, document: bytes, *, link: bool
-) -> dict[str, object]:
+async def _one(session: Session, workspace: str, file: Path, *, link: bool) -> dict[str, object]:
+    name, document = str(file), read_at_most(file, MAX_BYTES)
+
+    async def work() -> dict[str, object]:
+        made = await actions.import_ubl(document, clock=session.clock)
+        row: dict[str, object] = {
+            "file": name,
+            "ok": True,
+            "number": made.number,
+            "total": _amount(made.total),
+            "invoice_id": made.invoice_id,
+        }
+        if link:
+            shown = await actions.issue_link(made.invoice_id, sealer=session.sealer, clock=session.clock)
+            row["url"] = session.settings.public_url(await workspaces.primary_host(), f"/i/{shown.token}")
+        return row
+
     try:
-        async with session.inside(workspace):
-            made = await actions.import_ubl(document, clock=session.clock)
-            row: dict[str, object] = {
-                "file": name,
-                "ok": True,
-                "number": made.number,
-                "total": _amount(made.total),
-                "invoice_id": made.invoice_id,
-            }
-            if link:
-                shown = await actions.issue_link(made.invoice_id, sealer=session.sealer, clock=session.clock)
-                row["url"] = session.settings.public_url(await workspaces.primary_host(), f"/i/{shown.token}")
-            return row
+        return await session.write(workspace, work)
     except PortalError as error:
         if error.code == "workspace.not_found":
             raise

@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from kernel.ids import WorkspaceId, new_id
-from kernel.store import Database
+from kernel.store.roles import SVC
 from ops.commands.printing import as_json_option, flat, show, table
-from ops.session import Session, read_settings, run
+from ops.session import Session, open_database, read_at_most, read_settings, run
 from tenants.workspaces import actions, queries
+from tenants.workspaces.logo import LARGEST_UPLOAD
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
 
 
@@ -34,7 +35,7 @@ def create(slug: str, colour: str | None, logo: Path | None, *, as_json: bool, *
     given["name"] = given["name"] or slug
     if colour is not None:
         given["brand_colour"] = colour
-    picture = logo.read_bytes() if logo else None
+    picture = read_at_most(logo, LARGEST_UPLOAD) if logo else None
 
     async def work(session: Session) -> dict[str, object]:
         async with session.database.scope(WorkspaceId(new_id())):
@@ -66,7 +67,7 @@ def create(slug: str, colour: str | None, logo: Path | None, *, as_json: bool, *
 @as_json_option
 def set_(slug: str, logo: Path | None, *, no_logo: bool, as_json: bool, **given: Any) -> None:
     """Change what is given, leave the rest."""
-    picture = logo.read_bytes() if logo else None
+    picture = read_at_most(logo, LARGEST_UPLOAD) if logo else None
 
     async def work(session: Session) -> dict[str, object]:
         async with session.inside(slug):
@@ -105,8 +106,10 @@ def list_(*, as_json: bool) -> None:
 
 def _across() -> tuple[queries.WorkspaceLine, ...]:
     async def read() -> tuple[queries.WorkspaceLine, ...]:
-        database = await Database.open(read_settings().svc_url(), size=1, name="portal command")
+        settings = read_settings()
+        database = await open_database(settings, settings.svc_url())
         try:
+            await database.require_role(SVC)
             async with database.unbound(read_only=True):
                 return await queries.list_workspaces(limit=10_000)
         finally:

@@ -95,6 +95,13 @@ class Language:
         """Return the amount alone, with exactly the currency's ISO 4217 digits: "−1.234,50"."""
         return self.decimal(money.amount, min_digits=money.currency.digits, max_digits=money.currency.digits)
 
+    def typed(self, money: Money) -> str:
+        """Return the amount as one types it into a form there: "1234,50", all its digits and no grouping."""
+        digits = money.currency.digits
+        pattern = _with_digits(self._locale.decimal_formats[None], digits, digits)
+        with localcontext(_CONTEXT):
+            return _unbroken(pattern.apply(money.amount, self._locale, group_separator=False))
+
     def decimal(self, value: Decimal, *, max_digits: int = 10, min_digits: int = 0) -> str:
         """Return a number grouped, with no more digits than it has, rounded half-up to `max_digits`."""
         pattern = _with_digits(self._locale.decimal_formats[None], min_digits, max_digits)
@@ -117,11 +124,17 @@ class Language:
         return format_date(day, format=style, locale=self._locale)
 
     def unit(self, code: str, quantity: Decimal) -> str:
-        """Return the word for a UN/ECE Rec. 20 unit beside a quantity ("hours"); an unknown code as it is."""
+        """Return the word for a UN/ECE Rec. 20 unit beside a quantity ("hours"); an unknown code as it is.
+
+        Empty where a word would say nothing: for "mutually defined", and for "one" without a translation.
+        """
         if code in units.WORDLESS:
             return ""
         if code in units.COUNTED:
-            return self.npgettext("unit", *units.COUNTED[code], _countable(quantity))
+            word = self.npgettext("unit", *units.COUNTED[code], _countable(quantity))
+            # "One" in a foreign tongue tells less than the bare number beside it.
+            is_foreign = self._locale.language != "en" and word in units.COUNTED[code]
+            return "" if code == units.ONE and is_foreign else word
         if code in units.MEASURED:
             return self._measured(*units.MEASURED[code], quantity) or code
         return code
@@ -141,6 +154,9 @@ class Language:
         return "Letter" if self.territory in _LETTER else "A4"
 
     def _measured(self, unit: str, length: str, quantity: Decimal) -> str:
+        if length == "short":
+            # A sign is the same beside every number, but CLDR spells some out beside one or two.
+            quantity = _SEVERAL
         with localcontext(_CONTEXT):
             number = format_decimal(quantity, locale=self._locale)
             # CLDR leaves out the long form where it is the same as a shorter one.
@@ -151,6 +167,7 @@ class Language:
         return ""
 
 
+_SEVERAL: Final = Decimal("2.5")
 _LENGTHS: Final[dict[str, Literal["short", "long", "narrow"]]] = {
     "short": "short",
     "long": "long",

@@ -81,10 +81,6 @@ class Sealer:
         cipher = AESGCM(self._derive(key_id, _WRAPPING))
         return DataKey(_decrypted(cipher, rest, _bound_to(head, _WRAPPING, workspace.bytes)))
 
-    def is_current(self, wrapped: bytes) -> bool:
-        """Tell whether a data key is wrapped by the current secret; a rotation renews the others."""
-        return self._head_of(wrapped)[0] == self._current
-
     # Values.
 
     def seal(

@@ -47,6 +47,8 @@ class Settings:
     """Postgres as role portal_owner: migrations only."""
     database_svc_url: str | None = field(repr=False)
     """Postgres as role portal_svc: relay, scheduler, metrics, backfills."""
+    database_prepared: bool
+    """Whether statements stay prepared; not behind a PgBouncer in transaction mode that keeps none for us."""
     redis_url: str = field(repr=False)
     secret_keys: tuple[tuple[str, bytes], ...] = field(repr=False)
     """(key id, 32 bytes), the current one first; the others still open what they sealed."""
@@ -60,7 +62,7 @@ class Settings:
     metrics_host: str
     metrics_port: int
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
-    """Networks whose X-Forwarded-For and -Proto are believed."""
+    """Networks whose X-Forwarded-For and X-Request-Id are believed."""
     pool_size: int
     """Connections to Postgres per process."""
     log_level: str
@@ -91,6 +93,7 @@ class Settings:
             ),
             database_owner_url=read.optional("database_owner_url", _postgres),
             database_svc_url=read.optional("database_svc_url", _postgres),
+            database_prepared=read.value("database_prepared", _flag, default=True),
             redis_url=read.value("redis_url", _redis, default=None if safe else "redis://127.0.0.1:6379/0"),
             secret_keys=read.value(
                 "secret_keys",
@@ -191,13 +194,13 @@ def _profile(text: str) -> Profile:
 
 
 def _postgres(text: str) -> str:
-    if urlsplit(text).scheme not in {"postgres", "postgresql"}:
+    if not _is_url(text, {"postgres", "postgresql"}):
         raise ValueError("must be a Postgres url: postgresql://user:password@host:5432/database")
     return text
 
 
 def _redis(text: str) -> str:
-    if urlsplit(text).scheme not in {"redis", "rediss", "unix"}:
+    if not _is_url(text, {"redis", "rediss", "unix"}):
         raise ValueError("must be a Redis url: redis://host:6379/0, rediss://… or unix:///socket?db=0")
     return text
 
@@ -206,6 +209,24 @@ def _blobs(text: str) -> str:
     if "://" in text and urlsplit(text).scheme not in {"file", "s3", "gs", "az"}:
         raise ValueError("must be a folder, or a store's url: s3://bucket/prefix, gs://… or az://…")
     return text
+
+
+def _is_url(text: str, schemes: set[str]) -> bool:
+    """Tell whether it is a url of such a scheme whose ports are ports; Postgres takes several hosts at once."""
+    parts = urlsplit(text)
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
+    return parts.scheme in schemes and all(not port or _is_port(port) for port in ports)
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 1 <= int(text) <= _LARGEST_PORT
+
+
+def _flag(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return text == "true"
 
 
 def _keys(text: str) -> tuple[tuple[str, bytes], ...]:

@@ -92,5 +92,8 @@ COUNTED: Final[dict[str, tuple[str, str]]] = {
     "XBE": ("bundle", "bundles"),
 }
 
+# "One": what is simply counted.
+ONE: Final = "C62"
+
 # Codes that say nothing a reader wants: "mutually defined".
 WORDLESS: Final = frozenset({"ZZ"})

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 MAX_LINES: Final = 5_000
 MAX_LINE_ADJUSTMENTS: Final = 100
 MAX_DOCUMENT_ADJUSTMENTS: Final = 1_000
+# Of notes, accounts, attachments, attributes of an item, and whatever else may be said several times.
+MAX_REPEATS: Final = 200
+# All that an invoice says, as it is stored: 5,000 lines of some 400 bytes.
+MAX_CONTENT_BYTES: Final = 2 * 1024 * 1024
 # A thousandth of what a bigint holds and a ninth of what a browser's number holds exactly: sums of many
 # invoices still fit.
 MAX_MINOR: Final = 10**15

@@ -8,6 +8,7 @@ import msgspec
 
 from kernel.errors import Invalid
 from kernel.money import Currency, Money
+from tenants.invoices.bounds import MAX_CONTENT_BYTES
 from tenants.invoices.content import Content, Tax, Value
 from tenants.invoices.totals import LineTotal, TaxSubtotal, Totals
 
@@ -51,15 +52,28 @@ _TOTALS: Final = msgspec.json.Decoder(_Totals)
 
 
 def encode_content(content: Content) -> str:
-    """Return the content as JSON; Invalid("invoice.text") if a text holds what Postgres cannot keep."""
+    """Return the content as JSON.
+
+    Invalid("invoice.text") if a text holds what Postgres cannot keep, Invalid("invoice.too_long") if it is
+    more than 2 MiB in all.
+    """
     try:
-        text = _ENCODER.encode(content).decode()
+        encoded = _ENCODER.encode(content)
     except UnicodeEncodeError as error:
         raise _unkept() from error
+    if len(encoded) > MAX_CONTENT_BYTES:
+        message = f"The invoice says more than {MAX_CONTENT_BYTES:,} bytes in all."
+        raise Invalid("invoice.too_long", message)
+    text = encoded.decode()
     # jsonb has no U+0000; an escaped backslash before "u0000" is a text of five harmless characters.
     if "\\u0000" in text.replace("\\\\", ""):
         raise _unkept()
     return text
+
+
+def size_of(content: Content) -> int:
+    """Return how many bytes the content takes as JSON: about what it costs to show."""
+    return len(_ENCODER.encode(content))
 
 
 def decode_content(text: str | bytes) -> Content:

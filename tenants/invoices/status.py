@@ -68,7 +68,7 @@ def step(current: InvoiceStatus, wanted: InvoiceStatus) -> InvoiceStatus:
     return wanted
 
 
-def outstanding(total: Money, paid: Money) -> Money:
+def amount_due(total: Money, paid: Money) -> Money:
     """Return what is still to be paid: never below nothing, whatever was overpaid or is owed back."""
     return max(total - paid, Money.zero(total.currency))
 
@@ -93,7 +93,7 @@ def payment_state(
         raise Invalid("invoice.paid_negative", "What was paid or is held is never below zero.")
     if lifecycle in _FINAL_WORDS:
         return _FINAL_WORDS[lifecycle]
-    left = outstanding(total, paid)
+    left = amount_due(total, paid)
     if not left:
         return PaymentState.PAID
     if held >= left:

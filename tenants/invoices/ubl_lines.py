@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from tenants.invoices.bounds import exact, plain
+from tenants.invoices.bounds import MAX_DOCUMENT_ADJUSTMENTS, MAX_LINE_ADJUSTMENTS, exact, plain
 from tenants.invoices.content import Adjustment, Attribute, Line, Period, Tax, TaxCategory
 from tenants.invoices.ubl_node import Node, UblRefused
 from tenants.invoices.ubl_parties import country
@@ -61,9 +61,10 @@ def line(node: Node) -> tuple[Line, Decimal]:
 
 def adjustments(node: Node, *, is_document: bool) -> tuple[Adjustment, ...]:
     """Return the allowances and charges of the document or of a line (BG-20, 21, 27, 28)."""
+    most = MAX_DOCUMENT_ADJUSTMENTS if is_document else MAX_LINE_ADJUSTMENTS
     return tuple(
         _adjustment(each.at(f"{node.where}, allowance or charge {place}"), is_document=is_document)
-        for place, each in enumerate(node.every("cac:AllowanceCharge"), 1)
+        for place, each in enumerate(node.every("cac:AllowanceCharge", most), 1)
     )
 
 

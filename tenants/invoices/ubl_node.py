@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 from kernel.errors import Invalid
 from kernel.money import Currency, currency
-from tenants.invoices.bounds import exact, exact_minor
+from tenants.invoices.bounds import MAX_REPEATS, exact, exact_minor
 from tenants.invoices.ubl_text import many_lines, one_line
 
 MAX_SHORT_TEXT: Final = 1_000
@@ -57,13 +57,16 @@ class Node:
     where: str
     of: Currency | None = None
 
-    def every(self, path: str) -> list[Node]:
-        """Return all elements at the path; only its last name may occur more than once."""
+    def every(self, path: str, most: int = MAX_REPEATS) -> list[Node]:
+        """Return all elements at the path; only its last name may occur more than once, and `most` times."""
         parents, _, name = path.rpartition("/")
         start = self.maybe(parents) if parents else self
         if start is None:
             return []
-        return [replace(self, element=found) for found in start.element.findall(name, dict(_PREFIXES))]
+        found = start.element.findall(name, dict(_PREFIXES))
+        if len(found) > most:
+            raise UblRefused("PORTAL-LIMIT", f"{self.where}: {path} stands there more than {most:,} times.")
+        return [replace(self, element=each) for each in found]
 
     def maybe(self, path: str) -> Node | None:
         """Return the element at the path, or None."""

@@ -9,8 +9,9 @@ from typing import Final
 
 from kernel.money import Currency
 from tenants.invoices import ubl_parties as parties
-from tenants.invoices.bounds import MAX_LINES
+from tenants.invoices.bounds import MAX_CONTENT_BYTES, MAX_LINES
 from tenants.invoices.content import Attachment, Content, DocumentType, Exemption, Line, Period, Tax
+from tenants.invoices.snapshot import size_of
 from tenants.invoices.ubl_lines import adjustments, line, period, tax
 from tenants.invoices.ubl_node import Node, UblRefused
 from tenants.invoices.ubl_text import without_subject_code
@@ -79,7 +80,10 @@ def parse(document: bytes) -> ParsedInvoice:
     lines, nets = _lines(invoice)
     subtotals, exemptions, tax_total = _taxes(invoice)
     stated = _stated(invoice, nets, subtotals, tax_total)
-    return ParsedInvoice(number, _content(invoice, of, lines, exemptions, stated), stated)
+    content = _content(invoice, of, lines, exemptions, stated)
+    if size_of(content) > MAX_CONTENT_BYTES:
+        raise UblRefused("PORTAL-LIMIT", f"The invoice says more than {MAX_CONTENT_BYTES:,} bytes in all.")
+    return ParsedInvoice(number, content, stated)
 
 
 def _content(
@@ -132,11 +136,9 @@ def _content(
 
 
 def _lines(invoice: Node) -> tuple[tuple[Line, ...], tuple[Decimal, ...]]:
-    nodes = invoice.every("cac:InvoiceLine")
+    nodes = invoice.every("cac:InvoiceLine", MAX_LINES)
     if not nodes:
         raise UblRefused("BR-16", "Invoice: there is no line.")
-    if len(nodes) > MAX_LINES:
-        raise UblRefused("PORTAL-LIMIT", f"Invoice: there are more than {MAX_LINES:,} lines.")
     read = [line(node.at(f"Line {place}")) for place, node in enumerate(nodes, 1)]
     return tuple(each for each, _ in read), tuple(net for _, net in read)
 

@@ -1,17 +1,23 @@
 import asyncio
 import json
+import socket
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 
 from kernel.store.roles import Urls
+from ops import programs
 from ops.cli import portal
 
-UBL = Path(__file__).resolve().parents[1] / "data" / "ubl"
+ROOT = Path(__file__).resolve().parents[2]
+UBL = ROOT / "tests" / "data" / "ubl"
 
 Portal = Callable[..., Awaitable[Result]]
 
@@ -182,3 +188,120 @@ async def test_invented_invoices_are_not_written_where_real_ones_are(run_portal:
     )
     assert result.exit_code == 1
     assert "[seed.production]" in result.stderr
+
+
+@pytest.mark.parametrize("role", ["portal_svc", "portal_owner", "postgres"])
+def test_the_gateway_starts_as_role_app_only(urls: Urls, redis_url: str, role: str) -> None:
+    environ = programs.environment(
+        {
+            "PORTAL_PROFILE": "test",
+            "PORTAL_DATABASE_URL": urls.app.replace("portal_app", role),
+            "PORTAL_REDIS_URL": redis_url,
+            "PORTAL_PORT": str(programs.free_port()),
+            "PORTAL_METRICS_PORT": str(programs.free_port()),
+        }
+    )
+    command = [sys.executable, "-m", "ops.cli", "gateway"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environ, check=False, capture_output=True, text=True, timeout=60
+    )
+    words = f"The database URL names the role {role}; this needs portal_app, which it must name."
+    assert (done.returncode, done.stderr) == (1, f"{words} [store.wrong_role]\n  role: {role}\n")
+
+
+@pytest.mark.parametrize(
+    ("variable", "instead", "words"),
+    [
+        ("PORTAL_DATABASE_URL", "postgresql://portal_app@/nowhere?", "makes the database"),
+        ("PORTAL_DATABASE_URL", "postgresql://nobody-there@/postgres?", "makes the roles"),
+        ("PORTAL_DATABASE_URL", "postgresql://portal_app@127.0.0.1:1/portal", "[store.unavailable]"),
+        ("PORTAL_REDIS_URL", "redis://h:notaport", "PORTAL_REDIS_URL must be a Redis url"),
+    ],
+)
+async def test_what_postgres_refuses_is_one_sentence_with_its_cure(
+    run_portal: Portal, urls: Urls, variable: str, instead: str, words: str
+) -> None:
+    url = instead + urls.app.partition("?")[2] if instead.endswith("?") else instead
+    result = await run_portal("workspace", "show", "x", env={variable: url})
+    assert (result.exit_code, result.exception.__class__) == (1, SystemExit)
+    assert words in result.stderr
+
+
+async def test_a_database_that_was_never_migrated(
+    run_portal: Portal, scratch: Callable[..., Awaitable[Urls]]
+) -> None:
+    empty = await scratch()
+    result = await run_portal("workspace", "show", "x", env={"PORTAL_DATABASE_URL": empty.app})
+    assert (result.exit_code, "run `portal migrate`" in result.stderr) == (1, True)
+
+
+async def test_migrating_as_another_role_than_the_owner(
+    run_portal: Portal, scratch: Callable[..., Awaitable[Urls]]
+) -> None:
+    empty = await scratch()
+    result = await run_portal("migrate", env={"PORTAL_DATABASE_OWNER_URL": empty.app})
+    assert (result.exit_code, "must name its own role" in result.stderr) == (1, True)
+    result = await run_portal("workspace", "list", env={"PORTAL_DATABASE_SVC_URL": empty.app})
+    assert (result.exit_code, "[store.wrong_role]" in result.stderr) == (1, True)
+
+
+async def test_migrating_where_postgres_is_not(run_portal: Portal) -> None:
+    nowhere = "postgresql://portal_owner@127.0.0.1:1/portal"
+    result = await run_portal("migrate", env={"PORTAL_DATABASE_OWNER_URL": nowhere})
+    assert (result.exit_code, result.exception.__class__) == (1, SystemExit)
+    assert "Does the server that is asked for run" in result.stderr
+
+
+async def test_the_doctor_says_a_port_that_is_none(run_portal: Portal) -> None:
+    result = await run_portal("doctor", env={"PORTAL_DATABASE_URL": "postgresql://portal_app@db:x/portal"})
+    assert (result.exit_code, "PORTAL_DATABASE_URL must be a Postgres url" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize("variable", ["PORTAL_PORT", "PORTAL_METRICS_PORT"])
+async def test_a_port_in_use_is_said_with_its_variable(run_portal: Portal, variable: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        other = "PORTAL_METRICS_PORT" if variable == "PORTAL_PORT" else "PORTAL_PORT"
+        result = await run_portal("gateway", env={variable: port, other: str(programs.free_port())})
+    words = f"Error: The gateway cannot listen on 127.0.0.1, port {port}: is it in use? "
+    assert (result.exit_code, result.stderr) == (1, f"{words}Choose another with {variable}.\n")
+
+
+async def test_a_file_without_end_is_read_to_its_limit_only(run_portal: Portal) -> None:
+    slug = await _workspace(run_portal)
+    result = await run_portal("import-ubl", "/dev/zero", "--workspace", slug)
+    assert (result.exit_code, "PORTAL-SIZE" in result.output) == (1, True)
+    result = await run_portal("workspace", "set", slug, "--logo", "/dev/zero")
+    assert (result.exit_code, "[logo.too_large]" in result.stderr) == (1, True)
+
+
+async def test_an_import_that_collides_with_others_is_tried_again(run_portal: Portal, urls: Urls) -> None:
+    slug = await _workspace(run_portal)
+    owner = await asyncpg.connect(urls.owner)
+    # The first attempt meets a collision, the second does not.
+    await owner.execute(
+        """
+        CREATE SEQUENCE collisions; GRANT USAGE ON SEQUENCE collisions TO portal_app;
+        CREATE FUNCTION collide() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.number = '123456XX' AND nextval('collisions') = 1 THEN
+                RAISE EXCEPTION 'collision' USING ERRCODE = '40P01';
+            END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER collide BEFORE INSERT ON invoice FOR EACH ROW EXECUTE FUNCTION collide();
+        """
+    )
+    try:
+        result = await run_portal("import-ubl", UBL / "01.01a-INVOICE_ubl.xml", "--workspace", slug)
+        assert await owner.fetchval("SELECT last_value FROM collisions") == 2
+    finally:
+        await owner.execute(
+            "DROP TRIGGER collide ON invoice; DROP FUNCTION collide; DROP SEQUENCE collisions"
+        )
+        await owner.close()
+    assert (result.exit_code, result.output) == (
+        0,
+        f"{UBL / '01.01a-INVOICE_ubl.xml'}: 123456XX, 336.90 EUR\n",
+    )

@@ -95,12 +95,21 @@ def test_the_demo_starts_shows_stops_and_starts_again(tmp_path: Path) -> None:
             (i["workspace"], i["number"], i["tags"]) for i in first["invoices"]
         ]
 
-        os.kill(again["pids"]["gateway"], signal.SIGKILL)
-        said = _output(process)
-        assert "The gateway was ended by SIGKILL" in said
-        assert str(tmp_path / "logs" / "gateway.log") in said
-        assert process.returncode == 1
-    assert _alive(again["pids"]) == []
+        _ends_by_naming(process, tmp_path, "gateway", "The gateway was ended by SIGKILL", "logs/gateway.log")
+    for server in ("redis", "postgres"):
+        with _demo(tmp_path) as process:
+            words = f"{server.capitalize()} was ended by SIGKILL"
+            _ends_by_naming(process, tmp_path, server, words, f"{server}.log")
+
+
+def _ends_by_naming(process: subprocess.Popen[str], state: Path, killed: str, words: str, log: str) -> None:
+    pids = _facts(state)["pids"]
+    os.kill(pids[killed], signal.SIGKILL)
+    said = _output(process)
+    assert words in said
+    assert str(state / log) in said
+    assert process.returncode == 1
+    assert _alive(pids) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")

@@ -61,6 +61,13 @@ async def test_a_role_that_row_level_security_does_not_hold(healthy: dict[str, s
     assert "portal_app" in finding.cure
 
 
+@pytest.mark.parametrize("other", ["portal_svc", "portal_owner"])
+async def test_the_gateways_role_is_app_and_no_other_of_ours(healthy: dict[str, str], other: str) -> None:
+    url = healthy["PORTAL_DATABASE_URL"].replace("portal_app", other)
+    first, *_ = await _found(healthy | {"PORTAL_DATABASE_URL": url})
+    assert first == Finding(f"PORTAL_DATABASE_URL names the role {other}.", "Let it name portal_app.")
+
+
 async def test_roles_that_were_mixed_up(healthy: dict[str, str]) -> None:
     (finding,) = await _found(healthy | {"PORTAL_DATABASE_OWNER_URL": healthy["PORTAL_DATABASE_URL"]})
     assert finding == Finding(

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -7,11 +8,13 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
+from kernel.errors import Invalid
 from kernel.ids import new_id
+from kernel.settings import Settings
 from kernel.store import Database
 from kernel.store.roles import drop_database
 from ops import services
-from ops.migrate import prepare
+from ops.migrate import make_roles, prepare
 from tenants import schema
 from tenants.workspaces.queries import list_workspaces
 
@@ -60,4 +63,35 @@ async def test_the_administrator_can_drop_what_was_prepared(managed: str) -> Non
     await drop_database(managed, "portal")
     connection = await asyncpg.connect(managed)
     assert await connection.fetchval("SELECT count(*) FROM pg_database WHERE datname = 'portal'") == 0
+    await connection.close()
+
+
+def urls_of(managed: str, **passwords: str) -> Settings:
+    host = managed.rpartition("@")[2].replace("/postgres?", "/house?")
+    named = {
+        "PORTAL_DATABASE_URL": f"postgresql://portal_app:{passwords['app']}@{host}",
+        "PORTAL_DATABASE_OWNER_URL": f"postgresql://portal_owner:{passwords['owner']}@{host}",
+        "PORTAL_DATABASE_SVC_URL": f"postgresql://portal_svc:{passwords['svc']}@{host}",
+    }
+    return Settings.from_environ({"PORTAL_PROFILE": "test"} | named)
+
+
+async def test_roles_are_made_with_the_passwords_of_the_urls_that_name_them(managed: str) -> None:
+    settings = urls_of(managed, app="a%20b", owner="o", svc="s")
+    await make_roles(managed, settings)
+    await make_roles(managed, settings)
+    assert settings.database_owner_url is not None
+    assert len(await schema.migrate(settings.database_owner_url)) == len(schema.migrations())
+    for url in (settings.database_url, settings.svc_url()):
+        database = await Database.open(url, size=1)
+        await database.close()
+
+
+async def test_a_url_that_names_another_role_is_refused_before_anything_is_made(managed: str) -> None:
+    settings = urls_of(managed, app="a", owner="o", svc="s")
+    swapped = dataclasses.replace(settings, database_svc_url=settings.database_url)
+    with pytest.raises(Invalid, match="portal_svc"):
+        await make_roles(managed, swapped)
+    connection = await asyncpg.connect(managed)
+    assert await connection.fetchval("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'portal_%'") == 0
     await connection.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import asyncpg
+import pytest
 
 from kernel.store import Database, execute, fetch
 from kernel.store.migrations import migrate
@@ -31,6 +32,58 @@ async def test_every_exception_in_the_lists_is_in_use(owner_url: str) -> None:
     try:
         for relation in (*schema.UNSCOPED, *schema.GLOBAL_INDEXES):
             assert await connection.fetchval("SELECT to_regclass($1) IS NOT NULL", relation), relation
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("listed", "query"),
+    [
+        (
+            schema.DEFINERS,
+            "SELECT oid::regprocedure::text FROM pg_proc WHERE prosecdef AND proname NOT LIKE 'pg_%'",
+        ),
+        (
+            schema.TRIGGERS,
+            """SELECT c.relname || '.' || t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+               WHERE NOT t.tgisinternal""",
+        ),
+        (
+            schema.FOREIGN_KEYS,
+            """SELECT c.relname || '.' || k.conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+               WHERE k.contype = 'f'""",
+        ),
+    ],
+    ids=["definers", "triggers", "foreign keys"],
+)
+async def test_the_lists_of_what_must_be_there_are_complete(
+    owner_url: str, listed: frozenset[str], query: str
+) -> None:
+    connection: Connection = await asyncpg.connect(owner_url)
+    try:
+        assert listed == {row[0] for row in await connection.fetch(query)}
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (
+            "ALTER TABLE link DROP CONSTRAINT link_workspace_id_customer_id_invoice_id_fkey",
+            "foreign key link.link_workspace_id_customer_id_invoice_id_fkey is missing or was never validated",
+        ),
+        (
+            "DROP TRIGGER invoice_stays ON invoice",
+            "trigger invoice.invoice_stays is missing or switched off",
+        ),
+    ],
+)
+async def test_what_was_taken_away_is_named(owner_url: str, statement: str, said: str) -> None:
+    connection: Connection = await asyncpg.connect(owner_url)
+    try:
+        await connection.execute(f"BEGIN; {statement}")
+        assert await schema.tenancy_findings(connection) == [said]
     finally:
         await connection.close()
 

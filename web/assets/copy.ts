@@ -1,27 +1,63 @@
-/** Copies one exact value, says so on the button and to screen readers, and says when it did not work. */
+/** Copies one exact value, says so on the button and to screen readers, and says beside it when it did not work. */
 
 const SHOWN_FOR_MS = 2000;
+// Long enough to be heard after whatever a screen reader is saying.
+const ANNOUNCED_FOR_MS = 6000;
 
 export function copyOnClick(root: Document): void {
   const announcer = root.querySelector<HTMLElement>("[data-announcer]");
+  const texts = { done: announcer?.dataset["done"] ?? "", failed: announcer?.dataset["failed"] ?? "" };
+  let takeBack = (): void => undefined;
+  let silence = 0;
+
   for (const button of root.querySelectorAll<HTMLButtonElement>("button[data-copy]")) {
-    let restore = 0;
     button.addEventListener("click", () => {
       void copied(button.dataset["copy"] ?? "").then((done) => {
-        button.dataset["state"] = done ? "done" : "failed";
+        takeBack();
+        takeBack = done ? showDone(button) : showFailure(button, texts.failed);
         if (announcer !== null) {
-          announcer.textContent = (done ? announcer.dataset["done"] : announcer.dataset["failed"]) ?? "";
-        }
-        window.clearTimeout(restore);
-        restore = window.setTimeout(() => {
-          delete button.dataset["state"];
-          if (announcer !== null) {
+          announcer.textContent = done ? texts.done : texts.failed;
+          window.clearTimeout(silence);
+          silence = window.setTimeout(() => {
             announcer.textContent = "";
-          }
-        }, SHOWN_FOR_MS);
+          }, ANNOUNCED_FOR_MS);
+        }
       });
     });
   }
+}
+
+/** Ticks the button for a moment; returns what unticks it at once. */
+function showDone(button: HTMLButtonElement): () => void {
+  button.dataset["state"] = "done";
+  const untick = (): void => {
+    delete button.dataset["state"];
+  };
+  const timer = window.setTimeout(untick, SHOWN_FOR_MS);
+  return () => {
+    window.clearTimeout(timer);
+    untick();
+  };
+}
+
+/** Says under the value what to do and selects it, until something else is copied; returns what takes that back. */
+function showFailure(button: HTMLButtonElement, text: string): () => void {
+  button.dataset["state"] = "failed";
+  const row = button.closest(".copyable");
+  const failure = document.createElement("dd");
+  failure.className = "failure";
+  failure.textContent = text;
+  // The announcer says it already.
+  failure.setAttribute("aria-hidden", "true");
+  row?.append(failure);
+  const value = row?.querySelector("bdi");
+  if (value) {
+    window.getSelection()?.selectAllChildren(value);
+  }
+  return () => {
+    delete button.dataset["state"];
+    failure.remove();
+  };
 }
 
 async function copied(text: string): Promise<boolean> {

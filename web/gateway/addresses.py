@@ -20,7 +20,7 @@ def client_address(peer: str | None, forwarded_for: bytes, trusted: tuple[Networ
     """
     if peer is None:
         return UNKNOWN
-    if not trusted or not _is_trusted(peer, trusted):
+    if not is_proxy(peer, trusted):
         return peer
     nearest = peer
     for hop in reversed(forwarded_for.decode("latin-1").split(",")):
@@ -31,6 +31,11 @@ def client_address(peer: str | None, forwarded_for: bytes, trusted: tuple[Networ
         if not _is_trusted(nearest, trusted):
             break
     return nearest
+
+
+def is_proxy(peer: str | None, trusted: tuple[Network, ...]) -> bool:
+    """Tell whether who has connected to us is one of our proxies."""
+    return bool(trusted) and peer is not None and _is_trusted(peer, trusted)
 
 
 @lru_cache(maxsize=4096)

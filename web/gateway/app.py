@@ -90,8 +90,9 @@ def create_app(
         misses=MissLimit(limiter, clock, traffic),
     )
     health = Health([probes.database_check(database)])
-    house = House(database, assets, health, refusals, invoices, BrandImages(database))
-    metrics.watch_pool(lambda: database.in_use, lambda: database.size)
+    images = BrandImages(database, MissLimit(limiter, clock, traffic, of="image"))
+    house = House(database, assets, health, refusals, invoices, images)
+    metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
 
     async def resolve(host: str) -> ResolvedHost | None:
         async with database.unbound(read_only=True):
@@ -109,6 +110,7 @@ def create_app(
         settings=settings,
         host_cache=HostCache(resolve, clock, counted=traffic.host_lookup),
         page_limit=PageLimit(limiter, clock, traffic, settings.page_limit_per_minute),
+        host_misses=MissLimit(limiter, clock, traffic, of="host"),
         refusals=refusals,
         traffic=traffic,
     )

@@ -22,6 +22,10 @@ class BodyTooSlow(Exception):
     """The body was not here within the deadline."""
 
 
+class ClientGone(Exception):
+    """The client hung up before its body was whole: there is nobody to answer."""
+
+
 def has_body(headers: Headers) -> bool:
     """Tell whether a body follows the headers (RFC 9112, 6.3)."""
     return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
@@ -34,7 +38,7 @@ async def whole_body(
     largest: int = LARGEST,
     deadline_s: float = DEADLINE_S,
 ) -> Callable[[], Awaitable[Any]]:
-    """Read the body and return a `receive` that gives it out again; raises BodyTooLarge, BodyTooSlow."""
+    """Read the body and return a `receive` that gives it out again; raises BodyTooLarge, BodyTooSlow, ClientGone."""
     announced = headers.get(b"content-length", b"0")
     if not announced.isdigit() or len(announced) > 19 or int(announced) > largest:
         raise BodyTooLarge
@@ -61,7 +65,7 @@ async def _read(receive: Callable[[], Awaitable[Any]], largest: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return b"".join(parts)
+            raise ClientGone
         part = message.get("body", b"")
         size += len(part)
         if size > largest:

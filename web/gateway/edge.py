@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from kernel.errors import Throttled
+from kernel.errors import Missing, Throttled
 from kernel.telemetry.logs import logger
 from web.gateway import hosts
-from web.gateway.addresses import client_address, logged_as
-from web.gateway.bodies import BodyTooLarge, BodyTooSlow, has_body, whole_body
+from web.gateway.addresses import client_address, is_proxy, logged_as
+from web.gateway.assets import PREFIX as ASSETS
+from web.gateway.bodies import BodyTooLarge, BodyTooSlow, ClientGone, has_body, whole_body
 from web.gateway.errors import UNKNOWN_HOST
 from web.gateway.security import STILL_POLICY, always
 from web.gateway.visit import KEY, Visit, joined, request_id
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from web.gateway.answer import Answer
     from web.gateway.errors import Refusals
     from web.gateway.hosts import HostCache
-    from web.gateway.limits import PageLimit
+    from web.gateway.limits import MissLimit, PageLimit
     from web.gateway.security import Header
     from web.gateway.traffic import Traffic
 
@@ -37,10 +38,15 @@ if TYPE_CHECKING:
 
 LONGEST_TARGET: Final = 2048
 PROBES: Final = frozenset({"/healthz", "/readyz"})
-_UNLIMITED: Final = ("/assets/", "/brand/")
+_UNLIMITED: Final = "/brand/"
+# What may be said once only: a second one is somebody who wants two readers to see two requests.
+_SINGLE: Final = (b"host", b"content-length")
 _CLOSE: Final[Header] = (b"connection", b"close")
 _NO_STORE: Final[Header] = (b"cache-control", b"no-store")
 _POLICY_VIOLATION: Final = 1008  # RFC 6455, 7.4.1
+# HEAD is a GET whose body is dropped on the way out. OPTIONS the framework would answer by itself, and name
+# other methods than a 405 does: to it that is one more method that no route has.
+_INNER_METHODS: Final = {"HEAD": "GET", "OPTIONS": "TRACE"}
 
 _log: Final = logger("gateway")
 
@@ -55,6 +61,7 @@ class Edge:
         settings: Settings,
         host_cache: HostCache[ResolvedHost],
         page_limit: PageLimit,
+        host_misses: MissLimit,
         refusals: Refusals,
         traffic: Traffic,
     ) -> None:
@@ -64,6 +71,7 @@ class Edge:
         self._trusted = settings.trusted_proxies
         self._hosts = host_cache
         self._page_limit = page_limit
+        self._host_misses = host_misses
         self._refusals = refusals
         self._traffic = traffic
 
@@ -76,17 +84,22 @@ class Edge:
         else:
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
+    def turned_away(self, status: int) -> None:
+        """Count what the server refused before it was a request."""
+        self._traffic.arrived()
+        self._traffic.left("other", "unrouted", status, 0)
+
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = joined(scope["headers"])
         peer = scope["client"][0] if scope.get("client") else None
         visit = Visit(
-            request_id=request_id(headers),
+            request_id=request_id(headers, from_proxy=is_proxy(peer, self._trusted)),
             headers=headers,
             address=client_address(peer, headers.get(b"x-forwarded-for", b""), self._trusted),
             is_head=scope["method"] == "HEAD",
         )
         # The server must go on seeing HEAD: it decides by it how much it may write.
-        inner = {**scope, KEY: visit, "method": "GET" if visit.is_head else scope["method"]}
+        inner = {**scope, KEY: visit, "method": _INNER_METHODS.get(scope["method"], scope["method"])}
         outgoing = Outgoing(send, visit, self._always)
         bound = bind_contextvars(request=visit.request_id)
         started = time.perf_counter()
@@ -94,11 +107,10 @@ class Edge:
         try:
             await self._answered(inner, visit, receive, outgoing)
         finally:
-            self._account(inner, visit, outgoing, time.perf_counter() - started)
+            self._account(scope["method"], inner, visit, outgoing, time.perf_counter() - started)
             reset_contextvars(**bound)
 
-    def _account(self, inner: Scope, visit: Visit, outgoing: Outgoing, took_s: float) -> None:
-        method = inner["method"] if not visit.is_head else "HEAD"
+    def _account(self, method: str, inner: Scope, visit: Visit, outgoing: Outgoing, took_s: float) -> None:
         # The template of the route, never the path: paths hold tokens.
         route = inner.get("path_template", "unrouted")
         self._traffic.left(method, route, outgoing.status, took_s)
@@ -116,13 +128,16 @@ class Edge:
     async def _answered(self, inner: Scope, visit: Visit, receive: Receive, outgoing: Outgoing) -> None:
         try:
             refusal = self._refused_at_once(inner)
-            if refusal is None and inner["path"] not in PROBES:
+            if refusal is None and inner["path"] not in PROBES and not inner["path"].startswith(ASSETS):
+                # Files are the same on every host and held in memory: nothing is looked up for them.
                 refusal = await self._admitted(inner, visit)
             if refusal is None:
                 if has_body(visit.headers):
                     receive = await whole_body(visit.headers, receive)
                 await self._app(inner, receive, outgoing.send)
                 return
+        except ClientGone:
+            return
         except Exception as error:  # the last resort: nothing may leave without an answer
             if outgoing.status:
                 raise
@@ -130,9 +145,12 @@ class Edge:
         await refusal(inner, receive, outgoing.send)
 
     def _refused_at_once(self, inner: Scope) -> Answer | None:
-        target = len(inner.get("raw_path") or inner["path"]) + len(inner["query_string"])
-        if target > LONGEST_TARGET:
-            return self._refusals.answer(414, inner[KEY].headers)
+        headers = inner[KEY].headers
+        raw = inner.get("raw_path") or inner["path"].encode()
+        if len(raw) + len(inner["query_string"]) > LONGEST_TARGET:
+            return self._refusals.answer(414, headers)
+        if any(b"," in headers.get(name, b"") for name in _SINGLE):
+            return self._refusals.answer(400, headers, extra=(_CLOSE,))
         return None
 
     async def _admitted(self, inner: Scope, visit: Visit) -> Answer | None:
@@ -140,12 +158,36 @@ class Edge:
         if not inner["path"].startswith(_UNLIMITED):
             wait_s = await self._page_limit.wait_s(visit.address)
             if wait_s:
-                message = "There were too many requests from this address."
-                error = Throttled("page.throttled", message, retry_after_s=wait_s)
-                return self._refusals.of(error, visit.headers, visit.request_id)
-        name = hosts.canonical(visit.headers.get(b"host", b""))
-        visit.host = await self._hosts.get(name) if name is not None else None
-        return None if visit.host is not None else UNKNOWN_HOST
+                return self._throttled(visit, wait_s)
+        raw = visit.headers.get(b"host", b"")
+        name = hosts.canonical(raw)
+        if name is None:
+            return UNKNOWN_HOST
+        known = self._hosts.remembered(name)
+        if known is not None:
+            visit.host = known[0]
+        elif wait_s := self._host_misses.wait_s(visit.address):
+            return self._throttled(visit, wait_s)
+        else:
+            visit.host = await self._hosts.get(name)
+            if visit.host is None:
+                await self._host_misses.count(visit.address)
+        if visit.host is None:
+            return UNKNOWN_HOST
+        if not raw.isascii() or raw != raw.strip():
+            # We take a name in UTF-8, and blanks behind it (RFC 9110, 5.5), the framework does not.
+            given = inner["headers"]
+            inner["headers"] = [(key, name.encode() if key == b"host" else value) for key, value in given]
+        return None if _is_normal(inner) else self._nowhere(visit)
+
+    def _throttled(self, visit: Visit, wait_s: float) -> Answer:
+        message = "There were too many requests from this address."
+        error = Throttled("page.throttled", message, retry_after_s=wait_s)
+        return self._refusals.of(error, visit.headers, visit.request_id)
+
+    def _nowhere(self, visit: Visit) -> Answer:
+        error = Missing("path.not_normal", "No path of ours is written like this.")
+        return self._refusals.of(error, visit.headers, visit.request_id)
 
     def _failed(self, error: Exception, visit: Visit) -> Answer:
         if isinstance(error, BodyTooLarge | BodyTooSlow):
@@ -184,6 +226,15 @@ class Outgoing:
             await self._send(message)
         else:
             await self._send(message)
+
+
+def _is_normal(inner: Scope) -> bool:
+    """Tell whether a path is written in the one way there is: the framework would forgive slashes, doubled too."""
+    path: str = inner["path"]
+    raw: bytes = inner.get("raw_path") or b""
+    if "//" in path or (path.endswith("/") and path != "/"):
+        return False
+    return b"%" not in raw or b"%2f" not in raw.lower()
 
 
 def report(error: Exception, status: int) -> None:

@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException
 from kernel.errors import Kind, PortalError
 from web.gateway.answer import Answer
 from web.gateway.security import STILL_POLICY
+from web.gateway.stray import STRAY_PAGE, STRAY_POLICY
 from web.gateway.templates import words
 from web.portal.page import Notice
 
@@ -39,7 +40,7 @@ def _(text: str) -> str:
 
 # Status: stable key, title, text. What is not here is told as a 500.
 _WORDS: Final = {
-    400: ("bad_request", _("This request cannot be read"), _("Something in it is not as it should be.")),
+    400: ("bad_request", _("This request cannot be read"), _("The request contains a mistake.")),
     403: ("denied", _("This is not allowed"), _("Ask the sender of the invoice for access.")),
     404: (
         "not_found",
@@ -48,13 +49,17 @@ _WORDS: Final = {
     ),
     405: ("method", _("This cannot be done here"), _("This page can only be read.")),
     408: ("slow", _("That took too long"), _("The request did not arrive in time. Please try again.")),
-    409: ("conflict", _("This has changed meanwhile"), _("Load the page again to see how it stands now.")),
-    413: ("too_large", _("That is too large"), _("What was sent is larger than this page accepts.")),
+    409: (
+        "conflict",
+        _("This has changed since you opened it"),
+        _("Load the page again to see how it stands now."),
+    ),
+    413: ("too_large", _("That is too large"), _("The data sent is larger than allowed.")),
     414: ("too_long", _("This address is too long"), _("Open the link exactly as you were given it.")),
     429: (
         "throttled",
         _("One moment, please"),
-        _("There were very many requests from your network. Wait a minute, then load the page again."),
+        _("Too many requests came from your network. Wait a moment, then load the page again."),
     ),
     500: (
         "failed",
@@ -64,7 +69,7 @@ _WORDS: Final = {
     503: (
         "unavailable",
         _("Back in a moment"),
-        _("The page cannot be shown right now. It will be again very soon: please try once more."),
+        _("The page cannot be shown right now. Please try again in a moment."),
     ),
 }
 
@@ -75,8 +80,8 @@ _VARY: Final[Header] = (b"vary", b"accept, accept-language")
 # The host is not ours, so neither are its words and its look.
 UNKNOWN_HOST: Final = Answer(
     404,
-    ((b"content-type", b"text/plain; charset=utf-8"), _NO_STORE, STILL_POLICY),
-    b"Not Found\n",
+    ((b"content-type", b"text/html; charset=utf-8"), _NO_STORE, STRAY_POLICY),
+    STRAY_PAGE,
 )
 
 

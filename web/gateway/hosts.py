@@ -60,23 +60,26 @@ class HostCache(Generic[_T]):
         self._entries: OrderedDict[str, tuple[float, _T | None]] = OrderedDict()
         self._asking: dict[str, asyncio.Task[_T | None]] = {}
 
+    def remembered(self, host: str) -> tuple[_T | None] | None:
+        """Return what is known of `host` without asking, in a tuple; None when nothing is."""
+        entry = self._entries.get(host)
+        if entry is None or self._clock.now().timestamp() >= entry[0]:
+            return None
+        self._entries.move_to_end(host)
+        self._counted("cached_absent" if entry[1] is None else "cached")
+        return (entry[1],)
+
     async def get(self, host: str) -> _T | None:
         """Return what `host` stands for, or None; what the resolver raises is raised and not remembered."""
-        entry = self._entries.get(host)
-        if entry is not None and self._clock.now().timestamp() < entry[0]:
-            self._entries.move_to_end(host)
-            self._counted("cached_absent" if entry[1] is None else "cached")
-            return entry[1]
+        known = self.remembered(host)
+        if known is not None:
+            return known[0]
         asking = self._asking.get(host)
         if asking is None:
             asking = self._asking[host] = asyncio.create_task(self._ask(host))
             asking.add_done_callback(_seen)
         # Shielded: one asker that hangs up must not cancel the answer of the others.
         return await asyncio.shield(asking)
-
-    def forget(self, host: str) -> None:
-        """Ask the resolver again the next time."""
-        self._entries.pop(host, None)
 
     async def _ask(self, host: str) -> _T | None:
         try:

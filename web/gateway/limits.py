@@ -1,4 +1,4 @@
-"""How often one address may ask: for pages at all, and for links that do not exist."""
+"""How often one address may ask: for pages at all, and for links, hosts and images that do not exist."""
 
 from __future__ import annotations
 
@@ -53,32 +53,37 @@ class PageLimit:
 
 
 class MissLimit:
-    """The limit of links an address may look for in vain; beyond it nothing is looked up for it any more.
+    """The limit of links, or hosts, or images, an address may look for in vain; then nothing is looked up for it.
 
-    The answer stays the same, so that whoever tries tokens cannot see when the trying stopped to matter.
+    For links the answer stays the same, so that whoever tries tokens cannot see when the trying stopped to matter.
     """
 
-    def __init__(self, limiter: Limiter, clock: Clock, traffic: Traffic) -> None:
-        """Count by `limiter`, for all processes together."""
+    def __init__(self, limiter: Limiter, clock: Clock, traffic: Traffic, *, of: str = "link") -> None:
+        """Count by `limiter`, for all processes together; `of` says what is missed, each with a count of its own."""
         self._traffic = traffic
+        self._of = of
         self._limiter = limiter
         self._clock = clock
         self._until: dict[str, float] = {}
 
     def is_reached(self, address: str) -> bool:
         """Tell whether the address has used up its misses; costs no trip anywhere."""
+        return self.wait_s(address) > 0
+
+    def wait_s(self, address: str) -> float:
+        """Return for how many seconds nothing is looked up for the address, 0 when it is; costs no trip either."""
         if not self._until:
-            return False
+            return 0
         until = self._until.get(limited_as(address))
-        return until is not None and self._clock.now().timestamp() < until
+        return 0 if until is None else max(0, until - self._clock.now().timestamp())
 
     async def count(self, address: str) -> None:
         """Count one miss of the address."""
         name = limited_as(address)
         verdict = await self._limiter.hit(
-            f"miss:{name}", period_s=MISSES_PERIOD_S, limit=MISSES, burst=MISSES_BURST
+            f"miss:{self._of}:{name}", period_s=MISSES_PERIOD_S, limit=MISSES, burst=MISSES_BURST
         )
-        _counted(self._traffic, "link_misses", verdict)
+        _counted(self._traffic, f"{self._of}_misses", verdict)
         if verdict.allowed:
             self._until.pop(name, None)
             return

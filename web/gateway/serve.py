@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -12,10 +13,13 @@ import uvloop
 from kernel.clock import SystemClock
 from kernel.limits import Limiter
 from kernel.store import Database
+from kernel.store.roles import APP
 from kernel.telemetry import logs
 from kernel.telemetry.metrics import Metrics
 from kernel.telemetry.metrics import serve as serve_metrics
 from web.gateway.app import create_app
+from web.gateway.protocol import BOUNDS, Bounds, Doorkeeper
+from web.gateway.security import STILL_POLICY, always
 from web.portal.sample import warm
 
 if TYPE_CHECKING:
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 GRACE_S: Final = 20
 KEEP_ALIVE_S: Final = 75
 BACKLOG: Final = 2048
+# A page needs milliseconds of Postgres: one that does not answer in seconds is as good as away.
+COMMAND_TIMEOUT_S: Final = 4.0
+PATIENCE_S: Final = 4.0
 
 
 def serve(settings: Settings) -> None:
@@ -42,9 +49,15 @@ async def _serve(settings: Settings) -> None:
         log.warning("setting", text=warning)
     metrics = Metrics()
     exporter = serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port)
-    database = await Database.open(settings.database_url, size=settings.pool_size, name="portal gateway")
+    database = await Database.open(
+        settings.database_url,
+        size=settings.pool_size,
+        name="portal gateway",
+        prepared=settings.database_prepared,
+    )
     limiter = Limiter(settings.redis_url)
     try:
+        await database.require_role(APP)
         gateway = create_app(settings, database, clock=SystemClock(), limiter=limiter, metrics=metrics)
         warm(gateway.house.invoices)
         log.info("starting", host=settings.host, port=settings.port, metrics_port=exporter.port)
@@ -62,9 +75,9 @@ async def _serve(settings: Settings) -> None:
 class Server(uvicorn.Server):
     """Uvicorn that says "not ready" from the first signal on, so that no more work is sent here."""
 
-    def __init__(self, gateway: Gateway, settings: Settings) -> None:
+    def __init__(self, gateway: Gateway, settings: Settings, *, bounds: Bounds = BOUNDS) -> None:
         """Serve `gateway` where the settings say."""
-        super().__init__(configuration(gateway, settings))
+        super().__init__(configuration(gateway, settings, bounds))
         self._gateway = gateway
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -73,14 +86,20 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def configuration(app: Any, settings: Settings) -> uvicorn.Config:
+def configuration(gateway: Gateway, settings: Settings, bounds: Bounds) -> uvicorn.Config:
     """Return how the gateway is served: its own log lines and headers, nothing of the server's."""
+    doorkeeper: Any = partial(
+        Doorkeeper,
+        bounds=bounds,
+        always=(*always(settings), STILL_POLICY),
+        refused=gateway.edge.turned_away,
+    )
     return uvicorn.Config(
-        app,
+        gateway,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=doorkeeper,
         ws="none",
         lifespan="on",
         log_config=None,

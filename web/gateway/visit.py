@@ -44,14 +44,23 @@ def visit_of(scope: Mapping[str, Any]) -> Visit:
 def joined(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Return the headers by name; those sent twice are joined by a comma (RFC 9110, 5.3)."""
     found: Headers = {}
+    again: dict[bytes, list[bytes]] = {}
     for name, value in headers:
-        found[name] = found[name] + b"," + value if name in found else value
+        if name not in found:
+            found[name] = value
+        elif name in again:
+            again[name].append(value)
+        else:
+            again[name] = [found[name], value]
+    # Once for each name: joined one by one, a head of many equal headers would cost their number squared.
+    for name, values in again.items():
+        found[name] = b",".join(values)
     return found
 
 
-def request_id(headers: Headers) -> str:
-    """Return the id a proxy gave the request when it is well formed, else a new one."""
-    given = headers.get(b"x-request-id")
+def request_id(headers: Headers, *, from_proxy: bool) -> str:
+    """Return the id that a trusted proxy gave the request when it is well formed, else a new one."""
+    given = headers.get(b"x-request-id") if from_proxy else None
     if given is not None and _REQUEST_ID.match(given):
         return given.decode()
     return nonce()

@@ -13,6 +13,8 @@ from web.portal.keep import MEBIBYTE, Keep
 if TYPE_CHECKING:
     from kernel.ids import WorkspaceId
     from kernel.store import Database
+    from web.gateway.limits import MissLimit
+    from web.gateway.visit import Visit
 
 KEPT_BYTES: Final = 16 * MEBIBYTE
 _NAME: Final = re.compile(r"([0-9a-f]{64})\.png")
@@ -35,19 +37,29 @@ class Image:
 class BrandImages:
     """Finds images by the hash of their bytes, in one workspace."""
 
-    def __init__(self, database: Database, *, kept_bytes: int = KEPT_BYTES) -> None:
-        """Keep up to `kept_bytes` of images."""
+    def __init__(self, database: Database, misses: MissLimit, *, kept_bytes: int = KEPT_BYTES) -> None:
+        """Keep up to `kept_bytes` of images; `misses` bounds how many an address may look for in vain."""
         self._database = database
+        self._misses = misses
         self._kept: Keep[tuple[WorkspaceId, str], Image] = Keep(kept_bytes, lambda _result: None)
 
-    async def find(self, workspace_id: WorkspaceId, name: str) -> Image:
-        """Return the image called `<sha256>.png` of this workspace; Missing("brand.not_found")."""
+    async def find(self, visit: Visit, name: str) -> Image:
+        """Return the image called `<sha256>.png` of the visited workspace; Missing("brand.not_found")."""
         matched = _NAME.fullmatch(name)
         if matched is None:
             raise Missing("brand.not_found", "There is no such image.")
         # The key holds the workspace: an image that another one has too is still not this one's.
-        key = (workspace_id, matched[1])
-        return self._kept.get(key) or await self._kept.made(key, lambda: self._read(*key))
+        key = (visit.workspace.workspace_id, matched[1])
+        kept = self._kept.get(key)
+        if kept is not None:
+            return kept
+        if self._misses.is_reached(visit.address):
+            raise Missing("brand.not_found", "There is no such image.")
+        try:
+            return await self._kept.made(key, lambda: self._read(*key))
+        except Missing:
+            await self._misses.count(visit.address)
+            raise
 
     async def _read(self, workspace_id: WorkspaceId, sha256: str) -> Image:
         async with self._database.scope(workspace_id, read_only=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tenants.invoices.status import outstanding
+from tenants.invoices.status import amount_due
 from web.portal.summary import state_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def invoice_json(
         "due_date": opened.due_date,
         "total": plain(opened.total),
         "paid": plain(opened.paid),
-        "outstanding": plain(outstanding(opened.total, opened.paid)),
+        "amount_due": plain(amount_due(opened.total, opened.paid)),
         "totals": _totals(totals),
         "content": content,
     }

@@ -8,19 +8,20 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from kernel.clock import today
-from kernel.errors import Missing, Unavailable
+from kernel.errors import Invalid, Missing, PortalError, Unavailable
 from kernel.ids import token_is_well_formed
 from kernel.language import Language
 from tenants.invoices import queries
 from tenants.invoices.document.model import CATALOGUES as DOCUMENT_WORDS
 from tenants.invoices.document.model import document
 from tenants.invoices.document.render import render_list, render_paper
+from tenants.invoices.snapshot import size_of
 from web.gateway.compression import Tail
 from web.gateway.security import new_nonce
 from web.gateway.templates import words
 from web.portal.data import invoice_json
 from web.portal.keep import MEBIBYTE, Keep
-from web.portal.summary import Paper, document_brand, page_model
+from web.portal.summary import Paper, document_brand, page_model, since_issue
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from kernel.seals import Sealer
     from kernel.store import Database
     from kernel.telemetry.metrics import Metrics
+    from tenants.invoices.content import Content
+    from tenants.invoices.document.values import Sum
     from tenants.invoices.values import LoadedVersion, OpenedInvoice
     from tenants.workspaces.profile import WorkspaceProfile
     from web.gateway.limits import MissLimit
@@ -39,8 +42,13 @@ if TYPE_CHECKING:
 KEPT_BYTES: Final = 96 * MEBIBYTE
 # Rendering costs about 0.1 ms a line: above this, other requests are let in between by the thread's switches.
 _LINES_IN_LINE: Final = 100
+_BYTES_IN_LINE: Final = 40_000
 
 _T = TypeVar("_T")
+
+
+class Unshowable(RuntimeError):
+    """What is stored cannot be shown. A mistake of ours, whatever kind of error it comes from: nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +133,10 @@ class InvoicePages:
             return state, await _version(state)
 
         state, version = await self._within(visit, token, read)
-        return invoice_json(state.opened, version.content, version.totals, state.profile, state.day)
+        try:
+            return invoice_json(state.opened, version.content, version.totals, state.profile, state.day)
+        except PortalError as error:
+            raise _unshowable(state) from error
 
     def warm(self, profile: WorkspaceProfile, opened: OpenedInvoice, version: LoadedVersion) -> int:
         """Make one page that nobody asked for, so that no customer waits for templates and locales to load.
@@ -137,37 +148,51 @@ class InvoicePages:
         ).size
 
     async def _within(self, visit: Visit, token: str, read: Callable[[], Awaitable[_T]]) -> _T:
-        """Run `read` in a scope of the visited workspace; count what is missing, and against whom."""
-        form = "token" if token_is_well_formed(token) else "malformed"
+        """Run `read` in a scope of the visited workspace; count what is missing, and against whom.
+
+        A malformed token, mistyped or cut off by a mail program, cost no look-up and is held against nobody.
+        """
         missed = Missing("link.not_found", "This link opens nothing.")
-        if form == "token" and not self._misses.is_reached(visit.address):
+        if not token_is_well_formed(token):
+            self._metrics.links_not_found.labels("malformed").inc()
+            raise missed
+        if not self._misses.is_reached(visit.address):
             try:
                 return await self._read(visit.workspace, read)
             except Missing as error:
                 missed = error
-        self._metrics.links_not_found.labels(form).inc()
+        self._metrics.links_not_found.labels("token").inc()
         await self._misses.count(visit.address)
         raise missed
 
     async def _read(self, profile: WorkspaceProfile, read: Callable[[], Awaitable[_T]]) -> _T:
         try:
             return await self._once(profile, read)
-        except Unavailable:
-            # Postgres may just have been restarted: a read can simply be done again, once.
+        except Unavailable as error:
+            # Postgres may just have been restarted: a read can simply be done again, once. Not so when we have
+            # waited already, for an answer or for a connection.
+            if error.code != "store.unavailable":
+                raise
             return await self._once(profile, read)
 
     async def _once(self, profile: WorkspaceProfile, read: Callable[[], Awaitable[_T]]) -> _T:
-        async with self._database.scope(profile.workspace_id, read_only=True):
-            return await read()
+        try:
+            async with self._database.scope(profile.workspace_id, read_only=True):
+                return await read()
+        except Invalid as error:
+            raise Unshowable(str(profile.workspace_id)) from error
 
     async def _state(self, profile: WorkspaceProfile, token: str) -> _State:
         opened = await queries.open_link(token, sealer=self._sealer)
         return _State(profile, opened, today(self._clock, profile.time_zone))
 
     async def _made(self, state: _State, version: LoadedVersion, token: str) -> FinishedPage:
-        if len(version.content.lines) > _LINES_IN_LINE:
-            return await asyncio.to_thread(self._rendered, state, version, token)
-        return self._rendered(state, version, token)
+        try:
+            if takes_long(version.content):
+                return await asyncio.to_thread(self._rendered, state, version, token)
+            return self._rendered(state, version, token)
+        except PortalError as error:
+            raise _unshowable(state) from error
 
     def _rendered(self, state: _State, version: LoadedVersion, token: str) -> FinishedPage:
         started = perf_counter()
@@ -176,7 +201,13 @@ class InvoicePages:
         model = page_model(
             state.opened,
             version.content,
-            paper(version, state.opened.number, state.profile, tag),
+            paper(
+                version,
+                state.opened.number,
+                state.profile,
+                tag,
+                since=since_issue(state.opened, state.day, language),
+            ),
             state.profile,
             language=language,
             today=state.day,
@@ -189,15 +220,31 @@ class InvoicePages:
         return finished
 
 
+def _unshowable(state: _State) -> Unshowable:
+    return Unshowable(f"invoice {state.opened.invoice_id}, version {state.opened.version}")
+
+
 async def _version(state: _State) -> LoadedVersion:
     return await queries.load_version(state.opened.invoice_id, state.opened.version)
 
 
-def paper(version: LoadedVersion, number: str, profile: WorkspaceProfile, tag: str) -> Paper:
-    """Render the document of a version in a locale."""
+def paper(
+    version: LoadedVersion,
+    number: str,
+    profile: WorkspaceProfile,
+    tag: str,
+    *,
+    since: tuple[Sum, ...] = (),
+) -> Paper:
+    """Render the document of a version in a locale; `since` is told below the totals of the list only."""
     language = Language.load(tag, (DOCUMENT_WORDS,))
     # The sheet is the one in the sender's country, whatever language the customer reads.
     size = Language.load(profile.locale).page_size
     brand = document_brand(profile)
     model = document(version.content, version.totals, number, language, brand=brand, page_size=size)
-    return Paper(render_paper(model), render_list(model), size)
+    return Paper(render_paper(model), render_list(model, since=since), size)
+
+
+def takes_long(content: Content) -> bool:
+    """Tell whether a page of it is written beside the loop: for its lines, or for all else that it says."""
+    return len(content.lines) > _LINES_IN_LINE or size_of(content) > _BYTES_IN_LINE

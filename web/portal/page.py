@@ -72,8 +72,9 @@ class Day:
 class Amounts:
     """Sums with their currency, ready to print.
 
-    `paid` and `held` are empty when they are zero: then the page has no row for them. `due_exact` is the
-    plain decimal for copying ("1234.50"). `due` is never below zero: what was paid too much is in `credit`.
+    `paid` and `held` are empty when they are zero: then the page has no row for them. `due_exact` is what
+    is copied into a bank's form: no currency and no grouping ("1234,50"). `due` is never below zero: what was
+    paid too much is in `credit`.
     """
 
     due: str

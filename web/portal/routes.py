@@ -47,5 +47,5 @@ async def invoice_data(scope: Scope, token: FromPath[str]) -> ASGIApp:
 async def brand_image(scope: Scope, name: FromPath[str]) -> ASGIApp:
     """Return an image of this host's workspace."""
     visit = visit_of(scope)
-    image = await house_of(scope).images.find(visit.workspace.workspace_id, name)
+    image = await house_of(scope).images.find(visit, name)
     return tagged(image.data, image.content_type, image.etag, FOREVER, visit.headers)

@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from kernel.money import Money
 from tenants.invoices.document import brand
-from tenants.invoices.document.accounts import compact, is_iban, readable
-from tenants.invoices.status import PaymentState, outstanding, payment_state
+from tenants.invoices.document.accounts import compact, holder, is_iban, readable
+from tenants.invoices.document.values import DocumentBrand, Sum, SumKind
+from tenants.invoices.status import PaymentState, amount_due, payment_state
 from web.portal import words
 from web.portal.accent import accent
 from web.portal.page import Amounts, Brand, Day, Detail, Logo, PageModel, Transfer
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from kernel.language import Language
     from tenants.invoices.content import Content
-    from tenants.invoices.document.values import DocumentBrand
     from tenants.invoices.values import OpenedInvoice
     from tenants.workspaces.profile import LogoRef, WorkspaceProfile
 
@@ -51,8 +51,10 @@ def page_model(
     """Return what the page shows on the day `today` of the workspace's time zone."""
     state = state_of(opened, today)
     amounts = _amounts(opened, state, language)
-    left = outstanding(opened.total, opened.paid)
+    left = amount_due(opened.total, opened.paid)
     is_payable = state in words.PAYABLE and bool(left)
+    # Over nothing, or a credit to the customer: it counts as paid, but nobody ever paid it.
+    is_free = not left and not opened.paid
     number = opened.number
     return PageModel(
         language=language.words_tag,
@@ -61,14 +63,14 @@ def page_model(
         brand=_brand(profile),
         number=number,
         customer_name=opened.customer_name,
-        status=words.status(state, language),
-        amount_label=words.amount_label(state, language),
+        status=words.status(state, language, is_free=is_free),
+        amount_label=words.amount_label(state, language, is_free=is_free),
         amount=_largest(opened, state, amounts, language),
         amounts=amounts,
         issued=_day(opened.issue_date, language),
         due=_day(opened.due_date, language),
         due_words=words.due_words(opened.due_date, today, state, language),
-        notice=words.notice(state, language),
+        notice=words.notice(state, language, is_free=is_free),
         is_payable=is_payable,
         details=tuple(_details(content, language)),
         transfers=tuple(_transfers(content, number)),
@@ -91,6 +93,18 @@ def state_of(opened: OpenedInvoice, today: dt.date) -> PaymentState:
         held=Money.zero(opened.total.currency),
         due_date=opened.due_date,
         today=today,
+    )
+
+
+def since_issue(opened: OpenedInvoice, today: dt.date, language: Language) -> tuple[Sum, ...]:
+    """Return the rows below the totals that lead from what was invoiced to what is still due; none if it all is."""
+    if state_of(opened, today) not in words.PAYABLE or not opened.paid:
+        return ()
+    left = amount_due(opened.total, opened.paid)
+    due = language.gettext("Amount due (%(currency)s)") % {"currency": left.currency.code}
+    return (
+        Sum(SumKind.STEP, language.gettext("Paid so far"), language.amount(-opened.paid)),
+        Sum(SumKind.PAYABLE, due, language.amount(left)),
     )
 
 
@@ -118,13 +132,13 @@ def _brand(profile: WorkspaceProfile) -> Brand:
 
 def _amounts(opened: OpenedInvoice, state: PaymentState, language: Language) -> Amounts:
     zero = Money.zero(opened.total.currency)
-    left = outstanding(opened.total, opened.paid)
+    left = amount_due(opened.total, opened.paid)
     due = left if state in words.PAYABLE or state is PaymentState.PROCESSING else zero
     # More than the total, or a total that owes the customer: said, never hidden by a zero.
     credit = max(opened.paid - max(opened.total, zero), zero)
     return Amounts(
         due=language.money(due),
-        due_exact=f"{due.amount:.{due.currency.digits}f}",
+        due_exact=language.typed(due),
         total=language.money(opened.total),
         paid=language.money(opened.paid) if opened.paid else "",
         held="",
@@ -165,7 +179,7 @@ def _transfers(content: Content, number: str) -> Iterator[Transfer]:
     for account in content.transfers:
         iban = is_iban(account.account)
         yield Transfer(
-            holder=account.holder or content.seller.name,
+            holder=holder(account, content),
             account=readable(account.account),
             account_raw=compact(account.account) if iban else account.account.strip(),
             is_iban=iban,

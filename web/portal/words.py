@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from tenants.invoices.status import PaymentState
@@ -25,9 +26,14 @@ _ICONS: Final = {
 }
 
 
-def status(state: PaymentState, language: Language) -> Status:
-    """Return the word for a state; a draft has none, because no customer ever sees one."""
+def status(state: PaymentState, language: Language, *, is_free: bool = False) -> Status:
+    """Return the word for a state; a draft has none, because no customer ever sees one.
+
+    `is_free` says that there never was anything to pay, here and below: that is not called paid.
+    """
     _ = language.gettext
+    if is_free and state is PaymentState.PAID:
+        return Status(state.value, _("Nothing to pay"), _ICONS[state])
     word = {
         PaymentState.DUE: _("Due"),
         PaymentState.OVERDUE: _("Overdue"),
@@ -40,10 +46,12 @@ def status(state: PaymentState, language: Language) -> Status:
     return Status(state.value, word, _ICONS[state])
 
 
-def notice(state: PaymentState, language: Language) -> str:
+def notice(state: PaymentState, language: Language, *, is_free: bool = False) -> str:
     """Return the sentence for a state in which nothing is to be paid; empty where something is."""
     _ = language.gettext
     match state:
+        case PaymentState.PAID if is_free:
+            return _("You do not need to do anything.")
         case PaymentState.PAID:
             return _("This invoice is paid. Thank you.")
         case PaymentState.VOID:
@@ -56,10 +64,12 @@ def notice(state: PaymentState, language: Language) -> str:
             return ""
 
 
-def amount_label(state: PaymentState, language: Language) -> str:
+def amount_label(state: PaymentState, language: Language, *, is_free: bool = False) -> str:
     """Return what the large amount is: what is due, what was paid, or what the invoice came to."""
     _ = language.gettext
     match state:
+        case PaymentState.PAID if is_free:
+            return _("Total")
         case PaymentState.PAID:
             return _("Paid")
         case PaymentState.VOID | PaymentState.WRITTEN_OFF:
@@ -80,5 +90,7 @@ def due_words(due: dt.date | None, today: dt.date, state: PaymentState, language
     if days == 1:
         return language.gettext("due tomorrow")
     if days > 0:
-        return language.ngettext("due in %(days)d day", "due in %(days)d days", days) % {"days": days}
-    return language.ngettext("%(days)d day overdue", "%(days)d days overdue", -days) % {"days": -days}
+        words = language.ngettext("due in %(days)s day", "due in %(days)s days", days)
+    else:
+        words = language.ngettext("%(days)s day overdue", "%(days)s days overdue", -days)
+    return words % {"days": language.decimal(Decimal(abs(days)))}

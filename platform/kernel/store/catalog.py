@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kernel.store.policies import APP_POLICY, APP_RULE, OWN_TABLES, SVC_POLICY
-from kernel.store.roles import APP, OWNER, SVC
+from kernel.store.policies import APP_POLICY, APP_RULE, OWN_TABLES, SVC_POLICY, UNBOUND_BODY, WORKSPACE_BODY
+from kernel.store.roles import APP, OWNER, SEARCH_PATH, SVC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 # ruff: noqa: S608  -- the only words put into these queries are this package's own constants
 
-# Each rule is a query whose rows are sentences; all may name these two relations.
+# Each rule is a query whose rows are sentences; all may name these relations.
 _RELATIONS: Final = """
 WITH
+listed (tables, indexes, definers, triggers, foreign_keys) AS (
+    SELECT $1::text[], $2::text[], $3::text[], $4::text[], $5::text[]
+),
 relation AS (
     SELECT c.* FROM pg_class c
     WHERE c.relnamespace = 'public'::regnamespace
@@ -31,10 +34,10 @@ scoped AS (
 """
 
 _RULES: Final = (
-    # $1: tables that need no workspace_id.
     """
     SELECT format('table %s has no workspace_id and is not on the list', relname)
-    FROM relation WHERE relkind IN ('r', 'p', 'f') AND oid NOT IN (SELECT oid FROM scoped) AND relname <> ALL ($1)
+    FROM relation, listed
+    WHERE relkind IN ('r', 'p', 'f') AND oid NOT IN (SELECT oid FROM scoped) AND relname <> ALL (tables)
     """,
     """
     SELECT format('table %s does not force row-level security', relname)
@@ -65,11 +68,10 @@ _RULES: Final = (
     SELECT format('table %s has no primary key', relname)
     FROM scoped s WHERE NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = s.oid AND i.indisprimary)
     """,
-    # $2: indexes that serve definer functions, which come from outside any workspace.
     """
     SELECT format('index %s does not begin with workspace_id', i.indexrelid::regclass)
-    FROM scoped s JOIN pg_index i ON i.indrelid = s.oid
-    WHERE i.indkey[0] <> s.key AND (i.indexrelid::regclass)::text <> ALL ($2)
+    FROM listed, scoped s JOIN pg_index i ON i.indrelid = s.oid
+    WHERE i.indkey[0] <> s.key AND (i.indexrelid::regclass)::text <> ALL (indexes)
     """,
     """
     SELECT format('foreign key %s of %s does not compare workspace_id', c.conname, s.relname)
@@ -128,29 +130,121 @@ _RULES: Final = (
     FROM pg_roles WHERE rolname IN ('{OWNER}', '{APP}', '{SVC}') AND (rolsuper OR rolbypassrls)
     """,
     f"""
+    SELECT format('role %s may make roles or databases, or replicate', rolname)
+    FROM pg_roles
+    WHERE rolname IN ('{OWNER}', '{APP}', '{SVC}') AND (rolcreaterole OR rolcreatedb OR rolreplication)
+    """,
+    f"""
     SELECT format('role %s has the rights of %s', m.member::regrole, m.roleid::regrole)
     FROM pg_auth_members m
-    WHERE m.member = '{APP}'::regrole OR m.member = '{OWNER}'::regrole AND m.inherit_option
+    WHERE m.member IN ('{APP}'::regrole, '{SVC}'::regrole) OR m.member = '{OWNER}'::regrole AND m.inherit_option
     """,
     f"""
     SELECT format('role %s may create in schema public', r)
     FROM unnest(ARRAY['{APP}', '{SVC}']) r WHERE has_schema_privilege(r, 'public', 'CREATE')
     """,
+    f"""
+    SELECT format('function %s() is not the generated one', wanted.name)
+    FROM (VALUES ('app_workspace', 'sql', $body${WORKSPACE_BODY}$body$),
+                 ('app_unbound', 'plpgsql', $body${UNBOUND_BODY}$body$)) AS wanted (name, language, body)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+        WHERE p.pronamespace = 'public'::regnamespace AND p.proname = wanted.name AND p.pronargs = 0
+          AND l.lanname = wanted.language AND p.prosrc = wanted.body AND p.provolatile = 's'
+          AND NOT p.prosecdef AND p.proconfig IS NULL AND p.proowner = '{OWNER}'::regrole)
+    """,
+    """
+    SELECT DISTINCT format('column %s.%s has grants of its own', s.relname, a.attname)
+    FROM scoped s JOIN pg_attribute a ON a.attrelid = s.oid CROSS JOIN aclexplode(a.attacl)
+    """,
+    """
+    SELECT format('table %s has a rule that rewrites statements: %s', r.relname, w.rulename)
+    FROM relation r JOIN pg_rewrite w ON w.ev_class = r.oid WHERE r.relkind IN ('r', 'p')
+    """,
+    f"""
+    SELECT format('role %s may use schema %s', '{APP}', nspname)
+    FROM pg_namespace n
+    WHERE n.nspname <> ALL ('{{public, pg_catalog, information_schema}}') AND n.nspname !~ '^pg_(toast|temp)'
+      AND (has_schema_privilege('{APP}', n.oid, 'USAGE') OR has_schema_privilege('{APP}', n.oid, 'CREATE'))
+    """,
+    """
+    SELECT format('table %s holds a workspace_id outside schema public', c.oid::regclass)
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'workspace_id'
+    WHERE c.relkind IN ('r', 'p', 'f', 'm') AND c.relnamespace <> 'public'::regnamespace
+    """,
+    f"""
+    SELECT format('function %s is SECURITY DEFINER and not on the list', p.oid::regprocedure)
+    FROM listed, pg_proc p
+    WHERE p.prosecdef AND p.pronamespace <> 'pg_catalog'::regnamespace
+      AND (p.proowner IN ('{SVC}'::regrole, '{OWNER}'::regrole) OR p.pronamespace = 'public'::regnamespace)
+      AND (p.oid::regprocedure)::text <> ALL (definers)
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+    """,
+    """
+    SELECT format('trigger %s is missing or switched off', wanted)
+    FROM listed, unnest(triggers) wanted
+    WHERE NOT EXISTS (
+        SELECT FROM relation r JOIN pg_trigger t ON t.tgrelid = r.oid
+        WHERE format('%s.%s', r.relname, t.tgname) = wanted AND t.tgenabled IN ('O', 'A'))
+    """,
+    """
+    SELECT DISTINCT format('table %s does not check its foreign keys', r.relname)
+    FROM relation r JOIN pg_trigger t ON t.tgrelid = r.oid
+    WHERE t.tgisinternal AND t.tgenabled NOT IN ('O', 'A')
+    """,
+    """
+    SELECT format('foreign key %s is missing or was never validated', wanted)
+    FROM listed, unnest(foreign_keys) wanted
+    WHERE NOT EXISTS (
+        SELECT FROM relation r JOIN pg_constraint c ON c.conrelid = r.oid
+        WHERE format('%s.%s', r.relname, c.conname) = wanted AND c.contype = 'f' AND c.convalidated)
+    """,
+    f"""
+    SELECT format('role %s may %s in the database', r, p)
+    FROM unnest(ARRAY['{APP}', '{SVC}']) r, unnest(ARRAY['CREATE', 'TEMPORARY']) p
+    WHERE has_database_privilege(r, current_database(), p)
+    """,
+    f"""
+    SELECT format('%s starts with %s', coalesce('role ' || r.rolname, 'the database'), setting)
+    FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole CROSS JOIN unnest(s.setconfig) setting
+    WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+      AND (s.setrole = 0 OR r.rolname IN ('{OWNER}', '{APP}', '{SVC}'))
+      AND split_part(setting, '=', 1) IN ('app.workspace', 'role', 'row_security', 'search_path',
+                                          'session_authorization', 'session_replication_role')
+      AND setting <> 'search_path={SEARCH_PATH}'
+    """,
+    f"""
+    SELECT format('role %s does not start with its own search_path', rolname)
+    FROM pg_roles
+    WHERE rolname IN ('{OWNER}', '{APP}', '{SVC}')
+      AND NOT coalesce(rolconfig @> ARRAY['search_path={SEARCH_PATH}'], false)
+    """,
+    """
+    SELECT format('publication %s sends the rows of table %s elsewhere', p.pubname, s.relname)
+    FROM pg_publication_tables p JOIN scoped s ON s.relname = p.tablename AND p.schemaname = 'public'
+    """,
 )
 
 
 async def findings(
-    connection: Connection, *, unscoped: Iterable[str] = (), global_indexes: Iterable[str] = ()
+    connection: Connection,
+    *,
+    unscoped: Iterable[str] = (),
+    global_indexes: Iterable[str] = (),
+    definers: Iterable[str] = (),
+    triggers: Iterable[str] = (),
+    foreign_keys: Iterable[str] = (),
 ) -> list[str]:
     """Return a sentence for everything that tenancy forbids, sorted; an empty list is what one wants.
 
-    `unscoped` are the tables that need no workspace_id, `global_indexes` those that need not begin with it.
+    `unscoped` are the tables that need no workspace_id, `global_indexes` the indexes that need not begin with
+    it, `definers` the only functions that may be SECURITY DEFINER, as "name(types)"; `triggers` and
+    `foreign_keys` must be there, as "table.name".
     """
-    tables, indexes = [*OWN_TABLES, *unscoped], list(global_indexes)
+    tables = [*OWN_TABLES, *unscoped]
+    lists = (tables, list(global_indexes), list(definers), list(triggers), list(foreign_keys))
     found: set[str] = set()
     for rule in _RULES:
-        # Both lists are given to every rule, so that a rule may name either.
-        use = "SELECT NULL WHERE $1::text[] IS NULL OR $2::text[] IS NULL"
-        rows = await connection.fetch(f"{_RELATIONS} {rule} UNION ALL {use}", tables, indexes)
+        rows = await connection.fetch(f"{_RELATIONS} {rule}", *lists)
         found.update(row[0] for row in rows)
     return sorted(found)

@@ -7,18 +7,20 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 from uuid import UUID
 
-import asyncpg
-
-from kernel.errors import Unavailable
+from kernel.errors import Invalid, Unavailable
 from kernel.ids import WorkspaceId
-from kernel.store.pool import PATIENCE_S, Pool
-from kernel.store.unit import UnitOfWork
+from kernel.store.faults import CONTENDED
+from kernel.store.pool import COMMAND_TIMEOUT_S, PATIENCE_S, Pool
+from kernel.store.unit import UnitOfWork, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 ATTEMPTS: Final = 3
 _PAUSE_S: Final = 0.01
+_ROLE: Final = """
+SELECT current_user::text AS name, rolsuper OR rolbypassrls AS unheld FROM pg_roles WHERE rolname = current_user
+"""
 
 _T = TypeVar("_T")
 
@@ -49,17 +51,44 @@ class Database:
         name: str = "portal",
         prepared: bool = True,
         patience_s: float = PATIENCE_S,
+        command_timeout_s: float = COMMAND_TIMEOUT_S,
     ) -> Self:
         """Connect once, to know that it works, and return the database.
 
         `size` bounds the connections; `name` is what pg_stat_activity shows; `prepared` False is for a
         PgBouncer in transaction mode without max_prepared_statements; `patience_s` bounds the wait for a
-        connection.
+        connection, `command_timeout_s` the wait for the answer to one statement.
         Raises Unavailable("store.unavailable").
         """
-        pool = Pool(url, size=size, name=name, prepared=prepared, patience_s=patience_s)
+        pool = Pool(
+            url,
+            size=size,
+            name=name,
+            prepared=prepared,
+            patience_s=patience_s,
+            command_timeout_s=command_timeout_s,
+        )
         pool.take_back(await pool.lend(), sound=True)
         return cls(pool, name)
+
+    async def require_role(self, role: str) -> None:
+        """Refuse to go on as another role, or as one that row-level security does not hold.
+
+        Each of our roles connects everywhere, and the policies of svc show every workspace: a process with
+        the wrong URL would work, until one workspace met another's rows. Invalid("store.wrong_role").
+        """
+        async with self.unbound(read_only=True):
+            (about,) = await fetch(_ROLE)
+        if about["name"] != role:
+            message = (
+                f"The database URL names the role {about['name']}; this needs {role}, which it must name."
+            )
+            raise Invalid("store.wrong_role", message, role=about["name"])
+        if about["unheld"]:
+            message = (
+                f"The role {role} passes by row-level security: `portal migrate --admin-url` takes that away."
+            )
+            raise Invalid("store.wrong_role", message, role=role)
 
     async def close(self) -> None:
         """Close the connections; those still in use are cut off when they come back."""
@@ -71,7 +100,8 @@ class Database:
         """Return the unit of work that sees and writes the rows of one workspace only.
 
         BEGIN and the binding travel in one round trip. Entering raises Nested inside another unit of work and
-        Unavailable("store.unavailable" | "store.busy"); leaving commits, or rolls back after an exception.
+        Unavailable("store.unavailable" | "store.slow" | "store.busy"); leaving commits, or rolls back after an
+        exception.
         """
         if not _is_uuid(workspace_id):
             message = f"A workspace id is a UUID, not {type(workspace_id).__name__}."
@@ -98,10 +128,9 @@ class Database:
             try:
                 async with self.scope(workspace_id, isolation=isolation):
                     return await work()
-            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
-                if attempt == ATTEMPTS:
-                    message = "Too many changes to the same thing at once."
-                    raise Unavailable("store.contended", message, attempts=ATTEMPTS) from error
+            except Unavailable as error:
+                if error.code != CONTENDED or attempt == ATTEMPTS:
+                    raise
                 await asyncio.sleep(_PAUSE_S * attempt)
         raise AssertionError
 

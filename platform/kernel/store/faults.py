@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
@@ -19,6 +20,10 @@ _AWAY: Final = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
 )
+_CONTENDED: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+
+#: Code of what may succeed when it is tried again: Postgres could not put two units of work in an order.
+CONTENDED: Final = "store.contended"
 
 
 class StoreMisuse(RuntimeError):
@@ -55,12 +60,31 @@ class Swallowed(StoreMisuse):
 
 def is_away(error: BaseException, connection: Connection | None) -> bool:
     """Tell whether the error means that Postgres is not there for us, rather than that we asked wrongly."""
-    if isinstance(error, _AWAY):
+    if isinstance(error, _AWAY) or is_silent(error):
         return True
     lost = connection is None or connection.is_closed()
     return lost and isinstance(error, OSError | asyncpg.InterfaceError | asyncpg.InternalClientError)
 
 
+def is_silent(error: BaseException) -> bool:
+    """Tell whether Postgres did not answer a statement in time, which is as good as being away.
+
+    A caller's own `asyncio.timeout` is something else, and told by its cause: it cancels, the driver does not.
+    """
+    return isinstance(error, TimeoutError) and not isinstance(error.__cause__, CancelledError)
+
+
 def unavailable(error: BaseException) -> Unavailable:
     """Return the error that callers see; the cause keeps the driver's words for the log."""
+    if isinstance(error, TimeoutError):
+        return Unavailable("store.slow", "The database does not answer in time.", cause="TimeoutError")
     return Unavailable("store.unavailable", "The database is not available.", cause=type(error).__name__)
+
+
+def in_our_words(error: BaseException, connection: Connection | None) -> Unavailable | None:
+    """Return the error that callers see instead of Postgres' own: "store.unavailable", "store.contended", or none."""
+    if is_away(error, connection):
+        return unavailable(error)
+    if isinstance(error, _CONTENDED):
+        return Unavailable(CONTENDED, "Too many changes to the same thing at once; try again.")
+    return None

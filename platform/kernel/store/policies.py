@@ -24,19 +24,21 @@ OWN_TABLES: Final[Mapping[str, str]] = {"schema_migration": "SELECT"}
 # As Postgres writes it back. The sub-select makes it one evaluation a query instead of one a row.
 APP_RULE: Final = "(workspace_id = ( SELECT app_workspace() AS app_workspace))"
 
-# A plain SQL body, so that the planner inlines it: nothing is called at run time but current_setting.
-# The setting is NULL when it was never set on the connection and '' after the transaction that set it.
-FUNCTIONS: Final = f"""
-CREATE OR REPLACE FUNCTION app_unbound() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+UNBOUND_BODY: Final = f"""
 BEGIN
     RAISE EXCEPTION 'no workspace is bound to this transaction' USING ERRCODE = '{UNBOUND_SQLSTATE}';
 END
-$$;
-CREATE OR REPLACE FUNCTION app_workspace() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS $$
+"""
+# A plain SQL body, so that the planner inlines it: nothing is called at run time but current_setting.
+# The setting is NULL when it was never set on the connection and '' after the transaction that set it.
+WORKSPACE_BODY: Final = """
     SELECT CASE WHEN pg_catalog.current_setting('app.workspace', true) OPERATOR(pg_catalog.<>) ''
                 THEN pg_catalog.current_setting('app.workspace', true)::pg_catalog.uuid
                 ELSE public.app_unbound() END
-$$;
+"""
+FUNCTIONS: Final = f"""
+CREATE OR REPLACE FUNCTION app_unbound() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE AS $${UNBOUND_BODY}$$;
+CREATE OR REPLACE FUNCTION app_workspace() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS $${WORKSPACE_BODY}$$;
 """
 
 _TABLES: Final = """

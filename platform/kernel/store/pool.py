@@ -15,13 +15,6 @@ CONNECT_TIMEOUT_S: Final = 5
 COMMAND_TIMEOUT_S: Final = 60.0
 PATIENCE_S: Final = 10.0
 LIFETIME_S: Final = 1800.0
-_PLANS: Final = {
-    # Compiling a plan takes milliseconds, to win microseconds on queries as short as ours.
-    "jit": "off",
-    # Left to itself Postgres guesses ten elements for `= ANY ($1)`, finds that dear, and plans such a statement
-    # anew at every call: in a large house 0.4 ms, more than running it (ops/bench/page shows it).
-    "plan_cache_mode": "force_generic_plan",
-}
 
 
 class Connection(Protocol):
@@ -34,7 +27,6 @@ class Connection(Protocol):
     async def close(self) -> None: ...  # noqa: D102
     def terminate(self) -> None: ...  # noqa: D102
     def is_closed(self) -> bool: ...  # noqa: D102
-    def is_in_transaction(self) -> bool: ...  # noqa: D102
 
 
 class Pool:
@@ -47,6 +39,7 @@ class Pool:
     __slots__ = (
         "_born",
         "_closed",
+        "_command_timeout_s",
         "_idle",
         "_lent",
         "_lifetime_s",
@@ -66,6 +59,7 @@ class Pool:
         name: str,
         prepared: bool = True,
         patience_s: float = PATIENCE_S,
+        command_timeout_s: float = COMMAND_TIMEOUT_S,
         lifetime_s: float = LIFETIME_S,
     ) -> None:
         self.size = size
@@ -73,6 +67,7 @@ class Pool:
         self._name = name
         self._prepared = prepared
         self._patience_s = patience_s
+        self._command_timeout_s = command_timeout_s
         self._lifetime_s = lifetime_s
         self._idle: list[Connection] = []
         self._born: dict[Connection, float] = {}
@@ -151,9 +146,10 @@ class Pool:
                 await asyncpg.connect(
                     self._url,
                     timeout=CONNECT_TIMEOUT_S,
-                    command_timeout=COMMAND_TIMEOUT_S,
+                    command_timeout=self._command_timeout_s,
                     statement_cache_size=256 if self._prepared else 0,
-                    server_settings={"application_name": self._name, **_PLANS},
+                    # Nothing else: PgBouncer refuses what it does not know. kernel.store.roles sets the rest.
+                    server_settings={"application_name": self._name},
                 ),
             )
         except Exception as error:

@@ -6,7 +6,16 @@ import asyncio
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from kernel.store.faults import Nested, Swallowed, Unbound, WrongTask, is_away, unavailable
+from kernel.store.faults import (
+    Nested,
+    Swallowed,
+    Unbound,
+    WrongTask,
+    in_our_words,
+    is_away,
+    is_silent,
+    unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,8 +73,8 @@ class UnitOfWork:
             if self._token is not None:
                 _CURRENT.reset(self._token)
             self._release(sound=sound)
-        if error is not None and is_away(error, connection):
-            raise unavailable(error) from error
+        if error is not None and (ours := in_our_words(error, connection)) is not None:
+            raise ours from error
 
     def connection(self) -> Connection:
         """Return the connection for one statement of the task that opened the unit; raises WrongTask."""
@@ -87,7 +96,8 @@ class UnitOfWork:
                 if not away:
                     raise
                 # An idle connection that died unnoticed: nothing has happened yet, so another one will do.
-                if tries == _FRESH_TRIES:
+                # One that does not answer is no such thing: the others would take as long.
+                if tries == _FRESH_TRIES or is_silent(error):
                     raise unavailable(error) from error
             else:
                 return connection
@@ -105,16 +115,18 @@ async def _finished(connection: Connection, error: BaseException | None) -> bool
         try:
             tag = await connection.execute("COMMIT")
         except Exception as failure:
-            if is_away(failure, connection):
-                raise unavailable(failure) from failure
+            ours = in_our_words(failure, connection)
+            if ours is not None:
+                raise ours from failure
             raise
         if tag != "COMMIT":
             # Postgres answers the COMMIT of a failed transaction with a friendly ROLLBACK.
             message = "An error of Postgres was caught inside the unit of work: nothing has been stored."
             raise Swallowed(message)
         return True
-    if not isinstance(error, Exception):
-        # Cancelled: wait for nothing more. The connection is cut off, and its transaction with it.
+    if not isinstance(error, Exception) or is_silent(error):
+        # Cancelled, or left without an answer: wait for nothing more. The connection is cut off, and its
+        # transaction with it.
         return False
     try:
         await connection.execute("ROLLBACK")

@@ -142,7 +142,7 @@ class Metrics:
         )
 
     def watch_pool(
-        self, in_use: Callable[[], int], size: Callable[[], int], waiting: Callable[[], int] = int
+        self, in_use: Callable[[], int], size: Callable[[], int], waiting: Callable[[], int]
     ) -> None:
         """Read the pool's state whenever the series are asked for, from the thread that serves them."""
         self.pool_in_use.set_function(in_use)

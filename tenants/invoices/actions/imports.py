@@ -21,6 +21,7 @@ from tenants.invoices.ubl import ParsedInvoice, check, parse
 from tenants.invoices.values import Imported
 
 _FIRST: Final = 1
+_UNIQUE_NUMBER: Final = "invoice_number"
 _TAKEN: Final = "SELECT true FROM invoice WHERE workspace_id = $1 AND number = $2"
 
 
@@ -40,6 +41,8 @@ async def import_ubl(document: bytes, *, clock: Clock) -> Imported:
         async with savepoint():
             return await _store(parsed, computed, clock)
     except asyncpg.UniqueViolationError as error:
+        if getattr(error, "constraint_name", None) != _UNIQUE_NUMBER:
+            raise
         raise _taken(parsed.number) from error
 
 

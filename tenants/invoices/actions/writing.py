@@ -39,7 +39,7 @@ _DISCARD: Final = "DELETE FROM invoice WHERE workspace_id = $1 AND invoice_id = 
 async def create_draft(customer_id: CustomerId, content: Content, *, clock: Clock) -> InvoiceId:
     """Begin an invoice for a customer, without a number, seen by nobody.
 
-    Missing("customer.not_found"), Invalid("invoice.text" and whatever `totals` refuses).
+    Missing("customer.not_found"), Invalid("invoice.text", "invoice.too_long" and whatever `totals` refuses).
     """
     await customers.customer(customer_id)
     computed = totals(content)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tenants.invoices.content import Content, Transfer
 
 # ISO 13616: country, two check digits, up to 30 letters and digits.
 _IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{10,30}")
@@ -15,6 +18,11 @@ def is_iban(account: str) -> bool:
     if not _IBAN.fullmatch(plain):
         return False
     return int("".join(str(int(sign, 36)) for sign in plain[4:] + plain[:4])) % 97 == 1
+
+
+def holder(transfer: Transfer, content: Content) -> str:
+    """Return whose account it is: where it is not said, that of the payee, else of the seller."""
+    return transfer.holder or (content.payee.name if content.payee else content.seller.name)
 
 
 def compact(account: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from tenants.invoices.content import Content, DocumentType, Party, Transfer
 from tenants.invoices.document import addresses, rows, sums
-from tenants.invoices.document.accounts import is_iban, readable
+from tenants.invoices.document.accounts import holder, is_iban, readable
 from tenants.invoices.document.remarks import document_remarks
 from tenants.invoices.document.values import (
     Account,
@@ -65,8 +65,11 @@ def document(
         figures=_figures(lines, steps),
         includes_tax=rows.includes_tax(content, language),
         items_heading=language.gettext("Items"),
+        details_heading=language.gettext("Details"),
         accounts_heading=language.gettext("Bank transfer"),
-        accounts=tuple(_account(each, number, language) for each in content.transfers),
+        accounts=tuple(_account(each, content, number, language) for each in content.transfers),
+        accounts_between=language.gettext("or"),
+        accounts_common=_common(content, number, language),
         remarks=tuple(document_remarks(content, language)),
         notes=tuple(note for note in content.notes if note.strip()),
         legal_note=content.seller.legal_note,
@@ -141,16 +144,27 @@ def _day(day: dt.date | None, language: Language) -> str:
     return language.date(day) if day else ""
 
 
-def _account(transfer: Transfer, number: str, language: Language) -> Account:
+def _account(transfer: Transfer, content: Content, number: str, language: Language) -> Account:
     label = language.gettext("IBAN") if is_iban(transfer.account) else language.gettext("Account")
     facts = (
-        (language.gettext("Account holder"), transfer.holder),
+        (language.gettext("Account holder"), holder(transfer, content)),
         (label, readable(transfer.account)),
         (language.gettext("BIC"), transfer.bic),
         (language.gettext("Bank"), transfer.bank),
-        (language.gettext("Reference"), transfer.reference or number),
+        (
+            language.gettext("Reference"),
+            "" if _common(content, number, language) else transfer.reference or number,
+        ),
     )
     return Account(tuple(Fact(name, value) for name, value in facts if value))
+
+
+def _common(content: Content, number: str, language: Language) -> tuple[Fact, ...]:
+    """Return what is to be quoted whichever of several accounts is paid to; empty without a choice."""
+    quoted = {transfer.reference or number for transfer in content.transfers}
+    if len(content.transfers) < 2 or len(quoted) > 1:
+        return ()
+    return (Fact(language.gettext("Reference"), quoted.pop()),)
 
 
 def _figures(lines: Iterable[Row], steps: Iterable[Sum]) -> Figures:

@@ -9,6 +9,7 @@ from kernel.money import Money, currency
 from tenants.invoices.content import Card, Content, Debit, Delivery, Line, Party
 from tenants.invoices.document.accounts import readable
 from tenants.invoices.document.addresses import address_lines
+from tenants.invoices.document.exemptions import exemption_reason
 from tenants.invoices.document.values import Fact
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ def document_remarks(content: Content, language: Language) -> Iterator[Fact]:
     if content.delivery:
         yield Fact(_("Delivered to"), _delivery(content.delivery, content.seller, language))
     for exemption in content.exemptions:
-        yield Fact(_("Tax note"), exemption.reason or exemption.reason_code)
+        reason = exemption_reason(exemption, language)
+        if reason:
+            yield Fact(_("Tax note"), reason)
     if content.tax_representative:
         yield Fact(_("Tax representative"), _party(content.tax_representative))
     if content.tax_in_tax_currency is not None and content.tax_currency:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 if TYPE_CHECKING:
-    from tenants.invoices.document.values import Document
+    from collections.abc import Sequence
+
+    from tenants.invoices.document.values import Document, Sum
 
 FOLDER: Final = Path(__file__).parent
 
@@ -19,9 +21,12 @@ def render_paper(document: Document) -> str:
     return environment().get_template("paper.html.jinja").render(document=document)
 
 
-def render_list(document: Document) -> str:
-    """Return items and totals as a list made for reading on a small screen."""
-    return environment().get_template("list.html.jinja").render(document=document)
+def render_list(document: Document, *, since: Sequence[Sum] = ()) -> str:
+    """Return the document as a list made for reading on a small screen.
+
+    `since` are rows for below the totals that say what has happened since the issue: no part of the document.
+    """
+    return environment().get_template("list.html.jinja").render(document=document, since=since)
 
 
 @cache

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+from kernel import units
 from kernel.money import Money
 from tenants.invoices.content import Adjustment, Content, Line, Period, PriceBasis, Tax, TaxCategory
 from tenants.invoices.document.remarks import line_remarks
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 # Beyond that, zeros that only align would look like a precision nobody meant.
 _MOST_PADDING: Final = 4
 _EXACT: Final = 20
-# "One": where everything is counted, saying so in a column of its own tells nothing.
-_PIECE: Final = "C62"
 _LONGEST_POSITION: Final = 6
 
 
@@ -31,7 +30,8 @@ def columns(content: Content, language: Language, rows: tuple[Row, ...]) -> Colu
         position=language.pgettext("number of a line", "No.") if len(rows) > 1 else "",
         name=language.gettext("Description"),
         quantity=language.gettext("Quantity"),
-        unit=language.gettext("Unit") if any(line.unit != _PIECE for line in content.lines) else "",
+        # Where everything is simply counted, saying so in a column of its own tells nothing.
+        unit=language.gettext("Unit") if any(line.unit != units.ONE for line in content.lines) else "",
         price=language.gettext("Unit price"),
         tax=language.gettext("Tax") if several_taxes else "",
         amount=amount,
@@ -40,6 +40,7 @@ def columns(content: Content, language: Language, rows: tuple[Row, ...]) -> Colu
 
 def rows(content: Content, totals: Totals, language: Language) -> tuple[Row, ...]:
     """Return one row for each line, amounts as priced (with tax where the prices contain it)."""
+    counted_digits = _digits((line.quantity for line in content.lines if line.unit in units.COUNTED), 0)
     quantity_digits = _digits((line.quantity for line in content.lines), 0)
     price_digits = _digits((line.unit_price for line in content.lines), totals.currency.digits)
     return tuple(
@@ -51,7 +52,12 @@ def rows(content: Content, totals: Totals, language: Language) -> tuple[Row, ...
                 _adjustment(each, amount, language)
                 for each, amount in zip(line.adjustments, total.adjustments, strict=True)
             ),
-            quantity=language.decimal(line.quantity, min_digits=quantity_digits, max_digits=_EXACT),
+            quantity=language.decimal(
+                line.quantity,
+                # Three pieces among fractions of a metre stay three: nobody ships 3.00 of them.
+                min_digits=quantity_digits if line.unit not in units.COUNTED else counted_digits,
+                max_digits=_EXACT,
+            ),
             unit=language.unit(line.unit, line.quantity),
             price=language.decimal(line.unit_price, min_digits=price_digits, max_digits=_EXACT),
             per=_per(line, language),

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def sums(content: Content, totals: Totals, language: Language) -> tuple[Sum, ...]:
-    """Return the rows of the totals, the payable last; steps that change nothing are left out."""
+    """Return the rows of the totals, the payable last; steps that change nothing are left out.
+
+    The payable is called what it is on the day of issue and ever after: what has been paid since, and whether
+    anything is still due, is no part of a document that never changes.
+    """
     return (
         *_adjustments(content, totals, language),
         Sum(SumKind.STEP, language.gettext("Total before tax"), language.amount(totals.tax_exclusive)),
@@ -82,7 +86,9 @@ def _after_tax(totals: Totals, language: Language) -> Iterator[Sum]:
 def _payable(totals: Totals, language: Language) -> Sum:
     if totals.payable < Money.zero(totals.currency):
         label = language.gettext("Credit in your favour (%(currency)s)")
+    elif totals.prepaid:
+        label = language.gettext("Balance (%(currency)s)")
     else:
-        label = language.gettext("Amount due (%(currency)s)")
+        label = language.gettext("Total (%(currency)s)")
     words = label % {"currency": totals.currency.code}
     return Sum(SumKind.PAYABLE, words, language.amount(totals.payable))

@@ -141,8 +141,11 @@ class Document:
     figures: Figures
     includes_tax: str
     items_heading: str
+    details_heading: str
     accounts_heading: str
     accounts: tuple[Account, ...]
+    accounts_between: str
+    accounts_common: tuple[Fact, ...]
     remarks: tuple[Fact, ...]
     notes: tuple[str, ...]
     legal_note: str

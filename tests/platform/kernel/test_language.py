@@ -119,6 +119,22 @@ def test_bare_amounts_have_all_digits_of_the_currency(tag: str, minor: int, code
     assert Language.load(tag).amount(Money(minor, currency(code))) == said
 
 
+@pytest.mark.parametrize(
+    ("tag", "minor", "code", "typed"),
+    [
+        ("de-DE", 13345936, "EUR", "133459,36"),
+        ("en-US", 13345936, "USD", "133459.36"),
+        ("de-CH", 13345936, "CHF", "133459.36"),
+        ("fr-FR", 5, "EUR", "0,05"),
+        ("ar-BH", 1234567, "BHD", "1234.567"),
+        ("ja-JP", 1234567, "JPY", "1234567"),
+        ("de-DE", -100050, "EUR", f"{MINUS}1000,50"),
+    ],
+)
+def test_an_amount_to_type_has_no_grouping(tag: str, minor: int, code: str, typed: str) -> None:
+    assert Language.load(tag).typed(Money(minor, currency(code))) == typed
+
+
 @given(
     st.sampled_from(TAGS),
     st.sampled_from(sorted(currencies())),
@@ -210,10 +226,12 @@ def test_a_moment_is_not_a_day() -> None:
         ("MON", "1", "Monat", "month"),
         ("KGM", "1.5", "kg", "kg"),
         ("MTK", "20", "m²", "m²"),
+        ("LTR", "1", "l", "L"),
+        ("LTR", "22", "l", "L"),
         ("KWH", "3", "kWh", "kWh"),
-        ("C62", "1", "Einheit", "unit"),
-        ("C62", "1.0", "Einheit", "unit"),
-        ("C62", "0.5", "Einheiten", "units"),
+        ("C62", "1", "Stück", "unit"),
+        ("C62", "1.0", "Stück", "unit"),
+        ("C62", "0.5", "Stück", "units"),
         ("XPP", "3", "Stück", "pieces"),
         ("ZZ", "3", "", ""),
         ("QQQ", "3", "QQQ", "QQQ"),
@@ -228,12 +246,25 @@ def test_units_are_words_beside_their_quantity(code: str, quantity: str, german:
 @pytest.mark.parametrize("tag", TAGS)
 def test_every_unit_of_the_table_has_a_word_everywhere(tag: str) -> None:
     language = Language.load(tag)
-    for code in (*units.MEASURED, *units.COUNTED):
+    for code in {*units.MEASURED, *units.COUNTED} - {units.ONE}:
         for quantity in (Decimal(1), Decimal(2), Decimal("2.5")):
             word = language.unit(code, quantity)
             assert word
             assert word != code
             assert not set(word) & set("0123456789{}")
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_sign_is_the_same_beside_every_number(tag: str) -> None:
+    language = Language.load(tag)
+    for code, (_unit, length) in units.MEASURED.items():
+        if length == "short":
+            assert len({language.unit(code, Decimal(quantity)) for quantity in ("1", "2", "22", "0.5")}) == 1
+
+
+@pytest.mark.parametrize(("tag", "word"), [("ja-JP", ""), ("ar", ""), ("de-AT", "Stück"), ("en-GB", "units")])
+def test_what_is_simply_counted_has_no_word_of_a_foreign_tongue(tag: str, word: str) -> None:
+    assert Language.load(tag).unit("C62", Decimal(3)) == word
 
 
 def test_every_counted_unit_is_translated_into_german() -> None:
@@ -304,7 +335,7 @@ def test_words_come_from_the_catalogue(catalogues: tuple[Path, ...]) -> None:
         "fällig in %(days)s Tagen",
         "fällig in %(days)s Tagen",
     ]
-    assert german.unit("C62", Decimal(2)) == "Einheiten"
+    assert german.unit("NAR", Decimal(2)) == "Artikel"
 
 
 def test_a_word_without_translation_stays_english(catalogues: tuple[Path, ...]) -> None:

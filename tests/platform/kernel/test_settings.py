@@ -85,7 +85,11 @@ def test_the_first_key_is_the_current_one_and_padding_does_not_matter() -> None:
         ("DATABASE_URL", "mysql://x/y"),
         ("DATABASE_OWNER_URL", "db.internal"),
         ("DATABASE_SVC_URL", "http://db"),
+        ("DATABASE_URL", "postgresql://app@db:notaport/portal"),
+        ("DATABASE_URL", "postgresql://app@one:5432,two:65536/portal"),
+        ("DATABASE_PREPARED", "maybe"),
         ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "redis://h:notaport"),
         ("SECRET_KEYS", "no-colon"),
         ("SECRET_KEYS", "a:short"),
         ("SECRET_KEYS", "a:" + "!" * 43),
@@ -125,6 +129,7 @@ def test_everything_can_be_set() -> None:
         | {
             "PORTAL_DATABASE_OWNER_URL": "postgresql://owner@db/portal",
             "PORTAL_DATABASE_SVC_URL": "postgres://svc@db/portal",
+            "PORTAL_DATABASE_PREPARED": "false",
             "PORTAL_PUBLIC_PORT": "8443",
             "PORTAL_HOST": "::",
             "PORTAL_PORT": "80",
@@ -138,6 +143,7 @@ def test_everything_can_be_set() -> None:
     )
     assert settings.owner_url() == "postgresql://owner@db/portal"
     assert settings.svc_url() == "postgres://svc@db/portal"
+    assert settings.database_prepared is False
     assert (settings.public_port, settings.port, settings.metrics_port) == (8443, 80, 9101)
     assert settings.trusted_proxies == (
         ip_network("10.0.0.0/8"),
@@ -145,6 +151,19 @@ def test_everything_can_be_set() -> None:
         ip_network("192.0.2.7"),
     )
     assert (settings.pool_size, settings.log_level, settings.page_limit_per_minute) == (25, "debug", 60)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://app:p@[::1]:5432/portal",
+        "postgresql://app@one:5432,two/portal",
+        "postgresql://app@/portal?host=/run",
+    ],
+)
+def test_a_database_may_have_any_address_that_postgres_knows(url: str) -> None:
+    settings = Settings.from_environ(PRODUCTION | {"PORTAL_DATABASE_URL": url})
+    assert (settings.database_url, settings.database_prepared) == (url, True)
 
 
 def test_a_role_that_was_not_given_is_asked_for_by_its_variable() -> None:

@@ -41,7 +41,7 @@ from tenants.invoices.content import (
 from tenants.invoices.document import accounts, addresses
 from tenants.invoices.document.model import CATALOGUES, document
 from tenants.invoices.document.render import render_list, render_paper
-from tenants.invoices.document.values import Document, DocumentBrand, DocumentLogo, Figures, SumKind
+from tenants.invoices.document.values import Document, DocumentBrand, DocumentLogo, Figures, Sum, SumKind
 from tenants.invoices.totals import totals
 
 VAT19 = Tax(TaxCategory.STANDARD, Decimal(19))
@@ -119,17 +119,17 @@ def test_a_small_invoice_is_told_in_the_fewest_steps() -> None:
     assert sums_of(drawn(content())) == [
         ("Total before tax", "100.00"),
         ("VAT 19%", "19.00"),
-        ("Amount due (EUR)", "119.00"),
+        ("Total (EUR)", "119.00"),
     ]
 
 
 def test_several_rates_name_what_each_is_computed_on() -> None:
     paper = drawn(content(line(), line("50", tax=VAT7)), "de-DE")
     assert sums_of(paper) == [
-        ("Summe ohne Steuer", "150,00"),
+        ("Nettobetrag", "150,00"),
         ("USt. 19\N{NO-BREAK SPACE}% auf 100,00", "19,00"),
         ("USt. 7\N{NO-BREAK SPACE}% auf 50,00", "3,50"),
-        ("Zu zahlen (EUR)", "172,50"),
+        ("Rechnungsbetrag (EUR)", "172,50"),
     ]
     assert [row.tax for row in paper.rows] == ["19\N{NO-BREAK SPACE}%", "7\N{NO-BREAK SPACE}%"]
     assert paper.columns.tax == "Steuer"
@@ -153,7 +153,7 @@ def test_allowances_charges_prepayment_and_rounding_are_steps_in_their_order() -
         ("Total including tax", "113.05"),
         ("Rounding", f"{MINUS}0.05"),
         ("Already paid", f"{MINUS}50.00"),
-        ("Amount due (EUR)", "63.00"),
+        ("Balance (EUR)", "63.00"),
     ]
 
 
@@ -162,7 +162,7 @@ def test_prices_that_contain_the_tax_keep_the_amount_that_was_promised() -> None
     paper = drawn(what)
     assert paper.includes_tax == "Prices and amounts of the lines include tax."
     assert [row.amount for row in paper.rows] == ["0.03"]
-    assert sums_of(paper)[-1] == ("Amount due (EUR)", "0.03")
+    assert sums_of(paper)[-1] == ("Total (EUR)", "0.03")
     assert drawn(content()).includes_tax == ""
 
 
@@ -198,6 +198,13 @@ def test_figures_of_one_column_have_the_same_digits() -> None:
     paper = drawn(content(line("1.5", "2"), line("0.125", "0.75"), line("12", "1000")))
     assert [row.quantity for row in paper.rows] == ["2.00", "0.75", "1,000.00"]
     assert [row.price for row in paper.rows] == ["1.500", "0.125", "12.000"]
+
+
+def test_whole_things_are_not_counted_in_hundredths() -> None:
+    paper = drawn(
+        content(line(quantity="3.25", unit="MTR"), line(quantity="-2"), line(quantity="4", unit="MTR"))
+    )
+    assert [row.quantity for row in paper.rows] == ["3.25", f"{MINUS}2", "4.00"]
 
 
 def test_a_price_with_very_many_digits_does_not_lengthen_the_others() -> None:
@@ -286,10 +293,49 @@ def test_references_dates_remarks_and_attachments_are_said() -> None:
     assert [(fact.label, fact.value) for fact in paper.remarks] == [
         ("Payment terms", "14 days net"),
         ("Tax note", "Education"),
-        ("Tax note", "VATEX-1"),
+        ("Tax note", "Exempt from VAT (VATEX-1)."),
         ("Attachment", "Time sheet · hours.pdf"),
         ("Attachment", "plain"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("code", "english", "german"),
+    [
+        (
+            "VATEX-EU-AE",
+            "Reverse charge: the recipient owes the VAT.",
+            "Steuerschuldnerschaft des Leistungsempfängers.",
+        ),
+        (
+            "vatex-eu-ic",
+            "Intra-Community supply, exempt from VAT.",
+            "Steuerfreie innergemeinschaftliche Lieferung.",
+        ),
+        (
+            "VATEX-EU-132-1A",
+            "Exempt from VAT under Article 132(1)(a) of Directive 2006/112/EC.",
+            "Steuerfrei nach Artikel 132(1)(a) der Richtlinie 2006/112/EG.",
+        ),
+        (
+            "VATEX-EU-79-C",
+            "Exempt from VAT under Article 79(c) of Directive 2006/112/EC.",
+            "Steuerfrei nach Artikel 79(c) der Richtlinie 2006/112/EG.",
+        ),
+        (
+            "VATEX-EU-309",
+            "Exempt from VAT under Article 309 of Directive 2006/112/EC.",
+            "Steuerfrei nach Artikel 309 der Richtlinie 2006/112/EG.",
+        ),
+        ("VATEX-FR-FRANCHISE", "Exempt from VAT (VATEX-FR-FRANCHISE).", "Steuerfrei (VATEX-FR-FRANCHISE)."),
+    ],
+)
+def test_the_code_of_an_exemption_is_told_as_a_sentence(code: str, english: str, german: str) -> None:
+    what = content(
+        exemptions=(Exemption(TaxCategory.EXEMPT, "", code), Exemption(TaxCategory.EXEMPT, "", ""))
+    )
+    for tag, sentence in (("en-GB", english), ("de-DE", german)):
+        assert [fact.value for fact in drawn(what, tag).remarks] == [sentence]
 
 
 def test_ways_to_pay_delivery_and_taxes_elsewhere_are_said() -> None:
@@ -351,8 +397,27 @@ def test_an_account_quotes_the_number_of_the_invoice_unless_it_says_otherwise() 
             ("Bank", "DKB"),
             ("Reference", "R-1"),
         ],
-        [("Account", "12-3456"), ("Reference", "Case 9")],
+        [("Account holder", "Nordlicht GmbH"), ("Account", "12-3456"), ("Reference", "Case 9")],
     ]
+
+
+def test_two_accounts_are_a_choice_and_what_to_quote_is_said_once() -> None:
+    two = (Transfer(account="1"), Transfer(account="2"))
+    paper = drawn(content(transfers=two), "de-DE")
+    assert [[fact.value for fact in account.facts] for account in paper.accounts] == [
+        ["Nordlicht GmbH", "1"],
+        ["Nordlicht GmbH", "2"],
+    ]
+    assert [(fact.label, fact.value) for fact in paper.accounts_common] == [("Verwendungszweck", "R-1")]
+    assert render_paper(paper).count('<p class="or">oder</p>') == 1
+    assert drawn(content(transfers=two[:1])).accounts_common == ()
+
+
+def test_an_account_whose_holder_is_not_said_is_the_payees_else_the_sellers() -> None:
+    said, unsaid = Transfer(account="1", holder="Nordlicht"), Transfer(account="2")
+    factored = content(payee=Party(name="Factor Bank"))
+    assert [accounts.holder(each, content()) for each in (said, unsaid)] == ["Nordlicht", "Nordlicht GmbH"]
+    assert [accounts.holder(each, factored) for each in (said, unsaid)] == ["Nordlicht", "Factor Bank"]
 
 
 # Accounts and addresses.
@@ -475,6 +540,33 @@ def test_paper_and_list_say_the_same_amounts(render: Any) -> None:
     text = read(render(paper)).text.getvalue()
     for amount in [*(row.amount for row in paper.rows), *(each.amount for each in paper.sums)]:
         assert amount in text
+
+
+def test_the_list_tells_the_parties_and_particulars_that_the_paper_tells() -> None:
+    what = content(issue_date=dt.date(2026, 3, 1), delivery_date=dt.date(2026, 2, 27), purchase_order="PO-1")
+    paper = drawn(what, "de-DE")
+    text = read(render_list(paper)).text.getvalue()
+    told = [*paper.seller.lines, *paper.buyer.lines]
+    for fact in (*paper.seller.facts, *paper.buyer.facts, *paper.details):
+        told += [fact.label, fact.value]
+    assert [
+        each for each in (paper.seller.name, "Angaben zur Rechnung", "DE123456789", *told) if each not in text
+    ] == []
+
+
+def test_what_happened_since_the_issue_stands_below_the_totals_of_the_list_only() -> None:
+    paper = drawn(content())
+    since = (
+        Sum(SumKind.STEP, "Paid so far", f"{MINUS}19.00"),
+        Sum(SumKind.PAYABLE, "Amount due (EUR)", "100.00"),
+    )
+    rows = re.findall(r'<div class="(\w+)"><dt><bdi>([^<]*)', render_list(paper, since=since))
+    assert rows[-3:] == [
+        ("total", "Total (EUR)"),
+        ("step", "Paid so far"),
+        ("payable", "Amount due (EUR)"),
+    ]
+    assert re.findall(r'<div class="payable"><dt><bdi>([^<]*)', render_list(paper)) == ["Total (EUR)"]
 
 
 def test_a_thousand_lines_are_a_thousand_rows() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
 import pytest
 
 from kernel.clock import SystemClock
@@ -136,6 +137,20 @@ async def test_what_is_no_invoice_is_refused_and_nothing_is_stored(acme: Busines
     with pytest.raises(PortalError):
         await take(acme, document)
     assert await stored(acme) == (0, 0, 0, 0)
+
+
+async def test_only_a_number_that_is_taken_is_called_taken(acme: Business, owner_url: str) -> None:
+    once, owner = content(buyer="Once"), await asyncpg.connect(owner_url)
+    await owner.execute(
+        "CREATE UNIQUE INDEX buyer_once ON invoice (workspace_id, buyer_name) WHERE buyer_name = 'Once'"
+    )
+    try:
+        await take(acme, invoice_xml(once, totals(once), "ONCE-1"))
+        with pytest.raises(asyncpg.UniqueViolationError, match="buyer_once"):
+            await take(acme, invoice_xml(once, totals(once), "ONCE-2"))
+    finally:
+        await owner.execute("DROP INDEX buyer_once")
+        await owner.close()
 
 
 async def test_two_invoices_for_the_same_buyer_are_of_one_customer(acme: Business) -> None:

@@ -8,10 +8,12 @@ import msgspec
 import pytest
 
 from kernel.errors import Invalid
+from kernel.store import fetch_value
+from tenants.invoices import actions
 from tenants.invoices.snapshot import decode_content, decode_totals, encode_content, encode_totals
 from tenants.invoices.totals import totals
 from tenants.invoices.ubl import check, parse
-from tests.fakes.businesses import content
+from tests.fakes.businesses import Business, content
 from tests.fakes.ubl_writer import NAMES, published
 
 
@@ -32,6 +34,17 @@ def test_decimals_are_stored_as_texts_never_as_floats() -> None:
 def test_totals_are_stored_in_minor_units_with_the_digits_of_their_day() -> None:
     stored = msgspec.json.decode(encode_totals(totals(content("10", currency_code="KWD"))))
     assert (stored["digits"], stored["payable"]) == (3, 11_900)
+
+
+async def test_a_draft_that_says_too_much_in_all_is_refused(acme: Business) -> None:
+    long = msgspec.structs.replace(content(), notes=("é" * 19_000,) * 60)
+    buyer = await acme.customer()
+    with pytest.raises(Invalid) as caught:
+        async with acme.database.scope(acme.workspace_id):
+            await actions.create_draft(buyer, long, clock=acme.clock)
+    assert caught.value.code == "invoice.too_long"
+    async with acme.database.scope(acme.workspace_id):
+        assert await fetch_value("SELECT count(*) FROM invoice") == 0
 
 
 @pytest.mark.parametrize("text", ["nul \u0000 inside", "\ud800 alone"])

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from kernel.errors import Conflict, Invalid
 from kernel.money import Money, currency
-from tenants.invoices.status import InvoiceStatus, PaymentState, outstanding, payment_state, step
+from tenants.invoices.status import InvoiceStatus, PaymentState, amount_due, payment_state, step
 
 EUR = currency("EUR")
 DUE = dt.date(2026, 3, 31)
@@ -96,7 +96,7 @@ def test_nothing_negative_was_ever_paid(paid: int, held: int) -> None:
 
 def test_money_of_another_currency_never_pays() -> None:
     with pytest.raises(Invalid) as refused:
-        outstanding(euro(100), Money(100, currency("USD")))
+        amount_due(euro(100), Money(100, currency("USD")))
     assert refused.value.code == "money.currency"
 
 
@@ -176,7 +176,7 @@ class Life(RuleBasedStateMachine):
             today=self.day,
         )
         left = self.total - self.paid
-        assert outstanding(euro(self.total), euro(self.paid)) == euro(max(left, 0))
+        assert amount_due(euro(self.total), euro(self.paid)) == euro(max(left, 0))
         if self.status is not InvoiceStatus.ISSUED:
             assert word.value == self.status.value
             return

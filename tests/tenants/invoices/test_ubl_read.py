@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tenants.invoices.bounds import MAX_LINES
+from tenants.invoices.bounds import MAX_LINES, MAX_REPEATS
 from tenants.invoices.content import DocumentType
 from tenants.invoices.ubl import UblRefused, check, parse
 from tests.fakes.ubl_writer import SPACES, changed, published, text_of, tree, with_attribute, with_more
@@ -265,6 +265,28 @@ def test_more_lines_than_an_invoice_holds_are_refused() -> None:
         b"</ubl:Invoice>", b"<cac:InvoiceLine/>" * MAX_LINES + b"</ubl:Invoice>"
     )
     assert refusal(document) == "PORTAL-LIMIT"
+
+
+@pytest.mark.parametrize(
+    ("parent", "element"),
+    [
+        (".", "<cbc:Note>x</cbc:Note>"),
+        (".", "<cac:PaymentMeans/>"),
+        (".", "<cac:AdditionalDocumentReference/>"),
+        (".", "<cac:BillingReference/>"),
+        (f"{LINE}/cac:Item", "<cac:AdditionalItemProperty/>"),
+        (f"{LINE}/cac:Item", "<cbc:Description>x</cbc:Description>"),
+        (GROUP.partition("/")[0], "<cac:TaxSubtotal/>"),
+    ],
+)
+def test_what_is_said_more_often_than_an_invoice_says_it_is_refused(parent: str, element: str) -> None:
+    assert refusal(with_more(published("02.01a"), parent, element * (MAX_REPEATS + 1))) == "PORTAL-LIMIT"
+
+
+def test_an_invoice_that_says_too_much_in_all_is_refused() -> None:
+    note = "<cbc:Note>" + "x" * 19_000 + "</cbc:Note>"
+    assert parse(with_more(published("02.01a"), ".", note * 100)).content.notes[-1] == "x" * 19_000
+    assert refusal(with_more(published("02.01a"), ".", note * 115)) == "PORTAL-LIMIT"
 
 
 def test_elements_of_other_namespaces_say_nothing() -> None:

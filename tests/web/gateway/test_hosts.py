@@ -135,12 +135,3 @@ async def test_invented_hosts_push_each_other_out(clock: FixedClock) -> None:
     for host in ("a", "x3", "x4", "x1"):
         await cache.get(host)
     assert registry.asked == ["x1"]
-
-
-async def test_a_forgotten_host_is_asked_for_again(clock: FixedClock) -> None:
-    registry = Registry({"a": "Acme"})
-    cache = HostCache(registry.resolve, clock, counted=lambda _look: None)
-    await cache.get("a")
-    cache.forget("a")
-    await cache.get("a")
-    assert registry.asked == ["a", "a"]

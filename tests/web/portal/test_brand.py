@@ -46,3 +46,22 @@ async def test_a_logo_of_another_workspace_is_not_found_even_when_it_is_kept(
 )
 async def test_what_is_no_name_of_an_image_is_not_found(visitor: Any, acme: Any, name: str) -> None:
     assert (await visitor.ask(f"/brand/{name}", acme.host)).status_code == 404
+
+
+async def test_invented_images_are_looked_up_until_there_are_too_many(portal: Any, acme: Any) -> None:
+    path = await logo_path(portal.visitor(), acme)
+    guesser = portal.visitor()
+    misses = [await guesser.ask(f"/brand/{number:064x}.png", acme.host) for number in range(33)]
+    assert {(miss.status_code, miss.content) for miss in misses} == {(404, misses[0].content)}
+    refused = portal.count(
+        "portal_rate_limit_verdicts_total", limit="image_misses", verdict="refused", source="redis"
+    )
+    assert refused >= 1
+    counted = portal.count(
+        "portal_rate_limit_verdicts_total", limit="image_misses", verdict="allowed", source="redis"
+    )
+    assert counted + refused < 33
+    # Not even the right one is looked up for this address, unless it is kept already.
+    assert (await guesser.ask(path, acme.host)).status_code == 404
+    assert (await portal.visitor().ask(path, acme.host)).status_code == 200
+    assert (await guesser.ask(path, acme.host)).status_code == 200

@@ -22,13 +22,13 @@ async def test_the_data_says_what_the_page_says(visitor: Any, acme: Any) -> None
     assert answer.headers["content-type"] == "application/json"
     data = answer.json()
     assert (data["number"], data["state"], data["currency"]) == (acme.number, "due", "EUR")
-    assert (data["total"], data["paid"], data["outstanding"]) == ("238.00", "0.00", "238.00")
+    assert (data["total"], data["paid"], data["amount_due"]) == ("238.00", "0.00", "238.00")
     assert data["totals"]["tax"] == [{"category": "S", "rate": "19", "base": "200.00", "amount": "38.00"}]
     assert [Decimal(line["net"]) for line in data["totals"]["lines"]] == [Decimal("100.00")] * 2
     assert [line["name"] for line in data["content"]["lines"]] == ["Work 1", "Work 2"]
     assert set(data) == {
         "number", "workspace", "customer", "state", "version", "currency", "issue_date", "due_date",
-        "total", "paid", "outstanding", "totals", "content",
+        "total", "paid", "amount_due", "totals", "content",
     }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import gzip
 import re
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from kernel.clock import FixedClock, SystemClock
@@ -184,3 +185,21 @@ async def test_nothing_is_kept_longer_than_its_room_allows(portal: Any, acme: An
     assert kept.size == page.size
     assert page.size >= len(page.tail.plain) + len(page.tail.deflated)
     assert gzip.decompress(page.gzipped("n")) == page.plain("n")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "suffix"),
+    [
+        ("customer SET locale = 'zz-QQ'", ""),
+        ("workspace SET time_zone = 'No/Where'", ""),
+        ("workspace SET time_zone = 'No/Where'", "/invoice.json"),
+    ],
+)
+async def test_what_we_have_stored_wrongly_is_our_failure(
+    portal: Any, tenants: Any, acme: Any, wrong: str, suffix: str
+) -> None:
+    async with tenants.database.scope(acme.profile.workspace_id):
+        await execute(f"UPDATE {wrong} WHERE workspace_id = $1", acme.profile.workspace_id)
+    answer = await portal.visitor().ask(acme.path + suffix, acme.host)
+    # Nobody has sent anything wrong: no bad request, but a failure, which is what is written down.
+    assert answer.status_code == 500

@@ -17,7 +17,7 @@ from tenants.invoices.values import OpenedInvoice
 from tenants.workspaces.profile import LogoRef, WorkspaceProfile
 from web.gateway.templates import words
 from web.portal.page import PageModel
-from web.portal.summary import Paper, logo_of, page_model
+from web.portal.summary import Paper, logo_of, page_model, since_issue
 
 ID = UUID(int=7)
 TODAY = dt.date(2026, 3, 16)
@@ -98,6 +98,36 @@ def test_a_part_payment_is_taken_off(model: Make) -> None:
     assert (page.status.word, page.amount, page.amounts.paid) == ("Partly paid", "€1,000.00", "€234.50")
 
 
+def test_a_part_payment_leads_from_the_total_to_what_is_left() -> None:
+    paid = replace(OPENED, paid=Money(23450, EUR))
+    assert [(each.label, each.amount) for each in since_issue(paid, TODAY, words("en-US"))] == [
+        ("Paid so far", "−234.50"),
+        ("Amount due (EUR)", "1,000.00"),
+    ]
+    late = since_issue(paid, TODAY + dt.timedelta(days=30), words("de-DE"))
+    assert [(each.label, each.amount) for each in late] == [
+        ("Bisher gezahlt", "−234,50"),
+        ("Zu zahlen (EUR)", "1.000,00"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [
+        OPENED,
+        replace(OPENED, paid=Money(123450, EUR)),
+        replace(OPENED, lifecycle=InvoiceStatus.VOID, paid=Money(1, EUR)),
+        replace(OPENED, lifecycle=InvoiceStatus.WRITTEN_OFF, paid=Money(1, EUR)),
+    ],
+)
+def test_where_all_or_nothing_is_due_the_totals_are_the_last_word(opened: OpenedInvoice) -> None:
+    assert since_issue(opened, TODAY, words("en-US")) == ()
+
+
+def test_an_amount_is_copied_as_the_customer_would_type_it(model: Make) -> None:
+    assert model("de-DE").amounts.due_exact == "1234,50"
+
+
 def test_a_paid_invoice_asks_for_nothing(model: Make) -> None:
     page = model(lifecycle=InvoiceStatus.PAID, paid=Money(123450, EUR))
     assert (page.status.word, page.amount_label, page.amount) == ("Paid", "Paid", "€1,234.50")
@@ -117,13 +147,19 @@ def test_a_closed_invoice_shows_its_total_and_asks_for_nothing(model: Make, stat
     assert page.notice
 
 
-def test_an_invoice_over_nothing_is_paid(model: Make) -> None:
+def test_an_invoice_over_nothing_asks_for_nothing_and_thanks_for_nothing(model: Make) -> None:
     page = model(total=Money(0, EUR))
-    assert (page.status.word, page.amount, page.is_payable) == ("Paid", "€0.00", False)
+    assert (page.status.state, page.status.word, page.notice) == (
+        "paid",
+        "Nothing to pay",
+        "You do not need to do anything.",
+    )
+    assert (page.amount_label, page.amount, page.is_payable) == ("Total", "€0.00", False)
 
 
 def test_an_invoice_that_owes_the_customer_asks_for_nothing(model: Make) -> None:
     page = model(total=Money(-5000, EUR))
+    assert (page.amount_label, page.status.word) == ("Total", "Nothing to pay")
     assert (page.amounts.due_exact, page.amount, page.is_payable) == ("0.00", "−€50.00", False)
 
 

@@ -20,6 +20,7 @@ SHOWN = [state for state in PaymentState if state is not PaymentState.DRAFT]
         (9, "due in 9 days", "in 9 Tagen fällig"),
         (-1, "1 day overdue", "seit 1 Tag überfällig"),
         (-14, "14 days overdue", "seit 14 Tagen überfällig"),
+        (-2642, "2,642 days overdue", "seit 2.642 Tagen überfällig"),
     ],
 )
 def test_the_due_date_is_told_in_words(days: int, english: str, german: str) -> None:

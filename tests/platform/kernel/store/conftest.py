@@ -34,6 +34,9 @@ SHELF = Migration(
     );
     CREATE FUNCTION book_count() RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER
         SET search_path = pg_catalog, public, pg_temp AS $$ SELECT count(*) FROM book $$;
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$;
+    CREATE TRIGGER book_stays BEFORE DELETE ON book FOR EACH ROW WHEN (OLD.title = 'stays')
+        EXECUTE FUNCTION refuse();
     """,
 )
 

@@ -59,6 +59,7 @@ BREACHES = {
     ],
     """CREATE FUNCTION spy() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'""": [
         "function spy() is SECURITY DEFINER and anybody may call it",
+        "function spy() is SECURITY DEFINER and not on the list",
         "function spy() is SECURITY DEFINER but owned by portal_owner",
         "function spy() is SECURITY DEFINER without a pinned search_path that ends in pg_temp",
     ],
@@ -70,8 +71,63 @@ BREACHES = {
     "ALTER ROLE portal_svc BYPASSRLS": ["role portal_svc passes by row-level security"],
     "GRANT portal_svc TO portal_app": ["role portal_app has the rights of portal_svc"],
     "GRANT portal_svc TO portal_owner WITH INHERIT TRUE": ["role portal_owner has the rights of portal_svc"],
+    "GRANT pg_read_all_data TO portal_svc": ["role portal_svc has the rights of pg_read_all_data"],
+    """CREATE OR REPLACE FUNCTION app_workspace() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+       AS 'SELECT workspace_id FROM book LIMIT 1'""": ["function app_workspace() is not the generated one"],
+    """CREATE OR REPLACE FUNCTION app_unbound() RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE
+       AS 'BEGIN RETURN NULL; END'""": ["function app_unbound() is not the generated one"],
+    "ALTER FUNCTION app_workspace() SECURITY DEFINER": [
+        "function app_workspace() is SECURITY DEFINER and anybody may call it",
+        "function app_workspace() is SECURITY DEFINER and not on the list",
+        "function app_workspace() is SECURITY DEFINER but owned by portal_owner",
+        "function app_workspace() is SECURITY DEFINER without a pinned search_path that ends in pg_temp",
+        "function app_workspace() is not the generated one",
+    ],
+    "GRANT SELECT (title) ON book TO PUBLIC": ["column book.title has grants of its own"],
+    "CREATE RULE quietly AS ON DELETE TO book DO INSTEAD NOTHING": [
+        "table book has a rule that rewrites statements: quietly"
+    ],
+    """CREATE SCHEMA side; CREATE TABLE side.book (workspace_id uuid);
+       GRANT USAGE ON SCHEMA side TO portal_app; GRANT ALL ON side.book TO portal_app""": [
+        "role portal_app may use schema side",
+        "table side.book holds a workspace_id outside schema public",
+    ],
+    "CREATE SCHEMA side AUTHORIZATION portal_app": [
+        "role portal_app may use schema side",
+        "role portal_app owns schema side",
+    ],
+    """CREATE FUNCTION leak() RETURNS bigint LANGUAGE sql SECURITY DEFINER
+           SET search_path = pg_catalog, public, pg_temp AS 'SELECT count(*) FROM book';
+       RESET ROLE; ALTER FUNCTION leak() OWNER TO portal_svc; REVOKE ALL ON FUNCTION leak() FROM PUBLIC""": [
+        "function leak() is SECURITY DEFINER and not on the list"
+    ],
+    "DROP TRIGGER book_stays ON book": ["trigger book.book_stays is missing or switched off"],
+    "ALTER TABLE book DISABLE TRIGGER book_stays": ["trigger book.book_stays is missing or switched off"],
+    "ALTER TABLE page DISABLE TRIGGER ALL": ["table page does not check its foreign keys"],
+    "ALTER TABLE page DROP CONSTRAINT page_of_book": [
+        "foreign key page.page_of_book is missing or was never validated"
+    ],
+    """DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO portal_app', current_database()); END $$""": [
+        "role portal_app may TEMPORARY in the database"
+    ],
+    "ALTER ROLE portal_app SET search_path = pg_temp, public": [
+        "role portal_app does not start with its own search_path",
+        "role portal_app starts with search_path=pg_temp, public",
+    ],
+    """DO $$ BEGIN EXECUTE format('ALTER ROLE portal_svc IN DATABASE %I SET search_path = side',
+                                  current_database()); END $$""": [
+        "role portal_svc starts with search_path=side"
+    ],
+    "ALTER ROLE portal_app SET app.workspace = '6ba7b810-9dad-11d1-80b4-00c04fd430c8'": [
+        "role portal_app starts with app.workspace=6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+    ],
+    "ALTER ROLE portal_app RESET search_path": ["role portal_app does not start with its own search_path"],
+    "ALTER ROLE portal_app CREATEROLE": ["role portal_app may make roles or databases, or replicate"],
+    "CREATE PUBLICATION away FOR TABLE book": ["publication away sends the rows of table book elsewhere"],
 }
 INNOCENT = (
+    "ALTER ROLE portal_app SET statement_timeout = '5s'",
+    "CREATE SCHEMA side",
     "CREATE VIEW titles WITH (security_invoker=true) AS SELECT title FROM book",
     "CREATE INDEX book_newest ON book (workspace_id, readers DESC)",
     "CREATE UNIQUE INDEX known ON book (book_id)",
@@ -96,7 +152,14 @@ async def undone(admin_url: str, shelf_urls: Urls) -> AsyncIterator[Connection]:
 
 
 async def found(connection: Connection) -> list[str]:
-    return await findings(connection, unscoped=["listed"], global_indexes=["known"])
+    return await findings(
+        connection,
+        unscoped=["listed"],
+        global_indexes=["known"],
+        definers=["book_count()"],
+        triggers=["book.book_stays"],
+        foreign_keys=["page.page_of_book"],
+    )
 
 
 async def test_the_library_is_in_order(undone: Connection) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from kernel.errors import Unavailable
+from kernel.errors import Invalid, Unavailable
 from kernel.store import Database, Isolation, current_workspace, execute, fetch, fetch_value
 from kernel.store.roles import Urls, url_as
 
@@ -136,8 +136,9 @@ async def test_without_repeating_one_of_them_would_fail(
         async with shelf.scope(workspace, isolation=Isolation.REPEATABLE_READ):
             await work()
 
-    with pytest.raises(asyncpg.SerializationError):
+    with pytest.raises(Unavailable) as caught:
         await _count_readers(shelf, workspace, once)
+    assert caught.value.code == "store.contended"
 
 
 async def test_opening_tells_when_postgres_is_away(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -187,3 +188,10 @@ async def test_without_prepared_statements_the_same_queries_work(shelf_urls: Url
         assert await fetch_value("SELECT count(*) FROM book WHERE title = $1", "None") == 0
         assert await fetch_value("SELECT count(*) FROM pg_prepared_statements WHERE name <> ''") == 0
     await shelf.close()
+
+
+async def test_a_role_is_required_by_name(shelf: Database) -> None:
+    await shelf.require_role("portal_app")
+    with pytest.raises(Invalid) as caught:
+        await shelf.require_role("portal_svc")
+    assert (caught.value.code, caught.value.data) == ("store.wrong_role", {"role": "portal_app"})

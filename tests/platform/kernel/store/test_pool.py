@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import uuid4
 
 import pytest
 
 from kernel.errors import Unavailable
+from kernel.store import Database, fetch_one, fetch_value
 from kernel.store.pool import Connection, Pool
 from kernel.store.roles import Urls
 
@@ -192,3 +194,23 @@ async def test_closing_wakes_who_waits(opened: Opener) -> None:
     with pytest.raises(Unavailable):
         await waiter
     pool.take_back(held, sound=True)
+
+
+@pytest.mark.parametrize(("name", "value"), [("plan_cache_mode", "force_generic_plan"), ("jit", "off")])
+async def test_what_a_connection_starts_with_comes_from_its_role(
+    shelf: Database, name: str, value: str
+) -> None:
+    async with shelf.unbound():
+        row = await fetch_one("SELECT setting, source FROM pg_settings WHERE name = $1", name)
+    # "client" would be a parameter of the connection's start, which PgBouncer refuses.
+    assert (row["setting"], row["source"]) == (value, "user")
+
+
+async def test_without_prepared_statements_the_unit_of_work_is_the_same(shelf_urls: Urls) -> None:
+    database = await Database.open(shelf_urls.app, size=1, prepared=False)
+    workspace, book = uuid4(), uuid4()
+    async with database.scope(workspace):
+        for _ in range(2):
+            assert await fetch_value("SELECT count(*) FROM book WHERE book_id = $1", book) == 0
+        assert await fetch_value("SELECT count(*) FROM pg_prepared_statements WHERE name <> ''") == 0
+    await database.close()

@@ -27,6 +27,7 @@ from kernel.store import (
     savepoint,
 )
 from kernel.store.pool import Connection
+from kernel.store.roles import Urls
 
 ADD_BOOK = "INSERT INTO book (workspace_id, book_id, title) VALUES ($1, $2, $3)"
 ADD_PAGE = "INSERT INTO page (workspace_id, page_id, book_id) VALUES ($1, $2, $3)"
@@ -206,6 +207,19 @@ async def test_a_timeout_inside_the_work_rolls_back(shelf: Database) -> None:
             async with asyncio.timeout(0.05):
                 await fetch("SELECT pg_sleep(20)")
     assert await titles(shelf, workspace) == []
+
+
+async def test_a_statement_without_an_answer_is_an_outage_and_costs_the_connection(shelf_urls: Urls) -> None:
+    database = await Database.open(shelf_urls.app, size=1, name="impatient", command_timeout_s=0.1)
+    workspace, before = uuid4(), 0
+    with pytest.raises(Unavailable) as caught:
+        async with database.scope(workspace):
+            before = await fetch_value("SELECT pg_backend_pid()")
+            await fetch("SELECT pg_sleep(20)")
+    assert caught.value.code == "store.slow"
+    async with database.scope(workspace):
+        assert await fetch_value("SELECT pg_backend_pid()") != before
+    await database.close()
 
 
 async def test_a_nested_unit_is_refused_and_the_outer_one_goes_on(shelf: Database) -> None:
