@@ -181,7 +181,18 @@ DIVISIONS = {
         "priced[place].minor / divisor",  # by a Fraction
     },
     # Pixels of a picture.
-    "web/portal/summary.py": {"_LOGO_HEIGHT / stored.height", "_LOGO_WIDEST / stored.width"},
+    "tenants/invoices/document/brand.py": {
+        "logo.width * _LOGO_HEIGHT / logo.height",
+        "logo.height * _LOGO_WIDEST / logo.width",
+    },
+    # Paths.
+    "tenants/invoices/document/fonts.py": {
+        "Path(__file__).parent / 'fonts'",
+        "folder / 'index.json'",
+        "folder / face.file",
+        "self.folder / face.file",
+    },
+    "tenants/invoices/document/sheet.py": {"FOLDER / name"},
 }
 MONEY = (
     "platform/kernel/money.py",
