@@ -86,7 +86,9 @@ class Press:
             async with asyncio.timeout(20):
                 slot = await self._opened()
                 await slot.warm()
-            self._spare, slot = slot, None
+            # Its browser may have been replaced meanwhile, and would wait for it for ever.
+            if slot.is_usable:
+                self._spare, slot = slot, None
         except (Error, Broken, Unavailable, TimeoutError, OSError) as error:
             _LOG.info("press.no_spare", error=str(error)[:200])
         finally:
