@@ -39,6 +39,7 @@ TRIGGERS: Final = frozenset(
     {
         "invoice.invoice_keeps_its_number",
         "invoice.invoice_stays",
+        "invoice_pdf.invoice_pdf_stays",
         "invoice_version.invoice_version_immutable",
     }
 )
@@ -53,6 +54,7 @@ FOREIGN_KEYS: Final = frozenset(
         "invoice.invoice_workspace_id_customer_id_fkey",
         "invoice.invoice_workspace_id_fkey",
         "invoice.invoice_workspace_id_series_fkey",
+        "invoice_pdf.invoice_pdf_workspace_id_invoice_id_version_fkey",
         "invoice_version.invoice_version_workspace_id_invoice_id_fkey",
         "invoice_view.invoice_view_workspace_id_invoice_id_fkey",
         "invoice_view.invoice_view_workspace_id_link_id_fkey",

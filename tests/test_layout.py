@@ -51,8 +51,10 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "litestar": ("web.gateway", "web.portal", "web.console", "web.api", "web.hooks"),
     "markupsafe": ("tenants.invoices.document", "web"),
     "msgspec": ("kernel", "tenants", "web", "workers"),
+    "obstore": ("kernel.blobs",),
     "piccolo": ("kernel.store", "tenants"),
     "PIL": ("tenants.workspaces",),
+    "pikepdf": ("workers.press",),
     "playwright": ("workers.press",),
     "prometheus_client": ("kernel.telemetry",),
     "redis": ("kernel.limits", "kernel.jobs"),
@@ -179,7 +181,18 @@ DIVISIONS = {
         "priced[place].minor / divisor",  # by a Fraction
     },
     # Pixels of a picture.
-    "web/portal/summary.py": {"_LOGO_HEIGHT / stored.height", "_LOGO_WIDEST / stored.width"},
+    "tenants/invoices/document/brand.py": {
+        "logo.width * _LOGO_HEIGHT / logo.height",
+        "logo.height * _LOGO_WIDEST / logo.width",
+    },
+    # Paths.
+    "tenants/invoices/document/fonts.py": {
+        "Path(__file__).parent / 'fonts'",
+        "folder / 'index.json'",
+        "folder / face.file",
+        "self.folder / face.file",
+    },
+    "tenants/invoices/document/sheet.py": {"FOLDER / name"},
 }
 MONEY = (
     "platform/kernel/money.py",

@@ -79,6 +79,10 @@ class Settings:
     """Seconds after which a job whose worker was not heard of is given to another."""
     job_redispatch_s: int
     """Seconds after which a job that no worker took is sent again: Redis may have lost it."""
+    blobs_url: str
+    """Where PDFs and other large bytes are: a folder, or s3://bucket/prefix."""
+    chromium: str | None
+    """The Chromium that prints, by name or path; None takes the one on PATH."""
     warnings: tuple[str, ...] = ()
     """What is odd but does not stop the process; to be logged at start."""
 
@@ -124,6 +128,8 @@ class Settings:
             job_slots=read.value("job_slots", _between(1, 64), default=4),
             job_lease_s=read.value("job_lease_s", _between(1, 3600), default=30),
             job_redispatch_s=read.value("job_redispatch_s", _between(1, 3600), default=30),
+            blobs_url=read.value("blobs_url", _blobs, default=".portal/blobs"),
+            chromium=read.optional("chromium", str),
             warnings=_unknown(environ),
         )
 
@@ -213,6 +219,12 @@ def _postgres(text: str) -> str:
 def _redis(text: str) -> str:
     if not _is_url(text, {"redis", "rediss", "unix"}):
         raise ValueError("must be a Redis url: redis://host:6379/0, rediss://… or unix:///socket?db=0")
+    return text
+
+
+def _blobs(text: str) -> str:
+    if "://" in text and urlsplit(text).scheme not in {"file", "s3", "gs", "az"}:
+        raise ValueError("must be a folder, or a store's url: s3://bucket/prefix, gs://… or az://…")
     return text
 
 

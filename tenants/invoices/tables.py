@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, UUID, BigInt, Bytea, Column, Date, Integer, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Column, Date, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 from kernel.store import BOUND
@@ -60,6 +60,20 @@ class InvoiceVersion(Table, db=BOUND, tablename="invoice_version"):
     totals = JSONB()
     created_at = Timestamptz()
     issued_at = Timestamptz(null=True, default=None)
+
+
+class InvoicePdf(Table, db=BOUND, tablename="invoice_pdf"):
+    """What a version looks like in one language; pinned once it was issued."""
+
+    workspace_id = UUID()
+    invoice_id = UUID(primary_key=True)
+    version = Integer()
+    locale = Text()
+    fingerprint = Bytea()
+    sha256 = Text()
+    bytes = BigInt()
+    pinned = Boolean()
+    created_at = Timestamptz()
 
 
 class Link(Table, db=BOUND, tablename="link"):

@@ -7,7 +7,7 @@ from piccolo.table import Table
 
 from kernel.store import Database, fetch
 from tenants.customers.tables import Contact, Customer
-from tenants.invoices.tables import Invoice, InvoiceVersion, InvoiceView, Link, NumberSeries
+from tenants.invoices.tables import Invoice, InvoicePdf, InvoiceVersion, InvoiceView, Link, NumberSeries
 from tenants.workspaces.tables import BrandAsset, PortalDomain, Workspace
 
 TABLES = (
@@ -19,6 +19,7 @@ TABLES = (
     NumberSeries,
     Invoice,
     InvoiceVersion,
+    InvoicePdf,
     Link,
     InvoiceView,
 )

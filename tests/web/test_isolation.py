@@ -22,6 +22,7 @@ from kernel.store import Database, execute, fetch, fetch_one
 from kernel.store.policies import APP_POLICY
 from tenants.customers.actions import add_contact
 from tenants.invoices.actions import record_view
+from tenants.invoices.pdfs import keep_pdf
 from tenants.invoices.values import ActorClass
 from tenants.workspaces.jobs import ForgetReleasedDomains
 from web.gateway.answer import Answer
@@ -115,6 +116,9 @@ async def fill(tenants: Any, tenant: Any) -> None:
             address=None,
         )
         await enqueue(ForgetReleasedDomains())
+        await keep_pdf(
+            tenant.invoice_id, 1, "en-US", bytes(32), b"%PDF-", pinned=False, created_at=CLOCK.now()
+        )
 
 
 async def leaks(portal: Any, tenants: Any) -> list[str]:

@@ -1,5 +1,9 @@
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
+import { pressFonts } from "./fonts.js";
+
+const PRESS_FONTS = fileURLToPath(new URL("../../tenants/invoices/document/fonts", import.meta.url));
 
 /** Puts a file that only templates name into the build and its manifest. */
 function named(name) {
@@ -16,7 +20,7 @@ function named(name) {
 export default defineConfig({
   base: "/assets/",
   publicDir: false,
-  plugins: [named("icon.svg")],
+  plugins: [named("icon.svg"), pressFonts(PRESS_FONTS)],
   build: {
     outDir: "../static",
     emptyOutDir: true,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 from markupsafe import Markup
 
 from kernel.money import Money
+from tenants.invoices.document import brand
 from tenants.invoices.document.accounts import compact, holder, is_iban, readable
-from tenants.invoices.document.values import DocumentBrand, DocumentLogo, Sum, SumKind
+from tenants.invoices.document.values import DocumentBrand, Sum, SumKind
 from tenants.invoices.status import PaymentState, amount_due, payment_state
 from web.portal import words
 from web.portal.accent import accent
@@ -22,12 +23,9 @@ if TYPE_CHECKING:
     from kernel.language import Language
     from tenants.invoices.content import Content
     from tenants.invoices.values import OpenedInvoice
-    from tenants.workspaces.profile import WorkspaceProfile
+    from tenants.workspaces.profile import LogoRef, WorkspaceProfile
 
 LOGO_PREFIX: Final = "/brand/"
-# A logo may be any size in pixels; on the page and the paper it is shown as a mark of this height.
-_LOGO_HEIGHT: Final = 40
-_LOGO_WIDEST: Final = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +110,8 @@ def since_issue(opened: OpenedInvoice, today: dt.date, language: Language) -> tu
 
 def document_brand(profile: WorkspaceProfile) -> DocumentBrand:
     """Return the workspace's name and logo as the document wants them."""
-    logo = logo_of(profile)
-    return DocumentBrand(
-        profile.name, None if logo is None else DocumentLogo(logo.url, logo.width, logo.height)
-    )
+    logo = profile.logo
+    return brand.document_brand(profile, "" if logo is None else _address(logo))
 
 
 def logo_of(profile: WorkspaceProfile) -> Logo | None:
@@ -123,9 +119,11 @@ def logo_of(profile: WorkspaceProfile) -> Logo | None:
     stored = profile.logo
     if stored is None:
         return None
-    ratio = min(_LOGO_HEIGHT / stored.height, _LOGO_WIDEST / stored.width)
-    width, height = max(1, round(stored.width * ratio)), max(1, round(stored.height * ratio))
-    return Logo(f"{LOGO_PREFIX}{stored.sha256}.png", width, height)
+    return Logo(_address(stored), *brand.shown_size(stored))
+
+
+def _address(logo: LogoRef) -> str:
+    return f"{LOGO_PREFIX}{logo.sha256}.png"
 
 
 def _brand(profile: WorkspaceProfile) -> Brand:

@@ -26,6 +26,7 @@ _REQUEST_SECONDS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 _JOB_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_PRESS_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RENDER_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -42,6 +43,7 @@ class Metrics:
         self._invoices()
         self._jobs()
         self._backlog()
+        self._press()
 
     def _http(self) -> None:
         self.request_seconds = Histogram(
@@ -169,6 +171,42 @@ class Metrics:
             "portal_jobs_dead_count",
             "Jobs that were tried often enough and wait for a human, as the relay saw them last.",
             ("kind",),
+            registry=self.registry,
+        )
+
+    def _press(self) -> None:
+        self.press_render_seconds = Histogram(
+            "portal_press_render_seconds",
+            "Time from asking for a print to Chromium's PDF, waiting for a slot included.",
+            buckets=_PRESS_SECONDS,
+            registry=self.registry,
+        )
+        self.press_finish_seconds = Histogram(
+            "portal_press_finish_seconds",
+            "Time to finish one PDF: dates, identifiers, metadata, artifacts.",
+            buckets=_PRESS_SECONDS,
+            registry=self.registry,
+        )
+        self.press_failures = Counter(
+            "portal_press_failures_total",
+            "Prints that failed, by reason (crash, deadline); a crash is tried once more.",
+            ("reason",),
+            registry=self.registry,
+        )
+        self.press_launches = Counter(
+            "portal_press_browser_launches_total",
+            "Launches of Chromium, by what became of the one before.",
+            ("reason",),
+            registry=self.registry,
+        )
+        self.press_slots_in_use = Gauge(
+            "portal_press_slots_in_use_count",
+            "Documents being printed now.",
+            registry=self.registry,
+        )
+        self.press_memory_bytes = Gauge(
+            "portal_press_memory_bytes",
+            "Memory of Chromium's processes when it was last weighed.",
             registry=self.registry,
         )
 

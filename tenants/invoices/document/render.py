@@ -18,7 +18,7 @@ FOLDER: Final = Path(__file__).parent
 
 def render_paper(document: Document) -> str:
     """Return the paper as HTML without style or script: what a shadow root or a press puts around it."""
-    return _environment().get_template("paper.html.jinja").render(document=document)
+    return environment().get_template("paper.html.jinja").render(document=document)
 
 
 def render_list(document: Document, *, since: Sequence[Sum] = ()) -> str:
@@ -26,11 +26,12 @@ def render_list(document: Document, *, since: Sequence[Sum] = ()) -> str:
 
     `since` are rows for below the totals that say what has happened since the issue: no part of the document.
     """
-    return _environment().get_template("list.html.jinja").render(document=document, since=since)
+    return environment().get_template("list.html.jinja").render(document=document, since=since)
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the environment of the document's templates; texts are escaped."""
     return Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,

@@ -1,0 +1,51 @@
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+
+const find = createRequire(import.meta.url);
+
+// Family, package, and the subsets that are taken. All have TrueType outlines; variable and CFF fonts would end up
+// in a PDF as Type 3. Order is the order of fallback. Names that no machine has installed: a family of which a
+// document needs no subset must not be found among the system's fonts instead.
+const FAMILIES = [
+  ["Inter Variable", "inter", () => true],
+  ["Portal Arabic", "noto-sans-arabic", subset => subset === "arabic"],
+  ["Portal Hebrew", "noto-sans-hebrew", subset => subset === "hebrew"],
+  ["Portal Devanagari", "noto-sans-devanagari", subset => subset === "devanagari"],
+  ["Portal Thai", "noto-sans-thai", subset => subset === "thai"],
+  ["Portal Emoji", "noto-emoji", () => true],
+  ["Portal Japanese", "noto-sans-jp", subset => subset.startsWith("[")],
+  ["Portal Korean", "noto-sans-kr", subset => subset.startsWith("[")],
+  ["Portal Chinese", "noto-sans-sc", subset => subset.startsWith("[")],
+];
+const WEIGHTS = [400, 600];
+
+/** Lays the faces that the press puts into PDFs beside the document's template, with an index of their characters. */
+export function pressFonts(folder) {
+  return {
+    name: "press-fonts",
+    closeBundle() {
+      rmSync(folder, { recursive: true, force: true });
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, "index.json"), JSON.stringify(FAMILIES.flatMap(family => faces(folder, ...family))));
+    },
+  };
+}
+
+function faces(folder, family, name, wanted) {
+  const root = dirname(find.resolve(`@fontsource/${name}/package.json`));
+  const files = new Set(readdirSync(join(root, "files")));
+  copyFileSync(join(root, "LICENSE"), join(folder, `${name}.LICENSE`));
+  const found = [];
+  for (const [subset, ranges] of Object.entries(JSON.parse(readFileSync(join(root, "unicode.json"), "utf8")))) {
+    for (const weight of wanted(subset) ? WEIGHTS : []) {
+      const file = `${name}-${subset.replace(/[[\]]/g, "")}-${weight}-normal.woff2`;
+      if (!files.has(file)) {
+        throw new Error(`${name} has no file ${file}`);
+      }
+      copyFileSync(join(root, "files", file), join(folder, file));
+      found.push({ family, weight, file, ranges });
+    }
+  }
+  return found;
+}

@@ -1,0 +1,203 @@
+"""Owns driver and browser: launches, relaunches once for all who wait, replaces and drains."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from playwright.async_api import Error, async_playwright
+
+from kernel.errors import Unavailable
+from workers.press.processes import kill
+from workers.press.shut_in import find_chromium, launch_options
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, CDPSession, Playwright
+
+_LOG: Final = structlog.get_logger()
+# A browser that does not close in this time is killed.
+_CLOSING_S: Final = 3.0
+_ANSWER_S: Final = 2.0
+
+
+@dataclass(eq=False, slots=True)
+class Generation:
+    """One run of the browser. `gone` is done as soon as it is known to be dead."""
+
+    number: int
+    browser: Browser
+    control: CDPSession
+    pid: int
+    started_s: float
+    gone: asyncio.Future[str]
+    is_condemned: bool = False
+    users: int = 0
+    renders: int = 0
+    failures: int = 0
+    processes: tuple[int, ...] = field(default=())
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether new slots may be opened on it."""
+        return not self.is_condemned and not self.gone.done() and self.browser.is_connected()
+
+    async def count_processes(self) -> tuple[int, ...]:
+        """Return the ids of its processes, as the browser itself tells them."""
+        told = await self.control.send("SystemInfo.getProcessInfo")
+        self.processes = tuple(int(each["id"]) for each in told["processInfo"])
+        return self.processes
+
+    def lost(self, why: str) -> None:
+        """Say that it is dead; whoever waits for an answer from it stops waiting."""
+        if not self.gone.done():
+            self.gone.set_result(why)
+
+
+class Supervisor:
+    """Hands out the browser of the day; a caller that finds it dead asks again."""
+
+    def __init__(self, executable: str | None, on_launch: Callable[[str], None]) -> None:
+        """Take a Chromium by name or path (None: find one); `on_launch` hears the reason of every launch."""
+        self._wanted = executable
+        self._on_launch = on_launch
+        self._driver: Playwright | None = None
+        self._current: Generation | None = None
+        self._launching: asyncio.Task[Generation] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._count = 0
+        self._closed = False
+        self._reason = "start"
+        self.version = ""
+
+    async def generation(self) -> Generation:
+        """Return a browser that works; launches it where there is none, once for all who wait.
+
+        Unavailable("press.unavailable") when it cannot be launched, or the press is closed.
+        """
+        if self._closed:
+            raise Unavailable("press.unavailable", "The press is closed.")
+        if self._current is not None and self._current.is_usable:
+            return self._current
+        if self._launching is None:
+            self._launching = asyncio.create_task(self._launch())
+        # A waiter that gives up must not take the launch from the others.
+        return await asyncio.shield(self._launching)
+
+    async def replace(self, old: Generation, why: str) -> None:
+        """Start the next browser, then drain the old one."""
+        if old is not self._current or self._launching is not None:
+            return
+        self._reason = why
+        self._launching = asyncio.create_task(self._launch())
+        with contextlib.suppress(Unavailable):
+            await asyncio.shield(self._launching)
+            self.condemn(old, why)
+
+    def condemn(self, old: Generation, why: str) -> None:
+        """Open nothing more on a browser; it is closed when its last slot is given back."""
+        if not old.is_condemned:
+            old.is_condemned = True
+            self._reason = why
+            _LOG.info("press.browser_condemned", generation=old.number, why=why)
+        if old is self._current:
+            self._current = None
+        if old.users == 0:
+            self.end(old, why)
+
+    def end(self, old: Generation, why: str) -> None:
+        """Close a browser now, the hard way if it does not answer."""
+        self.lose(old, why)
+        task = asyncio.create_task(_end(old))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    def lose(self, old: Generation, why: str) -> None:
+        """Note that a browser is dead."""
+        old.is_condemned = True
+        old.lost(why)
+        if old is self._current:
+            self._current = None
+            self._reason = why
+
+    async def is_alive(self, asked: Generation) -> bool:
+        """Ask the browser for a sign of life."""
+        if not asked.is_usable:
+            return False
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                await asked.control.send("Browser.getVersion")
+        except (Error, TimeoutError, OSError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """End browser and driver."""
+        self._closed = True
+        if self._launching is not None:
+            with contextlib.suppress(Unavailable, Error):
+                await self._launching
+        if self._current is not None:
+            self.end(self._current, "closed")
+        await asyncio.gather(*self._ending)
+        await self._stop_driver()
+
+    async def _launch(self) -> Generation:
+        try:
+            made = await self._launched()
+        except Exception as error:
+            _LOG.warning("press.launch_failed", error=str(error)[:500])
+            if isinstance(error, Unavailable):
+                raise
+            raise Unavailable("press.unavailable", "Chromium could not be started.") from error
+        finally:
+            self._launching = None
+        self._current = made
+        self._on_launch(self._reason)
+        _LOG.info("press.browser_up", generation=made.number, pid=made.pid, reason=self._reason)
+        return made
+
+    async def _launched(self) -> Generation:
+        for is_last in (False, True):
+            if self._driver is None:
+                self._driver = await async_playwright().start()
+            try:
+                return await self._browser(self._driver)
+            except (Error, OSError):
+                # The driver itself may be what died.
+                await self._stop_driver()
+                if is_last:
+                    raise
+        raise AssertionError
+
+    async def _browser(self, driver: Playwright) -> Generation:
+        # A driver that was killed while it was idle may leave a launch without an answer.
+        async with asyncio.timeout(30):
+            executable = find_chromium(driver, self._wanted)
+            browser = await driver.chromium.launch(**launch_options(executable))
+            control = await browser.new_browser_cdp_session()
+            told = await control.send("SystemInfo.getProcessInfo")
+        self._count += 1
+        self.version = browser.version
+        loop = asyncio.get_running_loop()
+        pids = {str(each["type"]): int(each["id"]) for each in told["processInfo"]}
+        made = Generation(self._count, browser, control, pids["browser"], loop.time(), loop.create_future())
+        browser.on("disconnected", lambda _: self.lose(made, "died"))
+        return made
+
+    async def _stop_driver(self) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(driver.stop(), _CLOSING_S)
+
+
+async def _end(old: Generation) -> None:
+    try:
+        await asyncio.wait_for(old.browser.close(), _CLOSING_S)
+    except Exception:  # noqa: BLE001  -- whatever Playwright says of a dead browser, it has to go
+        _LOG.warning("press.browser_killed", generation=old.number)
+        kill(old.pid)
