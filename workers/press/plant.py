@@ -16,6 +16,7 @@ from kernel.ids import new_id
 from tenants.invoices.document.fonts import Fonts
 from workers.press.press import Limits, Press
 from workers.press.printer import Printer
+from workers.press.sample import sample_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +52,12 @@ class Plant:
         self._metrics = metrics
         self._clock = clock
         self._fonts = Fonts.load()
-        self._press = Press(metrics, executable=settings.chromium, limits=Limits(slots=width))
+        self._press = Press(
+            metrics,
+            executable=settings.chromium,
+            limits=Limits(slots=width),
+            sample=sample_sheet(self._fonts),
+        )
         self._printer: Printer | None = None
         self._failure: str | None = _NOT_YET
         self._went_well_s = 0.0
