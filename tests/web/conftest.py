@@ -7,12 +7,14 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 
+from kernel.blobs import Blobs
 from kernel.clock import Clock, SystemClock
 from kernel.ids import CustomerId, InvoiceId, LinkId
 from kernel.limits import Limiter
@@ -176,7 +178,15 @@ async def limiter(redis_url: str) -> AsyncIterator[Limiter]:
 
 
 @pytest.fixture
-async def make_portal(settings: Settings, database: Database, limiter: Limiter) -> AsyncIterator[MakePortal]:
+def blobs(tmp_path: Path) -> Blobs:
+    """An empty folder for PDFs."""
+    return Blobs.open(tmp_path / "blobs")
+
+
+@pytest.fixture
+async def make_portal(
+    settings: Settings, database: Database, limiter: Limiter, blobs: Blobs
+) -> AsyncIterator[MakePortal]:
     """Build a gateway; `settings` replaces fields, `database`, `clock` and `beside` are taken as they are."""
 
     made: list[Gateway] = []
@@ -184,6 +194,7 @@ async def make_portal(settings: Settings, database: Database, limiter: Limiter) 
     def make(
         *,
         over: Database = database,
+        kept_in: Blobs = blobs,
         clock: Clock = CLOCK,
         beside: Sequence[Any] = (),
         **fields: Any,
@@ -192,6 +203,7 @@ async def make_portal(settings: Settings, database: Database, limiter: Limiter) 
         gateway = create_app(
             replace(settings, **fields),
             over,
+            blobs=kept_in,
             clock=clock,
             limiter=limiter,
             metrics=metrics,

@@ -24,13 +24,17 @@ from web.gateway.visit import visit_of
 from web.portal import routes
 from web.portal.brand import BrandImages
 from web.portal.invoice import InvoicePages
+from web.portal.links import Links
 from web.portal.looks import Looks
+from web.portal.pdfs import InvoicePdfs
+from web.portal.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from litestar.types import ControllerRouterHandler
 
+    from kernel.blobs import Blobs
     from kernel.clock import Clock
     from kernel.limits import Limiter
     from kernel.settings import Settings
@@ -45,6 +49,7 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     static.asset,
     routes.invoice_page,
     routes.invoice_data,
+    routes.invoice_pdf,
     routes.brand_image,
 )
 
@@ -67,6 +72,7 @@ def create_app(
     settings: Settings,
     database: Database,
     *,
+    blobs: Blobs,
     clock: Clock,
     limiter: Limiter,
     metrics: Metrics,
@@ -83,18 +89,24 @@ def create_app(
     templates = Templates(assets := assets or Assets.load())
     refusals = Refusals(templates)
     looks = Looks(database, clock, metrics)
-    invoices = InvoicePages(
+    links = Links(
         database=database,
         sealer=Sealer(settings.secret_keys),
-        clock=clock,
-        templates=templates,
         metrics=metrics,
         misses=MissLimit(limiter, clock, traffic),
-        looks=looks,
+    )
+    invoices = InvoicePages(links=links, clock=clock, templates=templates, metrics=metrics, looks=looks)
+    pdfs = InvoicePdfs(
+        links=links,
+        blobs=blobs,
+        waits=Waits(database, blobs, metrics),
+        templates=templates,
+        refusals=refusals,
+        metrics=metrics,
     )
     health = Health([probes.database_check(database)])
     images = BrandImages(database, MissLimit(limiter, clock, traffic, of="image"))
-    house = House(database, assets, health, refusals, invoices, images, looks)
+    house = House(database, assets, health, refusals, invoices, pdfs, images, looks)
     metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
 
     async def resolve(host: str) -> ResolvedHost | None:
