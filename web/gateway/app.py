@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 
+from kernel.blobs import Blobs
 from kernel.seals import Sealer
 from kernel.telemetry.health import Health
 from tenants.workspaces import queries
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from litestar.types import ControllerRouterHandler
 
-    from kernel.blobs import Blobs
     from kernel.clock import Clock
     from kernel.limits import Limiter
     from kernel.settings import Settings
@@ -72,17 +72,18 @@ def create_app(
     settings: Settings,
     database: Database,
     *,
-    blobs: Blobs,
     clock: Clock,
     limiter: Limiter,
     metrics: Metrics,
     assets: Assets | None = None,
+    blobs: Blobs | None = None,
     routes_beside: Sequence[ControllerRouterHandler] = (),
     access_log: TextIO | None = None,
 ) -> Gateway:
     """Build the gateway over open connections; whoever opened them closes them.
 
-    `assets` are those of web/static by default, `routes_beside` are added to the product's own, `access_log`
+    `assets` are those of web/static by default, `blobs` the store of the settings (Unavailable when its folder cannot
+    be made; nothing of it stays open), `routes_beside` are added to the product's own, `access_log`
     is where access lines go instead of standard output.
     """
     traffic = Traffic(metrics, clock, level=settings.log_level, stream=access_log)
@@ -96,6 +97,7 @@ def create_app(
         misses=MissLimit(limiter, clock, traffic),
     )
     invoices = InvoicePages(links=links, clock=clock, templates=templates, metrics=metrics, looks=looks)
+    blobs = blobs or Blobs.open(settings.blobs_url)
     pdfs = InvoicePdfs(
         links=links,
         blobs=blobs,

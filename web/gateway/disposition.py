@@ -17,7 +17,9 @@ _RESERVED: Final = re.compile(r'[/\\:*?"<>|%]')
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # control, bidi, surrogate, unassigned
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|\Z)", re.IGNORECASE)
 # What decomposes into nothing that ASCII has.
-_PLAIN: Final = str.maketrans({"–": "-", "—": "-", "ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l"})
+_PLAIN: Final = str.maketrans(
+    {"–": "-", "—": "-", "ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l"}
+)
 _ATTR_CHAR: Final = "!#$&+-.^_`|~"  # RFC 8187, 3.2.1, beside letters and digits
 
 
@@ -27,7 +29,7 @@ def disposition(stem: str, suffix: str, *, inline: bool = False) -> Header:
     A name beyond ASCII is sent twice, the plain one first for those who know no other (RFC 6266, appendix D).
     """
     name = safe(stem) or "file"
-    plain = safe(_ascii(name)).strip("-_ ") or "file"
+    plain = name if name.isascii() else safe(_ascii(name)) or "file"
     value = f'{"inline" if inline else "attachment"}; filename="{plain}{suffix}"'
     if name != plain:
         value += f"; filename*=UTF-8''{quote(name + suffix, safe=_ATTR_CHAR)}"
@@ -48,4 +50,5 @@ def safe(text: str, longest: int = LONGEST) -> str:
 
 def _ascii(name: str) -> str:
     folded = unicodedata.normalize("NFKD", name.translate(_PLAIN))
-    return " ".join(folded.encode("ascii", "ignore").decode().split())
+    # Without what stood between words that are gone.
+    return " ".join(folded.encode("ascii", "ignore").decode().split()).strip("-_ ")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 import uvloop
 
-from kernel.blobs import Blobs
 from kernel.clock import SystemClock
 from kernel.limits import Limiter
 from kernel.store import Database
@@ -39,7 +38,7 @@ PATIENCE_S: Final = 4.0
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. OSError when a port is taken, Unavailable when Postgres or the blobs' folder is."""
+    """Serve until SIGTERM or SIGINT. OSError when a port is taken, Unavailable without Postgres or blobs."""
     logs.configure(level=settings.log_level, process="gateway")
     uvloop.run(_serve(settings))
 
@@ -59,15 +58,7 @@ async def _serve(settings: Settings) -> None:
     limiter = Limiter(settings.redis_url)
     try:
         await database.require_role(APP)
-        gateway = create_app(
-            settings,
-            database,
-            # Neither a folder nor an S3 client holds anything that would have to be closed.
-            blobs=Blobs.open(settings.blobs_url),
-            clock=SystemClock(),
-            limiter=limiter,
-            metrics=metrics,
-        )
+        gateway = create_app(settings, database, clock=SystemClock(), limiter=limiter, metrics=metrics)
         warm(gateway.house.invoices)
         log.info("starting", host=settings.host, port=settings.port, metrics_port=exporter.port)
         # Uvicorn raises the signal that ended it once more: by default that would kill us before the end.

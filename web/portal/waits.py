@@ -108,9 +108,7 @@ class Waits:
 
     async def _ask(self, wanted: Wanted) -> Pdf | Expected:
         async with self._database.scope(wanted.workspace_id):
-            return await request_pdf(
-                wanted.invoice_id, wanted.version, wanted.locale, is_lost=wanted.is_lost
-            )
+            return await request_pdf(wanted.invoice_id, wanted.version, wanted.locale, is_lost=wanted.is_lost)
 
     async def _look(self, wanted: Wanted) -> Pdf | None:
         """Look until the PDF is there, holding no connection meanwhile; None when the process ends first."""
