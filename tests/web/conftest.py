@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +27,7 @@ from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
 from tenants.invoices import actions
 from tenants.invoices.content import Content, Line, Party, Tax, TaxCategory, Transfer
+from tenants.invoices.pdfs import Pdf, keep_pdf
 from tenants.workspaces.actions import create_workspace, set_logo
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
 from web.gateway.app import Gateway, create_app
@@ -107,6 +109,25 @@ class Tenants:
         async with self.database.scope(tenant.profile.workspace_id):
             link = await actions.issue_link(invoice_id, sealer=self.sealer, clock=CLOCK)
         return replace(tenant, invoice_id=invoice_id, number=number, link_id=link.link_id, token=link.token)
+
+
+async def print_pdf(tenant: Tenant, blobs: Blobs, database: Database, **said: Any) -> bytes:
+    """Give a tenant's invoice a PDF as the printer does, of `size` bytes that no other has; return them."""
+    locale, size, version = said.get("locale", "en-US"), said.get("size", 1000), said.get("version", 1)
+    data: bytes = (b"%PDF-1.7 " + secrets.token_bytes(64) * (size // 64 + 1))[:size]
+    workspace_id = tenant.profile.workspace_id
+    await blobs.put(Pdf(workspace_id, hashlib.sha256(data).hexdigest(), len(data), True).key, data)
+    async with database.scope(workspace_id):
+        await keep_pdf(
+            tenant.invoice_id,
+            version,
+            locale,
+            secrets.token_bytes(32),
+            data,
+            pinned=True,
+            created_at=CLOCK.now(),
+        )
+    return data
 
 
 def _fresh_id() -> Any:
@@ -216,6 +237,19 @@ async def make_portal(
     yield make
     for gateway in made:
         await gateway.house.looks.close()
+
+
+Printed = Callable[..., Awaitable[bytes]]
+
+
+@pytest.fixture
+def printed(blobs: Blobs, database: Database) -> Printed:
+    """Give an invoice its PDF: `await printed(tenant, size=…, locale=…, version=…, over=…)` returns its bytes."""
+
+    async def make(tenant: Tenant, **said: Any) -> bytes:
+        return await print_pdf(tenant, blobs, said.pop("over", database), **said)
+
+    return make
 
 
 @pytest.fixture

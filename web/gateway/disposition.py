@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # File systems take 255 bytes; programs add " (1)" to a name, and paths have limits of their own.
 LONGEST: Final = 150
 # Separators and wildcards, of one system or another; a percent sign would be decoded by some.
-_RESERVED: Final = re.compile(r'[/\\:*?"<>|%]')
+_RESERVED: Final = re.compile(r"[/\\:*?<>|%]")
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # control, bidi, surrogate, unassigned
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|\Z)", re.IGNORECASE)
 # What decomposes into nothing that ASCII has.
@@ -43,7 +43,7 @@ def safe(text: str, longest: int = LONGEST) -> str:
         for each in unicodedata.normalize("NFC", text)
         if each.isspace() or unicodedata.category(each) not in _UNSEEN
     )
-    name = " ".join(_RESERVED.sub("-", shown).split()).strip(". ")
+    name = " ".join(_RESERVED.sub("-", shown.replace('"', "'")).split()).strip(". ")
     cut = name.encode()[:longest].decode(errors="ignore").rstrip(". ")
     return f"_{cut}"[:longest] if _DEVICE.match(cut) else cut
 

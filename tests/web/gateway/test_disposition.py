@@ -47,7 +47,7 @@ def full_name(stem: str) -> str:
         ),
         ("Invoice 7 – 東京電力", "Invoice 7.pdf", "Invoice 7 – 東京電力.pdf"),
         ("東京", "file.pdf", "東京.pdf"),
-        ("a/b\\c:d*e?f\"g<h>i|j%20", "a-b-c-d-e-f-g-h-i-j-20.pdf", "a-b-c-d-e-f-g-h-i-j-20.pdf"),
+        ('a/b\\c:d*e?f"g<h>i|j%20', "a-b-c-d-e-f'g-h-i-j-20.pdf", "a-b-c-d-e-f'g-h-i-j-20.pdf"),
         ("7\r\nSet-Cookie: a=b", "7 Set-Cookie- a=b.pdf", "7 Set-Cookie- a=b.pdf"),
         ("a\N{RIGHT-TO-LEFT OVERRIDE}fdp.exe", "afdp.exe.pdf", "afdp.exe.pdf"),
         ("../../etc/passwd", "-..-etc-passwd.pdf", "-..-etc-passwd.pdf"),
@@ -55,7 +55,7 @@ def full_name(stem: str) -> str:
         ("CON", "_CON.pdf", "_CON.pdf"),
         ("lpt1.x", "_lpt1.x.pdf", "_lpt1.x.pdf"),
         ("Contoso", "Contoso.pdf", "Contoso.pdf"),
-        ("\N{FULLWIDTH SOLIDUS}\N{FULLWIDTH QUOTATION MARK}x", "x.pdf", "／＂x.pdf"),
+        ("\N{FULLWIDTH SOLIDUS}\N{FULLWIDTH QUOTATION MARK}x", "-'x.pdf", "／＂x.pdf"),
     ],
 )
 def test_names_are_made_harmless(stem: str, plain: str, full: str) -> None:

@@ -110,9 +110,7 @@ def known(**headers: str) -> bool:
     return is_known({name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}, TAG)
 
 
-@pytest.mark.parametrize(
-    "tags", [TAG, f"W/{TAG}", "*", f'"x", {TAG}', f'"x",W/{TAG} , "y"', f'"a,b", {TAG}']
-)
+@pytest.mark.parametrize("tags", [TAG, f"W/{TAG}", "*", f'"x", {TAG}', f'"x",W/{TAG} , "y"', f'"a,b", {TAG}'])
 def test_who_has_the_file_is_known(tags: str) -> None:
     assert known(if_none_match=tags)
 
