@@ -17,16 +17,18 @@ from PIL import Image
 
 from kernel.blobs import Blobs
 from kernel.clock import Clock, SystemClock
-from kernel.ids import CustomerId, InvoiceId, LinkId
+from kernel.ids import CustomerId, InvoiceId, LinkId, new_id
+from kernel.jobs.load import announce, withdraw
 from kernel.limits import Limiter
 from kernel.seals import Sealer
 from kernel.settings import Settings
-from kernel.store import Database
+from kernel.store import Database, execute
 from kernel.telemetry.metrics import Metrics
 from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
 from tenants.invoices import actions
 from tenants.invoices.content import Content, Line, Party, Tax, TaxCategory, Transfer
+from tenants.invoices.jobs import PDF_QUEUE
 from tenants.invoices.pdfs import Pdf, keep_pdf
 from tenants.workspaces.actions import create_workspace, set_logo
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
@@ -131,7 +133,7 @@ async def print_pdf(tenant: Tenant, blobs: Blobs, database: Database, **said: An
 
 
 def _fresh_id() -> Any:
-    from kernel.ids import WorkspaceId, new_id
+    from kernel.ids import WorkspaceId
 
     return WorkspaceId(new_id())
 
@@ -250,6 +252,21 @@ def printed(blobs: Blobs, database: Database) -> Printed:
         return await print_pdf(tenant, blobs, said.pop("over", database), **said)
 
     return make
+
+
+@pytest.fixture
+async def press(database: Database) -> AsyncIterator[None]:
+    """A worker that says it can print much at a time, and does not."""
+    worker_id = new_id()
+    async with database.unbound():
+        await announce(worker_id, [PDF_QUEUE], slots=10_000)
+        # However long the test takes.
+        await execute(
+            "UPDATE job_worker SET seen_at = now() + interval '1 hour' WHERE worker_id = $1", worker_id
+        )
+    yield
+    async with database.unbound():
+        await withdraw(worker_id)
 
 
 @pytest.fixture

@@ -218,6 +218,7 @@ async def test_nothing_of_one_workspace_is_reached_through_another(
     assert await leaks(make_portal(beside=[forgetful]), tenants, printed) == []
 
 
+@pytest.mark.usefixtures("press")
 async def test_the_same_pdf_in_two_workspaces_is_two_blobs(
     portal: Any, tenants: Any, acme: Any, printed: Any
 ) -> None:

@@ -38,9 +38,7 @@ async def clash() -> None:
     raise Conflict("thing.changed", "It has changed.", what="nothing to see")
 
 
-async def test_every_answer_carries_the_same_security_headers(
-    visitor: Any, acme: Any, printed: Any
-) -> None:
+async def test_every_answer_carries_the_same_security_headers(visitor: Any, acme: Any, printed: Any) -> None:
     await printed(acme)
     expected = {
         "x-content-type-options": "nosniff",

@@ -207,6 +207,7 @@ async def waits_for_pdf(running: Running, *, count: int = 1) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.usefixtures("press")
 async def test_who_hangs_up_stops_waiting_for_a_pdf(start: Start, acme: Any, visitor: Any) -> None:
     running = await start()
     _, writer = await asyncio.open_connection("127.0.0.1", running.port)
@@ -222,6 +223,7 @@ async def test_who_hangs_up_stops_waiting_for_a_pdf(start: Start, acme: Any, vis
     assert running.portal.count("portal_pdf_answers_total", outcome="gone") == 1
 
 
+@pytest.mark.usefixtures("press")
 async def test_at_the_end_who_waits_for_a_pdf_is_answered_first(
     start: Start, acme: Any, visitor: Any
 ) -> None:

@@ -14,6 +14,8 @@ from web.gateway.templates import words
 from web.portal.later import MOST_TRIES, Later, in_words, later_page
 
 OUTCOMES = "portal_pdf_answers_total"
+pytestmark = pytest.mark.usefixtures("press")
+
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
@@ -30,18 +32,22 @@ def hurried(portal: Any) -> Any:
 
 
 async def fail_prints(tenants: Any, tenant: Any, seconds: int) -> None:
-    """Let the last attempt at each print have failed, and the next be so many seconds away."""
+    """Let the last attempt at each print have failed, the next be so many seconds away, and nobody print now."""
     async with tenants.database.scope(tenant.profile.workspace_id):
         await execute(
             "UPDATE job SET attempts = 1, run_at = now() + make_interval(secs => $2) WHERE kind = $1",
             RenderVersion.kind,
             seconds,
         )
+        await execute("DELETE FROM job_worker")
 
 
-def refresh(page: str) -> tuple[int, str] | None:
+def refresh(page: str) -> tuple[str, str] | None:
+    """How soon the page comes back ("soon" or in seconds), and where."""
     found = re.search(r'<meta http-equiv="refresh" content="(\d+); url=([^"]+)">', page)
-    return None if found is None else (int(found[1]), found[2].replace("&amp;", "&"))
+    if found is None:
+        return None
+    return "soon" if 2 <= int(found[1]) <= 10 else found[1], found[2].replace("&amp;", "&")
 
 
 async def test_who_waits_gets_it_when_it_is_made(portal: Any, acme: Any, path: str, printed: Any) -> None:
@@ -71,12 +77,13 @@ async def test_a_browser_gets_a_page_that_comes_back_by_itself(
     visitor = hurried.visitor()
     answer = await visitor.ask(path, acme.host, accept=BROWSER)
     assert (answer.status_code, answer.headers["content-type"]) == (202, "text/html; charset=utf-8")
-    assert (answer.headers["retry-after"], answer.headers["cache-control"]) == ("2", "no-store")
+    assert answer.headers["cache-control"] == "no-store"
+    assert "retry-after" in answer.headers
     assert "Your PDF is being prepared" in answer.text
     assert f"Invoice {acme.number} · Acme GmbH" in answer.text
     assert f'<a href="{acme.path}">Back to the invoice</a>' in answer.text
     assert "<script" not in answer.text
-    assert refresh(answer.text) == (2, f"{path}?tries=1")
+    assert refresh(answer.text) == ("soon", f"{path}?tries=1")
     await printed(acme)
     again = await visitor.ask(f"{path}?tries=1", acme.host, accept=BROWSER)
     assert again.headers["content-type"] == "application/pdf"
@@ -85,7 +92,7 @@ async def test_a_browser_gets_a_page_that_comes_back_by_itself(
 
 async def test_the_page_remembers_that_the_pdf_is_to_be_shown(hurried: Any, acme: Any, path: str) -> None:
     answer = await hurried.visitor().ask(f"{path}?inline&tries=4", acme.host, accept=BROWSER)
-    assert refresh(answer.text) == (2, f"{path}?inline&tries=5")
+    assert refresh(answer.text) == ("soon", f"{path}?inline&tries=5")
     assert "It should open here in a few seconds." in answer.text
 
 
@@ -101,13 +108,15 @@ async def test_a_program_gets_data(hurried: Any, acme: Any, path: str) -> None:
     for accept in ("application/pdf", "*/*", "application/json"):
         answer = await hurried.visitor().ask(path, acme.host, accept=accept)
         assert (answer.status_code, answer.headers["content-type"]) == (202, "application/json")
-        assert answer.json() == {"status": "preparing", "retry_after_s": 1}
-        assert answer.headers["retry-after"] == "1"
+        soon = int(answer.headers["retry-after"])
+        assert 1 <= soon <= 10
+        assert answer.json() == {"status": "preparing", "retry_after_s": soon}
 
 
 async def test_head_says_that_it_is_being_prepared(hurried: Any, acme: Any, path: str) -> None:
     answer = await hurried.visitor().ask(path, acme.host, method="HEAD")
-    assert (answer.status_code, answer.content, answer.headers["retry-after"]) == (202, b"", "1")
+    assert (answer.status_code, answer.content) == (202, b"")
+    assert "retry-after" in answer.headers
 
 
 async def test_without_a_press_it_says_when_it_will_be_there(
@@ -119,7 +128,7 @@ async def test_without_a_press_it_says_when_it_will_be_there(
     assert (page.status_code, page.headers["retry-after"]) == (503, "60")
     assert "The PDF is not available right now" in page.text
     assert "It should be ready in about 2 minutes. This page tries again by itself." in page.text
-    assert refresh(page.text) == (60, f"{path}?tries=1")
+    assert refresh(page.text) == ("60", f"{path}?tries=1")
     data = await visitor.ask(path, acme.host)
     assert (data.status_code, data.headers["content-type"]) == (503, "application/problem+json")
     assert data.json()["code"] == "pdf.unavailable"

@@ -20,6 +20,8 @@ from web.portal.waits import Waits, Wanted, unless_gone
 
 PATIENCE_S = 10
 
+pytestmark = pytest.mark.usefixtures("press")
+
 
 class Counting:
     """A database that counts the units of work that are opened, writing and reading ones."""
@@ -36,6 +38,10 @@ class Counting:
 
 def wanted(tenant: Any, *, is_lost: bool = False) -> Wanted:
     return Wanted(tenant.profile.workspace_id, tenant.invoice_id, 1, "en-US", is_lost)
+
+
+def is_soon(found: Pdf | Expected) -> bool:
+    return isinstance(found, Expected) and found.after_s <= PATIENCE_S and not found.is_failing
 
 
 @pytest.fixture
@@ -104,8 +110,7 @@ async def test_nobody_holds_a_connection_while_waiting(
 
 
 async def test_patience_ends_and_says_when_to_come_back(make_waits: Make, acme: Any) -> None:
-    found = await make_waits(patience_s=1.1).made(wanted(acme))
-    assert found == Expected(1)
+    assert is_soon(await make_waits(patience_s=3).made(wanted(acme)))
 
 
 async def test_what_will_take_longer_than_patience_is_not_waited_for(
@@ -118,6 +123,7 @@ async def test_what_will_take_longer_than_patience_is_not_waited_for(
             "UPDATE job SET attempts = 1, run_at = now() + interval '90 seconds' WHERE kind = $1",
             RenderVersion.kind,
         )
+        await execute("DELETE FROM job_worker")
     found = await waits.made(wanted(acme))
     assert isinstance(found, Expected)
     assert found.is_failing
@@ -133,13 +139,13 @@ async def test_beyond_the_bounds_all_are_answered_at_once(
     waits = make_waits(most=2, metrics=metrics)
     waiting = [asyncio.create_task(waits.made(wanted(acme))) for _ in range(2)]
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 2)
-    assert await waits.made(wanted(acme)) == Expected(1)
+    assert is_soon(await waits.made(wanted(acme)))
     await printed(acme)
     assert {type(pdf) for pdf in await asyncio.gather(*waiting)} == {Pdf}
     few = make_waits(most_pdfs=1, metrics=metrics)
     first = asyncio.create_task(few.made(wanted(bolt, is_lost=True)))
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 1)
-    assert await few.made(wanted(acme, is_lost=True)) == Expected(1)
+    assert is_soon(await few.made(wanted(acme, is_lost=True)))
     await printed(bolt)
     assert isinstance(await first, Pdf)
 
@@ -179,9 +185,9 @@ async def test_at_the_end_all_who_wait_are_answered(make_waits: Make, acme: Any)
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 20)
     waits.drain()
     async with asyncio.timeout(PATIENCE_S):
-        assert await asyncio.gather(*waiting) == [Expected(1)] * 20
+        assert all(map(is_soon, await asyncio.gather(*waiting)))
         # And whoever still comes.
-        assert await waits.made(wanted(acme)) == Expected(1)
+        assert is_soon(await waits.made(wanted(acme)))
 
 
 async def test_a_lost_blob_is_printed_again_and_waited_for(
