@@ -158,7 +158,8 @@ def test_check_ends_with_one_line_of_timings_and_leaves_nothing_behind() -> None
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["ok"] is True
     assert result["pages"] > 20
-    steps = {"chromium", "postgres", "redis", "migrate", "seed", "processes", "pages"}
+    assert result["pdfs"] > 20
+    steps = {"chromium", "postgres", "redis", "migrate", "seed", "processes", "pages", "pdfs"}
     assert set(result["seconds"]) == steps
     assert set((ROOT / ".portal").glob("check-*")) == before
 
