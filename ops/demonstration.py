@@ -164,6 +164,8 @@ class Demo:
             "PORTAL_BASE_DOMAIN": "localhost",
             "PORTAL_PUBLIC_SCHEME": "http",
             "PORTAL_PUBLIC_PORT": str(self.port),
+            # Whoever looks at it comes from the same address.
+            "PORTAL_PAGE_LIMIT_PER_MINUTE": "2400",
         }
         if keys := os.environ.get("PORTAL_SECRET_KEYS"):
             variables["PORTAL_SECRET_KEYS"] = keys
