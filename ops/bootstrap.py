@@ -20,6 +20,7 @@ LOCK = ROOT / "requirements.lock"
 ASSETS = ROOT / "web" / "assets"
 GOALS = {"demo": "ops.demo", "test": "ops.suite"}
 STATIC = ROOT / "web" / "static"
+FONTS = ROOT / "tenants" / "invoices" / "document" / "fonts"
 OLDEST_UV = (0, 7)
 # Web assets besides web/assets itself: the invoice's own style sheet lives with its template.
 STYLES = ("tenants/**/*.css",)
@@ -75,7 +76,7 @@ def prepare_assets() -> None:
     wanted = {"root": str(ROOT), "packages": packages, "sources": _digest(_asset_sources())}
     found = _read_stamp(stamp)
     installed = (ASSETS / "node_modules").is_dir() and found.get("packages") == packages
-    if found == wanted and installed and (STATIC / ".vite" / "manifest.json").exists():
+    if found == wanted and installed and _built():
         return
     environ = _environ() | {"PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
     cure = "The assets could not be built; the output above says why. Mend it and run this again."
@@ -84,10 +85,10 @@ def prepare_assets() -> None:
             command = [str(VENV / "bin" / "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
             _run(command, cwd=ASSETS, environ=environ, cure=cure)
         _write_stamp(stamp, {"packages": packages})
-    with _step("Building scripts and styles"):
+    with _step("Building scripts, styles and fonts"):
         build = [str(VENV / "bin" / "npx"), "--no", "vite", "build", "--outDir", str(STATIC), "--emptyOutDir"]
         _run(build, cwd=ASSETS, environ=environ, cure=cure)
-        if not (STATIC / ".vite" / "manifest.json").exists():
+        if not _built():
             raise SetupFailed(cure)
     _write_stamp(stamp, wanted)
 
@@ -196,6 +197,17 @@ def _quietly(command: Sequence[str]) -> str | None:
     except OSError:
         return None
     return done.stdout if done.returncode == 0 else None
+
+
+def _built(static: Path = STATIC, fonts: Path = FONTS) -> bool:
+    """Whether scripts and styles are there, and each of the faces that go into PDFs."""
+    try:
+        faces = json.loads((fonts / "index.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return (static / ".vite" / "manifest.json").exists() and all(
+        (fonts / face["file"]).exists() for face in faces
+    )
 
 
 def _asset_sources() -> list[Path]:

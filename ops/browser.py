@@ -1,15 +1,18 @@
-"""Finds a Chromium for the browser tests, and brings one when there is none."""
+"""Finds the Chromium of the demo and the tests, and brings one when there is none."""
 
 import functools
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome", "google-chrome-stable")
+from workers.press.shut_in import NAMES
+
 PACKAGES = ("chromium-headless-shell", "chromium")
 DOWNLOAD_SECONDS = 900
+ANSWER_SECONDS = 30
 CURE = "Install Chromium or Google Chrome so that it is on PATH and run this again."
 
 
@@ -19,13 +22,12 @@ class NoBrowser(RuntimeError):
 
 @functools.cache
 def executable() -> str:
-    """Return the path of a Chromium: one on PATH, else the one that Playwright downloaded. Raises NoBrowser."""
-    for name in NAMES:
-        if path := shutil.which(name):
+    """Return the path of a Chromium that runs: on PATH, as the press looks, else Playwright's. Raises NoBrowser."""
+    on_path = (shutil.which(name) for name in NAMES)
+    for path in (*on_path, *_downloaded()):
+        if path and _runs(path):
             return path
-    if path := _downloaded():
-        return path
-    message = f"There is no Chromium here. ops/test brings one. {CURE}"
+    message = f"There is no Chromium here. ops/demo and ops/test bring one. {CURE}"
     raise NoBrowser(message)
 
 
@@ -42,36 +44,48 @@ def arguments() -> list[str]:
     return ["--no-sandbox", *quiet] if os.geteuid() == 0 else quiet
 
 
-def ensure() -> str:
-    """Return the path of a Chromium, brought by Playwright or, as root, by the distribution. Raises NoBrowser."""
+def ensure(say: Callable[[str], None]) -> str:
+    """Return the path of a Chromium: one that is here, else Playwright's, else, as root, the distribution's.
+
+    `say` hears each command line before it runs. Raises NoBrowser.
+    """
     try:
         return executable()
     except NoBrowser:
-        tried = [_try([sys.executable, "-m", "playwright", "install", "chromium-headless-shell"])]
-    if not (path := _downloaded()) and os.geteuid() == 0 and shutil.which("apt-get"):
-        tried.append(_try(["apt-get", "update"]))
+        tried = [_try([sys.executable, "-m", "playwright", "install", "chromium-headless-shell"], say)]
+    # Playwright's may have come and not run: on a bare machine the libraries are missing that a package brings along.
+    if not any(map(_runs, _downloaded())) and os.geteuid() == 0 and shutil.which("apt-get"):
+        tried.append(_try(["apt-get", "update"], say))
         for package in PACKAGES:
-            tried.append(_try(["apt-get", "install", "-y", "--no-install-recommends", package]))
-            if any(shutil.which(name) for name in NAMES):
+            tried.append(_try(["apt-get", "install", "-y", "--no-install-recommends", package], say))
+            if shutil.which(package):
                 break
     executable.cache_clear()
     try:
-        return path or executable()
+        return executable()
     except NoBrowser:
         message = f"No Chromium could be brought. {CURE} What was tried:\n" + "\n".join(tried)
         raise NoBrowser(message) from None
 
 
-def _downloaded() -> str | None:
-    """Return the newest headless shell or Chromium in Playwright's own folder."""
+def _runs(path: str) -> bool:
+    """Whether it starts at all: Ubuntu has a script in place of Chromium, a download may lack its libraries."""
+    try:
+        told = subprocess.run([path, "--version"], check=False, capture_output=True, timeout=ANSWER_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return told.returncode == 0
+
+
+def _downloaded() -> list[str]:
+    """Return the headless shells and Chromiums in Playwright's own folder, the newest first."""
     folder = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or _cache())
     found = [
         *folder.glob("chromium*-*/chrome*/headless_shell"),
         *folder.glob("chromium*-*/chrome*/chrome-headless-shell"),
+        *folder.glob("chromium-*/chrome*/chrome"),
     ]
-    found += folder.glob("chromium-*/chrome*/chrome")
-    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
-    return str(newest) if newest else None
+    return [str(path) for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)]
 
 
 def _cache() -> Path:
@@ -79,9 +93,9 @@ def _cache() -> Path:
     return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "ms-playwright"
 
 
-def _try(command: list[str]) -> str:
+def _try(command: list[str], say: Callable[[str], None]) -> str:
     """Run an installer; returns its command line and the end of what it said."""
-    print(f"· {' '.join(command)} …", flush=True)
+    say(f"{' '.join(command)} …")
     environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     try:
         done = subprocess.run(
@@ -89,5 +103,6 @@ def _try(command: list[str]) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"$ {' '.join(command)}\n{error}"
-    said = (done.stdout + done.stderr).strip().splitlines()[-6:]
-    return f"$ {' '.join(command)}  (code {done.returncode})\n" + "\n".join(said)
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    said = [line for line in lines if line.startswith(("Error", "E:"))] or lines
+    return f"$ {' '.join(command)}  (code {done.returncode})\n" + "\n".join(said[-6:])

@@ -12,160 +12,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 from ops import programs, services, visit
+from ops.demonstration import Demo, DemoFailed
 
 ROOT = Path(__file__).resolve().parent.parent
 USUAL_PORT = 8000
 OWN_DATABASE = "portal"
 LINKS_SHOWN = 3  # of each workspace
-
-
-class DemoFailed(RuntimeError):
-    """Something that the person at the keyboard can cure; the message says how."""
-
-
-@dataclass(slots=True)
-class Demo:
-    """One run: where it lives, what it started, how long each step took."""
-
-    state: Path
-    port: int
-    metrics_port: int
-    database: str
-    seconds: dict[str, float] = field(default_factory=dict)
-    running: list[programs.RunningProgram] = field(default_factory=list)
-    workspaces: list[dict[str, Any]] = field(default_factory=list)
-    invoices: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def base_url(self) -> str:
-        """Address of the gateway; a workspace's host is <slug> before it."""
-        return f"http://localhost:{self.port}"
-
-    def start(self) -> None:
-        """Start the servers, migrate, seed, start the processes, write demo.json."""
-        with self._step("postgres", "Starting Postgres"):
-            admin_url = services.start_postgres(self.state)
-        with self._step("redis", "Starting Redis"):
-            redis_url = services.start_redis(self.state)
-        variables = asyncio.run(self._prepared(admin_url, redis_url))
-        with self._step("processes", "Starting gateway, relay, worker and scheduler"):
-            for program in self._table():
-                ports = {
-                    "PORTAL_PORT": str(program.port),
-                    "PORTAL_METRICS_PORT": str(program.metrics_port),
-                }
-                environ = programs.environment(variables | ports)
-                self.running.append(programs.start(program, environ, self.state / "logs"))
-            for running in self.running:
-                programs.wait_until_ready(running)
-        self._write_facts()
-
-    def watch(self) -> NoReturn:
-        """Wait for Ctrl-C; raises ServiceFailed or ProgramFailed when a server or a process ends by itself."""
-        while True:
-            services.raise_if_ended(self.state)
-            for running in self.running:
-                running.raise_if_ended()
-            time.sleep(0.2)
-
-    def visited(self) -> int:
-        """Fetch what was seeded; returns how many answers were right, raises VisitFailed with the logs' ends."""
-        try:
-            return visit.visit(self.workspaces, self.invoices)
-        except visit.VisitFailed as error:
-            logs = [
-                f"The end of {running.log.name}:\n{services.tail(running.log)}" for running in self.running
-            ]
-            message = "\n".join([str(error), *logs])
-            raise visit.VisitFailed(message) from error
-
-    def stop(self) -> None:
-        """Stop what was started, in the opposite order."""
-        for running in reversed(self.running):
-            programs.stop(running)
-        self.running.clear()
-        services.stop_redis(self.state)
-        services.stop_postgres(self.state)
-        (self.state / "demo.json").unlink(missing_ok=True)
-
-    def _table(self) -> tuple[programs.Program, ...]:
-        behind = ("relay", "worker", "scheduler")
-        return (
-            programs.Program("gateway", ("gateway",), self.port, self.metrics_port),
-            *(programs.Program(name, (name,), programs.free_port(), programs.free_port()) for name in behind),
-        )
-
-    async def _prepared(self, admin_url: str, redis_url: str) -> dict[str, str]:
-        # Imported here and below: `ops/demo --help` runs before anything is installed.
-        from asyncpg import InterfaceError, PostgresError  # noqa: PLC0415
-
-        from kernel.errors import PortalError  # noqa: PLC0415
-
-        try:
-            return await self._prepare(admin_url, redis_url)
-        except (PortalError, PostgresError, InterfaceError, OSError) as error:
-            message = f"The database could not be prepared: {error}"
-            raise DemoFailed(message) from error
-
-    async def _prepare(self, admin_url: str, redis_url: str) -> dict[str, str]:
-        from kernel.settings import Settings  # noqa: PLC0415
-        from kernel.store import Database  # noqa: PLC0415
-        from ops.migrate import prepare  # noqa: PLC0415
-        from ops.seed import seed  # noqa: PLC0415
-
-        with self._step("migrate", "Preparing the database"):
-            urls = (await prepare(admin_url, self.database)).urls
-        variables = {
-            "PORTAL_PROFILE": "demo",
-            "PORTAL_DATABASE_URL": urls.app,
-            "PORTAL_DATABASE_OWNER_URL": urls.owner,
-            "PORTAL_DATABASE_SVC_URL": urls.svc,
-            "PORTAL_REDIS_URL": redis_url,
-            "PORTAL_BASE_DOMAIN": "localhost",
-            "PORTAL_PUBLIC_SCHEME": "http",
-            "PORTAL_PUBLIC_PORT": str(self.port),
-        }
-        if keys := os.environ.get("PORTAL_SECRET_KEYS"):
-            variables["PORTAL_SECRET_KEYS"] = keys
-        settings = Settings.from_environ(variables)
-        with self._step("seed", "Seeding workspaces and invoices"):
-            database = await Database.open(settings.database_url, name="portal seed")
-            try:
-                seeded = await seed(
-                    database, settings, lambda words: print(f"\n    {words}", end="", flush=True)
-                )
-            finally:
-                await database.close()
-        self.workspaces, self.invoices = list(seeded.workspaces), list(seeded.invoices)
-        return variables
-
-    def _write_facts(self) -> None:
-        pids = {running.program.name: running.process.pid for running in self.running}
-        pids |= {name: pid for name in ("postgres", "redis") if (pid := services.pid_of(self.state, name))}
-        facts = {
-            "base_url": self.base_url,
-            "workspaces": self.workspaces,
-            "invoices": self.invoices,
-            "metrics": {running.program.name: running.program.metrics_url for running in self.running},
-            "pids": pids,
-        }
-        written = self.state / "demo.json.new"
-        written.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        written.rename(self.state / "demo.json")
-
-    @contextlib.contextmanager
-    def _step(self, name: str, words: str) -> Iterator[None]:
-        print(f"· {words} …", end="", flush=True)
-        started = time.monotonic()
-        yield
-        self.seconds[name] = round(time.monotonic() - started, 2)
-        print(f" {self.seconds[name]:.1f} s", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -214,7 +70,7 @@ def _check() -> int:
         with _ending(demo):
             demo.start()
             ready = time.monotonic() - began
-            with demo._step("pages", "Visiting what was seeded"):  # noqa: SLF001
+            with demo.step("pages", "Visiting what was seeded"):
                 visited = demo.visited()
             metrics = [visit.fetch(running.program.metrics_url).status for running in demo.running]
             if set(metrics) != {200}:
@@ -275,7 +131,7 @@ def _locked(state: Path) -> Iterator[None]:
 
 def _wipe(state: Path) -> None:
     """Remove what a demo leaves in its folder, and nothing else."""
-    for name in ("postgres", "redis", "run", "logs"):
+    for name in ("postgres", "redis", "run", "logs", "blobs"):
         shutil.rmtree(state / name, ignore_errors=True)
     for name in ("postgres.log", "redis.log", "demo.json"):
         (state / name).unlink(missing_ok=True)
@@ -310,6 +166,8 @@ def _show(demo: Demo, seconds: float) -> None:
             print(f"    {invoice['url']}  {invoice['number']} ({', '.join(invoice['tags'])})")
     print(f"\nAll {len(demo.invoices)} links: {demo.state / 'demo.json'}\nLogs: {demo.state / 'logs'}")
     print("Chrome, Edge and Firefox find *.localhost by themselves; Safari needs the hosts in /etc/hosts.")
+    if demo.no_chromium:
+        print(f"\nWithout a Chromium pages can be read, but no PDF is made. {demo.no_chromium}\n")
     print("Ctrl-C stops everything.", flush=True)
 
 

@@ -76,18 +76,18 @@ def start(program: Program, environ: Mapping[str, str], logs: Path) -> RunningPr
     return RunningProgram(program, process, log)
 
 
-def wait_until_ready(running: RunningProgram) -> None:
-    """Wait for 200 from the program's /readyz; raises ProgramFailed."""
+def wait_until_ready(running: RunningProgram, probe: str = "/readyz") -> None:
+    """Wait for 200 from one of the program's probes; raises ProgramFailed."""
     deadline = time.monotonic() + READY_SECONDS
     answer = "nothing"
     while time.monotonic() < deadline:
         running.raise_if_ended()
-        answer = _ask(running.program.port)
+        answer = _ask(running.program.port, probe)
         if answer == "200":
             return
         time.sleep(0.05)
     message = (
-        f"The {running.program.name} did not become ready within {READY_SECONDS:.0f} s: /readyz answered {answer}. "
+        f"The {running.program.name} did not become ready within {READY_SECONDS:.0f} s: {probe} answered {answer}. "
         f"The end of its log {running.log}:\n{tail(running.log)}"
     )
     raise ProgramFailed(message)
@@ -128,10 +128,10 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     return rest | dict(settings)
 
 
-def _ask(port: int) -> str:
+def _ask(port: int, probe: str) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", probe)
         return str(connection.getresponse().status)
     except (OSError, http.client.HTTPException) as error:
         return str(error) or type(error).__name__

@@ -86,7 +86,7 @@ def run_tests(arguments: Sequence[str]) -> int:
     from ops import browser  # noqa: PLC0415  -- `ops/test --help` runs before anything is installed
 
     try:
-        print(f"· Chromium: {browser.ensure()}", flush=True)
+        print(f"· Chromium: {browser.ensure(lambda words: print(f'· {words}', flush=True))}", flush=True)
     except browser.NoBrowser as error:
         print(f"· Chromium: FAILED\n{error}", flush=True)
         return 1

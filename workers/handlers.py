@@ -8,14 +8,12 @@ from typing import Any, TypeVar
 
 from kernel.errors import Conflict
 from kernel.jobs import Job
-from workers.actors.attempt import Attempt
+from workers.actors.attempt import Attempt, Hopeless
+
+__all__ = ["Function", "Handler", "Handlers", "Hopeless"]
 
 _J = TypeVar("_J", bound=Job)
 Function = Callable[[Any, Attempt], Awaitable[None]]
-
-
-class Hopeless(Exception):
-    """Raised by a job's function when no further attempt could go better: the job is dead at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,7 @@ class Handlers:
 
     _by_kind: dict[str, Handler] = field(default_factory=dict)
     _queues: dict[str, None] = field(default_factory=dict)
+    _patient: set[str] = field(default_factory=set)
 
     def register(
         self,
@@ -42,7 +41,7 @@ class Handlers:
     ) -> None:
         """Let `function(payload, attempt)` do the jobs of a type.
 
-        `queue`: one more queue that they may be enqueued in, beside the type's own.
+        `queue`: one more queue that they may be enqueued in, which comes after all that are some type's own.
         Raises Conflict("job.kind_twice").
         """
         if job_type.kind in self._by_kind:
@@ -50,6 +49,7 @@ class Handlers:
             raise Conflict("job.kind_twice", message, job=job_type.kind)
         self._by_kind[job_type.kind] = Handler(job_type, function)
         self._queues |= dict.fromkeys([job_type.queue] + ([queue] if queue else []))
+        self._patient |= {queue} if queue else set()
 
     def find(self, kind: str) -> Handler | None:
         """Return what does a kind of job; None when this release does not know it."""
@@ -59,3 +59,8 @@ class Handlers:
     def queues(self) -> tuple[str, ...]:
         """All queues in which jobs of known kinds wait."""
         return tuple(self._queues)
+
+    @property
+    def patient(self) -> frozenset[str]:
+        """Those of the queues whose jobs are begun only where none of another queue waits."""
+        return frozenset(self._patient)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from threading import Thread
 from typing import TYPE_CHECKING, Final
@@ -13,67 +14,104 @@ from kernel.clock import SystemClock
 from kernel.jobs.bell import listen, open_broker
 from kernel.store.roles import APP
 from kernel.telemetry import logs
-from tenants.invoices.jobs import RecordView
+from kernel.telemetry.health import Probe
+from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUES, RecordView, RenderVersion
 from tenants.workspaces.jobs import ForgetReleasedDomains
 from workers.actors.domains import forget_released
+from workers.actors.pdfs import render_version
 from workers.actors.views import record_view
 from workers.handlers import Handlers
+from workers.press.plant import Plant
 from workers.process import Process, running
 from workers.runner import Runner
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import dramatiq
 
     from kernel.settings import Settings
+    from workers.actors.pdfs import Prints
 
 # Kubernetes gives 30 s from SIGTERM to SIGKILL.
 GRACE_S: Final = 20.0
 # For giving back what could not be finished.
 _LAST_S: Final = 3.0
+# For ending Chromium; when it was said twice, it is not asked for long.
+_CLOSING_S: Final = 5.0
+_CLOSING_NOW_S: Final = 0.5
 
 _log: Final = logs.logger("workers.worker")
 
 
-def product_handlers() -> Handlers:
-    """Return the functions for all kinds of job of the product."""
+def product_handlers(printer: Prints | None = None) -> Handlers:
+    """Return the functions for all kinds of job of the product; without a printer, printing fails."""
     handlers = Handlers()
     handlers.register(RecordView, record_view)
     handlers.register(ForgetReleasedDomains, forget_released)
+    handlers.register(RenderVersion, render_version(printer), queue=PDF_BULK_QUEUE)
     return handlers
 
 
 def serve(settings: Settings, handlers: Handlers | None = None, *, grace_s: float = GRACE_S) -> None:
     """Run jobs until SIGTERM or SIGINT, then finish those begun, for `grace_s` at most; a second signal ends now.
 
-    What is not finished is given back, to be run by another worker at once.
+    What is not finished is given back, to be run by another worker at once. A Chromium is launched where one of the
+    queues is a PDF queue; while it cannot print, the worker is not ready, and runs what needs no press.
     """
-    asyncio.run(_serve(settings, handlers or product_handlers(), grace_s))
+    asyncio.run(_serve(settings, handlers, grace_s))
 
 
-async def _serve(settings: Settings, handlers: Handlers, grace_s: float) -> None:
+async def _serve(settings: Settings, handlers: Handlers | None, grace_s: float) -> None:
     # Each job may hold a connection for itself and one for its heartbeat.
     size = max(settings.pool_size, 2 * settings.job_slots + 1)
     async with running("worker", settings, role=APP, size=size) as process:
-        runner = Runner(
-            process.database,
-            handlers,
-            lease=timedelta(seconds=settings.job_lease_s),
-            metrics=process.metrics,
-            clock=SystemClock(),
-        )
-        loop = asyncio.get_running_loop()
+        known = handlers or product_handlers()
+        queues = settings.job_queues or known.queues
+        async with _plant(process, queues) as plant:
+            await _run(process, handlers or product_handlers(plant), queues, grace_s)
 
-        def answer(workspace_id: UUID, job_id: UUID) -> None:
-            asyncio.run_coroutine_threadsafe(runner.run(workspace_id, job_id), loop).result()
 
-        queues = settings.job_queues or handlers.queues
-        worker = listen(
-            open_broker(settings.jobs_redis_url), answer, queues=queues, threads=settings.job_slots
-        )
-        await asyncio.to_thread(worker.start)
-        _log.info("listening", queues=list(queues), slots=settings.job_slots)
-        await process.signals.stop.wait()
-        await _end(process, worker, runner, grace_s)
+async def _run(process: Process, handlers: Handlers, queues: tuple[str, ...], grace_s: float) -> None:
+    settings = process.settings
+    runner = Runner(
+        process.database,
+        handlers,
+        lease=timedelta(seconds=settings.job_lease_s),
+        metrics=process.metrics,
+        clock=SystemClock(),
+    )
+    loop = asyncio.get_running_loop()
+
+    def answer(workspace_id: UUID, job_id: UUID) -> None:
+        asyncio.run_coroutine_threadsafe(runner.run(workspace_id, job_id), loop).result()
+
+    worker = listen(
+        open_broker(settings.jobs_redis_url),
+        answer,
+        queues=queues,
+        threads=settings.job_slots,
+        patient=handlers.patient,
+    )
+    await asyncio.to_thread(worker.start)
+    _log.info("listening", queues=list(queues), slots=settings.job_slots)
+    await process.signals.stop.wait()
+    await _end(process, worker, runner, grace_s)
+
+
+@asynccontextmanager
+async def _plant(process: Process, queues: tuple[str, ...]) -> AsyncIterator[Plant | None]:
+    """Open what prints, for those queues that need it; closed after the last job has ended."""
+    if not set(queues) & set(PDF_QUEUES):
+        yield None
+        return
+    plant = Plant(process.settings, process.database, process.metrics, SystemClock())
+    process.health.add(Probe("press", plant.failure))
+    plant.start()
+    try:
+        yield plant
+    finally:
+        await plant.close(within_s=_CLOSING_NOW_S if process.signals.now.is_set() else _CLOSING_S)
 
 
 async def _end(process: Process, worker: dramatiq.Worker, runner: Runner, grace_s: float) -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from kernel.jobs import Job
 from tenants.invoices.values import ActorClass
+
+#: Where a render waits while somebody waits for it.
+PDF_QUEUE: Final = "pdf"
+#: Where it waits while nobody has asked yet.
+PDF_BULK_QUEUE: Final = "pdf-bulk"
+PDF_QUEUES: Final = (PDF_QUEUE, PDF_BULK_QUEUE)
 
 
 class RecordView(Job, frozen=True, kw_only=True):
@@ -22,3 +28,24 @@ class RecordView(Job, frozen=True, kw_only=True):
     network: str | None
     """The client's network, such as 203.0.113.0/24: the whole address is written nowhere, not even here."""
     user_agent: str = ""
+
+
+class RenderVersion(Job, frozen=True, kw_only=True):
+    """A version of an invoice is to be there as a PDF, in one language."""
+
+    kind: ClassVar[str] = "invoices.render_version"
+    queue: ClassVar[str] = PDF_QUEUE
+    # Short pauses for who waits, and more than an hour until the last attempt: longer than most outages.
+    max_attempts: ClassVar[int] = 12
+    backoff_s: ClassVar[int] = 2
+
+    invoice_id: UUID
+    version: int
+    locale: str
+    """Resolved: the customer's, else the workspace's."""
+    within_s: int = 30
+    """The deadline of printing, in seconds, waiting for the press included; below the time limit."""
+
+    def dedupe_key(self) -> str:
+        """Return the version and the language: whoever asks for them waits for the same print."""
+        return f"{self.invoice_id}/{self.version}/{self.locale}"

@@ -38,12 +38,20 @@ class Yard:
     workspace_id: UUID
     running: list[programs.RunningProgram] = field(default_factory=list)
 
-    async def start(self, kind: str, *, ready: bool = True, **environ: str) -> programs.RunningProgram:
-        """Start a process and wait until it is ready, where it is not to die before."""
+    @property
+    def blobs(self) -> Path:
+        """Where the PDFs are."""
+        return self.redis_state / "blobs"
+
+    async def start(
+        self, kind: str, *, ready: bool = True, module: str = "tests.fakes.errands", **environ: str
+    ) -> programs.RunningProgram:
+        """Start a process and wait until it is ready, where it is not to die before.
+
+        `module`: "ops.cli" is the product's own, which knows its own jobs.
+        """
         name = f"{kind}-{len(self.running)}"
-        program = programs.Program(
-            name, (kind,), programs.free_port(), programs.free_port(), module="tests.fakes.errands"
-        )
+        program = programs.Program(name, (kind,), programs.free_port(), programs.free_port(), module=module)
         variables = {
             "PORTAL_PROFILE": "test",
             "PORTAL_DATABASE_URL": self.urls.app,
@@ -53,6 +61,7 @@ class Yard:
             "PORTAL_METRICS_PORT": str(program.metrics_port),
             "PORTAL_JOB_LEASE_S": "1",
             "PORTAL_JOB_REDISPATCH_S": "1",
+            "PORTAL_BLOBS_URL": str(self.blobs),
         }
         started = programs.start(
             program, programs.environment(variables | environ), self.redis_state / "logs"

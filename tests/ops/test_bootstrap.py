@@ -28,6 +28,18 @@ def test_the_stamp_changes_with_a_files_content_and_name(tmp_path: Path) -> None
     assert bootstrap._digest([two], tmp_path) != first
 
 
+def test_assets_are_built_again_when_a_single_face_is_missing(tmp_path: Path) -> None:
+    static, fonts = tmp_path / "static", tmp_path / "fonts"
+    _script(static / ".vite" / "manifest.json", "{}")
+    assert not bootstrap._built(static, fonts)
+    _script(fonts / "index.json", '[{"family":"Sans","file":"sans.woff2"}]')
+    assert not bootstrap._built(static, fonts)
+    _script(fonts / "sans.woff2", "face")
+    assert bootstrap._built(static, fonts)
+    (static / ".vite" / "manifest.json").unlink()
+    assert not bootstrap._built(static, fonts)
+
+
 def test_without_uv_pip_and_a_complete_venv_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -239,7 +239,7 @@ async def test_jobs_are_listed_run_again_and_thrown_away(run_portal: Portal, dat
 async def test_a_worker_of_a_queue_that_is_none_is_refused(run_portal: Portal) -> None:
     refused = await run_portal("worker", "--queue", "pfd")
     assert refused.exit_code == 1
-    assert "There is no queue pfd; the queues are default." in refused.output
+    assert "There is no queue pfd; the queues are default, pdf, pdf-bulk." in refused.output
 
 
 @pytest.mark.parametrize("role", ["portal_svc", "portal_owner", "postgres"])

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,21 @@ def _command(*arguments: str | Path) -> list[str]:
 
 
 @contextmanager
-def _demo(state: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A demo that is ready, or whose output says why not."""
+def _demo(
+    state: Path, *arguments: str, environ: Mapping[str, str] = ENVIRON, said: list[str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A demo that is ready, or whose output says why not; `said` takes what it says until then."""
     with subprocess.Popen(
         _command("--state", state, "--port", str(programs.free_port()), *arguments),
         cwd=ROOT,
-        env=ENVIRON,
+        env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
         try:
             assert process.stdout is not None
-            seen = []
+            seen = [] if said is None else said
             for line in process.stdout:
                 seen.append(line)
                 if line.startswith("Ctrl-C stops everything"):
@@ -134,6 +136,19 @@ def test_nothing_survives_a_demo_that_is_killed(tmp_path: Path) -> None:
     assert _alive(pids) == []
 
 
+def test_without_any_chromium_pages_are_read_and_the_cure_is_said(tmp_path: Path) -> None:
+    nothing = {"PATH": "/nonexistent", "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path)}
+    offline = {"PLAYWRIGHT_DOWNLOAD_HOST": "http://127.0.0.1:9"}
+    said: list[str] = []
+    with _demo(tmp_path, environ=ENVIRON | nothing | offline, said=said) as process:
+        paid = next(invoice for invoice in _facts(tmp_path)["invoices"] if "paid" in invoice["tags"])
+        assert visit.fetch(paid["url"]).status == 200
+        process.send_signal(signal.SIGINT)
+        assert _output(process).endswith("Stopped.\n")
+    assert "Without a Chromium pages can be read, but no PDF is made." in "".join(said)
+    assert "Install Chromium or Google Chrome so that it is on PATH" in "".join(said)
+
+
 def test_check_ends_with_one_line_of_timings_and_leaves_nothing_behind() -> None:
     before = set((ROOT / ".portal").glob("check-*"))
     done = subprocess.run(
@@ -143,7 +158,8 @@ def test_check_ends_with_one_line_of_timings_and_leaves_nothing_behind() -> None
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["ok"] is True
     assert result["pages"] > 20
-    assert {"postgres", "redis", "migrate", "seed", "processes", "pages"} == set(result["seconds"])
+    steps = {"chromium", "postgres", "redis", "migrate", "seed", "processes", "pages"}
+    assert set(result["seconds"]) == steps
     assert set((ROOT / ".portal").glob("check-*")) == before
 
 

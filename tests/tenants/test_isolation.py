@@ -114,6 +114,7 @@ MISSES: dict[str, Call] = {
     "invoice_actions.record_view": lambda x, _: invoice_actions.record_view(
         x.invoice_id, link_id=x.link_id, actor=ActorClass.HUMAN, viewed_at=CLOCK.now(), address=None
     ),
+    "invoice_actions.request_pdf": lambda x, _: invoice_actions.request_pdf(x.invoice_id, 1, "de-DE"),
     "invoice_queries.open_link": lambda x, me: invoice_queries.open_link(x.token, sealer=me.sealer),
     "invoice_queries.load_version": lambda x, _: invoice_queries.load_version(x.invoice_id, 1),
     "invoice_queries.invoice": lambda x, _: invoice_queries.invoice(x.invoice_id),

@@ -217,6 +217,7 @@ class InvoicePages:
             language=language,
             today=state.day,
             json_url=f"/i/{token}/invoice.json",
+            pdf_url=f"/i/{token}/invoice.pdf",
             nonce=self._blank,
         )
         html = self._templates.render("invoice.html.jinja", language, model)

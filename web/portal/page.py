@@ -136,6 +136,8 @@ class PageModel:
     paper: Markup  # the document, for the declarative shadow root
     list: Markup  # the same document as the list a phone shows
     json_url: str
+    # Never with the attribute `download`: while the PDF is being made, a page comes from there instead.
+    pdf_url: str
     nonce: str
 
 

@@ -46,6 +46,7 @@ def page_model(
     language: Language,
     today: dt.date,
     json_url: str,
+    pdf_url: str,
     nonce: str,
 ) -> PageModel:
     """Return what the page shows on the day `today` of the workspace's time zone."""
@@ -80,6 +81,7 @@ def page_model(
         paper=Markup(paper.sheet),  # noqa: S704
         list=Markup(paper.list),  # noqa: S704
         json_url=json_url,
+        pdf_url=pdf_url,
         nonce=nonce,
     )
 

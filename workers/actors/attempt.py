@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from kernel.store.unit import UnitOfWork
 
 
+class Hopeless(Exception):
+    """Raised by a job's function when no further attempt could go better: the job is dead at once."""
+
+
 class Attempt:
     """Whose job it is, which attempt, and the only way to write its effect.
 

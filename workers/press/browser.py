@@ -145,6 +145,12 @@ class Supervisor:
         await asyncio.gather(*self._ending)
         await self._stop_driver()
 
+    def kill(self) -> None:
+        """End the browser without a word; the driver ends with this process."""
+        self._closed = True
+        if self._current is not None:
+            kill(self._current.pid)
+
     async def _launch(self) -> Generation:
         try:
             made = await self._launched()

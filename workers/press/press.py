@@ -127,6 +127,10 @@ class Press:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._supervisor.close()
 
+    def kill(self) -> None:
+        """End the browser at once, for a worker that has no time to close."""
+        self._supervisor.kill()
+
     async def generation(self) -> Generation:
         """Return the running browser, for those who watch it."""
         return await self._supervisor.generation()

@@ -20,6 +20,9 @@ from tenants.workspaces import queries as workspaces
 from workers.press import finish
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
     from kernel.blobs import Blobs
     from kernel.clock import Clock
     from kernel.store import Database
@@ -40,7 +43,7 @@ class Printer:
     ) -> None:
         """Take an opened database and a started press."""
         self._database = database
-        self._blobs = blobs
+        self.blobs = blobs
         self._press = press
         self._fonts = fonts
         self._clock = clock
@@ -54,13 +57,18 @@ class Printer:
         *,
         locale: str | None = None,
         within_s: float = WITHIN_S,
+        noting: Callable[[], AbstractAsyncContextManager[object]] | None = None,
     ) -> pdfs.Pdf:
         """Return the PDF of a version in a language (None: the customer's, else the workspace's).
 
-        It is printed only if it is not there yet; an issued version's is pinned by its first print. Missing
+        It is printed only if it is not there yet; an issued version's is pinned by its first print. `noting` opens the
+        unit of work in which a new one is noted (None: one of its own). Missing
         ("invoice.not_found"); Unavailable: "press.deadline", "press.unavailable", "blobs.unavailable",
         "store.unavailable", or "pdf.lost" when a pinned PDF has gone and cannot be made again the same.
         """
+        if not self._press.version:
+            # The fingerprint names Chromium's version, known as soon as it runs.
+            await self._press.generation()
         async with self._database.scope(workspace_id, read_only=True):
             subject = await pdfs.subject(invoice_id, version)
             profile = await workspaces.profile()
@@ -76,8 +84,8 @@ class Printer:
             raise Unavailable("pdf.lost", "The stored PDF has gone, and would look different today.")
         made = pdfs.Pdf(workspace_id, hashlib.sha256(data).hexdigest(), len(data), subject.is_issued)
         # Bytes first: a row that names a blob finds it.
-        await self._blobs.put(made.key, data)
-        async with self._database.scope(workspace_id):
+        await self.blobs.put(made.key, data)
+        async with noting() if noting else self._database.scope(workspace_id):
             return await pdfs.keep_pdf(
                 invoice_id,
                 version,
@@ -90,11 +98,11 @@ class Printer:
 
     async def read(self, pdf: pdfs.Pdf) -> bytes:
         """Return the bytes of a PDF; Missing("blobs.missing"), Unavailable("blobs.unavailable")."""
-        return await self._blobs.get(pdf.key)
+        return await self.blobs.get(pdf.key)
 
     async def _is_there(self, pdf: pdfs.Pdf) -> bool:
         try:
-            return await self._blobs.size(pdf.key) == pdf.size
+            return await self.blobs.size(pdf.key) == pdf.size
         except Missing:
             return False
 

@@ -18,9 +18,13 @@ def resident_bytes(pids: Iterable[int]) -> int:
 
 
 def kill(pid: int) -> None:
-    """End a process at once; one that is gone already is no error."""
+    """End a process at once, with all of its group where that is not ours; one that is gone already is no error."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, signal.SIGKILL)
+        group = os.getpgid(pid)
+        if group == os.getpgrp():
+            os.kill(pid, signal.SIGKILL)
+        else:
+            os.killpg(group, signal.SIGKILL)
 
 
 def _proportional(pid: int) -> int:

@@ -14,7 +14,7 @@ from redis.retry import Retry
 from kernel.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from kernel.jobs.dispatch import Due
 
@@ -50,15 +50,24 @@ def open_broker(url: str) -> RedisBroker:
 
 
 def listen(
-    broker: RedisBroker, answer: Callable[[UUID, UUID], None], *, queues: Iterable[str], threads: int
+    broker: RedisBroker,
+    answer: Callable[[UUID, UUID], None],
+    *,
+    queues: Iterable[str],
+    threads: int,
+    patient: Collection[str] = (),
 ) -> dramatiq.Worker:
-    """Return a worker, not started, whose threads call `answer(workspace, job)` for each bell."""
+    """Return a worker, not started, whose threads call `answer(workspace, job)` for each bell.
+
+    Bells of `patient` queues are answered when none of another queue waits here.
+    """
 
     def answered(workspace_id: str, job_id: str) -> None:
         answer(UUID(workspace_id), UUID(job_id))
 
     for queue in queues:
-        dramatiq.actor(actor_name=_actor(queue), queue_name=queue, broker=broker)(answered)
+        priority = int(queue in patient)
+        dramatiq.actor(actor_name=_actor(queue), queue_name=queue, broker=broker, priority=priority)(answered)
     worker = dramatiq.Worker(broker, worker_threads=threads, worker_timeout=_IDLE_MS)
     # What is prefetched waits for a thread of ours while another worker may be idle.
     worker.queue_prefetch = threads

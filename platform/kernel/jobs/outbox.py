@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
     from kernel.jobs.job import Job
 
-# Whoever asks last says in which queue a job waits that nobody has begun: a page's visitor goes before the batch.
+# Who asks in the kind's own queue moves a job that nobody has begun there: a page's visitor goes before the batch.
+# Who asks in another one moves nothing, or the batch would make the visitor wait.
 _ADD: Final = """
 INSERT INTO job AS j (workspace_id, job_id, kind, queue, payload, dedupe_key, max_attempts, run_at, request_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8, $9)
 ON CONFLICT (workspace_id, kind, dedupe_key) WHERE dedupe_key IS NOT NULL AND state IN ('queued', 'running')
-DO UPDATE SET queue = CASE j.state WHEN 'queued' THEN excluded.queue ELSE j.queue END,
-              dispatched_at = CASE WHEN j.state = 'queued' AND j.queue <> excluded.queue THEN NULL
-                                   ELSE j.dispatched_at END
+DO UPDATE SET queue = CASE WHEN j.state = 'queued' AND excluded.queue = $10 THEN excluded.queue ELSE j.queue END,
+              dispatched_at = CASE WHEN j.state = 'queued' AND excluded.queue = $10 AND j.queue <> excluded.queue
+                                   THEN NULL ELSE j.dispatched_at END
 RETURNING job_id, xmax = 0 AS fresh
 """
 _COLUMNS: Final = {
@@ -51,7 +52,8 @@ class Enqueued:
 async def enqueue(job: Job, *, delay: timedelta | None = None, queue: str | None = None) -> Enqueued:
     """Add a job to the open unit of work, due after `delay` on the database's clock.
 
-    A job with a `dedupe_key` coalesces with a live one of its kind. `queue` replaces the kind's own.
+    A job with a `dedupe_key` coalesces with a live one of its kind. `queue` replaces the kind's own, which is the
+    most urgent one: a job that waits is moved there by whoever asks without `queue`, and never away from there.
     Raises Unbound where no workspace is bound.
     """
     row = await fetch_one(
@@ -65,6 +67,7 @@ async def enqueue(job: Job, *, delay: timedelta | None = None, queue: str | None
         job.max_attempts,
         delay or _NOW,
         _request_id(),
+        job.queue,
     )
     return Enqueued(row["job_id"], row["fresh"])
 

@@ -56,7 +56,7 @@ class Health:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep an answer for `cache_s` seconds and give each check `deadline_s` seconds."""
-        self._checks = tuple(checks)
+        self._checks = list(checks)
         self._cache_s = cache_s
         self._deadline_s = deadline_s
         self._monotonic = monotonic
@@ -67,6 +67,10 @@ class Health:
     def live(self) -> bool:
         """Tell that the event loop answers, which is all that a restart could cure."""
         return True
+
+    def add(self, check: Check) -> None:
+        """Ask this too from now on."""
+        self._checks.append(check)
 
     def drain(self) -> None:
         """From now on say "not ready": the process finishes what it has and ends."""

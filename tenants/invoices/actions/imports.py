@@ -12,6 +12,7 @@ from kernel.ids import CustomerId, InvoiceId, new_id
 from kernel.store import current_workspace, fetch_value, savepoint
 from tenants.customers import actions as customers
 from tenants.customers.values import CustomerDetails
+from tenants.invoices.actions.pdfs import print_ahead
 from tenants.invoices.actions.rows import add_version
 from tenants.invoices.content import Party
 from tenants.invoices.status import InvoiceStatus
@@ -69,6 +70,7 @@ async def _store(parsed: ParsedInvoice, computed: Totals, clock: Clock) -> Impor
         )
     )
     await add_version(invoice_id, _FIRST, content, computed, now=now, issued=True)
+    await print_ahead(invoice_id, _FIRST)
     return Imported(invoice_id, customer_id, parsed.number, computed.payable)
 
 

@@ -11,6 +11,7 @@ import msgspec
 from kernel.clock import Clock, today
 from kernel.ids import InvoiceId
 from kernel.store import current_workspace, execute, fetch_one, savepoint
+from tenants.invoices.actions.pdfs import print_ahead
 from tenants.invoices.actions.rows import locked
 from tenants.invoices.actions.writing import must_have_lines
 from tenants.invoices.content import Content
@@ -48,6 +49,7 @@ async def issue(invoice_id: InvoiceId, *, series: str = DEFAULT_SERIES.name, clo
     Without an issue date it is today's in the workspace's time zone; without a due date it is due as many
     days later as the workspace says. Numbers have no gaps: concurrent issues of a series wait for each
     other, a rollback gives the number back, and one that an imported invoice has already is passed over.
+    Its PDF is printed ahead of need.
 
     Missing("invoice.not_found"), Conflict("invoice.status"), Invalid (`invoice.no_lines`,
     `series.invalid`).
@@ -79,6 +81,7 @@ async def issue(invoice_id: InvoiceId, *, series: str = DEFAULT_SERIES.name, clo
                 )
         except asyncpg.UniqueViolationError:
             continue
+        await print_ahead(invoice_id, draft.version)
         return number
 
 

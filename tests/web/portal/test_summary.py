@@ -66,6 +66,7 @@ def model(content: Callable[..., Content]) -> Make:
             language=words(tag),
             today=TODAY,
             json_url="/i/x/invoice.json",
+            pdf_url="/i/x/invoice.pdf",
             nonce="n",
         )
 

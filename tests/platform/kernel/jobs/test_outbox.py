@@ -84,18 +84,22 @@ async def test_once_it_has_ended_the_same_key_is_a_new_job(database: Database) -
         assert (await enqueue(Errand(key="k"))).job_id != first.job_id
 
 
-async def test_who_asks_last_chooses_the_queue_of_a_job_that_waits(database: Database) -> None:
+async def test_a_job_that_waits_is_moved_to_the_queue_of_its_kind_and_never_away_from_it(
+    database: Database,
+) -> None:
     async with database.scope(new_id()):
         first = await enqueue(Errand(key="k"), queue="bulk")
         await fetch("UPDATE job SET dispatched_at = now()")
         await enqueue(Errand(key="k"), queue="bulk")
         assert (await fetch_one("SELECT dispatched_at IS NULL AS again FROM job"))["again"] is False
-        await enqueue(Errand(key="k"), queue="soon")
+        await enqueue(Errand(key="k"))
         row = await fetch_one("SELECT queue, dispatched_at FROM job")
-        assert (row["queue"], row["dispatched_at"]) == ("soon", None)
+        assert (row["queue"], row["dispatched_at"]) == ("default", None)
+        await enqueue(Errand(key="k"), queue="bulk")
+        assert (await fetch_one("SELECT queue FROM job"))["queue"] == "default"
         assert await claim(first.job_id, lease=SOON) is not None
         await enqueue(Errand(key="k"), queue="bulk")
-        assert (await fetch_one("SELECT queue FROM job"))["queue"] == "soon"
+        assert (await fetch_one("SELECT queue FROM job"))["queue"] == "default"
 
 
 async def test_many_jobs_go_in_one_statement(database: Database) -> None:

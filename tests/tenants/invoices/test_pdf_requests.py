@@ -1,0 +1,134 @@
+"""PDFs ahead of need and on demand: which job is enqueued where, and what is said to who waits."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from kernel.clock import SystemClock
+from kernel.errors import Missing
+from kernel.ids import InvoiceId, new_id
+from kernel.jobs.job import decoded
+from kernel.seals import Sealer
+from kernel.settings import Settings
+from kernel.store import Database, execute, fetch
+from tenants.invoices import actions
+from tenants.invoices.actions import Expected, request_pdf
+from tenants.invoices.actions.pdfs import print_ahead
+from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderVersion
+from tenants.invoices.pdfs import Pdf, keep_pdf
+from tests.fakes.businesses import Business, content, open_business
+
+NOW = dt.datetime(2026, 3, 16, 9, 30, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+async def acme(database: Database, settings: Settings) -> Business:
+    """A business with customers of its own."""
+    return await open_business(database, Sealer(settings.secret_keys), SystemClock())
+
+
+async def renders(acme: Business) -> list[tuple[str, RenderVersion, Any]]:
+    """The renders of a workspace: queue, job, row."""
+    async with acme.database.scope(acme.workspace_id, read_only=True):
+        rows = await fetch(
+            "SELECT * FROM job WHERE kind = $1 ORDER BY created_at, job_id", RenderVersion.kind
+        )
+    return [(row["queue"], decoded(RenderVersion, str(row["payload"])), row) for row in rows]
+
+
+async def asked(
+    acme: Business, invoice_id: InvoiceId, locale: str = "de-DE", version: int = 1
+) -> Pdf | Expected:
+    async with acme.database.scope(acme.workspace_id):
+        return await request_pdf(invoice_id, version, locale)
+
+
+async def test_what_is_issued_is_printed_ahead_in_the_customers_language_else_the_workspaces(
+    acme: Business,
+) -> None:
+    german = await acme.invoice()
+    english = await acme.invoice(await acme.customer(locale="en-GB"))
+    assert [(queue, job) for queue, job, _ in await renders(acme)] == [
+        (PDF_BULK_QUEUE, RenderVersion(invoice_id=german, version=1, locale="de-DE")),
+        (PDF_BULK_QUEUE, RenderVersion(invoice_id=english, version=1, locale="en-GB")),
+    ]
+
+
+async def test_a_draft_is_not_printed_and_a_new_version_is(acme: Business) -> None:
+    draft = await acme.draft()
+    assert await renders(acme) == []
+    async with acme.database.scope(acme.workspace_id):
+        await actions.issue(draft, clock=acme.clock)
+        await actions.new_version(draft, content("200"), clock=acme.clock)
+    assert sorted((job.invoice_id, job.version) for _, job, _ in await renders(acme)) == [
+        (draft, 1),
+        (draft, 2),
+    ]
+
+
+async def test_an_issue_that_is_rolled_back_leaves_no_print(acme: Business) -> None:
+    draft = await acme.draft()
+    with pytest.raises(RuntimeError):
+        async with acme.database.scope(acme.workspace_id):
+            await actions.issue(draft, clock=acme.clock)
+            raise RuntimeError
+    assert await renders(acme) == []
+
+
+async def test_who_asks_moves_the_print_before_what_nobody_waits_for_and_the_batch_never_moves_it_back(
+    acme: Business,
+) -> None:
+    invoice_id = await acme.invoice()
+    expected = await asked(acme, invoice_id)
+    assert isinstance(expected, Expected)
+    assert (0 < expected.after_s < 60, expected.is_failing) == (True, False)
+    assert await asked(acme, invoice_id) == expected
+    async with acme.database.scope(acme.workspace_id):
+        await print_ahead(invoice_id, 1)
+    assert [queue for queue, _, _ in await renders(acme)] == [PDF_QUEUE]
+    # Another language is another print.
+    await asked(acme, invoice_id, "en-GB")
+    assert {(queue, job.locale) for queue, job, _ in await renders(acme)} == {
+        (PDF_QUEUE, "de-DE"),
+        (PDF_QUEUE, "en-GB"),
+    }
+
+
+async def test_what_is_pinned_is_returned_and_nothing_is_enqueued_unless_its_blob_has_gone(
+    acme: Business,
+) -> None:
+    invoice_id = await acme.invoice()
+    async with acme.database.scope(acme.workspace_id):
+        await execute("DELETE FROM job")
+        pinned = await keep_pdf(invoice_id, 1, "de-DE", bytes(32), b"%PDF-", pinned=True, created_at=NOW)
+        assert await request_pdf(invoice_id, 1, "de-DE") == pinned
+    assert await renders(acme) == []
+    async with acme.database.scope(acme.workspace_id):
+        assert isinstance(await request_pdf(invoice_id, 1, "de-DE", is_lost=True), Expected)
+    assert [queue for queue, _, _ in await renders(acme)] == [PDF_QUEUE]
+
+
+async def test_who_waits_for_a_print_that_failed_is_told_when_it_is_tried_again(acme: Business) -> None:
+    invoice_id = await acme.invoice()
+    async with acme.database.scope(acme.workspace_id):
+        await execute("UPDATE job SET attempts = 3, run_at = now() + interval '25 seconds'")
+    expected = await asked(acme, invoice_id)
+    assert isinstance(expected, Expected)
+    assert 24 < expected.after_s < 40
+    assert expected.is_failing
+
+
+async def test_what_is_not_issued_or_anothers_is_not_there(acme: Business, settings: Settings) -> None:
+    rival = await open_business(acme.database, Sealer(settings.secret_keys), SystemClock())
+    draft, issued = await acme.draft(), await acme.invoice()
+    for who, invoice_id, version in (
+        (acme, draft, 1),
+        (acme, issued, 2),
+        (rival, issued, 1),
+        (acme, InvoiceId(new_id()), 1),
+    ):
+        with pytest.raises(Missing, match=r"invoice\.not_found"):
+            await asked(who, invoice_id, version=version)
