@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from tests.fakes.words import Block, Word
@@ -33,6 +34,7 @@ class Part:
 class Sheet:
     """One page of the PDF: the parts that stand there, and how much lower than in Live mode."""
 
+    name: str
     page: int
     parts: tuple[Part, ...]
     lower: float
@@ -82,13 +84,8 @@ class Pairing:
         pairs = [*self._pairs, *(pair for found in self._heads.values() for pair in found)]
         sheets = [self._sheet(page) for page in sorted({two.page for _, two in self._pairs})]
         sheets += [self._head(page) for page, found in self._heads.items() if found]
-        down = [
-            abs(two.y - one.y - sheet.lower)
-            for sheet in sheets
-            for part in sheet.parts
-            for one, two in pairs
-            if one.block == part.block and two.page == sheet.page
-        ]
+        lower = {(part.block, sheet.page): sheet.lower for sheet in sheets for part in sheet.parts}
+        down = [abs(two.y - one.y - lower[one.block, two.page]) for one, two in pairs]
         return Words(
             max(max(abs(one.left - two.left), abs(one.right - two.right)) for one, two in pairs),
             max(down),
@@ -110,17 +107,17 @@ class Pairing:
 
     def _sheet(self, page: int) -> Sheet:
         pairs = [pair for pair in self._pairs if pair[1].page == page]
-        parts = [self._part(at, page, pairs) for at in sorted({one.block for one, _ in pairs} - {-1})]
+        parts = [self._part(at, page, pairs) for at in sorted({one.block for one, _ in pairs})]
         if page == 0:
-            return Sheet(page, tuple(parts), 0.0)
+            return Sheet(f"page {page}", page, tuple(parts), 0.0)
         first = self._blocks[parts[0].block]
         if first.kind == "row":
             # Rows begin where the head ends.
             (head,) = (self._blocks[at] for at in self._of("head"))
-            return Sheet(page, tuple(parts), TOP + head.bottom - head.top - first.top)
+            return Sheet(f"page {page}", page, tuple(parts), TOP + head.bottom - head.top - first.top)
         # Baselines of print are whole pixels: what they were rounded from lies half a pixel to either side.
         moves = [two.y - one.y for one, two in pairs]
-        return Sheet(page, tuple(parts), (max(moves) + min(moves)) / 2)
+        return Sheet(f"page {page}", page, tuple(parts), (max(moves) + min(moves)) / 2)
 
     def _part(self, at: int, page: int, pairs: Sequence[tuple[Word, Word]]) -> Part:
         block = self._blocks[at]
@@ -133,7 +130,7 @@ class Pairing:
     def _head(self, page: int) -> Sheet:
         (at,) = self._of("head")
         head = self._blocks[at]
-        return Sheet(page, (Part(at, head.top, head.bottom),), TOP - head.top)
+        return Sheet(f"head of page {page}", page, (Part(at, head.top, head.bottom),), TOP - head.top)
 
 
 def _pair(
@@ -151,8 +148,9 @@ def _pair(
         if not twins:
             lonely.append(f"page: {word.text}")
             continue
-        pairs.append((word, min(twins, key=lambda twin, word=word: _distance(word, twin, is_long=is_long))))
-        waiting[word.key].remove(pairs[-1][1])
+        twin = min(twins, key=partial(_distance, word, is_long=is_long))
+        waiting[word.key].remove(twin)
+        pairs.append((word, twin))
     return pairs, [word for words in waiting.values() for word in words], lonely
 
 
