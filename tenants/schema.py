@@ -18,21 +18,25 @@ if TYPE_CHECKING:
 
 #: Tables without a workspace_id and what app may do there; each needs its reason in a comment.
 UNSCOPED: Final[Mapping[str, str]] = {
+    "job_worker": "SELECT, INSERT, UPDATE, DELETE",  # workers are the installation's, and say what they can do
     "schedule_occurrence": "",  # the schedules are the installation's; only the scheduler, role svc, writes here
 }
 
 #: Indexes that do not begin with workspace_id, because a definer function comes from outside any workspace.
 GLOBAL_INDEXES: Final = frozenset(
     {
-        "job_due",  # the relay, role svc, looks for due jobs of all workspaces
-        "job_ended",  # and prunes them
+        "job_ended",  # the relay, role svc, prunes jobs of all workspaces
+        "job_leased",  # and buries those whose workers died
+        "job_rung",  # and rings again
+        "job_served",  # how long a kind takes, over all workspaces
+        "job_waiting",  # and gives them turns
         "portal_domain_host",  # which workspace a host belongs to; one host, one workspace
         "workspace_slug",  # a slug is the label of a host, public by nature
     }
 )
 
 #: The only functions that run as another role than who calls them: they look across workspaces.
-DEFINERS: Final = frozenset({"portal_workspace_by_host(text)"})
+DEFINERS: Final = frozenset({"portal_queue_load(text,text,integer)", "portal_workspace_by_host(text)"})
 
 #: What keeps issued invoices as they are.
 TRIGGERS: Final = frozenset(

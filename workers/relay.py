@@ -7,21 +7,24 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Unavailable
-from kernel.jobs.bell import full, open_broker, ring
-from kernel.jobs.dispatch import backlog, bury, prune, put_back, take_due
+from kernel.jobs.bell import open_broker, ring, room
+from kernel.jobs.dispatch import FIRST, backlog, bury, prune, put_back, recall, take_due, waiting_queues
 from kernel.store.roles import SVC
 from kernel.telemetry import logs
 from workers.process import Process, running
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
     from dramatiq.brokers.redis import RedisBroker
 
+    from kernel.jobs.dispatch import Due
     from kernel.settings import Settings
 
 POLL_S: Final = 0.1
 SAMPLE_S: Final = 2.0
 _AWAY_S: Final = 1.0
-_BATCH: Final = 200
 _PRUNED_AT_ONCE: Final = 2000
 
 _log: Final = logs.logger("workers.relay")
@@ -50,33 +53,35 @@ class Relay:
         self._process = process
         self._broker = broker
         self._again_after = timedelta(seconds=process.settings.job_redispatch_s)
-        self._crowded: set[str] = set()
+        self._turns: dict[str, UUID] = {}
 
     async def round(self) -> float:
-        """Ring for one batch; returns how many seconds to wait before the next."""
+        """Ring for one batch of each queue; returns how many seconds to wait before the next."""
         try:
-            # Only queues that were rung for lately can be full.
-            without = await asyncio.to_thread(full, self._broker, sorted(self._crowded))
+            return await self._rung()
         except Unavailable as error:
-            # Those that were full may be empty by now; which, sending will show.
-            _log.warning("redis away", cause=error.data.get("cause"))
-            self._crowded.clear()
-            return _AWAY_S
-        self._crowded = set(without)
-        try:
-            return await self._rung(without)
-        except Unavailable as error:
-            _log.warning("not relayed", code=error.code)
+            _log.warning("not relayed", code=error.code, cause=error.data.get("cause"))
             return _AWAY_S
 
-    async def _rung(self, without: list[str]) -> float:
-        database, bells = self._process.database, self._process.metrics.job_bells
+    async def _rung(self) -> float:
+        database = self._process.database
         async with database.unbound():
             for job_id, kind in await bury():
                 _log.error("dead", job=str(job_id), kind=kind, reason="its workers died")
-            due = await take_due(again_after=self._again_after, limit=_BATCH, without=without)
-        if not due:
+            await recall(again_after=self._again_after)
+            queues = await waiting_queues()
+        if not queues:
             return POLL_S
+        # Nothing is taken out of the table that has no place in Redis, nor while Redis is away.
+        for queue, limit in (await asyncio.to_thread(room, self._broker, queues)).items():
+            async with database.unbound():
+                taken = await take_due(queue, limit=limit, after=self._turns.get(queue, FIRST))
+            self._turns[queue] = taken.last
+            await self._ring(taken.due)
+        return POLL_S
+
+    async def _ring(self, due: Sequence[Due]) -> None:
+        database, bells = self._process.database, self._process.metrics.job_bells
         try:
             # Never inside the transaction: a Redis that hangs would hold locks on the jobs.
             await asyncio.to_thread(ring, self._broker, due)
@@ -87,8 +92,6 @@ class Relay:
                 await put_back(due)
             raise
         bells.labels("sent").inc(len(due))
-        self._crowded |= {one.queue for one in due}
-        return 0.0 if len(due) == _BATCH else POLL_S
 
     async def sample(self) -> None:
         """Show what waits, and prune what is done, until cancelled."""

@@ -7,11 +7,15 @@ import contextlib
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from threading import Thread
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from kernel.clock import SystemClock
+from kernel.errors import Unavailable
+from kernel.ids import new_id
 from kernel.jobs.bell import listen, open_broker
+from kernel.jobs.load import ANNOUNCED_EVERY_S, announce, withdraw
 from kernel.store.roles import APP
 from kernel.telemetry import logs
 from kernel.telemetry.health import Probe
@@ -40,6 +44,7 @@ _LAST_S: Final = 3.0
 # For ending Chromium; when it was said twice, it is not asked for long.
 _CLOSING_S: Final = 5.0
 _CLOSING_NOW_S: Final = 0.5
+_LOOKED_EVERY_S: Final = 0.25
 
 _log: Final = logs.logger("workers.worker")
 
@@ -69,10 +74,12 @@ async def _serve(settings: Settings, handlers: Handlers | None, grace_s: float) 
         known = handlers or product_handlers()
         queues = settings.job_queues or known.queues
         async with _plant(process, queues) as plant:
-            await _run(process, handlers or product_handlers(plant), queues, grace_s)
+            await _run(process, handlers or product_handlers(plant), queues, plant, grace_s)
 
 
-async def _run(process: Process, handlers: Handlers, queues: tuple[str, ...], grace_s: float) -> None:
+async def _run(
+    process: Process, handlers: Handlers, queues: tuple[str, ...], plant: Plant | None, grace_s: float
+) -> None:
     settings = process.settings
     runner = Runner(
         process.database,
@@ -95,8 +102,31 @@ async def _run(process: Process, handlers: Handlers, queues: tuple[str, ...], gr
     )
     await asyncio.to_thread(worker.start)
     _log.info("listening", queues=list(queues), slots=settings.job_slots)
+    announcing = asyncio.create_task(_announced(process, queues, plant))
     await process.signals.stop.wait()
+    announcing.cancel()
+    await asyncio.wait([announcing])
     await _end(process, worker, runner, grace_s)
+
+
+async def _announced(process: Process, queues: tuple[str, ...], plant: Plant | None) -> None:
+    """Say which queues are served here, until cancelled: PDF queues only while there is something to print with."""
+    worker_id, at = new_id(), -ANNOUNCED_EVERY_S
+    said: tuple[str, ...] = ()
+    try:
+        while True:
+            works = plant is None or await plant.failure() is None
+            able = queues if works else tuple(name for name in queues if name not in PDF_QUEUES)
+            if able != said or monotonic() - at >= ANNOUNCED_EVERY_S:
+                with contextlib.suppress(Unavailable):
+                    async with process.database.unbound():
+                        await announce(worker_id, able, slots=process.settings.job_slots)
+                    said, at = able, monotonic()
+            await asyncio.sleep(_LOOKED_EVERY_S)
+    finally:
+        with contextlib.suppress(Unavailable):
+            async with process.database.unbound():
+                await withdraw(worker_id)
 
 
 @asynccontextmanager

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, from_url
@@ -12,33 +16,49 @@ from obstore.store import LocalStore, from_url
 from kernel.errors import Invalid, Missing, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
     from obstore.store import ObjectStore
 
 # No dots at the beginning of a part: no key leads out of the folder, or into a hidden file.
 _KEY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _LONGEST_KEY: Final = 500
 _REMOTE: Final = ("s3://", "gs://", "az://")
+PATIENCE_S: Final = 10.0
+# Obstore's own patience is three minutes; here somebody waits for a page. Plain http is for the endpoint to choose.
+_CLIENT: Final[Any] = {"connect_timeout": "2s", "timeout": "10s", "allow_http": True}
+_RETRY: Final[Any] = {
+    "max_retries": 2,
+    "retry_timeout": timedelta(seconds=4),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=1), "base": 2},
+}
+_PANICS: Final = ("RustPanic", "PanicException")
 
 
 class Blobs:
     """A store of immutable blobs; what is under a key never changes, because keys hold a hash."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        """Take an opened store; `open` makes one from a URL."""
+    def __init__(self, store: ObjectStore, *, patience_s: float = PATIENCE_S) -> None:
+        """Take an opened store; `open` makes one from a URL. No call takes longer than `patience_s` seconds."""
         self._store = store
+        self._patience_s = patience_s
 
     @classmethod
-    def open(cls, where: str | Path, **options: str) -> Self:
+    def open(cls, where: str | Path, *, patience_s: float = PATIENCE_S) -> Self:
         """Open a folder (made when it is not there) or `s3://bucket/prefix`.
 
-        `options` are those of obstore ("endpoint", "access_key_id", …); without them the environment's usual
-        credentials count. Unavailable("blobs.unavailable") when the folder cannot be made.
+        Credentials, region and endpoint of a remote store are the environment's usual ones, which obstore reads:
+        AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL.
+        Unavailable("blobs.unavailable") when the folder cannot be made or the URL names no store.
         """
         if isinstance(where, str) and where.startswith(_REMOTE):
-            return cls(from_url(where, **options))  # type: ignore[call-overload]  # options differ by store
+            with _plainly():
+                return cls(
+                    from_url(where, client_options=_CLIENT, retry_config=_RETRY), patience_s=patience_s
+                )
         folder = Path(str(where).removeprefix("file://"))
         try:
-            return cls(LocalStore(folder.absolute(), mkdir=True))
+            return cls(LocalStore(folder.absolute(), mkdir=True), patience_s=patience_s)
         except (BaseError, OSError) as error:
             raise Unavailable(
                 "blobs.unavailable", f"The folder {folder} cannot be used for blobs."
@@ -46,42 +66,61 @@ class Blobs:
 
     async def put(self, key: str, data: bytes) -> None:
         """Store bytes, whole or not at all; Unavailable("blobs.unavailable"), Invalid("blobs.key")."""
+        place = _checked(key)
         try:
-            await self._store.put_async(_checked(key), data)
-        except (BaseError, OSError) as error:
+            async with self._in_time():
+                await self._store.put_async(place, data)
+        except Missing as error:  # the bucket itself
             raise _away() from error
 
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> bytes:
         """Return the bytes from `start` to before `end`; Missing("blobs.missing"), Unavailable as above."""
-        try:
-            if start == 0 and end is None:
-                return bytes(await (await self._store.get_async(_checked(key))).bytes_async())
-            last = await self.size(key) if end is None else end
-            if last <= start:
-                return b""
-            return bytes(await self._store.get_range_async(_checked(key), start=start, end=last))
-        except FileNotFoundError as error:
-            raise _missing() from error
-        except (BaseError, OSError) as error:
-            raise _away() from error
+        place = _checked(key)
+        if start == 0 and end is None:
+            async with self._in_time():
+                return bytes(await (await self._store.get_async(place)).bytes_async())
+        last = await self.size(key) if end is None else end
+        if last <= start:
+            return b""
+        async with self._in_time():
+            return bytes(await self._store.get_range_async(place, start=start, end=last))
 
     async def size(self, key: str) -> int:
         """Return how many bytes there are under a key; Missing("blobs.missing"), Unavailable as above."""
-        try:
-            return int((await self._store.head_async(_checked(key)))["size"])
-        except FileNotFoundError as error:
-            raise _missing() from error
-        except (BaseError, OSError) as error:
-            raise _away() from error
+        place = _checked(key)
+        async with self._in_time():
+            return int((await self._store.head_async(place))["size"])
 
     async def delete(self, key: str) -> None:
         """Remove what is under a key; nothing there is no error."""
-        try:
-            await self._store.delete_async(_checked(key))
-        except FileNotFoundError:
-            return
-        except (BaseError, OSError) as error:
-            raise _away() from error
+        place = _checked(key)
+        with contextlib.suppress(Missing):
+            async with self._in_time():
+                await self._store.delete_async(place)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        with _plainly():
+            async with asyncio.timeout(self._patience_s):
+                yield
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Say what obstore says in our own errors."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        # HEAD has no words: asked for a size, a bucket that is not there looks like a key that is not there.
+        raise (_away() if "NoSuchBucket" in str(error) else _missing()) from error
+    except (BaseError, OSError, ValueError) as error:
+        raise _away() from error
+    except BaseException as error:
+        # What cannot be, such as an endpoint that is no URL, makes obstore panic. Neither kind of panic can be
+        # imported, and one of the two is no Exception.
+        if type(error).__name__ not in _PANICS:
+            raise
+        raise _away() from error
 
 
 def _checked(key: str) -> str:

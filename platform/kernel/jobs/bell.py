@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from kernel.jobs.dispatch import Due
 
-#: Messages that may lie in one queue. More would not make workers faster, and the table knows them all.
-WINDOW: Final = 500
+#: Messages that may lie in one queue. What lies there has had its turn, and goes before whoever comes later: more
+#: would not make workers faster, and who floods a queue would keep the others waiting for longer.
+WINDOW: Final = 100
 _CONNECT_S: Final = 1.0
 _ANSWER_S: Final = 2.0
 # Messages of a worker that died come back by maintenance; by default that would take many minutes.
@@ -92,10 +93,10 @@ def ring(broker: RedisBroker, due: Sequence[Due]) -> None:
         raise Unavailable("jobs.redis", "Redis is not available.", cause=type(error).__name__) from error
 
 
-def full(broker: RedisBroker, queues: Iterable[str]) -> list[str]:
-    """Return those queues in which enough messages lie; blocks. Raises Unavailable("jobs.redis")."""
+def room(broker: RedisBroker, queues: Iterable[str]) -> dict[str, int]:
+    """Return how many more messages each queue should be given; blocks. Raises Unavailable("jobs.redis")."""
     try:
-        return [queue for queue in queues if _length(broker, queue) >= WINDOW]
+        return {queue: max(0, WINDOW - _length(broker, queue)) for queue in queues}
     except redis.RedisError as error:
         raise Unavailable("jobs.redis", "Redis is not available.", cause=type(error).__name__) from error
 

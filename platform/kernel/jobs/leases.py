@@ -24,7 +24,8 @@ LONGEST_BACKOFF: Final = timedelta(hours=1)
 _LONGEST_ERROR: Final = 2000
 
 _CLAIM: Final = """
-UPDATE job SET state = 'running', attempts = attempts + 1, lease = $3, lease_until = clock_timestamp() + $4
+UPDATE job SET state = 'running', attempts = attempts + 1, lease = $3, lease_until = clock_timestamp() + $4,
+               begun_at = clock_timestamp()
 WHERE workspace_id = $1 AND job_id = $2 AND run_at <= now() AND attempts < max_attempts
   AND (state = 'queued' OR state = 'running' AND lease_until < now())
 RETURNING kind, queue, payload::text AS payload, attempts, max_attempts, request_id, now() - run_at AS waited

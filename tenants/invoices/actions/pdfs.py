@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from kernel.errors import Unavailable
 from kernel.ids import InvoiceId
 from kernel.jobs import enqueue
-from kernel.store import current_workspace, fetch_one, fetch_value
-from tenants.invoices.jobs import PDF_BULK_QUEUE, RenderVersion
+from kernel.jobs.load import queue_load
+from kernel.store import current_workspace, execute, fetch_one, fetch_value
+from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderVersion
 from tenants.invoices.pdfs import Pdf, kept_pdf
 from tenants.invoices.queries import no_invoice
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 _LOCALE: Final = """
 SELECT coalesce(c.locale, w.locale)
@@ -19,21 +24,38 @@ JOIN customer c ON c.workspace_id = i.workspace_id AND c.customer_id = i.custome
 JOIN workspace w ON w.workspace_id = i.workspace_id
 WHERE i.workspace_id = $1 AND i.invoice_id = $2
 """
-_IS_ISSUED: Final = """
-SELECT true FROM invoice_version
+# What is known of an issued version's print: whether one is under way for somebody, or was given up lately.
+_KNOWN: Final = """
+SELECT EXISTS (SELECT FROM job
+               WHERE workspace_id = $1 AND kind = $4 AND dedupe_key = $5 AND state IN ('queued', 'running')
+                 AND (queue = $6 OR state = 'running')) AS under_way,
+       (SELECT ceil(extract(epoch FROM max(ended_at) + interval '15 minutes' - now()))::integer FROM job
+        WHERE workspace_id = $1 AND kind = $4 AND dedupe_key = $5 AND state = 'dead') AS given_up_s
+FROM invoice_version
 WHERE workspace_id = $1 AND invoice_id = $2 AND version = $3 AND issued_at IS NOT NULL
 """
-_PAUSE: Final = """
+_NEXT: Final = """
 SELECT greatest(0, ceil(extract(epoch FROM run_at - now())))::integer AS pause_s,
        attempts > 0 AND state = 'queued' AS failed
 FROM job WHERE workspace_id = $1 AND job_id = $2
 """
-_USUAL_S: Final = 1
+# After an outage the next attempt may be an hour away.
+_HURRY: Final = """
+UPDATE job SET run_at = now() + interval '10 seconds'
+WHERE workspace_id = $1 AND job_id = $2 AND state = 'queued' AND run_at > now() + interval '10 seconds'
+"""
+#: Whoever would wait for longer, in seconds, is asked to come back.
+LONGEST_S: Final = 60
+# While nobody prints, a new look is worth it after so long.
+_UNKNOWN_S: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A PDF that will be there in about `after_s` whole seconds; `is_failing`: the last attempt at it failed."""
+    """A PDF that will be there in about `after_s` whole seconds.
+
+    `is_failing`: the last attempt at it failed, or nobody can print at the moment.
+    """
 
     after_s: int
     is_failing: bool = False
@@ -45,21 +67,42 @@ async def request_pdf(
     """Return the pinned PDF of an issued version in a language, else have it printed before what nobody waits for.
 
     Who asks for what is being made already waits for the same print. `is_lost`: print it although there is one,
-    because its blob has gone. Missing("invoice.not_found"); Unavailable("pdf.busy") with `retry_after_s` when too
-    many wait already.
+    because its blob has gone. Missing("invoice.not_found"); Unavailable, both with `retry_after_s`: "pdf.busy" when
+    a minute would not do for those who wait already, "pdf.failed" when it was tried in vain too often lately.
     """
     kept = await kept_pdf(invoice_id, version, locale)
     if kept is not None and not is_lost:
         return kept
-    if not await fetch_value(_IS_ISSUED, current_workspace(), invoice_id, version):
-        raise no_invoice()
     job = RenderVersion(invoice_id=invoice_id, version=version, locale=locale)
+    known = await fetch_one(
+        _KNOWN, current_workspace(), invoice_id, version, job.kind, job.dedupe_key(), PDF_QUEUE
+    )
+    if known is None:
+        raise no_invoice()
+    if known["given_up_s"] is not None and known["given_up_s"] > 0 and not known["under_way"]:
+        message = "The PDF could not be made, however often it was tried."
+        raise Unavailable("pdf.failed", message, retry_after_s=known["given_up_s"])
+    load = await queue_load(PDF_QUEUE, job.kind)
+    if load.wait_s is not None and load.wait_s > LONGEST_S and not known["under_way"]:
+        message = "Too many PDFs are waited for at the moment."
+        raise Unavailable("pdf.busy", message, retry_after_s=load.wait_s)
     added = await enqueue(job)
-    row = await fetch_one(_PAUSE, current_workspace(), added.job_id)
-    return Expected(row["pause_s"] + _USUAL_S, row["failed"])
+    return await _expected(added.job_id, load.wait_s)
 
 
 async def print_ahead(invoice_id: InvoiceId, version: int) -> None:
     """Have a version printed in the customer's language, else the workspace's, before anybody asks for it."""
     locale = await fetch_value(_LOCALE, current_workspace(), invoice_id)
     await enqueue(RenderVersion(invoice_id=invoice_id, version=version, locale=locale), queue=PDF_BULK_QUEUE)
+
+
+async def _expected(job_id: UUID, wait_s: int | None) -> Expected:
+    workspace_id = current_workspace()
+    found = await fetch_one(_NEXT, workspace_id, job_id)
+    if wait_s is None:
+        return Expected(max(_UNKNOWN_S, found["pause_s"]), is_failing=True)
+    if found["failed"]:
+        # Others print well: it is worth another try while somebody waits for it.
+        await execute(_HURRY, workspace_id, job_id)
+        found = await fetch_one(_NEXT, workspace_id, job_id)
+    return Expected(found["pause_s"] + wait_s, found["failed"])

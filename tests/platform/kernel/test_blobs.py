@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,3 +67,38 @@ async def test_a_folder_that_has_gone_is_unavailable(blobs: Blobs, tmp_path: Pat
     (tmp_path / "made" / "on the way").write_bytes(b"")
     with pytest.raises(Unavailable):
         await blobs.put(KEY, b"nowhere to go")
+
+
+@contextmanager
+def _room_for(size: int) -> Iterator[None]:
+    """Let no file grow beyond so many bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def _files(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_a_full_disk_is_unavailable_leaves_nothing_behind_and_what_was_there_whole(
+    blobs: Blobs, tmp_path: Path
+) -> None:
+    await blobs.put(KEY, b"whole")
+    with _room_for(100_000):
+        for key in (KEY, "w/pdf/other.pdf"):
+            with pytest.raises(Unavailable):
+                await blobs.put(key, bytes(500_000))
+    assert await blobs.get(KEY) == b"whole"
+    assert _files(tmp_path) == ["abc.pdf"]
+    await blobs.put("w/pdf/other.pdf", bytes(500_000))
+    assert await blobs.size("w/pdf/other.pdf") == 500_000
+
+
+@pytest.mark.parametrize("where", ["s3://", "s3://two words/x"])
+async def test_a_url_that_names_no_bucket_is_unavailable(where: str) -> None:
+    with pytest.raises(Unavailable):
+        Blobs.open(where)

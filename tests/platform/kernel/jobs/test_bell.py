@@ -51,13 +51,13 @@ def test_each_bell_is_answered_once_by_a_thread_of_its_queue(own_redis: str) -> 
 
 def test_a_queue_is_full_when_its_window_is(own_redis: str) -> None:
     broker = bell.open_broker(own_redis)
-    bell.ring(broker, [due() for _ in range(bell.WINDOW)])
-    assert bell.full(broker, ["default", "pdf"]) == ["default"]
+    bell.ring(broker, [due() for _ in range(bell.WINDOW + 5)])
+    assert bell.room(broker, ["default", "pdf"]) == {"default": 0, "pdf": bell.WINDOW}
 
 
 def test_without_redis_it_is_said_at_once() -> None:
     broker = bell.open_broker("redis://127.0.0.1:1/0")
-    for ask in (lambda: bell.ring(broker, [due()]), lambda: bell.full(broker, ["default"])):
+    for ask in (lambda: bell.ring(broker, [due()]), lambda: bell.room(broker, ["default"])):
         with pytest.raises(Unavailable) as refused:
             ask()
         assert refused.value.code == "jobs.redis"

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from kernel.ids import new_id
-from kernel.jobs import enqueue
-from kernel.jobs.dispatch import Due, backlog, bury, prune, put_back, take_due
+from kernel.ids import WorkspaceId, new_id
+from kernel.jobs import dispatch, enqueue
+from kernel.jobs.dispatch import FIRST, Due, backlog, bury, prune, put_back, recall, take_due, waiting_queues
 from kernel.jobs.leases import claim
-from kernel.store import Database, execute, fetch_one
+from kernel.jobs.load import Load, announce, queue_load, withdraw
+from kernel.store import Database, execute, fetch, fetch_one
 from kernel.store.roles import Urls
 from tests.fakes.errands import Errand
 
@@ -35,8 +40,14 @@ class Board:
     async def take(
         self, again_after: timedelta = LATER, limit: int = 100, without: tuple[str, ...] = ()
     ) -> list[Due]:
+        """Take of every queue, as a relay does."""
+        found: list[Due] = []
         async with self.svc.unbound():
-            return await take_due(again_after=again_after, limit=limit, without=without)
+            await recall(again_after=again_after)
+            for queue in await waiting_queues():
+                if queue not in without:
+                    found += (await take_due(queue, limit=limit)).due
+        return found
 
     async def claim(self, job_id: UUID) -> None:
         async with self.app.scope(self.workspace_id):
@@ -136,15 +147,121 @@ async def test_the_backlog_tells_what_waits_how_long_and_what_is_dead(board: Boa
     assert now.dead == {"test.errand": 1}
 
 
-async def test_a_relay_looks_for_due_jobs_by_an_index(board: Board) -> None:
+async def fill(board: Board, sizes: Mapping[WorkspaceId, int], queue: str = "pdf") -> None:
+    """Let so many jobs of each workspace wait, younger ones with every workspace."""
+    for minutes, (workspace_id, count) in enumerate(sizes.items()):
+        await board.change(
+            "INSERT INTO job (workspace_id, job_id, kind, queue, payload, max_attempts, run_at)"
+            " SELECT $1, gen_random_uuid(), 'k', $2, '{}', 3, now() - interval '1 day' + $3 * interval '1 minute'"
+            "        + n * interval '1 millisecond' FROM generate_series(1, $4) n",
+            workspace_id,
+            queue,
+            minutes,
+            count,
+        )
+
+
+async def all_taken(board: Board, limit: int) -> list[Due]:
+    """Take batch after batch, as one relay does."""
+    found: list[Due] = []
+    after = FIRST
+    while True:
+        async with board.svc.unbound():
+            taken = await take_due("pdf", limit=limit, after=after)
+        if not taken.due:
+            return found
+        assert len(taken.due) <= limit
+        found += taken.due
+        after = taken.last
+
+
+async def test_one_job_does_not_wait_behind_anothers_thousands(board: Board) -> None:
+    flooder, other = WorkspaceId(new_id()), WorkspaceId(new_id())
+    await fill(board, {flooder: 3000, other: 1})
+    async with board.svc.unbound():
+        first = await take_due("pdf", limit=100)
+    assert [due.workspace_id for due in first.due].index(other) <= 1
+    assert len(first.due) == 100
+    await fill(board, {other: 1})
+    async with board.svc.unbound():
+        second = await take_due("pdf", limit=100, after=first.last)
+    assert [due.workspace_id for due in second.due].index(other) <= 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_waits_workspaces_take_turns_and_each_job_is_taken_once(
+    board: Board, seed: int
+) -> None:
+    chance = random.Random(seed)
+    sizes = {WorkspaceId(new_id()): chance.choice((1, 2, 5, 40, 150)) for _ in range(chance.randint(1, 25))}
+    limit = chance.choice((1, 3, 10, 64))
+    await fill(board, sizes)
+    taken = await all_taken(board, limit)
+    assert Counter(due.workspace_id for due in taken) == sizes
+    assert len({due.job_id for due in taken}) == len(taken)
+    for workspace_id in sizes:
+        times = [due.run_at for due in taken if due.workspace_id == workspace_id]
+        assert times == sorted(times)
+    # While it has jobs waiting, nobody is served a second share before it has had one: in any stretch as long as
+    # two batches and a turn of everybody each one's part is at least one.
+    stretch = 2 * limit + len(sizes)
+    left = Counter(sizes)
+    for start, due in enumerate(taken):
+        part = Counter(each.workspace_id for each in taken[start : start + stretch])
+        if start + stretch <= len(taken):
+            assert all(part[workspace_id] for workspace_id, count in left.items() if count), (limit, sizes)
+        left[due.workspace_id] -= 1
+
+
+async def test_a_turn_costs_little_among_a_hundred_thousand_jobs(board: Board) -> None:
+    await fill(board, {WorkspaceId(new_id()): 90_000})
+    await board.change(
+        "INSERT INTO job (workspace_id, job_id, kind, queue, payload, max_attempts)"
+        " SELECT gen_random_uuid(), gen_random_uuid(), 'k', 'pdf', '{}', 3 FROM generate_series(1, 10000)"
+    )
     await board.change(
         "INSERT INTO job (workspace_id, job_id, kind, queue, payload, max_attempts, state, ended_at)"
-        " SELECT gen_random_uuid(), gen_random_uuid(), 'k', 'q', '{}', 1, 'done', now()"
-        " FROM generate_series(1, 5000)"
+        " SELECT gen_random_uuid(), gen_random_uuid(), 'k', 'pdf', '{}', 1, 'done', now()"
+        " FROM generate_series(1, 50000)"
     )
-    from kernel.jobs.dispatch import _TAKE
-    from kernel.store import fetch
+    for query, arguments in (
+        (dispatch._TAKE, ("pdf", new_id(), 100)),
+        (dispatch._QUEUES, ()),
+        (dispatch._RECALL, (LATER,)),
+        (dispatch._BURY, ("-",)),
+    ):
+        async with board.svc.unbound():
+            (row,) = await fetch("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + query, *arguments)
+        plan = json.loads(row["QUERY PLAN"])[0]["Plan"]
+        # The table alone has as many pages; a turn of a hundred workspaces reads and writes some for each.
+        assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 3500, (query, plan)
+        assert "Seq Scan" not in {node["Node Type"] for node in nodes(plan) if "Relation Name" in node}
 
-    async with board.svc.unbound():
-        plan = "\n".join(row[0] for row in await fetch("EXPLAIN " + _TAKE, LATER, [], 100))
-    assert "job_due" in plan
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan] + [node for inner in plan.get("Plans", []) for node in nodes(inner)]
+
+
+async def test_the_load_of_a_queue_is_counted_over_all_workspaces(board: Board) -> None:
+    await fill(board, {WorkspaceId(new_id()): 5, WorkspaceId(new_id()): 2})
+    await fill(board, {WorkspaceId(new_id()): 3}, queue="other")
+    await board.change(
+        "UPDATE job SET run_at = now() + interval '1 hour' WHERE job_id = $1",
+        (await board.add(queue="pdf"))[0],
+    )
+    (held,) = await board.add(queue="pdf")
+    await board.claim(held)
+    await board.change(
+        "UPDATE job SET dispatched_at = now()"
+        " WHERE job_id = (SELECT job_id FROM job WHERE queue = 'pdf' AND kind = 'k' LIMIT 1)"
+    )
+    async with board.app.scope(new_id()):
+        load = await queue_load("pdf", "k")
+        assert (load.depth, load.slots, load.wait_s) == (8, 0, None)
+        one, other = new_id(), new_id()
+        await announce(one, ["default", "pdf"], slots=4)
+        await announce(other, ["pdf"], slots=2)
+        await announce(other, ["pdf"], slots=3)
+        assert (await queue_load("pdf", "k")).slots == 7
+        await withdraw(one)
+        assert await queue_load("pdf", "k") == Load(depth=8, service_s=1.0, slots=3)

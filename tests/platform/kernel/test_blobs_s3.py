@@ -1,0 +1,148 @@
+"""Blobs in a real S3-speaking server: kept, ranged, missing, refused, and no patience with one that is away."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from http.client import HTTPConnection
+
+import pytest
+
+from kernel.blobs import Blobs
+from kernel.errors import Missing, Unavailable
+from ops.programs import free_port
+from ops.services import leashed
+
+KEY = "w/pdf/abc.pdf"
+DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+
+
+def _status(port: int, method: str, path: str) -> int | None:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path)
+        return connection.getresponse().status
+    except OSError:
+        return None
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def s3_port() -> Iterator[int]:
+    """Port of moto's server with a bucket of the name `bucket`; it ends with this process, whatever happens."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(leashed(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while _status(port, "PUT", "/bucket") != 200:
+                assert process.poll() is None, "the server has ended"
+                assert time.monotonic() < deadline, "the server does not answer"
+                time.sleep(0.1)
+            yield port
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def s3(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Blobs:
+    """The bucket, found by the usual variables."""
+    _named(monkeypatch, f"http://127.0.0.1:{s3_port}")
+    return Blobs.open("s3://bucket/some/prefix")
+
+
+def _named(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "whose password this is")
+
+
+async def test_what_is_put_is_there_whole_and_in_parts(s3: Blobs) -> None:
+    await s3.put(KEY, b"0123456789")
+    assert await s3.size(KEY) == 10
+    assert await s3.get(KEY) == b"0123456789"
+    assert await s3.get(KEY, start=2, end=5) == b"234"
+    assert await s3.get(KEY, start=7) == b"789"
+    assert await s3.get(KEY, start=10) == b""
+
+
+async def test_the_prefix_is_a_folder_of_its_own(s3: Blobs) -> None:
+    await s3.put("own.pdf", b"ours")
+    with pytest.raises(Missing):
+        await Blobs.open("s3://bucket/another/prefix").get("own.pdf")
+    assert await Blobs.open("s3://bucket").get("some/prefix/own.pdf") == b"ours"
+
+
+async def test_megabytes_come_back_as_they_went(s3: Blobs) -> None:
+    data = bytes(range(256)) * 4 * 1024 * 8
+    await s3.put("large.pdf", data)
+    assert await s3.get("large.pdf") == data
+    assert await s3.get("large.pdf", start=len(data) - 3) == data[-3:]
+
+
+async def test_what_is_not_there_is_missing_and_may_be_deleted_all_the_same(s3: Blobs) -> None:
+    await s3.put("gone.pdf", b"gone soon")
+    await s3.delete("gone.pdf")
+    await s3.delete("gone.pdf")
+    for call in (s3.get("gone.pdf"), s3.size("gone.pdf"), s3.get("gone.pdf", start=1, end=2)):
+        with pytest.raises(Missing):
+            await call
+
+
+async def test_a_bucket_that_is_not_there_is_no_empty_one(s3: Blobs) -> None:
+    nowhere = Blobs.open("s3://no-such-bucket")
+    for call in (nowhere.put(KEY, b"x"), nowhere.get(KEY), nowhere.get(KEY, start=1, end=2)):
+        with pytest.raises(Unavailable):
+            await call
+
+
+async def _answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    body = b"" if head.startswith(b"HEAD") else DENIED
+    writer.write(b"HTTP/1.1 403 Forbidden\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+    writer.close()
+
+
+async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+
+
+@pytest.fixture
+async def away(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Blobs]:
+    """A store whose server refuses or never says a word."""
+    server = await asyncio.start_server(request.param, "127.0.0.1", 0)
+    _named(monkeypatch, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    yield Blobs.open("s3://bucket", patience_s=1)
+    server.close()
+
+
+@pytest.mark.parametrize("away", [_answering, _silent], indirect=True, ids=["refusing", "silent"])
+async def test_a_store_that_refuses_or_is_silent_is_unavailable_to_every_call(away: Blobs) -> None:
+    async with asyncio.timeout(20):
+        for call in (
+            away.put(KEY, b"x"),
+            away.get(KEY),
+            away.get(KEY, start=1),
+            away.size(KEY),
+            away.delete(KEY),
+        ):
+            with pytest.raises(Unavailable):
+                await call
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "no url at all", "minio:9000"])
+async def test_an_endpoint_where_nobody_is_or_that_cannot_be_is_unavailable(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _named(monkeypatch, endpoint)
+    nobody = Blobs.open("s3://bucket")
+    async with asyncio.timeout(60):
+        for call in (nobody.put(KEY, b"x"), nobody.get(KEY), nobody.size(KEY), nobody.delete(KEY)):
+            with pytest.raises(Unavailable):
+                await call
