@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from typing import Final
 
 import pikepdf
@@ -11,6 +10,7 @@ import pikepdf
 _PATH: Final = frozenset({b"m", b"re"})
 _PAINT: Final = frozenset({b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*", b"S", b"s"})
 _WHOLE: Final = frozenset({b"sh"})
+_BEGINS: Final = frozenset({b"BDC", b"BMC"})
 _KNOWN: Final = (
     _PATH | _PAINT | _WHOLE
     | frozenset(b"q Q cm gs g G rg RG k K cs CS sc scn SC SCN w J j M d i ri n W W* l c v y h".split())
@@ -46,84 +46,85 @@ def _enter(resources: pikepdf.Object, seen: set[tuple[int, int]]) -> frozenset[b
 
 
 def _wrapped(stream: pikepdf.Object, entered: frozenset[bytes]) -> bytes:
-    lines = _lines(stream)
-    return b"\n".join(_joined(_artifacts(lines, entered)))
+    return b"\n".join(_artifacts(*_lines(stream), entered))
 
 
-def _lines(stream: pikepdf.Object) -> list[bytes]:
-    """Return one operation a line; as Skia writes it, else taken apart properly."""
+def _lines(stream: pikepdf.Object) -> tuple[list[bytes], list[bytes]]:
+    """Return one operation a line, and the operators; as Skia writes it, else taken apart properly."""
     lines = [line for line in stream.read_bytes().split(b"\n") if line]
-    if all(_operator(line) in _KNOWN for line in lines):
-        return lines
-    return [
-        pikepdf.unparse_content_stream([instruction]) for instruction in pikepdf.parse_content_stream(stream)
-    ]
+    operators = [_operator(line) for line in lines]
+    if not _KNOWN.issuperset(operators):
+        instructions = pikepdf.parse_content_stream(stream)
+        lines = [pikepdf.unparse_content_stream([instruction]) for instruction in instructions]
+        operators = [_operator(line) for line in lines]
+    return lines, operators
 
 
 def _operator(line: bytes) -> bytes:
-    return line.rsplit(None, 1)[-1].rpartition(b">>")[2]
+    return line.rpartition(b" ")[2].removeprefix(b">>")
 
 
-def _artifacts(lines: list[bytes], entered: frozenset[bytes]) -> Iterator[bytes]:
-    """Yield the lines with every untagged path, text, shading and image between marks."""
-    depth = 0
+def _artifacts(lines: list[bytes], operators: list[bytes], entered: frozenset[bytes]) -> list[bytes]:
+    """Return the lines with every untagged path, text, shading and image between marks."""
+    out: list[bytes] = []
     held: list[bytes] = []  # an object under construction, outside of tagged content
     in_text = False
-    for line in lines:
-        operator = _operator(line)
-        if operator in {b"BDC", b"BMC"}:
-            depth += 1
-        if depth:
+    place = 0
+    while place < len(lines):
+        operator, line = operators[place], lines[place]
+        begin, place = place, place + 1
+        if operator in _BEGINS:
+            place = _end(operators, begin)
             # A text object that turns out to hold tagged content is not an artifact as a whole.
-            yield from held
-            held.clear()
-            in_text = in_text and operator != b"ET"
-            yield line
-            depth -= operator == b"EMC"
-            continue
-        if in_text or operator == b"BT":
+            out += held + lines[begin:place]
+            held = []
+            in_text = in_text and b"ET" not in operators[begin:place]
+        elif in_text or operator == b"BT":
             in_text = operator != b"ET"
             held.append(line)
             if not in_text:
-                yield from (_OPEN, *held, _SHUT)
-                held.clear()
+                held = _mark(out, held)
         elif held or operator in _PATH:
             held.append(line)
             if operator in _PAINT:
-                yield from (_OPEN, *held, _SHUT)
-                held.clear()
+                held = _mark(out, held)
             elif operator == b"n":
-                yield from held
-                held.clear()
+                out += held
+                held = []
         elif operator in _WHOLE or (operator == b"Do" and not _is(line, entered)):
-            yield from (_OPEN, line, _SHUT)
+            _mark(out, [line])
         else:
-            yield line
-    yield from held
+            out.append(line)
+    return out + held
+
+
+def _end(operators: list[bytes], begin: int) -> int:
+    """Return the place after the end of the marked content that begins here."""
+    depth, place = 0, begin
+    while True:
+        try:
+            end = operators.index(_SHUT, place) + 1
+        except ValueError:
+            return len(operators)
+        inside = operators[place:end]
+        depth += sum(map(inside.count, _BEGINS)) - 1
+        if depth == 0:
+            return end
+        place = end
+
+
+def _mark(out: list[bytes], drawn: list[bytes]) -> list[bytes]:
+    """Put an artifact behind what there is, artifacts that follow each other made one; returns a new list."""
+    # The very object, not its like: that one ends somebody's content.
+    if out and out[-1] is _SHUT:
+        out.pop()
+    else:
+        out.append(_OPEN)
+    out += drawn
+    out.append(_SHUT)
+    return []
 
 
 def _is(line: bytes, entered: frozenset[bytes]) -> bool:
     found = _FORM.search(line)
     return found is not None and found.group(1) in entered
-
-
-def _joined(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the lines with artifacts that follow each other made one."""
-    waiting: bytes | None = None
-    inside = False
-    for line in lines:
-        if line == _OPEN:
-            inside = True
-            if waiting is not None:
-                waiting = None
-                continue
-        elif waiting is not None:
-            yield waiting
-            waiting = None
-        if line == _SHUT and inside:
-            inside = False
-            waiting = line
-            continue
-        yield line
-    if waiting is not None:
-        yield waiting

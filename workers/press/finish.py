@@ -19,7 +19,7 @@ from workers.press import artifacts
 from workers.press.xmp import packet
 
 #: Part of every fingerprint: to be raised with every change of what the finisher writes.
-VERSION: Final = 1
+VERSION: Final = 2
 _CREATOR: Final = "Invoice Portal"
 _PRODUCER: Final = "Skia/PDF (Chromium)"
 _PROFILE: Final = "sRGB IEC61966-2.1"
@@ -66,8 +66,9 @@ def finish(raw: bytes, about: About) -> bytes:
     try:
         with pikepdf.open(io.BytesIO(_renumbered(raw))) as pdf:
             _describe(pdf, about)
-            _structure(pdf)
-            _letters(pdf)
+            elements, fonts = _typed(pdf)
+            _structure(pdf, elements)
+            _letters(fonts)
             for page in pdf.pages:
                 artifacts.mark(page)
                 page.obj.Tabs = Name.S
@@ -79,7 +80,6 @@ def finish(raw: bytes, about: About) -> bytes:
                 force_version="1.7",
                 object_stream_mode=pikepdf.ObjectStreamMode.generate,
                 compress_streams=True,
-                recompress_flate=True,
                 deterministic_id=True,
             )
     except (pikepdf.PdfError, AttributeError, KeyError) as error:
@@ -139,22 +139,26 @@ def _describe(pdf: pikepdf.Pdf, about: About) -> None:
     root.OutputIntents = Array([pdf.make_indirect(intent)])
 
 
-def _structure(pdf: pikepdf.Pdf) -> None:
+def _typed(pdf: pikepdf.Pdf) -> tuple[list[pikepdf.Object], list[pikepdf.Object]]:
+    """Return the elements of the structure and the fonts: most of a tagged file are the former."""
+    found: dict[str, list[pikepdf.Object]] = {"/StructElem": [], "/Font": []}
+    for each in pdf.objects:
+        if isinstance(each, Dictionary) and (kind := each.get("/Type")) is not None:
+            found.get(str(kind), []).append(each)
+    return found["/StructElem"], found["/Font"]
+
+
+def _structure(pdf: pikepdf.Pdf, elements: list[pikepdf.Object]) -> None:
     """Let headings begin at the first level, and map types that PDF 1.7 does not know."""
-    elements = [
-        element
-        for element in pdf.objects
-        if isinstance(element, Dictionary) and element.get("/Type") == Name.StructElem
-    ]
-    levels = [int(found[1]) for each in elements if (found := _HEADING.fullmatch(str(each.S)))]
-    above = min(levels, default=1) - 1
-    roles: dict[str, str] = {}
+    by_kind: dict[str, list[pikepdf.Object]] = {}
     for element in elements:
-        kind = str(element.S)
-        if above and _HEADING.fullmatch(kind):
-            element.S = Name(f"/H{int(kind[2:]) - above}")
-        elif kind[1:] in _ROLES:
-            roles[kind] = _ROLES[kind[1:]]
+        by_kind.setdefault(str(element.S), []).append(element)
+    levels = {kind: int(found[1]) for kind in by_kind if (found := _HEADING.fullmatch(kind))}
+    above = min(levels.values(), default=1) - 1
+    for kind, level in levels.items() if above else ():
+        for element in by_kind[kind]:
+            element.S = Name(f"/H{level - above}")
+    roles = {kind: _ROLES[kind[1:]] for kind in by_kind if kind[1:] in _ROLES}
     tree = pdf.Root.StructTreeRoot
     named = sorted((str(each.ID), each) for each in elements if "/ID" in each)
     if named:
@@ -163,10 +167,10 @@ def _structure(pdf: pikepdf.Pdf) -> None:
         tree.RoleMap = Dictionary({kind: Name(f"/{role}") for kind, role in sorted(roles.items())})
 
 
-def _letters(pdf: pikepdf.Pdf) -> None:
+def _letters(fonts: list[pikepdf.Object]) -> None:
     """Parts of letters have no character of their own; U+0000, as Skia writes it, is not allowed for them."""
-    for each in pdf.objects:
-        if isinstance(each, Dictionary) and each.get("/Type") == Name.Font and "/ToUnicode" in each:
+    for each in fonts:
+        if "/ToUnicode" in each:
             told = each.ToUnicode.read_bytes()
             mended = _NO_CHARACTER.sub(rb"\1<200B>", told)
             if mended != told:

@@ -51,7 +51,12 @@ class Plant:
         self._metrics = metrics
         self._clock = clock
         self._fonts = Fonts.load()
-        self._press = Press(metrics, executable=settings.chromium, limits=Limits(slots=width))
+        self._press = Press(
+            metrics,
+            executable=settings.chromium,
+            limits=Limits(slots=width),
+            sandbox=settings.chromium_sandbox,
+        )
         self._printer: Printer | None = None
         self._failure: str | None = _NOT_YET
         self._went_well_s = 0.0

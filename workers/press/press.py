@@ -53,12 +53,19 @@ class Press:
     """One warm Chromium. Open it with `start`, print with `print`, end it with `close`."""
 
     def __init__(
-        self, metrics: Metrics, *, executable: str | None = None, limits: Limits | None = None
+        self,
+        metrics: Metrics,
+        *,
+        executable: str | None = None,
+        limits: Limits | None = None,
+        sandbox: bool = True,
     ) -> None:
-        """Take a Chromium by name or path (None: the one there is)."""
+        """Take a Chromium by name or path (None: the one there is); `sandbox`: whether it must have its own."""
         self._limits = limits or Limits()
         self._metrics = metrics
-        self._supervisor = Supervisor(executable, lambda why: metrics.press_launches.labels(why).inc())
+        self._supervisor = Supervisor(
+            executable, lambda why: metrics.press_launches.labels(why).inc(), sandbox=sandbox
+        )
         self._room = asyncio.Semaphore(self._limits.width)
         self._idle: list[Slot] = []
         self._spare: Slot | None = None

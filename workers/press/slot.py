@@ -26,8 +26,12 @@ PRINT: Final[dict[str, Any]] = {
     "generateTaggedPDF": True,
     "generateDocumentOutline": True,
 }
-# Scripts of documents are off; this one is ours, through the debugger.
-_FONTS: Final = {"expression": "document.fonts.ready.then(() => 0)", "awaitPromise": True}
+# Scripts of documents are off; this one is ours, through the debugger. Asked for, because a sheet that is laid out
+# for paper only would begin to load its fonts when it is printed.
+_FONTS: Final = {
+    "expression": "Promise.allSettled([...document.fonts].map(face => face.load())).then(() => 0)",
+    "awaitPromise": True,
+}
 _DUMMY: Final = "<!DOCTYPE html><title>-</title><p>-"
 _CLOSING_S: Final = 2.0
 
