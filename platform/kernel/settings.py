@@ -83,6 +83,8 @@ class Settings:
     """Where PDFs and other large bytes are: a folder, or s3://bucket/prefix."""
     chromium: str | None
     """The Chromium that prints, by name or path; None takes the one on PATH."""
+    chromium_sandbox: bool
+    """Whether Chromium must have its own sandbox; root never has it."""
     warnings: tuple[str, ...] = ()
     """What is odd but does not stop the process; to be logged at start."""
 
@@ -130,6 +132,7 @@ class Settings:
             job_redispatch_s=read.value("job_redispatch_s", _between(1, 3600), default=30),
             blobs_url=read.value("blobs_url", _blobs, default=".portal/blobs"),
             chromium=read.optional("chromium", str),
+            chromium_sandbox=read.value("chromium_sandbox", _flag, default=True),
             warnings=_unknown(environ),
         )
 

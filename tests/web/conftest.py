@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 
+from kernel.blobs import Blobs
 from kernel.clock import Clock, SystemClock
-from kernel.ids import CustomerId, InvoiceId, LinkId
+from kernel.ids import CustomerId, InvoiceId, LinkId, new_id
+from kernel.jobs.load import announce, withdraw
 from kernel.limits import Limiter
 from kernel.seals import Sealer
 from kernel.settings import Settings
-from kernel.store import Database
+from kernel.store import Database, execute
 from kernel.telemetry.metrics import Metrics
 from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
 from tenants.invoices import actions
 from tenants.invoices.content import Content, Line, Party, Tax, TaxCategory, Transfer
+from tenants.invoices.jobs import PDF_QUEUE
+from tenants.invoices.pdfs import Pdf, keep_pdf
 from tenants.workspaces.actions import create_workspace, set_logo
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
 from web.gateway.app import Gateway, create_app
@@ -107,8 +113,27 @@ class Tenants:
         return replace(tenant, invoice_id=invoice_id, number=number, link_id=link.link_id, token=link.token)
 
 
+async def print_pdf(tenant: Tenant, blobs: Blobs, database: Database, **said: Any) -> bytes:
+    """Give a tenant's invoice a PDF as the printer does, of `size` bytes that no other has; return them."""
+    locale, size, version = said.get("locale", "en-US"), said.get("size", 1000), said.get("version", 1)
+    data: bytes = (b"%PDF-1.7 " + secrets.token_bytes(64) * (size // 64 + 1))[:size]
+    workspace_id = tenant.profile.workspace_id
+    await blobs.put(Pdf(workspace_id, hashlib.sha256(data).hexdigest(), len(data), True).key, data)
+    async with database.scope(workspace_id):
+        await keep_pdf(
+            tenant.invoice_id,
+            version,
+            locale,
+            secrets.token_bytes(32),
+            data,
+            pinned=True,
+            created_at=CLOCK.now(),
+        )
+    return data
+
+
 def _fresh_id() -> Any:
-    from kernel.ids import WorkspaceId, new_id
+    from kernel.ids import WorkspaceId
 
     return WorkspaceId(new_id())
 
@@ -176,7 +201,15 @@ async def limiter(redis_url: str) -> AsyncIterator[Limiter]:
 
 
 @pytest.fixture
-async def make_portal(settings: Settings, database: Database, limiter: Limiter) -> AsyncIterator[MakePortal]:
+def blobs(tmp_path: Path) -> Blobs:
+    """An empty folder for PDFs."""
+    return Blobs.open(tmp_path / "blobs")
+
+
+@pytest.fixture
+async def make_portal(
+    settings: Settings, database: Database, limiter: Limiter, blobs: Blobs
+) -> AsyncIterator[MakePortal]:
     """Build a gateway; `settings` replaces fields, `database`, `clock` and `beside` are taken as they are."""
 
     made: list[Gateway] = []
@@ -184,6 +217,7 @@ async def make_portal(settings: Settings, database: Database, limiter: Limiter) 
     def make(
         *,
         over: Database = database,
+        kept_in: Blobs = blobs,
         clock: Clock = CLOCK,
         beside: Sequence[Any] = (),
         **fields: Any,
@@ -192,6 +226,7 @@ async def make_portal(settings: Settings, database: Database, limiter: Limiter) 
         gateway = create_app(
             replace(settings, **fields),
             over,
+            blobs=kept_in,
             clock=clock,
             limiter=limiter,
             metrics=metrics,
@@ -204,6 +239,34 @@ async def make_portal(settings: Settings, database: Database, limiter: Limiter) 
     yield make
     for gateway in made:
         await gateway.house.looks.close()
+
+
+Printed = Callable[..., Awaitable[bytes]]
+
+
+@pytest.fixture
+def printed(blobs: Blobs, database: Database) -> Printed:
+    """Give an invoice its PDF: `await printed(tenant, size=…, locale=…, version=…, over=…)` returns its bytes."""
+
+    async def make(tenant: Tenant, **said: Any) -> bytes:
+        return await print_pdf(tenant, blobs, said.pop("over", database), **said)
+
+    return make
+
+
+@pytest.fixture
+async def press(database: Database) -> AsyncIterator[None]:
+    """A worker that says it can print much at a time, and does not."""
+    worker_id = new_id()
+    async with database.unbound():
+        await announce(worker_id, [PDF_QUEUE], slots=10_000)
+        # However long the test takes.
+        await execute(
+            "UPDATE job_worker SET seen_at = now() + interval '1 hour' WHERE worker_id = $1", worker_id
+        )
+    yield
+    async with database.unbound():
+        await withdraw(worker_id)
 
 
 @pytest.fixture

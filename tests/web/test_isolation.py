@@ -69,6 +69,9 @@ def attempts(own: Any, foreign: Any) -> dict[str, Attempt | None]:
         "/i/{token:str}/invoice.json": Attempt(
             f"{foreign.path}/invoice.json", f"/i/{new_token()}/invoice.json", f"{own.path}/invoice.json"
         ),
+        "/i/{token:str}/invoice.pdf": Attempt(
+            f"{foreign.path}/invoice.pdf", f"/i/{new_token()}/invoice.pdf", f"{own.path}/invoice.pdf"
+        ),
         "/brand/{name:str}": Attempt(logo(foreign), f"/brand/{'0' * 64}.png", logo(own)),
         "/forgetful/{invoice_id:uuid}": Attempt(
             f"/forgetful/{foreign.invoice_id}", f"/forgetful/{new_id()}", f"/forgetful/{own.invoice_id}"
@@ -121,11 +124,12 @@ async def fill(tenants: Any, tenant: Any) -> None:
         )
 
 
-async def leaks(portal: Any, tenants: Any) -> list[str]:
+async def leaks(portal: Any, tenants: Any, printed: Any) -> list[str]:
     """Try everything of one workspace on the other's host and everywhere else; name what got through."""
     ours, theirs = await tenants.make(logo=True), await tenants.make(logo=True, name="Bolt Ltd")
     for tenant in (ours, theirs):
         await fill(tenants, tenant)
+        await printed(tenant, over=tenants.database)
     fresh = portal.visitor
     own, foreign = await known(fresh(), ours), await known(fresh(), theirs)
     found: list[str] = []
@@ -208,8 +212,25 @@ async def test_every_route_has_its_attempt_and_a_new_one_without_fails_here(
     assert {route.path for route in portal.gateway.routed.routes} == set(attempts(own, own))
 
 
-async def test_nothing_of_one_workspace_is_reached_through_another(make_portal: Any, tenants: Any) -> None:
-    assert await leaks(make_portal(beside=[forgetful]), tenants) == []
+async def test_nothing_of_one_workspace_is_reached_through_another(
+    make_portal: Any, tenants: Any, printed: Any
+) -> None:
+    assert await leaks(make_portal(beside=[forgetful]), tenants, printed) == []
+
+
+@pytest.mark.usefixtures("press")
+async def test_the_same_pdf_in_two_workspaces_is_two_blobs(
+    portal: Any, tenants: Any, acme: Any, printed: Any
+) -> None:
+    """Whoever knows a hash, or has a row that tells of it, still has only blobs of their own workspace."""
+    bolt = await tenants.make(name="Bolt Ltd")
+    data = await printed(bolt)
+    async with tenants.database.scope(acme.profile.workspace_id):
+        await keep_pdf(acme.invoice_id, 1, "en-US", bytes(32), data, pinned=True, created_at=CLOCK.now())
+    portal.gateway.house.pdfs.drain()
+    visitor = portal.visitor()
+    assert (await visitor.ask(f"{bolt.path}/invoice.pdf", bolt.host)).content == data
+    assert (await visitor.ask(f"{acme.path}/invoice.pdf", acme.host)).status_code == 202
 
 
 async def test_a_token_opens_on_each_host_of_its_workspace_and_on_no_other(
@@ -241,11 +262,11 @@ async def permissive(scratch: Any, settings: Any) -> AsyncIterator[Database]:
 
 
 async def test_with_permissive_policies_the_same_attempts_get_through(
-    permissive: Database, make_portal: Any, tenants: Any
+    permissive: Database, make_portal: Any, tenants: Any, printed: Any
 ) -> None:
     """The negative control: what the test above finds closed is held by the policies, and it would notice."""
     careless = type(tenants)(permissive, tenants.sealer)
-    found = await leaks(make_portal(over=permissive, beside=[forgetful]), careless)
+    found = await leaks(make_portal(over=permissive, beside=[forgetful]), careless, printed)
     assert "GET /forgetful/{invoice_id:uuid}: a foreign id is answered 200" in found
     for table in await tables_of(permissive):
         assert {f"{table}: rows of another workspace are {done}" for done in ("read", "changed")} <= set(

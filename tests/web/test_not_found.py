@@ -76,6 +76,36 @@ async def test_every_reason_is_answered_with_the_same_bytes(
     assert "nonce" not in expected["headers"]["content-security-policy"]
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_pdf_that_is_not_for_you_is_the_same_page(
+    portal: Any, tenants: Any, acme: Any, *, content: Any, printed: Any, method: str
+) -> None:
+    """Whether there is a PDF, and how fast it could be there, is told to nobody either."""
+    bolt = await tenants.make(name="Bolt Ltd")
+    await printed(bolt)
+    await printed(acme)
+    paths = {
+        "unknown": f"/i/{new_token()}",
+        "expired": await expired(tenants, acme),
+        "revoked": await revoked(tenants, acme),
+        "draft": await a_draft_behind_a_link(tenants, acme, content),
+        "foreign": bolt.path,
+        "short": "/i/x",
+    }
+    for accept in ("text/html", "application/json", "application/pdf"):
+        expected = told(await portal.visitor().ask(paths["unknown"], acme.host, method=method, accept=accept))
+        assert expected["status"] == 404
+        answers = {
+            why: told(
+                await portal.visitor().ask(
+                    f"{path}/invoice.pdf?inline", acme.host, method=method, accept=accept, range="bytes=0-1"
+                )
+            )
+            for why, path in paths.items()
+        }
+        assert answers == dict.fromkeys(paths, expected)
+
+
 async def test_another_host_answers_with_the_same_page_too(portal: Any, tenants: Any, acme: Any) -> None:
     bolt = await tenants.make(name="Bolt Ltd", locale="de-DE")
     path = f"/i/{new_token()}"
@@ -83,10 +113,11 @@ async def test_another_host_answers_with_the_same_page_too(portal: Any, tenants:
     assert here == there
 
 
-@pytest.mark.parametrize("suffix", ["", "/invoice.json"])
+@pytest.mark.parametrize("suffix", ["", "/invoice.json", "/invoice.pdf"])
 async def test_an_open_link_opens_until_it_is_revoked(
-    portal: Any, tenants: Any, acme: Any, suffix: str
+    portal: Any, tenants: Any, acme: Any, *, printed: Any, suffix: str
 ) -> None:
+    await printed(acme)
     visitor = portal.visitor()
     assert (await visitor.ask(acme.path + suffix, acme.host)).status_code == 200
     async with tenants.database.scope(acme.profile.workspace_id):

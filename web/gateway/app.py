@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 
+from kernel.blobs import Blobs
 from kernel.seals import Sealer
 from kernel.telemetry.health import Health
 from tenants.workspaces import queries
@@ -24,7 +25,10 @@ from web.gateway.visit import visit_of
 from web.portal import routes
 from web.portal.brand import BrandImages
 from web.portal.invoice import InvoicePages
+from web.portal.links import Links
 from web.portal.looks import Looks
+from web.portal.pdfs import InvoicePdfs
+from web.portal.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +49,7 @@ ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
     static.asset,
     routes.invoice_page,
     routes.invoice_data,
+    routes.invoice_pdf,
     routes.brand_image,
 )
 
@@ -71,30 +76,39 @@ def create_app(
     limiter: Limiter,
     metrics: Metrics,
     assets: Assets | None = None,
+    blobs: Blobs | None = None,
     routes_beside: Sequence[ControllerRouterHandler] = (),
     access_log: TextIO | None = None,
 ) -> Gateway:
     """Build the gateway over open connections; whoever opened them closes them.
 
-    `assets` are those of web/static by default, `routes_beside` are added to the product's own, `access_log`
+    `assets` are those of web/static by default, `blobs` the store of the settings (Unavailable when its folder cannot
+    be made; nothing of it stays open), `routes_beside` are added to the product's own, `access_log`
     is where access lines go instead of standard output.
     """
     traffic = Traffic(metrics, clock, level=settings.log_level, stream=access_log)
     templates = Templates(assets := assets or Assets.load())
     refusals = Refusals(templates)
     looks = Looks(database, clock, metrics)
-    invoices = InvoicePages(
+    links = Links(
         database=database,
         sealer=Sealer(settings.secret_keys),
-        clock=clock,
-        templates=templates,
         metrics=metrics,
         misses=MissLimit(limiter, clock, traffic),
-        looks=looks,
+    )
+    invoices = InvoicePages(links=links, clock=clock, templates=templates, metrics=metrics, looks=looks)
+    blobs = blobs or Blobs.open(settings.blobs_url)
+    pdfs = InvoicePdfs(
+        links=links,
+        blobs=blobs,
+        waits=Waits(database, blobs, metrics),
+        templates=templates,
+        refusals=refusals,
+        metrics=metrics,
     )
     health = Health([probes.database_check(database)])
     images = BrandImages(database, MissLimit(limiter, clock, traffic, of="image"))
-    house = House(database, assets, health, refusals, invoices, images, looks)
+    house = House(database, assets, health, refusals, invoices, pdfs, images, looks)
     metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
 
     async def resolve(host: str) -> ResolvedHost | None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from web.portal.brand import BrandImages
     from web.portal.invoice import InvoicePages
     from web.portal.looks import Looks
+    from web.portal.pdfs import InvoicePdfs
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class House:
     health: Health
     refusals: Refusals
     invoices: InvoicePages
+    pdfs: InvoicePdfs
     images: BrandImages
     looks: Looks
 

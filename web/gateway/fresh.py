@@ -57,5 +57,10 @@ def _has_it(headers: Headers, etag: str) -> bool:
     if asked is None:
         return False
     known = {etag, *(f'{etag[:-1]}-{coding}"' for coding in ("gzip", "br"))}
-    tags = [tag.strip().removeprefix("W/") for tag in asked.decode("latin-1").split(",")]
-    return "*" in tags or not known.isdisjoint(tags)
+    named = {tag.removeprefix("W/") for tag in tags(asked)}
+    return "*" in named or not known.isdisjoint(named)
+
+
+def tags(header: bytes) -> list[str]:
+    """Return the entity tags of a list; one of another server's that holds a comma comes in pieces."""
+    return [tag.strip() for tag in header.decode("latin-1").split(",")]

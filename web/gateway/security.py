@@ -32,6 +32,13 @@ STILL_POLICY: Final[Header] = (
     f"default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; {_CLOSING}".encode(),
 )
 
+# A PDF names nothing that is to be fetched. Neither `sandbox` nor a forbidden plug-in: the viewers that browsers
+# bring are both to it.
+PDF_POLICY: Final[Header] = (
+    b"content-security-policy",
+    f"default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; {_CLOSING}".encode(),
+)
+
 
 def always(settings: Settings) -> tuple[Header, ...]:
     """Return the headers of every answer; HSTS only where the portal is served over https."""

@@ -38,7 +38,7 @@ PATIENCE_S: Final = 4.0
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. OSError when a port is taken, Unavailable when Postgres is away."""
+    """Serve until SIGTERM or SIGINT. OSError when a port is taken, Unavailable without Postgres or blobs."""
     logs.configure(level=settings.log_level, process="gateway")
     uvloop.run(_serve(settings))
 
@@ -86,6 +86,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what is being answered, then end."""
         self._gateway.house.health.drain()
+        self._gateway.house.pdfs.drain()
         await super().shutdown(sockets)
 
 

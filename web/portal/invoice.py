@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from kernel.clock import today
-from kernel.errors import Invalid, Missing, PortalError, Unavailable
-from kernel.ids import token_is_well_formed
+from kernel.errors import PortalError
 from kernel.language import Language
 from tenants.invoices import queries
 from tenants.invoices.document.model import CATALOGUES as DOCUMENT_WORDS
@@ -21,35 +20,27 @@ from web.gateway.security import new_nonce
 from web.gateway.templates import words
 from web.portal.data import invoice_json
 from web.portal.keep import MEBIBYTE, Keep
+from web.portal.links import Unshowable
 from web.portal.summary import Paper, document_brand, page_model, since_issue
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Awaitable, Callable
 
     from kernel.clock import Clock
-    from kernel.seals import Sealer
-    from kernel.store import Database
     from kernel.telemetry.metrics import Metrics
     from tenants.invoices.content import Content
     from tenants.invoices.document.values import Sum
     from tenants.invoices.values import LoadedVersion, OpenedInvoice
     from tenants.workspaces.profile import WorkspaceProfile
-    from web.gateway.limits import MissLimit
     from web.gateway.templates import Templates
     from web.gateway.visit import Visit
+    from web.portal.links import Links
     from web.portal.looks import Looks
 
 KEPT_BYTES: Final = 96 * MEBIBYTE
 # Rendering costs about 0.1 ms a line: above this, other requests are let in between by the thread's switches.
 _LINES_IN_LINE: Final = 100
 _BYTES_IN_LINE: Final = 40_000
-
-_T = TypeVar("_T")
-
-
-class Unshowable(RuntimeError):
-    """What is stored cannot be shown. A mistake of ours, whatever kind of error it comes from: nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +85,18 @@ class InvoicePages:
     def __init__(
         self,
         *,
-        database: Database,
-        sealer: Sealer,
+        links: Links,
         clock: Clock,
         templates: Templates,
         metrics: Metrics,
-        misses: MissLimit,
         looks: Looks,
         kept_bytes: int = KEPT_BYTES,
     ) -> None:
         """Keep up to `kept_bytes` of finished pages."""
-        self._database = database
-        self._sealer = sealer
+        self._links = links
         self._clock = clock
         self._templates = templates
         self._metrics = metrics
-        self._misses = misses
         self._looks = looks
         looked = {result: metrics.document_lookups.labels(result) for result in ("hit", "miss")}
         self._kept: Keep[_State, FinishedPage] = Keep(kept_bytes, lambda result: looked[result].inc())
@@ -119,11 +106,11 @@ class InvoicePages:
     async def page(self, visit: Visit, token: str) -> FinishedPage:
         """Return the page a token opens on the visited host; Missing whatever the reason that it opens none."""
 
-        async def read() -> tuple[_State, FinishedPage | LoadedVersion]:
-            state = await self._state(visit.workspace, token)
-            return state, self._kept.get(state) or await _version(state)
+        async def read(opened: OpenedInvoice) -> tuple[_State, FinishedPage | LoadedVersion]:
+            state = self._state(visit.workspace, opened)
+            return state, self._kept.get(state) or await _version(opened)
 
-        state, found = await self._within(visit, token, read)
+        _, (state, found) = await self._links.within(visit, token, read)
         if not isinstance(found, FinishedPage):
             version = found
             found = await self._kept.made(state, lambda: self._made(state, version, token))
@@ -133,11 +120,10 @@ class InvoicePages:
     async def data(self, visit: Visit, token: str) -> bytes:
         """Return the invoice a token opens as JSON; Missing as above."""
 
-        async def read() -> tuple[_State, LoadedVersion]:
-            state = await self._state(visit.workspace, token)
-            return state, await _version(state)
+        async def read(opened: OpenedInvoice) -> tuple[_State, LoadedVersion]:
+            return self._state(visit.workspace, opened), await _version(opened)
 
-        state, version = await self._within(visit, token, read)
+        _, (state, version) = await self._links.within(visit, token, read)
         try:
             return invoice_json(state.opened, version.content, version.totals, state.profile, state.day)
         except PortalError as error:
@@ -148,47 +134,9 @@ class InvoicePages:
 
         Returns its size in bytes.
         """
-        return self._rendered(
-            _State(profile, opened, today(self._clock, profile.time_zone)), version, ""
-        ).size
+        return self._rendered(self._state(profile, opened), version, "").size
 
-    async def _within(self, visit: Visit, token: str, read: Callable[[], Awaitable[_T]]) -> _T:
-        """Run `read` in a scope of the visited workspace; count what is missing, and against whom.
-
-        A malformed token, mistyped or cut off by a mail program, cost no look-up and is held against nobody.
-        """
-        missed = Missing("link.not_found", "This link opens nothing.")
-        if not token_is_well_formed(token):
-            self._metrics.links_not_found.labels("malformed").inc()
-            raise missed
-        if not self._misses.is_reached(visit.address):
-            try:
-                return await self._read(visit.workspace, read)
-            except Missing as error:
-                missed = error
-        self._metrics.links_not_found.labels("token").inc()
-        await self._misses.count(visit.address)
-        raise missed
-
-    async def _read(self, profile: WorkspaceProfile, read: Callable[[], Awaitable[_T]]) -> _T:
-        try:
-            return await self._once(profile, read)
-        except Unavailable as error:
-            # Postgres may just have been restarted: a read can simply be done again, once. Not so when we have
-            # waited already, for an answer or for a connection.
-            if error.code != "store.unavailable":
-                raise
-            return await self._once(profile, read)
-
-    async def _once(self, profile: WorkspaceProfile, read: Callable[[], Awaitable[_T]]) -> _T:
-        try:
-            async with self._database.scope(profile.workspace_id, read_only=True):
-                return await read()
-        except Invalid as error:
-            raise Unshowable(str(profile.workspace_id)) from error
-
-    async def _state(self, profile: WorkspaceProfile, token: str) -> _State:
-        opened = await queries.open_link(token, sealer=self._sealer)
+    def _state(self, profile: WorkspaceProfile, opened: OpenedInvoice) -> _State:
         return _State(profile, opened, today(self._clock, profile.time_zone))
 
     async def _made(self, state: _State, version: LoadedVersion, token: str) -> FinishedPage:
@@ -230,8 +178,8 @@ def _unshowable(state: _State) -> Unshowable:
     return Unshowable(f"invoice {state.opened.invoice_id}, version {state.opened.version}")
 
 
-async def _version(state: _State) -> LoadedVersion:
-    return await queries.load_version(state.opened.invoice_id, state.opened.version)
+async def _version(opened: OpenedInvoice) -> LoadedVersion:
+    return await queries.load_version(opened.invoice_id, opened.version)
 
 
 def paper(

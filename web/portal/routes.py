@@ -15,6 +15,7 @@ from web.gateway.fresh import FOREVER, PRIVATE, tagged
 from web.gateway.security import new_nonce, page_policy
 from web.gateway.visit import visit_of
 from web.portal.data import etag
+from web.portal.pdfs import Asked
 
 _HTML: Final = (b"content-type", b"text/html; charset=utf-8")
 # Without an entity tag: a 304 would bring a new nonce to an old page.
@@ -41,6 +42,12 @@ async def invoice_data(scope: Scope, token: FromPath[str]) -> ASGIApp:
     visit = visit_of(scope)
     body = await house_of(scope).invoices.data(visit, token)
     return tagged(body, "application/json", etag(body), PRIVATE, visit.headers)
+
+
+@get("/i/{token:str}/invoice.pdf", name="invoice_pdf")
+async def invoice_pdf(scope: Scope, token: FromPath[str]) -> ASGIApp:
+    """Hand out the PDF of the invoice that a link opens."""
+    return house_of(scope).pdfs.sent(Asked.of(visit_of(scope), token, scope["query_string"]))
 
 
 @get("/brand/{name:str}", name="brand")

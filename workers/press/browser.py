@@ -13,7 +13,7 @@ from playwright.async_api import Error, async_playwright
 
 from kernel.errors import Unavailable
 from workers.press.processes import kill
-from workers.press.shut_in import find_chromium, launch_options
+from workers.press.shut_in import find_chromium, launch_options, why_no_sandbox
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, CDPSession, Playwright
@@ -22,6 +22,11 @@ _LOG: Final = structlog.get_logger()
 # A browser that does not close in this time is killed.
 _CLOSING_S: Final = 3.0
 _ANSWER_S: Final = 2.0
+_SANDBOXLESS: Final = "Chromium sandboxing failed"
+_NO_SANDBOX: Final = (
+    "Chromium cannot open its sandbox, because user namespaces are not allowed here. "
+    "Allow them, or set PORTAL_CHROMIUM_SANDBOX=false."
+)
 
 
 @dataclass(eq=False, slots=True)
@@ -60,9 +65,12 @@ class Generation:
 class Supervisor:
     """Hands out the browser of the day; a caller that finds it dead asks again."""
 
-    def __init__(self, executable: str | None, on_launch: Callable[[str], None]) -> None:
+    def __init__(
+        self, executable: str | None, on_launch: Callable[[str], None], *, sandbox: bool = True
+    ) -> None:
         """Take a Chromium by name or path (None: find one); `on_launch` hears the reason of every launch."""
         self._wanted = executable
+        self._sandbox = sandbox
         self._on_launch = on_launch
         self._driver: Playwright | None = None
         self._current: Generation | None = None
@@ -158,12 +166,15 @@ class Supervisor:
             _LOG.warning("press.launch_failed", error=str(error)[:500])
             if isinstance(error, Unavailable):
                 raise
-            raise Unavailable("press.unavailable", "Chromium could not be started.") from error
+            message = _NO_SANDBOX if _SANDBOXLESS in str(error) else "Chromium could not be started."
+            raise Unavailable("press.unavailable", message) from error
         finally:
             self._launching = None
         self._current = made
         self._on_launch(self._reason)
         _LOG.info("press.browser_up", generation=made.number, pid=made.pid, reason=self._reason)
+        if made.number == 1 and (why := why_no_sandbox(wanted=self._sandbox)):
+            _LOG.warning("press.without_sandbox", why=why)
         return made
 
     async def _launched(self) -> Generation:
@@ -183,7 +194,7 @@ class Supervisor:
         # A driver that was killed while it was idle may leave a launch without an answer.
         async with asyncio.timeout(30):
             executable = find_chromium(driver, self._wanted)
-            browser = await driver.chromium.launch(**launch_options(executable))
+            browser = await driver.chromium.launch(**launch_options(executable, sandbox=self._sandbox))
             control = await browser.new_browser_cdp_session()
             told = await control.send("SystemInfo.getProcessInfo")
         self._count += 1

@@ -57,6 +57,7 @@ class Plant:
             executable=settings.chromium,
             limits=Limits(slots=width),
             sample=sample_sheet(self._fonts),
+            sandbox=settings.chromium_sandbox,
         )
         self._printer: Printer | None = None
         self._failure: str | None = _NOT_YET

@@ -59,14 +59,17 @@ class Press:
         executable: str | None = None,
         limits: Limits | None = None,
         sample: str = "<!DOCTYPE html><title>-</title><p>-",
+        sandbox: bool = True,
     ) -> None:
-        """Take a Chromium by name or path (None: the one there is).
+        """Take a Chromium by name or path (None: the one there is); `sandbox`: whether it must have its own.
 
         `sample`: a document that spares are warmed with; one like those to come, but nobody's.
         """
         self._limits = limits or Limits()
         self._metrics = metrics
-        self._supervisor = Supervisor(executable, lambda why: metrics.press_launches.labels(why).inc())
+        self._supervisor = Supervisor(
+            executable, lambda why: metrics.press_launches.labels(why).inc(), sandbox=sandbox
+        )
         self._room = asyncio.Semaphore(self._limits.width)
         self._idle: list[Slot] = []
         self._spare: Slot | None = None

@@ -58,14 +58,20 @@ CONTEXT: Final[dict[str, Any]] = {
 }
 
 
-def launch_options(executable: str) -> dict[str, Any]:
-    """Return the options of Playwright's launch. Root has no sandbox: user namespaces are for others."""
-    is_root = os.geteuid() == 0
+def why_no_sandbox(*, wanted: bool) -> str | None:
+    """Return why Chromium prints without its own sandbox; None when it prints inside it, or not at all."""
+    if not wanted:
+        return "PORTAL_CHROMIUM_SANDBOX is false"
+    return "it runs as root, for whom Chromium has none" if os.geteuid() == 0 else None
+
+
+def launch_options(executable: str, *, sandbox: bool = True) -> dict[str, Any]:
+    """Return the options of Playwright's launch; `sandbox`: whether Chromium's own is wanted."""
     return {
         "executable_path": executable,
         "args": list(ARGUMENTS),
         "proxy": {"server": DEAD_PROXY},
-        "chromium_sandbox": not is_root,
+        "chromium_sandbox": why_no_sandbox(wanted=sandbox) is None,
         # Signals are the worker's business; a browser that stops by itself would fail the jobs being drained.
         "handle_sigint": False,
         "handle_sigterm": False,

@@ -114,6 +114,24 @@ class Metrics:
             ("result",),
             registry=self.registry,
         )
+        self.pdf_answers = Counter(
+            "portal_pdf_answers_total",
+            "Requests for the PDF of an open link, by outcome (hit, part, not_modified, unmet, waited, preparing,"
+            " down, gone).",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.pdf_wait_seconds = Histogram(
+            "portal_pdf_wait_seconds",
+            "Time that a request waited for a PDF that was not there, whether it came or not.",
+            buckets=_PRESS_SECONDS,
+            registry=self.registry,
+        )
+        self.pdf_waiting = Gauge(
+            "portal_pdf_waiting_count",
+            "Requests that wait for a PDF now.",
+            registry=self.registry,
+        )
 
     def _jobs(self) -> None:
         self.job_attempts = Counter(

@@ -38,7 +38,8 @@ async def clash() -> None:
     raise Conflict("thing.changed", "It has changed.", what="nothing to see")
 
 
-async def test_every_answer_carries_the_same_security_headers(visitor: Any, acme: Any) -> None:
+async def test_every_answer_carries_the_same_security_headers(visitor: Any, acme: Any, printed: Any) -> None:
+    await printed(acme)
     expected = {
         "x-content-type-options": "nosniff",
         "referrer-policy": "same-origin",
@@ -51,6 +52,7 @@ async def test_every_answer_carries_the_same_security_headers(visitor: Any, acme
     for path, host in (
         (acme.path, acme.host),
         (f"{acme.path}/invoice.json", acme.host),
+        (f"{acme.path}/invoice.pdf", acme.host),
         ("/i/nothing", acme.host),
         ("/nowhere", acme.host),
         ("/robots.txt", acme.host),
@@ -189,7 +191,17 @@ async def ask_bytes(portal: Any, path: str, host: bytes, *headers: tuple[bytes, 
 
 @pytest.mark.parametrize(
     "written",
-    ["{}/", "/{}", "/i//{t}", "/i/{t}//", "/i/{t}//invoice.json", "/i/{t}/invoice.json/", "/i%2F{t}", "//"],
+    [
+        "{}/",
+        "/{}",
+        "/i//{t}",
+        "/i/{t}//",
+        "/i/{t}//invoice.json",
+        "/i/{t}/invoice.json/",
+        "/i/{t}/invoice.pdf/",
+        "/i%2F{t}",
+        "//",
+    ],
 )
 async def test_each_page_has_one_path(visitor: Any, acme: Any, written: str) -> None:
     path = written.format(acme.path, t=acme.token)
@@ -263,11 +275,13 @@ async def test_a_forwarded_host_is_ignored(visitor: Any, acme: Any) -> None:
     assert shown.status_code == 200
 
 
-async def test_head_is_get_without_a_body_everywhere(visitor: Any, acme: Any) -> None:
+async def test_head_is_get_without_a_body_everywhere(visitor: Any, acme: Any, printed: Any) -> None:
+    await printed(acme)
     logo = f"/brand/{(await visitor.ask(acme.path, acme.host)).text.split('/brand/')[1].split(chr(34))[0]}"
     for path in (
         acme.path,
         f"{acme.path}/invoice.json",
+        f"{acme.path}/invoice.pdf",
         logo,
         "/healthz",
         "/readyz",
