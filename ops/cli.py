@@ -113,14 +113,25 @@ def seed() -> None:
 
 @portal.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(*, as_json: bool) -> None:
-    """Look at settings, database, Redis and assets; every finding comes with its cure. Exit code 1 if there is one."""
+@click.option("--no-printing", is_flag=True, help="Look for no Chromium: this machine only serves pages.")
+def doctor(*, as_json: bool, no_printing: bool) -> None:
+    """Look at settings, database, jobs, Redis, blobs, fonts and Chromium; each finding comes with its cure.
+
+    Exit code 1 if there is one.
+    """
     import os
 
+    from kernel.telemetry import logs
     from ops.commands.printing import table
     from ops.doctor import examine
 
-    findings = asyncio.run(examine(os.environ))
+    def tell(words: str) -> None:
+        if not as_json:
+            click.echo(f"✓ {words}")
+
+    # What the press says of itself has no place among the findings.
+    logs.configure(level="error", process="doctor", stream=sys.stderr)
+    findings = asyncio.run(examine(os.environ, printing=not no_printing, tell=tell))
     if as_json:
         table([finding.as_row() for finding in findings], as_json=True, empty="")
     else:

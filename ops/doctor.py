@@ -1,10 +1,9 @@
-"""Examines an installation: settings, database, roles, tenancy, keys, Redis, assets; each finding with its cure."""
+"""Examines an installation: settings, database, keys, jobs, Redis, assets, PDFs; each finding with its cure."""
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
 
@@ -15,14 +14,19 @@ from redis.exceptions import RedisError
 from kernel.clock import Clock, SystemClock
 from kernel.errors import Invalid, PortalError
 from kernel.ids import WorkspaceId
+from kernel.jobs.dispatch import Backlog, backlog
 from kernel.seals import Sealer
 from kernel.settings import Profile, Settings
 from kernel.store import Database
 from kernel.store.roles import APP, OLDEST_POSTGRES, OWNER, SVC
+from ops import printing_check
+from ops.finding import Finding, Tell
 from tenants import schema
 from tenants.workspaces import queries as workspaces
 
 PATIENCE_S: Final = 5.0
+# The alarm rings at two minutes as well.
+LATE_S: Final = 120.0
 SKEW: Final = dt.timedelta(seconds=5)
 # Enough workspaces to notice a key that was taken away; all of them would take long where there are many.
 KEYS_TRIED: Final = 50
@@ -34,20 +38,17 @@ FROM pg_roles WHERE rolname = current_user
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not as it should be, and what to do about it."""
+async def examine(
+    environ: Mapping[str, str],
+    *,
+    clock: Clock | None = None,
+    printing: bool = True,
+    tell: Tell = lambda _: None,
+) -> list[Finding]:
+    """Look at everything that can be looked at; an empty list means that all is well.
 
-    what: str
-    cure: str
-
-    def as_row(self) -> dict[str, object]:
-        """Return it as a plain mapping."""
-        return {"what": self.what, "cure": self.cure}
-
-
-async def examine(environ: Mapping[str, str], *, clock: Clock | None = None) -> list[Finding]:
-    """Look at everything that can be looked at; an empty list means that all is well."""
+    `printing`: whether this machine is to print, and a Chromium is looked for. `tell` hears what is well.
+    """
     try:
         settings = Settings.from_environ(environ)
     except Invalid as error:
@@ -57,8 +58,10 @@ async def examine(environ: Mapping[str, str], *, clock: Clock | None = None) -> 
     for part in (
         _database(settings, clock or SystemClock()),
         _other_roles(settings),
-        _keys(settings),
+        _across(settings),
         _redis(settings),
+        printing_check.blobs(settings, tell),
+        *((printing_check.fonts(tell), printing_check.chromium(settings, tell)) if printing else ()),
     ):
         found += [finding async for finding in part]
     return found
@@ -157,8 +160,8 @@ async def _other_roles(settings: Settings) -> AsyncIterator[Finding]:
                 yield Finding(f"{variable} names the role {actual}.", f"Let it name {role}.")
 
 
-async def _keys(settings: Settings) -> AsyncIterator[Finding]:
-    """Whether the keys at hand open what the workspaces have sealed; only svc sees all workspaces."""
+async def _across(settings: Settings) -> AsyncIterator[Finding]:
+    """What only svc can see: whether the keys at hand open what was sealed, and what has become of jobs."""
     if settings.database_svc_url is None:
         return
     sealer = Sealer(settings.secret_keys)
@@ -168,6 +171,8 @@ async def _keys(settings: Settings) -> AsyncIterator[Finding]:
         return  # said already
     try:
         closed = [slug async for slug in _unopened(database, sealer)]
+        async with database.unbound(read_only=True):
+            waiting = await backlog()
     except asyncpg.PostgresError:
         return  # no tables yet: said already
     finally:
@@ -179,6 +184,19 @@ async def _keys(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(
             what, "Add the earlier key behind the current one: what it sealed cannot be read without it."
         )
+    for finding in _jobs(waiting):
+        yield finding
+
+
+def _jobs(waiting: Backlog) -> Iterator[Finding]:
+    for queue, age_s in sorted(waiting.oldest_s.items()):
+        if age_s > LATE_S:
+            cure = f"See that a relay runs, and a worker that serves {queue}; ops/runbooks/jobs.md goes on."
+            yield Finding(f"The oldest job due in the queue {queue} waits since {age_s:.0f} s.", cure)
+    if waiting.dead:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(waiting.dead.items()))
+        cure = "`portal jobs list --state dead` says why; then `portal jobs replay` or `portal jobs discard`."
+        yield Finding(f"Jobs are dead: {kinds}.", cure)
 
 
 async def _unopened(database: Database, sealer: Sealer) -> AsyncIterator[str]:
@@ -193,16 +211,23 @@ async def _unopened(database: Database, sealer: Sealer) -> AsyncIterator[str]:
 
 
 async def _redis(settings: Settings) -> AsyncIterator[Finding]:
-    client = redis.asyncio.from_url(
-        settings.redis_url, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S
-    )
-    try:
-        await client.ping()
-    except (OSError, RedisError) as error:
-        cure = "Check PORTAL_REDIS_URL. Pages work without Redis, but each process then counts its rate limits alone."
-        yield Finding(f"Redis does not answer: {_said(error)}.", cure)
-    finally:
-        await client.aclose()
+    asked = {
+        settings.redis_url: (
+            "PORTAL_REDIS_URL",
+            "Pages work without Redis, but each process then counts its rate limits alone.",
+        )
+    }
+    if settings.jobs_redis_url != settings.redis_url:
+        asked[settings.jobs_redis_url] = ("PORTAL_JOBS_REDIS_URL", "Jobs wait until it is back.")
+    for url, (variable, meanwhile) in asked.items():
+        client = redis.asyncio.from_url(url, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S)
+        try:
+            await client.ping()
+        except (OSError, RedisError) as error:
+            cure = f"Check {variable}. {meanwhile}"
+            yield Finding(f"Redis does not answer ({variable}): {_said(error)}.", cure)
+        finally:
+            await client.aclose()
 
 
 async def _connect(stack: AsyncExitStack, url: str) -> Any:

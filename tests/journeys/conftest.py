@@ -40,6 +40,8 @@ class Portal:
     """The running gateway: the address of each seeded invoice by what is special about it."""
 
     by_tag: dict[str, str]
+    #: By workspace and all that is special about it.
+    by_tags: dict[tuple[str, tuple[str, ...]], str]
     host: str
 
     def link(self, tag: str) -> str:
@@ -86,13 +88,14 @@ async def portal(urls: Urls, redis_url: str) -> AsyncIterator[Portal]:
     for invoice in seeded.invoices:
         for tag in invoice["tags"]:
             by_tag.setdefault(tag, invoice["url"])
+    by_tags = {(each["workspace"], tuple(each["tags"])): each["url"] for each in seeded.invoices}
     gateway = create_app(settings, database, clock=SystemClock(), limiter=limiter, metrics=Metrics())
     server = _Quiet(gateway, replace(settings, port=port))
     running = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:
         assert not running.done(), running
         await asyncio.sleep(0.01)
-    yield Portal(by_tag, seeded.workspaces[0]["host"])
+    yield Portal(by_tag, by_tags, seeded.workspaces[0]["host"])
     server.should_exit = True
     await running
     await gateway.house.looks.close()

@@ -1,5 +1,9 @@
-from collections.abc import Awaitable, Callable
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -7,17 +11,21 @@ import pytest
 
 from kernel.clock import FixedClock, SystemClock
 from kernel.ids import WorkspaceId, new_id
+from kernel.jobs import enqueue
 from kernel.seals import Sealer
-from kernel.settings import Settings
-from kernel.store import Database
+from kernel.settings import Profile, Settings
+from kernel.store import Database, execute
 from kernel.store.roles import Urls, url_as
-from ops.doctor import Finding, examine
+from ops import printing_check
+from ops.doctor import examine
+from ops.finding import Finding
 from tenants.workspaces.actions import create_workspace
+from tenants.workspaces.jobs import ForgetReleasedDomains
 from tenants.workspaces.profile import NewWorkspace
 
 
 @pytest.fixture
-async def healthy(scratch: Callable[..., Awaitable[Urls]], redis_url: str) -> dict[str, str]:
+async def healthy(scratch: Callable[..., Awaitable[Urls]], redis_url: str, tmp_path: Path) -> dict[str, str]:
     """The environment of an installation of its own that has nothing wrong."""
     urls = await scratch(migrated=True)
     return {
@@ -26,16 +34,27 @@ async def healthy(scratch: Callable[..., Awaitable[Urls]], redis_url: str) -> di
         "PORTAL_DATABASE_OWNER_URL": urls.owner,
         "PORTAL_DATABASE_SVC_URL": urls.svc,
         "PORTAL_REDIS_URL": redis_url,
+        "PORTAL_BLOBS_URL": str(tmp_path / "blobs"),
     }
 
 
 async def _found(environ: dict[str, str]) -> list[Finding]:
-    """What the doctor says, but for the assets: whether they are built is not what these stories are about."""
-    return [finding for finding in await examine(environ) if "scripts and styles" not in finding.what]
+    """What the doctor says, but for assets and Chromium: these stories are about the rest."""
+    findings = await examine(environ, printing=False)
+    return [finding for finding in findings if "scripts and styles" not in finding.what]
 
 
-async def test_a_healthy_installation_has_no_finding(healthy: dict[str, str]) -> None:
-    assert await _found(healthy) == []
+async def test_a_healthy_installation_has_no_finding_and_is_told_what_is_well(
+    healthy: dict[str, str],
+) -> None:
+    told: list[str] = []
+    findings = await examine(healthy, tell=told.append)
+    assert [finding for finding in findings if "scripts and styles" not in finding.what] == []
+    blobs, fonts, chromium = told
+    assert blobs.startswith("Blobs can be written, read and removed at ")
+    assert "Portal Arabic" in fonts
+    assert re.match(r"Chromium \d+\.[\d.]+ prints, (in|without) its own sandbox", chromium)
+    assert ("as root" in chromium) == (os.geteuid() == 0)
 
 
 async def test_a_misspelt_variable_is_named(healthy: dict[str, str]) -> None:
@@ -124,8 +143,97 @@ async def test_redis_that_does_not_answer(healthy: dict[str, str]) -> None:
     assert "Pages work without Redis" in finding.cure
 
 
+async def test_the_redis_of_the_jobs_is_looked_at_too(healthy: dict[str, str]) -> None:
+    (finding,) = await _found(healthy | {"PORTAL_JOBS_REDIS_URL": "redis://127.0.0.1:1/0"})
+    assert finding.what.startswith("Redis does not answer (PORTAL_JOBS_REDIS_URL)")
+    assert finding.cure == "Check PORTAL_JOBS_REDIS_URL. Jobs wait until it is back."
+
+
+async def test_jobs_that_are_dead_or_late(healthy: dict[str, str]) -> None:
+    database = await Database.open(healthy["PORTAL_DATABASE_URL"], size=1)
+    async with database.scope(WorkspaceId(new_id())):
+        await enqueue(ForgetReleasedDomains())
+        await execute("UPDATE job SET state = 'dead', ended_at = now()")
+        added = await enqueue(ForgetReleasedDomains(), queue="slow")
+        await execute("UPDATE job SET run_at = now() - interval '10 minutes' WHERE job_id = $1", added.job_id)
+    await database.close()
+    late, dead = await _found(healthy)
+    assert re.fullmatch(r"The oldest job due in the queue slow waits since 60\d s\.", late.what)
+    assert "a worker that serves slow" in late.cure
+    assert dead.what == "Jobs are dead: 1 workspaces.forget_released_domains."
+    assert "portal jobs list --state dead" in dead.cure
+
+
+async def test_blobs_that_cannot_be_kept(healthy: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (finding,) = await _found(healthy | {"PORTAL_BLOBS_URL": str(tmp_path / "file" / "below")})
+    assert finding.what.startswith(f"Blobs cannot be written, read and removed at {tmp_path}")
+    assert "PORTAL_BLOBS_URL" in finding.cure
+
+
+async def test_a_disk_that_is_nearly_full(healthy: dict[str, str], tmp_path: Path) -> None:
+    settings = Settings.from_environ(healthy)
+    (finding,) = await _all(printing_check.blobs(settings, lambda _: None, least_free=2**62))
+    assert re.fullmatch(rf"Only \d+ MiB are free where PDFs are kept \({tmp_path}/blobs\)\.", finding.what)
+
+
+async def test_in_production_a_relative_folder_is_no_place_for_blobs(
+    healthy: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = replace(Settings.from_environ(healthy), profile=Profile.PRODUCTION, blobs_url="blobs")
+    (finding,) = await _all(printing_check.blobs(settings, lambda _: None, least_free=0))
+    assert "a different folder for processes that start elsewhere" in finding.what
+
+
+@pytest.mark.parametrize(
+    ("script", "what", "cure"),
+    [
+        (None, "There is no Chromium: none of ", "chromium-headless-shell"),
+        ("exit 127", "Chromium does not print: Chromium could not be started.", "libraries may be missing"),
+    ],
+)
+async def test_a_chromium_that_is_missing_or_does_not_start(
+    healthy: dict[str, str], tmp_path: Path, script: str | None, what: str, cure: str
+) -> None:
+    program = tmp_path / "chromium"
+    if script is not None:
+        program.write_text(f"#!/bin/sh\n{script}\n", encoding="ascii")
+        program.chmod(0o755)
+    settings = Settings.from_environ(healthy | {"PORTAL_CHROMIUM": str(program)})
+    (finding,) = await _all(printing_check.chromium(settings, lambda _: None))
+    assert finding.what.startswith(what)
+    assert cure in finding.cure
+
+
+async def test_in_production_printing_without_the_sandbox_is_a_finding(healthy: dict[str, str]) -> None:
+    careless = Settings.from_environ(healthy | {"PORTAL_CHROMIUM_SANDBOX": "false"})
+    assert await _all(printing_check.chromium(careless, lambda _: None)) == []
+    (finding,) = await _all(
+        printing_check.chromium(replace(careless, profile=Profile.PRODUCTION), lambda _: None)
+    )
+    assert finding.what == "Chromium prints without its own sandbox: PORTAL_CHROMIUM_SANDBOX is false."
+
+
+async def test_fonts_that_are_not_all_there(tmp_path: Path) -> None:
+    (finding,) = await _all(printing_check.fonts(lambda _: None, tmp_path))
+    assert finding.what == "The fonts of the PDFs have not been built."
+    face = '[{"family":"Sans","weight":400,"file":"sans.woff2","ranges":"U+41"}]'
+    (tmp_path / "index.json").write_text(face, encoding="ascii")
+    (finding,) = await _all(printing_check.fonts(lambda _: None, tmp_path))
+    assert finding.what == f"A font of the PDFs is missing: {tmp_path}/sans.woff2."
+
+
+async def _all(findings: AsyncIterator[Finding]) -> list[Finding]:
+    return [finding async for finding in findings]
+
+
 async def test_clocks_that_disagree(healthy: dict[str, str]) -> None:
     clock = FixedClock(SystemClock().now() + timedelta(minutes=3))
-    findings = [finding.what for finding in await examine(healthy, clock=clock) if "clock" in finding.what]
+    findings = [
+        finding.what
+        for finding in await examine(healthy, clock=clock, printing=False)
+        if "clock" in finding.what
+    ]
     assert len(findings) == 1
     assert findings[0].startswith("This machine's clock and the database's differ by ")

@@ -1,0 +1,163 @@
+"""Reads the words of an invoice where they stand: on the page in Live mode, and in its PDF."""
+
+from __future__ import annotations
+
+import ctypes
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pypdfium2
+from playwright.async_api import Page
+from pypdfium2 import raw as pdfium
+
+PX: Final = 96 / 72
+MARGIN_BOTTOM: Final = 18 * 96 / 25.4
+# Baseline below the upper edge of a line of Inter: ascent by ascent and descent (its hhea table), in whole pixels
+# as browsers round it.
+_ASCENT: Final = 1984 / (1984 + 494)
+_BLOCKS: Final = ".head, .parties, .items tr, .small, .closing > section, .notes > p, .legal"
+_READ: Final = """
+selector => {
+  const root = document.querySelector(".paper").shadowRoot.querySelector(".document");
+  const paper = root.getBoundingClientRect();
+  const blocks = [...root.querySelectorAll(selector)];
+  const words = [];
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const parent = node.parentElement, style = getComputedStyle(parent);
+    // Belongs to the box of the last letter, not to what is drawn of it.
+    const spacing = parseFloat(style.letterSpacing) || 0;
+    const block = blocks.findIndex(each => each.contains(node));
+    for (const segment of node.data.matchAll(/\\S+/g)) {
+      // A long word may stand on several lines: each part counts for itself.
+      let start = segment.index, before = null;
+      const put = end => {
+        const range = document.createRange();
+        range.setStart(node, start); range.setEnd(node, end);
+        const box = range.getBoundingClientRect();
+        if (box.width > 0) {
+          words.push({text: node.data.slice(start, end), block, left: box.left - paper.left,
+                      right: box.right - spacing - paper.left, top: box.top - paper.top,
+                      bottom: box.bottom - paper.top, colour: style.color});
+        }
+      };
+      for (let at = start; at < segment.index + segment[0].length; at++) {
+        const range = document.createRange();
+        range.setStart(node, at); range.setEnd(node, at + 1);
+        const box = range.getBoundingClientRect();
+        if (before !== null && box.width > 0 && box.top > before + 2) { put(at); start = at; }
+        if (box.width > 0) { before = box.top; }
+      }
+      put(segment.index + segment[0].length);
+    }
+  }
+  const kind = each => each.closest("thead") ? "head" : each.closest(".totals") ? "totals"
+    : each.matches("tr") ? "row" : "block";
+  const stand = each => each.getBoundingClientRect();
+  return {words, blocks: blocks.map(each => ({
+    kind: kind(each), top: stand(each).top - paper.top, bottom: stand(each).bottom - paper.top}))};
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word on the paper: in CSS pixels from its upper left corner; `y` is the baseline."""
+
+    text: str
+    left: float
+    right: float
+    y: float
+    colour: tuple[int, int, int]
+    page: int = 0
+    block: int = -1
+
+    @property
+    def key(self) -> str:
+        """What both readers agree on: letters without their forms; of Arabic also without their order."""
+        plain = unicodedata.normalize("NFKC", self.text)
+        is_reversed = any(unicodedata.bidirectional(each) in {"R", "AL", "AN"} for each in plain)
+        return "".join(sorted(plain)) if is_reversed else plain
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of the document that stays whole, or a text: its upper and lower edge in CSS pixels of the paper."""
+
+    kind: str
+    top: float
+    bottom: float
+
+
+async def live_words(page: Page) -> tuple[list[Word], list[Block]]:
+    """Return the words and the blocks of the paper in Live mode, at its natural size."""
+    found: dict[str, list[dict[str, Any]]] = await page.evaluate(_READ, _BLOCKS)
+    words = [
+        Word(
+            each["text"],
+            each["left"],
+            each["right"],
+            each["top"] + round((each["bottom"] - each["top"]) * _ASCENT),
+            _rgb(each["colour"]),
+            block=each["block"],
+        )
+        for each in found["words"]
+    ]
+    return words, [Block(**each) for each in found["blocks"]]
+
+
+def pdf_words(data: bytes) -> list[Word]:
+    """Return the words of a PDF without the counters of its pages."""
+    words: list[Word] = []
+    with pypdfium2.PdfDocument(data) as pdf:
+        for number, page in enumerate(pdf):
+            height = page.get_height() * PX
+            words += [word for word in _of_page(page, number) if word.y < height - MARGIN_BOTTOM]
+    return words
+
+
+def _of_page(page: Any, number: int) -> Iterator[Word]:
+    text = page.get_textpage()
+    height = page.get_height()
+    letters: list[tuple[str, float, float, float, tuple[int, int, int]]] = []
+    for at in range(text.count_chars()):
+        sign = chr(pdfium.FPDFText_GetUnicode(text, at))
+        box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
+        pdfium.FPDFText_GetLooseCharBox(text, at, box)
+        pdfium.FPDFText_GetCharOrigin(text, at, x, y)
+        base = (height - y.value) * PX
+        is_gap = sign.isspace() or pdfium.FPDFText_IsGenerated(text, at) == 1
+        if letters and (is_gap or abs(base - letters[-1][3]) > 2 or box.left * PX > letters[-1][2] + 1.0):
+            yield _word(letters, number)
+            letters = []
+        if not is_gap:
+            colour = [ctypes.c_uint() for _ in range(4)]
+            pdfium.FPDFText_GetFillColor(text, at, *colour)
+            red, green, blue, _ = (each.value for each in colour)
+            # A hyphen at the end of a line is told as a sign of its own.
+            letters.append(
+                (
+                    "-" if sign in "\x02\ufffe" else sign,
+                    box.left * PX,
+                    box.right * PX,
+                    base,
+                    (red, green, blue),
+                )
+            )
+    if letters:
+        yield _word(letters, number)
+
+
+def _word(letters: Sequence[tuple[str, float, float, float, tuple[int, int, int]]], page: int) -> Word:
+    # Signs beyond the first plane come in two halves.
+    halves = "".join(each[0] for each in letters).encode("utf-16-le", "surrogatepass")
+    text = halves.decode("utf-16-le", "replace")
+    left, right = min(each[1] for each in letters), max(each[2] for each in letters)
+    return Word(text, left, right, letters[0][3], letters[0][4], page)
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    red, green, blue = colour.removeprefix("rgb(").removesuffix(")").split(", ")
+    return int(red), int(green), int(blue)
