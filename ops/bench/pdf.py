@@ -14,7 +14,6 @@ from collections.abc import Sequence
 
 from playwright.async_api import async_playwright
 
-from kernel.telemetry.metrics import Metrics
 from ops.bench import prints, trials
 from ops.bench.effort import Cost, adopt_orphans
 from ops.bench.prints import ABOUT, OWNER, Way
@@ -22,9 +21,6 @@ from ops.bench.queued import Queue, measure_queue
 from ops.bench.result import Row, report
 from tenants.invoices.document.fonts import Fonts
 from workers.press.finish import finish
-from workers.press.press import Limits, Press
-from workers.press.sample import sample_sheet
-from workers.press.shut_in import find_chromium, launch_options
 
 PRESS, FINISHED, BARE = "press, warm page", "press, finished", "bare CDP, same page"
 CONTEXT, BROWSER, WEASY = "context per job", "browser per job", "WeasyPrint"
@@ -39,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--each", type=int, default=4, help="prints of each way in a round (4; one of WeasyPrint)"
     )
     given = parser.parse_args(arguments)
+    prints.chromium()
     adopt_orphans()
     rows = asyncio.run(_bench(given.rounds, given.each))
     print("Starting Postgres, Redis, relay and worker …", flush=True)
@@ -49,11 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _bench(rounds: int, each: int) -> list[Row]:
     fonts = Fonts.load()
     html = prints.sheet(fonts)
-    press = Press(Metrics(), limits=Limits(slots=2), sample=sample_sheet(fonts))
+    press = prints.open_press(2, fonts)
     await press.start()
     no_weasyprint = await _refusal(html)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(**launch_options(find_chromium(playwright)))
+        browser = await playwright.chromium.launch(**prints.chromium().launch)
         ways = [
             Way(PRESS, lambda: press.print(html, owner=OWNER, within_s=60), each),
             Way(FINISHED, lambda: prints.finished(press, html), each),

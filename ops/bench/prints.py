@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from time import perf_counter
+from typing import Any
 
 from playwright.async_api import Browser, Playwright
 
 from kernel.ids import WorkspaceId, new_id
 from kernel.language import Language
+from kernel.settings import Profile, Settings
+from kernel.telemetry.metrics import Metrics
 from ops.bench.effort import Cost, spent_s
+from ops.browser import ensure
 from ops.seed.workspaces import TENANTS
 from tenants.invoices.content import Content
 from tenants.invoices.document.fonts import Fonts
@@ -22,8 +28,9 @@ from tenants.invoices.document.sheet import render_sheet
 from tenants.invoices.document.values import DocumentBrand
 from tenants.invoices.totals import totals
 from workers.press.finish import About, finish
-from workers.press.press import Press
-from workers.press.shut_in import CONTEXT, find_chromium, launch_options
+from workers.press.press import Limits, Press
+from workers.press.sample import sample_sheet
+from workers.press.shut_in import CONTEXT, launch_options
 from workers.press.slot import PRINT
 
 OWNER = WorkspaceId(new_id())
@@ -39,6 +46,43 @@ class Way:
     name: str
     print: Callable[[], Awaitable[bytes]]
     each: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chromium:
+    """The browser that all ways print with, as every worker would find and launch it."""
+
+    path: str
+    sandbox: bool
+
+    @property
+    def launch(self) -> dict[str, Any]:
+        """The options of Playwright's launch: the press's own, for all alike."""
+        return launch_options(self.path, sandbox=self.sandbox)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The variables that tell a worker."""
+        return {"PORTAL_CHROMIUM": self.path, "PORTAL_CHROMIUM_SANDBOX": str(self.sandbox).lower()}
+
+
+@cache
+def chromium() -> Chromium:
+    """Return the Chromium that the settings name, else one that is here or can be brought; raises NoBrowser."""
+    given = Settings.from_environ({"PORTAL_PROFILE": Profile.DEMO.value} | dict(os.environ))
+    path = given.chromium or ensure(lambda text: print(text, flush=True))
+    return Chromium(path, given.chromium_sandbox)
+
+
+def open_press(slots: int, fonts: Fonts | None = None) -> Press:
+    """Return a press, not started; with fonts its spares are warmed with a sheet, as a worker's."""
+    return Press(
+        Metrics(),
+        executable=chromium().path,
+        limits=Limits(slots=slots),
+        sandbox=chromium().sandbox,
+        **({"sample": sample_sheet(fonts)} if fonts else {}),
+    )
 
 
 def content() -> Content:
@@ -83,7 +127,7 @@ async def in_a_context(browser: Browser, html: str) -> bytes:
 
 async def in_a_browser(playwright: Playwright, html: str) -> bytes:
     """Print as many do: a browser for each document, closed after it."""
-    browser = await playwright.chromium.launch(**launch_options(find_chromium(playwright)))
+    browser = await playwright.chromium.launch(**chromium().launch)
     printed = await in_a_context(browser, html)
     await browser.close()
     return printed

@@ -18,7 +18,6 @@ from kernel.seals import Sealer
 from kernel.settings import DEMO_SECRET, Profile
 from kernel.store import Database, fetch_value
 from kernel.store.roles import Urls
-from kernel.telemetry.metrics import Metrics
 from ops import programs, services
 from ops.bench import prints
 from ops.bench.effort import children_of
@@ -32,8 +31,7 @@ from tenants.invoices.document.fonts import Fonts
 from tenants.workspaces.actions import create_workspace
 from tenants.workspaces.profile import NewWorkspace
 from workers.press.finish import finish
-from workers.press.press import Limits, Press
-from workers.press.sample import sample_sheet
+from workers.press.press import Press
 
 SLOTS: Final = 4
 _LOCALE: Final = "de-DE"
@@ -119,6 +117,7 @@ def _start(kind: str, urls: Urls, redis: str, state: Path) -> programs.RunningPr
         "PORTAL_METRICS_PORT": str(program.metrics_port),
         "PORTAL_BLOBS_URL": str(state / "blobs"),
         "PORTAL_JOB_SLOTS": str(SLOTS),
+        **prints.chromium().settings,
     }
     return programs.start(program, programs.environment(environ), state / "logs")
 
@@ -126,7 +125,7 @@ def _start(kind: str, urls: Urls, redis: str, state: Path) -> programs.RunningPr
 async def _measured(urls: Urls, worker: programs.RunningProgram, rounds: int) -> Queue:
     fonts, found = Fonts.load(), Queue()
     database = await Database.open(urls.app, size=2, name="bench")
-    press = Press(Metrics(), limits=Limits(slots=SLOTS), sample=sample_sheet(fonts))
+    press = prints.open_press(SLOTS, fonts)
     try:
         await press.start()
         house = await _house(database, worker)

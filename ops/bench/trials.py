@@ -15,12 +15,11 @@ from typing import Final
 
 from kernel.errors import Unavailable
 from kernel.ids import WorkspaceId, new_id
-from kernel.telemetry.metrics import Metrics
 from ops.bench import vectors
 from ops.bench.effort import own_bytes
-from ops.bench.prints import ABOUT, OWNER
+from ops.bench.prints import ABOUT, OWNER, open_press
 from workers.press.finish import finish
-from workers.press.press import Limits, Press
+from workers.press.press import Press
 
 # Tens of thousands of pages; no script is needed to keep a renderer busy.
 _ENDLESS: Final = (
@@ -64,7 +63,7 @@ async def finishing(press: Press, html: str, rounds: int) -> float:
 
 async def growth(html: str) -> float:
     """Return the memory after 300 prints over that after 75, of a press with one page and one spare each time."""
-    press = Press(Metrics(), limits=Limits(slots=1))
+    press = open_press(1)
     await press.start()
     weights = []
     for upto in (75, 225):
@@ -81,7 +80,7 @@ async def hashes(html: str) -> int:
     """Return how many different files come of one document: reused page, new context, new browser, after a crash."""
     found = set()
     for _ in range(2):
-        press = Press(Metrics(), limits=Limits(slots=1))
+        press = open_press(1)
         await press.start()
         for owner in (OWNER, OWNER, WorkspaceId(new_id()), None):
             found.add(await _hash(press, html, owner))
@@ -93,7 +92,7 @@ async def hashes(html: str) -> int:
 
 async def hanging() -> Hanging:
     """Print a document that never ends on a press with a single slot, then another one."""
-    press = Press(Metrics(), limits=Limits(slots=1))
+    press = open_press(1)
     await press.start()
     began = perf_counter()
     try:
