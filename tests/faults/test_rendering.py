@@ -161,6 +161,19 @@ async def test_a_print_that_hangs_ends_at_its_deadline_gives_back_its_slot_and_i
     assert sample(worker, "portal_press_slots_in_use_count") == 0
 
 
+async def test_a_browser_that_hangs_is_replaced(yard: Any, acme: Business) -> None:
+    worker = await printing(yard)
+    browser = of_kind(worker.process.pid, "browser")
+    send(browser, signal.SIGSTOP)
+    issued = [await acme.invoice() for _ in range(3)]
+    async with yard.svc.unbound():
+        await execute("UPDATE job SET payload = payload || '{\"within_s\": 2}'")
+    jobs = await yard.until("done", list(await yard.jobs()))
+    assert {"[press.deadline]" in row["error"] or row["attempts"] > 1 for row in jobs.values()} == {True}
+    assert set(await pinned(acme, yard)) == set(issued)
+    await gone(yard, browser)
+
+
 async def test_a_worker_told_to_end_finishes_the_print_and_closes_the_browser(
     yard: Any, acme: Business
 ) -> None:
