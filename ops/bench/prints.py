@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
@@ -143,8 +144,9 @@ async def by_weasyprint(html: str) -> bytes:
     """Print without a browser; ImportError or OSError where the package or its Pango is not there."""
     import weasyprint  # noqa: PLC0415  -- the bench goes on without it
 
-    made: bytes = weasyprint.HTML(string=html).write_pdf(pdf_tags=True)
-    return made
+    out = io.BytesIO()
+    weasyprint.HTML(string=html).write_pdf(out, pdf_tags=True)
+    return out.getvalue()
 
 
 async def measure(ways: list[Way], rounds: int) -> dict[str, list[Cost]]:
