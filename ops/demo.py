@@ -72,6 +72,10 @@ def _check() -> int:
             ready = time.monotonic() - began
             with demo.step("pages", "Visiting what was seeded"):
                 visited = demo.visited()
+            if demo.no_chromium:
+                raise DemoFailed(demo.no_chromium)
+            with demo.step("pdfs", "Downloading every PDF, again, and after a restart of the worker"):
+                pdfs = demo.downloaded()
             metrics = [visit.fetch(running.program.metrics_url).status for running in demo.running]
             if set(metrics) != {200}:
                 message = f"A process does not show its metrics: {metrics}."
@@ -80,7 +84,7 @@ def _check() -> int:
         shutil.rmtree(state, ignore_errors=True)
         if external:
             asyncio.run(_drop(external, name))
-    result = {"ok": True, "ready_s": round(ready, 2), "pages": visited, "seconds": demo.seconds}
+    result = {"ok": True, "ready_s": round(ready, 2), "pages": visited, "pdfs": pdfs, "seconds": demo.seconds}
     print(json.dumps(result))
     return 0
 
@@ -189,7 +193,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="start on free ports with fresh data, fetch the seeded pages, print timings as JSON, stop",
+        help="start on free ports with fresh data, fetch seeded pages and PDFs, print timings as JSON, stop",
     )
     return parser.parse_args(arguments)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ops import programs, services, visit
+from ops import downloads, programs, services, visit
 
 
 class DemoFailed(RuntimeError):
@@ -29,6 +29,7 @@ class Demo:
     running: list[programs.RunningProgram] = field(default_factory=list)
     workspaces: list[dict[str, Any]] = field(default_factory=list)
     invoices: list[dict[str, Any]] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
     no_chromium: str = ""
 
     @property
@@ -39,20 +40,15 @@ class Demo:
     def start(self) -> None:
         """Find a Chromium, start the servers, migrate, seed, start the processes, write demo.json."""
         with self.step("chromium", "Looking for a Chromium"):
-            variables = self._printing()
+            self.variables |= self._printing()
         with self.step("postgres", "Starting Postgres"):
             admin_url = services.start_postgres(self.state)
         with self.step("redis", "Starting Redis"):
             redis_url = services.start_redis(self.state)
-        variables |= asyncio.run(self._prepared(admin_url, redis_url))
+        self.variables |= asyncio.run(self._prepared(admin_url, redis_url))
         with self.step("processes", "Starting gateway, relay, worker and scheduler"):
             for program in self._table():
-                ports = {
-                    "PORTAL_PORT": str(program.port),
-                    "PORTAL_METRICS_PORT": str(program.metrics_port),
-                }
-                environ = programs.environment(variables | ports)
-                self.running.append(programs.start(program, environ, self.state / "logs"))
+                self.running.append(self._started(program))
             for running in self.running:
                 programs.wait_until_ready(running, self._probe(running.program))
         self._write_facts()
@@ -67,14 +63,40 @@ class Demo:
 
     def visited(self) -> int:
         """Fetch what was seeded; returns how many answers were right, raises VisitFailed with the logs' ends."""
-        try:
+        with self._logs_told():
             return visit.visit(self.workspaces, self.invoices)
+
+    def downloaded(self) -> int:
+        """Download every PDF three times, the worker being restarted before the third; returns how many there are.
+
+        Then one blob is removed: what is printed anew must be what was pinned. Raises VisitFailed.
+        """
+        with self._logs_told():
+            first = downloads.downloads(self.invoices, waiting=True)
+            downloads.refused(self.invoices)
+            downloads.compare(first, downloads.downloads(self.invoices, waiting=False))
+            self._restart("worker")
+            downloads.compare(first, downloads.downloads(self.invoices, waiting=False))
+            for lost in self.state.glob(f"blobs/**/*{first[0].sha256}*"):
+                lost.unlink()
+            downloads.compare(first, downloads.downloads(self.invoices, waiting=True))
+        return len(first)
+
+    def _restart(self, name: str) -> None:
+        place = next(i for i, running in enumerate(self.running) if running.program.name == name)
+        programs.stop(self.running[place])
+        self.running[place] = self._started(self.running[place].program)
+        programs.wait_until_ready(self.running[place])
+
+    @contextlib.contextmanager
+    def _logs_told(self) -> Iterator[None]:
+        try:
+            yield
         except visit.VisitFailed as error:
             logs = [
                 f"The end of {running.log.name}:\n{services.tail(running.log)}" for running in self.running
             ]
-            message = "\n".join([str(error), *logs])
-            raise visit.VisitFailed(message) from error
+            raise visit.VisitFailed("\n".join([str(error), *logs])) from error
 
     def stop(self) -> None:
         """Stop what was started, in the opposite order."""
@@ -84,6 +106,10 @@ class Demo:
         services.stop_redis(self.state)
         services.stop_postgres(self.state)
         (self.state / "demo.json").unlink(missing_ok=True)
+
+    def _started(self, program: programs.Program) -> programs.RunningProgram:
+        ports = {"PORTAL_PORT": str(program.port), "PORTAL_METRICS_PORT": str(program.metrics_port)}
+        return programs.start(program, programs.environment(self.variables | ports), self.state / "logs")
 
     def _table(self) -> tuple[programs.Program, ...]:
         behind = ("relay", "worker", "scheduler")
@@ -138,6 +164,8 @@ class Demo:
             "PORTAL_BASE_DOMAIN": "localhost",
             "PORTAL_PUBLIC_SCHEME": "http",
             "PORTAL_PUBLIC_PORT": str(self.port),
+            # Whoever looks at it comes from the same address.
+            "PORTAL_PAGE_LIMIT_PER_MINUTE": "2400",
         }
         if keys := os.environ.get("PORTAL_SECRET_KEYS"):
             variables["PORTAL_SECRET_KEYS"] = keys

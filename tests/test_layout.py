@@ -45,6 +45,7 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "cryptography": ("kernel.seals",),
     "dramatiq": ("workers", "kernel.jobs"),
     "defusedxml": ("tenants.invoices",),
+    "httpcore": ("kernel.fetching",),
     "httptools": ("web.gateway",),
     "idna": ("tenants.workspaces", "web.gateway"),
     "jinja2": ("tenants.invoices.document", "web"),

@@ -20,8 +20,9 @@ from kernel.store.roles import APP
 from kernel.telemetry import logs
 from kernel.telemetry.health import Probe
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUES, RecordView, RenderVersion
-from tenants.workspaces.jobs import ForgetReleasedDomains
+from tenants.workspaces.jobs import FetchLogo, ForgetReleasedDomains
 from workers.actors.domains import forget_released
+from workers.actors.logos import fetch_logo, guarded
 from workers.actors.pdfs import render_version
 from workers.actors.views import record_view
 from workers.handlers import Handlers
@@ -54,6 +55,7 @@ def product_handlers(printer: Prints | None = None) -> Handlers:
     handlers = Handlers()
     handlers.register(RecordView, record_view)
     handlers.register(ForgetReleasedDomains, forget_released)
+    handlers.register(FetchLogo, fetch_logo(guarded()))
     handlers.register(RenderVersion, render_version(printer), queue=PDF_BULK_QUEUE)
     return handlers
 

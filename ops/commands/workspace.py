@@ -29,8 +29,11 @@ def workspace() -> None:
 @click.option("--colour", help="Brand colour, #rrggbb.")
 @click.option("--contact-line", default="", help="One line that says how to reach the business.")
 @click.option("--logo", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A picture file.")
+@click.option("--logo-url", metavar="URL", help="A picture that a worker fetches, soon.")
 @as_json_option
-def create(slug: str, colour: str | None, logo: Path | None, *, as_json: bool, **given: Any) -> None:
+def create(
+    slug: str, colour: str | None, logo: Path | None, logo_url: str | None, *, as_json: bool, **given: Any
+) -> None:
     """Create a workspace; its pages live at SLUG.<base domain>."""
     given["name"] = given["name"] or slug
     if colour is not None:
@@ -47,6 +50,8 @@ def create(slug: str, colour: str | None, logo: Path | None, *, as_json: bool, *
             )
             if picture is not None:
                 await actions.set_logo(picture, clock=session.clock)
+            if logo_url is not None:
+                await actions.fetch_logo(logo_url)
             return await _described(await queries.profile())
 
     show(run(work), as_json=as_json)
@@ -63,9 +68,12 @@ def create(slug: str, colour: str | None, logo: Path | None, *, as_json: bool, *
 @click.option("--payment-days", type=int, help="Days after its issue that an invoice is due.")
 @click.option("--link-days", type=int, help="Days after the due date that links still work.")
 @click.option("--logo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--logo-url", metavar="URL", help="A picture that a worker fetches, soon.")
 @click.option("--no-logo", is_flag=True, help="Show the name instead of a logo.")
 @as_json_option
-def set_(slug: str, logo: Path | None, *, no_logo: bool, as_json: bool, **given: Any) -> None:
+def set_(
+    slug: str, logo: Path | None, logo_url: str | None, *, no_logo: bool, as_json: bool, **given: Any
+) -> None:
     """Change what is given, leave the rest."""
     picture = read_at_most(logo, LARGEST_UPLOAD) if logo else None
 
@@ -78,6 +86,8 @@ def set_(slug: str, logo: Path | None, *, no_logo: bool, as_json: bool, **given:
                 await actions.remove_logo()
             elif picture is not None:
                 await actions.set_logo(picture, clock=session.clock)
+            if logo_url is not None:
+                await actions.fetch_logo(logo_url)
             return await _described(await queries.profile())
 
     show(run(work), as_json=as_json)

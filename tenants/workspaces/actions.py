@@ -10,15 +10,18 @@ import asyncpg
 from piccolo.columns import Column
 from piccolo.columns.combination import And
 
+from kernel.addresses import checked_url
 from kernel.clock import Clock
 from kernel.errors import Conflict, Invalid, Missing
 from kernel.ids import DomainId, new_id, secret_bytes
+from kernel.jobs import Enqueued, enqueue
 from kernel.seals import Sealer
 from kernel.store import current_workspace, execute, fetch_one, savepoint
 from tenants.workspaces import domains, queries
 from tenants.workspaces import profile as values
 from tenants.workspaces.domains import TOMBSTONE_DAYS, DomainState
-from tenants.workspaces.logo import reencode
+from tenants.workspaces.jobs import FetchLogo
+from tenants.workspaces.logo import LogoImage, reencode
 from tenants.workspaces.profile import LogoRef, NewWorkspace, WorkspaceProfile
 from tenants.workspaces.tables import PortalDomain, Workspace
 
@@ -128,12 +131,26 @@ async def set_logo(upload: bytes, *, clock: Clock) -> LogoRef:
     Earlier logos stay: their names stand in pages that are still open. Invalid (`logo.too_large`,
     `logo.refused`), Missing("workspace.not_found").
     """
-    image = reencode(upload)
+    return await keep_logo(reencode(upload), clock=clock)
+
+
+async def keep_logo(image: LogoImage, *, clock: Clock) -> LogoRef:
+    """Make a picture of our own drawing the workspace's logo; Missing("workspace.not_found")."""
     workspace_id = current_workspace()
     await queries.profile()
     await execute(_KEEP_ASSET, workspace_id, image.sha256, image.width, image.height, image.png, clock.now())
     await _change({"logo_sha256": image.sha256})
     return LogoRef(image.sha256, image.width, image.height)
+
+
+async def fetch_logo(url: str) -> Enqueued:
+    """Have the picture of a URL fetched and made the logo; Invalid("url.refused").
+
+    Until then the logo stays as it is, and for ever where the URL leads to no picture: then the job is dead and
+    says why. Of several, the one that is fetched last is shown.
+    """
+    await queries.profile()
+    return await enqueue(FetchLogo(url=checked_url(url)))
 
 
 async def remove_logo() -> WorkspaceProfile:

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import redis
-from prometheus_client.parser import text_string_to_metric_families
 
 from kernel.clock import SystemClock
 from kernel.seals import Sealer
@@ -22,6 +21,7 @@ from ops import programs, services, visit
 from tenants import schema
 from tests.fakes.businesses import open_business
 from tests.fakes.errands import Errand, Manner
+from tests.fakes.probing import sample
 
 
 def send(running: programs.RunningProgram, number: signal.Signals) -> None:
@@ -249,16 +249,6 @@ async def test_the_series_of_jobs_move_when_the_thing_happens(yard: Any) -> None
     assert outcomes == {"done": 2, "retried": 2, "dead": 1, "lost": None}
     assert sample(worker, "portal_job_seconds_count", kind="test.errand") == 5
     assert sample(worker, "portal_job_wait_seconds_count", queue="default") == 5
-
-
-def sample(running: programs.RunningProgram, name: str, **labels: str) -> float | None:
-    """Read a series from a process's own port."""
-    text = visit.fetch(running.program.metrics_url).body.decode()
-    for family in text_string_to_metric_families(text):
-        for each in family.samples:
-            if (each.name, each.labels) == (name, labels):
-                return float(each.value)
-    return None
 
 
 async def test_a_process_that_lost_postgres_is_not_ready_and_still_alive(

@@ -329,6 +329,21 @@ async def test_a_file_without_end_is_read_to_its_limit_only(run_portal: Portal) 
     assert (result.exit_code, "[logo.too_large]" in result.stderr) == (1, True)
 
 
+async def test_a_logo_named_by_url_is_a_job_and_a_url_that_may_not_be_asked_is_refused(
+    run_portal: Portal,
+) -> None:
+    slug = await _workspace(run_portal)
+    made = await _json(run_portal, "workspace", "set", slug, "--logo-url", "https://acme.example/logo.png")
+    assert made["logo"] == "none"
+    (job,) = await _json(run_portal, "jobs", "list", "--workspace", slug)
+    assert (job["kind"], job["state"]) == ("workspaces.fetch_logo", "queued")
+    result = await run_portal("workspace", "set", slug, "--logo-url", "file:///etc/passwd")
+    assert (result.exit_code, "[url.refused]" in result.stderr) == (1, True)
+    other = f"cli-{uuid4().hex[:10]}"
+    await _json(run_portal, "workspace", "create", other, "--logo-url", "https://acme.example/logo.png")
+    assert len(await _json(run_portal, "jobs", "list", "--workspace", other)) == 1
+
+
 async def test_an_import_that_collides_with_others_is_tried_again(run_portal: Portal, urls: Urls) -> None:
     slug = await _workspace(run_portal)
     owner = await asyncpg.connect(urls.owner)

@@ -143,6 +143,9 @@ def test_without_any_chromium_pages_are_read_and_the_cure_is_said(tmp_path: Path
     with _demo(tmp_path, environ=ENVIRON | nothing | offline, said=said) as process:
         paid = next(invoice for invoice in _facts(tmp_path)["invoices"] if "paid" in invoice["tags"])
         assert visit.fetch(paid["url"]).status == 200
+        later = visit.fetch(f"{paid['url']}/invoice.pdf")
+        assert later.status in {202, 503}
+        assert b"This page tries again by itself." in later.body
         process.send_signal(signal.SIGINT)
         assert _output(process).endswith("Stopped.\n")
     assert "Without a Chromium pages can be read, but no PDF is made." in "".join(said)
@@ -158,7 +161,8 @@ def test_check_ends_with_one_line_of_timings_and_leaves_nothing_behind() -> None
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["ok"] is True
     assert result["pages"] > 20
-    steps = {"chromium", "postgres", "redis", "migrate", "seed", "processes", "pages"}
+    assert result["pdfs"] > 20
+    steps = {"chromium", "postgres", "redis", "migrate", "seed", "processes", "pages", "pdfs"}
     assert set(result["seconds"]) == steps
     assert set((ROOT / ".portal").glob("check-*")) == before
 

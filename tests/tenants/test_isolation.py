@@ -27,6 +27,7 @@ from tenants.invoices.values import ActorClass
 from tenants.workspaces import actions as workspace_actions
 from tenants.workspaces import queries as workspace_queries
 from tenants.workspaces.domains import DomainState
+from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import NewWorkspace
 from tests.fakes.businesses import BASE_DOMAIN, Business, content, euros, picture
 from tests.fakes.ubl_writer import published
@@ -159,6 +160,12 @@ OWN: dict[str, Call] = {
     "workspace_actions.set_terms": lambda _, __: workspace_actions.set_terms(payment_days=1),
     "workspace_actions.set_logo": lambda _, __: workspace_actions.set_logo(
         picture(colour="blue"), clock=CLOCK
+    ),
+    "workspace_actions.keep_logo": lambda _, __: workspace_actions.keep_logo(
+        reencode(picture(colour="green")), clock=CLOCK
+    ),
+    "workspace_actions.fetch_logo": lambda _, __: workspace_actions.fetch_logo(
+        "https://mine.example/logo.png"
     ),
     "workspace_actions.remove_logo": lambda _, __: workspace_actions.remove_logo(),
     "workspace_actions.claim_domain": lambda _, __: workspace_actions.claim_domain(

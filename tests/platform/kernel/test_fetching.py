@@ -1,0 +1,349 @@
+"""The fetcher against servers that are up to no good: nothing is reached that may not be, nothing is unbounded."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from kernel.addresses import Address
+from kernel.errors import Invalid, Unavailable
+from kernel.fetching import Bounds, Fetcher, resolved
+
+OURS, THEIRS = ip_address("127.0.0.2"), ip_address("127.0.0.1")
+BOUNDS = Bounds(most_bytes=100_000, within_s=3)
+PICTURE = b"a picture, for all the fetcher knows"
+
+Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+def plain(body: bytes = PICTURE, status: str = "200 OK", **headers: str) -> Answer:
+    """An answer with its length."""
+    lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+
+    return answer
+
+
+async def endless(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        writer.write(bytes(65_536))
+        await writer.drain()
+
+
+async def dripping(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+
+
+async def headers_without_end(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        writer.write(b"x-more: " + b"y" * 4096 + b"\r\n")
+        await writer.drain()
+
+
+async def silent(writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(3600)
+
+
+async def nonsense(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+
+
+async def cut_off(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\nonly this")
+
+
+@dataclass
+class Site:
+    """A server of ours on 127.0.0.2, and a trap on 127.0.0.1 that nobody may reach."""
+
+    port: int = 0
+    trap_port: int = 0
+    answers: dict[str, Answer] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    trapped: list[str] = field(default_factory=list)
+    names: dict[str, list[Address]] = field(default_factory=dict)
+    resolutions: list[str] = field(default_factory=list)
+
+    def url(self, path: str = "/logo.png", host: str = "logos.example") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        """As the machine does, but for the names of the test."""
+        self.resolutions.append(host)
+        return self.names.get(host) or await resolved(host, port)
+
+    def fetcher(self, bounds: Bounds = BOUNDS, tls: ssl.SSLContext | None = None) -> Fetcher:
+        """A fetcher for which 127.0.0.2 is the public internet."""
+        return Fetcher(
+            bounds,
+            resolve=self.resolve,
+            allows=lambda address: address == OURS,
+            ports={80, 443, self.port, self.trap_port},
+            tls=tls,
+        )
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            self.asked.append(head)
+            await self.answers[head.split()[1]](writer)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def catch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.trapped.append(str(writer.get_extra_info("peername")))
+        writer.close()
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    site = Site(names={"logos.example": [OURS]})
+    server = await asyncio.start_server(site.serve, str(OURS), 0)
+    trap = await asyncio.start_server(site.catch, str(THEIRS), 0)
+    site.port = server.sockets[0].getsockname()[1]
+    site.trap_port = trap.sockets[0].getsockname()[1]
+    yield site
+    assert site.trapped == []
+    server.close()
+    trap.close()
+
+
+async def test_what_is_there_is_fetched_and_the_server_learns_little(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A proxy of the environment would be told where we go, and would go elsewhere than the guard allows.
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{site.trap_port}")
+    site.answers = {"/logo.png": plain(set_cookie="a=b")}
+    assert await site.fetcher().fetch(site.url()) == PICTURE
+    assert await site.fetcher().fetch(site.url()) == PICTURE
+    lines = site.asked[1].lower().split("\r\n")
+    assert f"host: logos.example:{site.port}" in lines
+    assert "accept-encoding: identity" in lines
+    sent = {line.partition(":")[0] for line in lines[1:] if line}
+    assert sent == {"host", "user-agent", "accept", "accept-encoding", "connection"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1", "10.0.0.1", "0"])
+async def test_without_a_test_nothing_of_ones_own_is_asked(site: Site, host: str) -> None:
+    guarded = Fetcher(BOUNDS, ports={site.trap_port})
+    with pytest.raises(Invalid, match="not on the public internet"):
+        await guarded.fetch(f"http://{host}:{site.trap_port}/")
+
+
+async def test_only_the_usual_ports_are_asked(site: Site) -> None:
+    with pytest.raises(Invalid, match="Only the ports 80 and 443"):
+        await Fetcher(BOUNDS, resolve=site.resolve, allows=lambda _: True).fetch(site.url())
+
+
+async def test_one_address_of_several_that_is_not_public_refuses_them_all(site: Site) -> None:
+    site.names["logos.example"] = [OURS, THEIRS]
+    with pytest.raises(Invalid, match="not on the public internet"):
+        await site.fetcher().fetch(site.url())
+    assert site.asked == []
+
+
+async def test_a_name_that_changes_its_answer_is_asked_once_and_reached_where_it_was_looked_at(
+    site: Site,
+) -> None:
+    answers = iter([[OURS], [THEIRS], [THEIRS]])
+
+    async def rebinding(host: str, port: int) -> list[Address]:
+        site.resolutions.append(host)
+        return next(answers)
+
+    site.answers = {"/logo.png": plain()}
+    fetcher = Fetcher(BOUNDS, resolve=rebinding, allows=lambda address: address == OURS, ports={site.port})
+    assert await fetcher.fetch(site.url()) == PICTURE
+    assert site.resolutions == ["logos.example"]
+    with pytest.raises(Invalid, match="not on the public internet"):
+        await fetcher.fetch(site.url())
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://127.0.0.1:{trap}/",
+        "http://localhost:{trap}/",
+        "//127.0.0.1:{trap}/",
+        "http://[::1]:{trap}/",
+        "http://[::ffff:127.0.0.1]:{trap}/",
+        "http://[::ffff:7f00:1]:{trap}/",
+        "http://2130706433:{trap}/",
+        "http://0x7f000001:{trap}/",
+        "http://0177.0.0.1:{trap}/",
+        "http://127.1:{trap}/",
+        "http://0:{trap}/",
+        "http://inside.example:{trap}/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[fd00:ec2::254]/latest/meta-data/",
+        "http://user:word@logos.example:{port}/logo.png",
+        "http://logos.example:22/",
+        "file:///etc/passwd",
+        "gopher://127.0.0.1:{trap}/_INFO",
+        "data:image/png;base64,AAAA",
+    ],
+)
+async def test_a_redirect_leads_nowhere_that_the_first_url_may_not(site: Site, target: str) -> None:
+    site.names["inside.example"] = [THEIRS]
+    location = target.format(trap=site.trap_port, port=site.port)
+    site.answers = {"/logo.png": plain(b"", "302 Found", location=location)}
+    with pytest.raises(Invalid) as refused:
+        await site.fetcher().fetch(site.url())
+    assert refused.value.code == "url.refused"
+    assert len(site.asked) == 1
+
+
+async def test_three_redirects_are_followed_and_a_fourth_is_not(site: Site) -> None:
+    def chain(length: int) -> dict[str, Answer]:
+        hops = {f"/{n}": plain(b"", "302 Found", location=f"/{n + 1}") for n in range(length)}
+        return hops | {f"/{length}": plain()}
+
+    site.answers = chain(3)
+    assert await site.fetcher().fetch(site.url("/0")) == PICTURE
+    assert site.resolutions == ["logos.example"] * 4
+    site.answers = chain(4)
+    with pytest.raises(Invalid, match="more than 3 times"):
+        await site.fetcher().fetch(site.url("/0"))
+
+
+async def test_a_redirect_to_nowhere(site: Site) -> None:
+    site.answers = {"/logo.png": plain(b"", "302 Found")}
+    with pytest.raises(Invalid, match="redirects to nowhere"):
+        await site.fetcher().fetch(site.url())
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (plain(bytes(100_001)), "fetch.too_large"),
+        (endless, "fetch.too_large"),
+        (plain(gzip.compress(bytes(50_000_000)), content_encoding="gzip"), "fetch.refused"),
+        (plain(content_encoding="br"), "fetch.refused"),
+        (plain(status="404 Not Found"), "fetch.refused"),
+        (plain(status="403 Forbidden"), "fetch.refused"),
+        (plain(b"", status="204 No Content"), "fetch.refused"),
+    ],
+    ids=["large", "endless", "gzip bomb", "brotli", "404", "403", "204"],
+)
+async def test_answers_that_are_refused_for_good(site: Site, answer: Answer, code: str) -> None:
+    site.answers = {"/logo.png": answer}
+    with pytest.raises(Invalid) as refused:
+        await site.fetcher().fetch(site.url())
+    assert refused.value.code == code
+
+
+async def test_as_much_as_is_allowed_is_fetched(site: Site) -> None:
+    site.answers = {"/logo.png": plain(bytes(100_000))}
+    assert await site.fetcher().fetch(site.url()) == bytes(100_000)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        dripping,
+        headers_without_end,
+        silent,
+        nonsense,
+        cut_off,
+        plain(status="503 Not Now"),
+        plain(status="429 Slow"),
+    ],
+    ids=["dripping", "headers", "silent", "nonsense", "cut off", "503", "429"],
+)
+async def test_answers_that_may_be_better_another_time(site: Site, answer: Answer) -> None:
+    site.answers = {"/logo.png": answer}
+    async with asyncio.timeout(30):
+        with pytest.raises(Unavailable) as failed:
+            await site.fetcher(Bounds(most_bytes=100_000, within_s=1)).fetch(site.url())
+    assert failed.value.code == "fetch.failed"
+
+
+async def test_nobody_listening_and_names_that_are_not_there(site: Site) -> None:
+    site.names["closed.example"] = [OURS]
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        await site.fetcher().fetch(f"http://closed.example:{site.trap_port}/")
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        await site.fetcher().fetch("http://no-such-host.invalid/")
+
+
+async def test_the_second_address_is_tried_when_the_first_is_dead(site: Site) -> None:
+    dead = ip_address("127.0.0.3")
+    site.names["logos.example"] = [dead, OURS]
+    site.answers = {"/logo.png": plain()}
+    fetcher = Fetcher(
+        BOUNDS, resolve=site.resolve, allows=lambda address: address in {dead, OURS}, ports={site.port}
+    )
+    assert await fetcher.fetch(site.url()) == PICTURE
+
+
+def _certificate(name: str, folder: Path) -> tuple[Path, Path]:
+    """A certificate for a name that vouches for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "certificate.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return paths
+
+
+async def test_tls_is_spoken_with_the_name_though_the_address_is_pinned(site: Site, tmp_path: Path) -> None:
+    certificate, key = _certificate("logos.example", tmp_path)
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ours.load_cert_chain(certificate, key)
+    asked_names: list[str | None] = []
+    ours.sni_callback = lambda _socket, name, _context: asked_names.append(name)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    server = await asyncio.start_server(site.serve, str(OURS), 0, ssl=ours)
+    port = site.port = server.sockets[0].getsockname()[1]
+    site.answers = {"/logo.png": plain()}
+    site.names["other.example"] = [OURS]
+    try:
+        url = f"https://logos.example:{port}/logo.png"
+        assert await site.fetcher(tls=trusting).fetch(url) == PICTURE
+        assert asked_names == ["logos.example"]
+        for stranger, context in ((f"https://other.example:{port}/logo.png", trusting), (url, None)):
+            with pytest.raises(Unavailable):
+                await site.fetcher(tls=context).fetch(stranger)
+    finally:
+        server.close()

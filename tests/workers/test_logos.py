@@ -1,0 +1,158 @@
+"""A logo that is named by URL: fetched, drawn anew and shown, or refused for good in plain words."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import struct
+import zlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from kernel.clock import SystemClock
+from kernel.fetching import Bounds, Fetcher
+from kernel.store import Database, fetch_one
+from kernel.telemetry.metrics import Metrics
+from tenants.workspaces import actions, queries
+from tenants.workspaces.jobs import FetchLogo
+from tenants.workspaces.logo import LARGEST_UPLOAD
+from tenants.workspaces.profile import WorkspaceProfile
+from tests.conftest import NewWorkspaceFixture
+from workers.actors.logos import fetch_logo
+from workers.handlers import Handlers
+from workers.runner import Runner
+
+OURS = ip_address("127.0.0.2")
+
+
+def _png(width: int = 40, height: int = 20) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), "#336699").save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _bomb(side: int) -> bytes:
+    """A few hundred bytes that say they are a square of so many pixels each way."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(120_001)))
+        + chunk(b"IEND", b"")
+    )
+
+
+@dataclass
+class Place:
+    """A server with one picture, and a worker that may go there."""
+
+    database: Database
+    workspace: WorkspaceProfile
+    port: int = 0
+    content: bytes = b""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.2:{self.port}/logo.png"
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\n\r\n" + self.content)
+        writer.close()
+
+    async def job(self, url: str, *, fetcher: Fetcher | None = None) -> Any:
+        """Ask for a logo, do the job once, and return what the table says of it."""
+        ours = Fetcher(Bounds(LARGEST_UPLOAD), allows=lambda address: address == OURS, ports={self.port})
+        handlers = Handlers()
+        handlers.register(FetchLogo, fetch_logo(fetcher or ours))
+        async with self.database.scope(self.workspace.workspace_id):
+            added = await actions.fetch_logo(url)
+        lease = timedelta(seconds=30)
+        runner = Runner(self.database, handlers, lease=lease, metrics=Metrics(), clock=SystemClock())
+        await runner.run(self.workspace.workspace_id, added.job_id)
+        async with self.database.scope(self.workspace.workspace_id, read_only=True):
+            return await fetch_one("SELECT * FROM job WHERE job_id = $1", added.job_id)
+
+    async def logo(self) -> tuple[int, int] | None:
+        """The size of the logo that is shown."""
+        async with self.database.scope(self.workspace.workspace_id, read_only=True):
+            logo = (await queries.profile()).logo
+        return None if logo is None else (logo.width, logo.height)
+
+
+@pytest.fixture
+async def place(database: Database, new_workspace: NewWorkspaceFixture) -> AsyncIterator[Place]:
+    place = Place(database, await new_workspace())
+    server = await asyncio.start_server(place.answer, str(OURS), 0)
+    place.port = server.sockets[0].getsockname()[1]
+    yield place
+    server.close()
+
+
+async def test_the_picture_becomes_the_logo(place: Place) -> None:
+    place.content = _png()
+    assert (await place.job(place.url))["state"] == "done"
+    assert await place.logo() == (40, 20)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+            "A logo is a PNG, JPEG, WebP or GIF",
+        ),
+        (b"<!doctype html><title>Sign in</title>", "A logo is a PNG, JPEG, WebP or GIF"),
+        (_png()[:-30], "A logo is a PNG, JPEG, WebP or GIF"),
+        (b"", "A logo is a PNG, JPEG, WebP or GIF"),
+        (_bomb(12_000), "A logo has at most 16 megapixels."),
+        (_bomb(30_000), "A logo is a PNG, JPEG, WebP or GIF"),
+        (bytes(LARGEST_UPLOAD + 1), "The answer is larger than 2048 KiB."),
+    ],
+    ids=["svg", "html", "half a picture", "nothing", "bomb", "larger bomb", "large"],
+)
+async def test_what_is_no_picture_ends_the_job_at_once_and_says_why(
+    place: Place, content: bytes, words: str
+) -> None:
+    place.content = content
+    job = await place.job(place.url)
+    assert (job["state"], job["attempts"]) == ("dead", 1)
+    assert words in job["error"]
+    assert await place.logo() is None
+
+
+async def test_a_refused_logo_leaves_the_earlier_one(place: Place) -> None:
+    place.content = _png(60, 30)
+    await place.job(place.url)
+    place.content = b"no picture any more"
+    assert (await place.job(f"{place.url}?again"))["state"] == "dead"
+    assert await place.logo() == (60, 30)
+
+
+async def test_an_address_of_our_own_network_ends_the_job_at_once(place: Place) -> None:
+    job = await place.job("http://169.254.169.254/latest/meta-data/", fetcher=Fetcher(Bounds(LARGEST_UPLOAD)))
+    assert (job["state"], job["attempts"]) == ("dead", 1)
+    assert "not on the public internet" in job["error"]
+
+
+async def test_a_server_that_is_away_is_asked_again_later(place: Place) -> None:
+    job = await place.job(f"http://127.0.0.2:{place.port}/x", fetcher=_nowhere(place.port))
+    assert (job["state"], job["attempts"]) == ("queued", 1)
+    assert "cannot be reached" in job["error"]
+
+
+def _nowhere(port: int) -> Fetcher:
+    async def resolve(host: str, port: int) -> list[Any]:
+        raise OSError("Name or service not known")
+
+    return Fetcher(Bounds(LARGEST_UPLOAD), resolve=resolve, ports={port})
