@@ -1,12 +1,14 @@
-"""A running gateway with the demo's invoices in it, and a real browser that goes there."""
+"""A running gateway with the demo's invoices in it, what prints their PDFs, and a real browser that goes there."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -19,6 +21,8 @@ from kernel.store import Database
 from kernel.store.roles import Urls
 from kernel.telemetry.metrics import Metrics
 from ops import browser as programs
+from ops import services
+from ops.programs import Program, RunningProgram, environment, free_port, start, stop, wait_until_ready
 from ops.seed import seed
 from web.gateway.app import create_app
 from web.gateway.serve import Server
@@ -49,6 +53,9 @@ class Portal:
         return self.by_tag[tag]
 
 
+Jumps = Callable[[Page], Awaitable[list[Any]]]
+
+
 class OpenPage(Protocol):
     """Opens the page with a tag, or at an address, in a browser of its own with no cache."""
 
@@ -65,8 +72,70 @@ class _Quiet(Server):
         yield
 
 
+@dataclass(slots=True)
+class Works:
+    """Relay and worker as processes on the journeys' database: what prints the PDFs that pages ask for."""
+
+    folder: Path
+    variables: dict[str, str]
+    running: dict[str, RunningProgram] = field(default_factory=dict)
+    #: How long a page may wait for a PDF that other prints stand before.
+    patience_ms: int = 90_000
+
+    async def start(self, kind: str) -> None:
+        """Start a process, which is not there yet or no more, and wait until it is ready."""
+        program = Program(kind, (kind,), free_port(), free_port())
+        ports = {"PORTAL_PORT": str(program.port), "PORTAL_METRICS_PORT": str(program.metrics_port)}
+        self.running[kind] = start(program, environment(self.variables | ports), self.folder / "logs")
+        await asyncio.to_thread(wait_until_ready, self.running[kind])
+
+    async def stop(self, kind: str) -> None:
+        """End a process as an operator would."""
+        await asyncio.to_thread(stop, self.running.pop(kind))
+
+
 @pytest.fixture(scope="session")
-async def portal(urls: Urls, redis_url: str) -> AsyncIterator[Portal]:
+def blobs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where gateway and worker keep PDFs."""
+    return tmp_path_factory.mktemp("blobs")
+
+
+@pytest.fixture(scope="session")
+async def _works(portal: Portal, urls: Urls, blobs_folder: Path) -> AsyncIterator[Works]:
+    assert portal.by_tag  # what is issued is asked for before anybody prints
+    # A bell of its own: others' workers would answer this one. Its socket needs a short path.
+    with tempfile.TemporaryDirectory(prefix="works-") as name:
+        folder = Path(name)
+        variables = {
+            "PORTAL_PROFILE": "test",
+            "PORTAL_DATABASE_URL": urls.app,
+            "PORTAL_DATABASE_SVC_URL": urls.svc,
+            "PORTAL_REDIS_URL": services.start_redis(folder, environ={}),
+            "PORTAL_BLOBS_URL": str(blobs_folder),
+            "PORTAL_CHROMIUM": programs.executable(),
+            "PORTAL_JOB_LEASE_S": "2",
+            "PORTAL_JOB_REDISPATCH_S": "2",
+        }
+        works = Works(folder, variables)
+        await works.start("relay")
+        await works.start("worker")
+        yield works
+        for kind in list(works.running):
+            await works.stop(kind)
+        services.stop_redis(folder)
+
+
+@pytest.fixture
+async def works(_works: Works) -> AsyncIterator[Works]:
+    """Relay and worker, started when a test first needs them; what a test stopped runs again after it."""
+    yield _works
+    for kind in ("relay", "worker"):
+        if kind not in _works.running:
+            await _works.start(kind)
+
+
+@pytest.fixture(scope="session")
+async def portal(urls: Urls, redis_url: str, blobs_folder: Path) -> AsyncIterator[Portal]:
     """A gateway on a port of its own, with everything the demo has."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
@@ -75,6 +144,7 @@ async def portal(urls: Urls, redis_url: str) -> AsyncIterator[Portal]:
             "PORTAL_PROFILE": "test",
             "PORTAL_DATABASE_URL": urls.app,
             "PORTAL_REDIS_URL": redis_url,
+            "PORTAL_BLOBS_URL": str(blobs_folder),
             "PORTAL_PUBLIC_SCHEME": "http",
             "PORTAL_PUBLIC_PORT": str(port),
             "PORTAL_PAGE_LIMIT_PER_MINUTE": "100000",

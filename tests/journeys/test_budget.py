@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
+import msgspec
+from playwright.async_api import expect
+
+from tests.journeys.conftest import OpenPage, Works
 from web.gateway.assets import BUILT, Assets
 
 # look.md: "at most 60 kB of our own compressed JavaScript and CSS".
 BUDGET = 60_000
 SOURCES = ("page.ts", "page.css", "document.css", "neutral.css")
+SCRIPTS = {".js", ".mjs", ".css"}
+
+
+def opened_later() -> set[str]:
+    """Return the files that are fetched when a PDF is opened: what the viewer imports, and the worker of pdf.js."""
+    manifest = msgspec.json.decode((BUILT / ".vite" / "manifest.json").read_bytes())
+    viewer = manifest["pdf/viewer.ts"]
+    return {
+        viewer["file"],
+        *(manifest[name]["file"] for name in viewer.get("imports", ()) if name != "page.ts"),
+        *viewer.get("assets", ()),
+        *(asset for name in viewer.get("imports", ()) for asset in manifest[name].get("assets", ())),
+    }
 
 
 def test_scripts_and_styles_of_the_page_stay_within_the_budget() -> None:
@@ -21,11 +39,31 @@ def test_scripts_and_styles_of_the_page_stay_within_the_budget() -> None:
 
 def test_no_script_or_style_is_built_that_the_budget_does_not_count() -> None:
     counted = {Assets.load().url(name).removeprefix("/assets/") for name in SOURCES}
-    assert {path.name for path in BUILT.iterdir() if path.suffix in {".js", ".css"}} == counted
+    built = {path.name for path in BUILT.iterdir() if path.suffix in SCRIPTS}
+    assert built == counted | opened_later()
+    assert len(opened_later()) == 3
+
+
+async def test_what_shows_pdfs_is_fetched_when_one_is_opened_and_from_nowhere_else(
+    open_page: OpenPage, works: Works
+) -> None:
+    page = await open_page("due")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.reload(wait_until="networkidle")
+    names = {url.rsplit("/", 1)[-1] for url in asked}
+    assert names >= {Assets.load().url("page.ts").removeprefix("/assets/")}
+    assert not names & opened_later()
+    asked.clear()
+    await page.get_by_role("radio", name="PDF").click()
+    await expect(page.locator(".viewer")).to_have_attribute("data-state", "shown", timeout=works.patience_ms)
+    assert {url.rsplit("/", 1)[-1] for url in asked} >= opened_later()
+    assert {urlsplit(url).netloc for url in asked} == {urlsplit(page.url).netloc}
 
 
 def test_styles_and_scripts_name_no_other_host_and_inline_nothing() -> None:
     for path in BUILT.iterdir():
-        if path.suffix in {".js", ".css"}:
+        # pdf.js names what it knows of XML by addresses; that it fetches none is tested above.
+        if path.suffix in {".js", ".css"} and not path.name.startswith("pdf"):
             text = path.read_text(encoding="utf-8")
             assert re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}|data:[a-z]+/", text) == []

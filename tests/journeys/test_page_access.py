@@ -74,6 +74,8 @@ async def test_the_keyboard_reaches_everything_in_reading_order_and_shows_where_
         (name, True)
         for name in (
             "Skip to the invoice",
+            "Live",
+            "Download PDF",
             "Print",
             "Copy account holder Acme Studio LLC",
             "Copy account 000123456789",

@@ -60,4 +60,4 @@ def test_every_word_is_translated_and_none_is_a_guess(tag: str) -> None:
 
 def test_german_is_not_english() -> None:
     same = {str(each.id) for each in catalogue("de") if each.id and each.id == each.string}
-    assert same == {"IBAN", "BIC", "Bank"}
+    assert same == {"IBAN", "BIC", "Bank", "Live", "PDF"}

@@ -1,11 +1,13 @@
-/** What a script adds to a page that is complete without it: copying and printing. */
+/** What a script adds to a page that is complete without it: copying, printing, and the PDF in the page. */
 
 import { copyOnClick } from "./copy.ts";
+import { switchModes } from "./modes.ts";
 import { attachPapers } from "./paper.ts";
 import { printOnClick } from "./print.ts";
 
 attachPapers(document);
 copyOnClick(document);
 printOnClick(document);
+switchModes(document);
 // Last, because it shows the buttons that the lines above brought to life.
 document.documentElement.classList.add("scripted");

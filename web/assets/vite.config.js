@@ -5,6 +5,9 @@ import { pressFonts } from "./fonts.js";
 
 const PRESS_FONTS = fileURLToPath(new URL("../../tenants/invoices/document/fonts", import.meta.url));
 
+// Its own notice does not survive the build.
+const PDFJS_NOTICE = "/*! pdf.js. Copyright Mozilla Foundation. Apache License 2.0: www.apache.org/licenses/LICENSE-2.0 */";
+
 /** Puts a file that only templates name into the build and its manifest. */
 function named(name) {
   return {
@@ -29,7 +32,14 @@ export default defineConfig({
     manifest: true,
     modulePreload: false,
     reportCompressedSize: false,
+    // pdf.js, which is fetched when a PDF is opened.
+    chunkSizeWarningLimit: 600,
     rolldownOptions: {
+      // Apart from what is ours, so that it stays in caches when that changes.
+      output: {
+        codeSplitting: { groups: [{ name: "pdf", test: /node_modules\/pdfjs-dist/ }] },
+        postBanner: chunk => (chunk.name === "pdf" ? PDFJS_NOTICE : ""),
+      },
       input: ["page.ts", "page.css", "neutral.css", "document.css"],
     },
   },

@@ -19,6 +19,8 @@ from web.gateway.compression import SMALLEST, accepts, gzipped
 BUILT: Final = Path(__file__).parent.parent / "static"
 PREFIX: Final = "/assets/"
 _HASHED: Final = re.compile(r"-[A-Za-z0-9_-]{8,}\.[a-z0-9.]+\Z")
+# The best coding of pdf.js would cost every start a second, for a twelfth of its size.
+_LARGE: Final = 256 * 1024
 _TEXT: Final = ("text/", "application/javascript", "application/json", "image/svg+xml")
 _TYPES: Final = {
     ".woff2": "font/woff2",
@@ -102,6 +104,6 @@ def _asset(path: Path) -> Asset:
         content_type=f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type,
         etag=f'"{hashlib.sha256(body).hexdigest()[:32]}"',
         immutable=bool(_HASHED.search(path.name)),
-        brotli=brotli.compress(body, quality=10) if is_text else None,
+        brotli=brotli.compress(body, quality=9 if len(body) > _LARGE else 10) if is_text else None,
         gzip=gzipped(body, 9) if is_text else None,
     )

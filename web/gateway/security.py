@@ -51,9 +51,12 @@ def new_nonce() -> str:
 
 
 def page_policy(fresh: str) -> Header:
-    """Return the policy of a page whose own scripts and <style> elements carry the nonce `fresh`."""
+    """Return the policy of a page whose own scripts and <style> elements carry the nonce `fresh`.
+
+    What they import inherits the nonce; a worker cannot carry one, and pdf.js has its own from this host.
+    """
     return (
         b"content-security-policy",
         f"default-src 'none'; script-src 'nonce-{fresh}'; style-src 'self' 'nonce-{fresh}'; "
-        f"img-src 'self'; font-src 'self'; connect-src 'self'; {_CLOSING}".encode(),
+        f"worker-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; {_CLOSING}".encode(),
     )

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -167,7 +168,7 @@ async def answered(port: int, path: str) -> bytes:
             return answer
 
 
-async def test_the_process_starts_shows_its_metrics_and_ends_in_order(settings: Any) -> None:
+async def test_the_process_starts_shows_its_metrics_and_ends_in_order(settings: Any, tmp_path: Path) -> None:
     port, metrics_port = free_port(), free_port()
     environ = {
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -176,6 +177,7 @@ async def test_the_process_starts_shows_its_metrics_and_ends_in_order(settings: 
         "PORTAL_REDIS_URL": settings.redis_url,
         "PORTAL_PORT": str(port),
         "PORTAL_METRICS_PORT": str(metrics_port),
+        "PORTAL_BLOBS_URL": str(tmp_path / "blobs"),
         "PORTAL_COLOUR": "blue",
     }
     program = (

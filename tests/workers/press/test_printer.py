@@ -116,6 +116,18 @@ async def test_each_language_has_a_pdf_of_its_own(acme: Business, printer: Print
     assert "Rechnung" in text_of(await printer.read(german))
 
 
+@pytest.mark.parametrize(("locale", "size"), [("de-DE", (595, 842)), ("en-US", (612, 792))])
+async def test_a_short_invoice_is_one_sheet_of_the_senders_country(
+    acme: Business, printer: Printer, locale: str, size: tuple[int, int]
+) -> None:
+    async with acme.database.scope(acme.workspace_id):
+        await execute("UPDATE workspace SET locale = $1", locale)
+    invoice_id = await acme.invoice()
+    pdf = await printer.render_version(acme.workspace_id, invoice_id, 1)
+    with pypdfium2.PdfDocument(await printer.read(pdf)) as read:
+        assert [tuple(map(round, page.get_size())) for page in read] == [size]
+
+
 async def test_a_draft_is_printed_anew_when_it_has_changed_and_never_pinned(
     acme: Business, new_printer: OpenPrinter
 ) -> None:
