@@ -92,7 +92,7 @@ class Fonts:
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Fonts:
-        """Read the index; Unavailable("fonts.missing") when the fonts were not built."""
+        """Read the index; Unavailable("fonts.missing") when the fonts were not built, OSError when one has gone."""
         try:
             index = (folder / "index.json").read_bytes()
         except OSError:
@@ -103,6 +103,9 @@ class Fonts:
         for face in faces:
             grouped.setdefault((face.family, face.ranges), []).append(face)
         subsets = tuple(_Subset(order, tuple(group), folder) for order, group in enumerate(grouped.values()))
+        for face in faces:
+            # Says now which one is missing, not when a document needs it.
+            (folder / face.file).stat()
         # The names of the files carry their hashes.
         return cls(subsets, hashlib.sha256(index).hexdigest())
 
