@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from kernel.ids import new_id
+from kernel.jobs import enqueue
 from kernel.store import execute, fetch
 from tenants.invoices.jobs import PDF_QUEUE, RenderVersion
 from web.gateway.templates import words
@@ -137,6 +139,47 @@ async def test_without_a_press_it_says_when_it_will_be_there(
     # Nobody waited for what was known to fail, and the invoice is there as ever.
     assert portal.count("portal_pdf_wait_seconds_count") == 0
     assert (await visitor.ask(acme.path, acme.host)).status_code == 200
+
+
+async def test_when_too_many_wait_it_says_so(portal: Any, tenants: Any, acme: Any, path: str) -> None:
+    scope = tenants.database.scope
+    async with scope(acme.profile.workspace_id):
+        await execute("UPDATE job_worker SET slots = 1")
+        for _ in range(3):
+            await enqueue(RenderVersion(invoice_id=new_id(), version=1, locale="en-US"))
+        # Those before were slow.
+        await execute(
+            """UPDATE job SET state = 'done', begun_at = now() - interval '10 minutes', ended_at = now()
+               WHERE kind = $1 AND queue <> $2""",
+            RenderVersion.kind,
+            PDF_QUEUE,
+        )
+    try:
+        data = await portal.visitor().ask(path, acme.host)
+        page = await portal.visitor().ask(path, acme.host, accept=BROWSER)
+    finally:
+        async with scope(acme.profile.workspace_id):
+            # Nobody else is to think that the press is slow.
+            await execute(
+                "UPDATE job SET state = 'dead', ended_at = now(), begun_at = NULL WHERE kind = $1",
+                RenderVersion.kind,
+            )
+    assert (data.status_code, data.json()["code"]) == (503, "pdf.busy")
+    assert int(data.headers["retry-after"]) > 60
+    assert (page.status_code, page.headers["retry-after"]) == (503, "60")
+    assert "in about" in page.text
+
+
+async def test_what_was_tried_in_vain_too_often_says_so(
+    portal: Any, tenants: Any, acme: Any, path: str
+) -> None:
+    async with tenants.database.scope(acme.profile.workspace_id):
+        await execute("UPDATE job SET state = 'dead', ended_at = now() WHERE kind = $1", RenderVersion.kind)
+    data = await portal.visitor().ask(path, acme.host)
+    assert (data.status_code, data.json()["code"]) == (503, "pdf.failed")
+    page = await portal.visitor().ask(path, acme.host, accept=BROWSER)
+    assert "It should be ready in about 15 minutes." in page.text
+    assert (await portal.visitor().ask(acme.path, acme.host)).status_code == 200
 
 
 async def test_the_page_speaks_the_customers_language(portal: Any, tenants: Any) -> None:

@@ -185,6 +185,18 @@ async def test_many_readers_at_once_each_get_all_of_it(
     assert {answer.content for answer in answers} == {data}
 
 
+async def test_a_pdf_counts_as_a_page_and_a_wait_as_nothing_more(
+    make_portal: Any, acme: Any, path: str, printed: Any
+) -> None:
+    visitor = make_portal(page_limit_per_minute=8).visitor()
+    await printed(acme)
+    # A minute may end meanwhile, and with it the first count.
+    answers = [(await visitor.ask(path, acme.host)).status_code for _ in range(24)]
+    assert answers[:8] == [200] * 8
+    assert 429 in answers
+    assert set(answers) == {200, 429}
+
+
 class Fading:
     """A store of blobs that is away after so many calls."""
 

@@ -205,6 +205,33 @@ async def test_a_lost_blob_is_printed_again_and_waited_for(
     assert await waiting == found
 
 
+class Flickering:
+    """A store of blobs that is away at first."""
+
+    def __init__(self, blobs: Blobs, failures: int) -> None:
+        self.blobs = blobs
+        self.failures = failures
+
+    async def size(self, key: str) -> int:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise Unavailable("blobs.unavailable", "The store of blobs does not answer.")
+        return await self.blobs.size(key)
+
+
+async def test_what_is_away_for_a_moment_ends_no_wait(
+    database: Database, blobs: Blobs, acme: Any, printed: Any
+) -> None:
+    flickering = Flickering(blobs, 2)
+    kept_in: Any = flickering
+    waits = Waits(database, kept_in, Metrics())
+    waiting = asyncio.create_task(waits.made(wanted(acme)))
+    await until(lambda: waits._waiting == 1)
+    await printed(acme)
+    assert isinstance(await waiting, Pdf)
+    assert flickering.failures < 0
+
+
 async def test_a_client_that_hangs_up_ends_its_wait() -> None:
     hung_up, ended = asyncio.Event(), asyncio.Event()
 
