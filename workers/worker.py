@@ -114,6 +114,7 @@ async def _run(
 async def _announced(process: Process, queues: tuple[str, ...], plant: Plant | None) -> None:
     """Say which queues are served here, until cancelled: PDF queues only while there is something to print with."""
     worker_id, at = new_id(), -ANNOUNCED_EVERY_S
+    slots = process.settings.job_slots if plant is None else plant.width
     said: tuple[str, ...] = ()
     try:
         while True:
@@ -122,7 +123,7 @@ async def _announced(process: Process, queues: tuple[str, ...], plant: Plant | N
             if able != said or monotonic() - at >= ANNOUNCED_EVERY_S:
                 with contextlib.suppress(Unavailable):
                     async with process.database.unbound():
-                        await announce(worker_id, able, slots=process.settings.job_slots)
+                        await announce(worker_id, able, slots=slots)
                     said, at = able, monotonic()
             await asyncio.sleep(_LOOKED_EVERY_S)
     finally:

@@ -129,7 +129,7 @@ class _Guard(httpcore.AsyncNetworkBackend):
         self._resolve = resolve
         self._allows = allows
         self._ports = ports
-        self._below = httpcore.AnyIOBackend()
+        self._below: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()  # pyright: ignore[reportAttributeAccessIssue]
 
     async def connect_tcp(
         self,

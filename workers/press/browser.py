@@ -40,6 +40,7 @@ class Generation:
     started_s: float
     gone: asyncio.Future[str]
     is_condemned: bool = False
+    is_ended: bool = False
     users: int = 0
     renders: int = 0
     failures: int = 0
@@ -119,6 +120,9 @@ class Supervisor:
     def end(self, old: Generation, why: str) -> None:
         """Close a browser now, the hard way if it does not answer."""
         self.lose(old, why)
+        if old.is_ended:
+            return
+        old.is_ended = True
         task = asyncio.create_task(_end(old))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)

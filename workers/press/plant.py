@@ -45,7 +45,8 @@ class Plant:
 
     def __init__(self, settings: Settings, database: Database, metrics: Metrics, clock: Clock) -> None:
         """Open nothing yet but the fonts; Unavailable("fonts.missing")."""
-        width = min(settings.job_slots, 2 * (os.cpu_count() or 1))
+        self.width = min(settings.job_slots, 2 * (os.cpu_count() or 1))
+        """How many documents it prints at once."""
         self._settings = settings
         self._database = database
         self._metrics = metrics
@@ -54,7 +55,7 @@ class Plant:
         self._press = Press(
             metrics,
             executable=settings.chromium,
-            limits=Limits(slots=width),
+            limits=Limits(slots=self.width),
             sandbox=settings.chromium_sandbox,
         )
         self._printer: Printer | None = None

@@ -196,9 +196,14 @@ class Press:
         if generation.failures >= self._limits.failures:
             self._do(self._replaced(generation, "failures"))
             return
-        # A deadline is not to be missed by much; the next print finds out.
-        is_late = isinstance(error, asyncio.CancelledError)
-        if not is_late and not await self._supervisor.is_alive(generation):
+        if isinstance(error, asyncio.CancelledError):
+            # A deadline is not to be missed by much.
+            self._do(self._examined(generation))
+        else:
+            await self._examined(generation)
+
+    async def _examined(self, generation: Generation) -> None:
+        if not await self._supervisor.is_alive(generation):
             self._supervisor.end(generation, "died")
 
     def _keep(self, slot: Slot) -> None:

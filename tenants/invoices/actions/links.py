@@ -11,9 +11,11 @@ from kernel.ids import ContactId, InvoiceId, LinkId, new_id, new_token
 from kernel.seals import Sealer
 from kernel.store import current_workspace, execute, fetch_one
 from tenants.customers import queries as customers
+from tenants.invoices.actions.pdfs import print_ahead
 from tenants.invoices.actions.rows import locked
 from tenants.invoices.lifetime import expiry, prolonged
 from tenants.invoices.queries import TOKEN_PURPOSE
+from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.tables import Link
 from tenants.invoices.values import ShownLink
 from tenants.workspaces import queries as workspaces
@@ -35,15 +37,16 @@ async def issue_link(
 
     Earlier links keep working. It ends as many days after the due day as the workspace says, and not within
     10 days from now. That is reckoned by `clock` and held against the database's clock when it is opened. A
-    draft's link opens nothing until the draft is issued.
+    draft's link opens nothing until the draft is issued. A contact's PDF is printed ahead, in the contact's language.
 
     Missing (`invoice.not_found`; `contact.not_found`, another customer's contact included).
     """
-    invoice = await locked(invoice_id)
+    invoice, is_read_otherwise = await locked(invoice_id), False
     if contact_id is not None:
         contact = await customers.contact(contact_id)
         if contact.customer_id != invoice.customer_id:
             raise Missing("contact.not_found", "There is no such contact of this customer.")
+        is_read_otherwise = contact.locale is not None
     profile = await workspaces.profile()
     now, workspace_id = clock.now(), current_workspace()
     link_id, token = LinkId(new_id()), new_token()
@@ -73,6 +76,8 @@ async def issue_link(
             last_shown_at=now,
         )
     )
+    if is_read_otherwise and invoice.status is not InvoiceStatus.DRAFT:
+        await print_ahead(invoice_id, invoice.version)
     return ShownLink(link_id, token, expires_at)
 
 

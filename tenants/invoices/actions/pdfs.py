@@ -9,7 +9,7 @@ from kernel.errors import Unavailable
 from kernel.ids import InvoiceId
 from kernel.jobs import enqueue
 from kernel.jobs.load import queue_load
-from kernel.store import current_workspace, execute, fetch_one, fetch_value
+from kernel.store import current_workspace, execute, fetch, fetch_one
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderVersion
 from tenants.invoices.pdfs import Pdf, kept_pdf
 from tenants.invoices.queries import no_invoice
@@ -17,12 +17,23 @@ from tenants.invoices.queries import no_invoice
 if TYPE_CHECKING:
     from uuid import UUID
 
-_LOCALE: Final = """
-SELECT coalesce(c.locale, w.locale)
-FROM invoice i
-JOIN customer c ON c.workspace_id = i.workspace_id AND c.customer_id = i.customer_id
-JOIN workspace w ON w.workspace_id = i.workspace_id
-WHERE i.workspace_id = $1 AND i.invoice_id = $2
+# The customer's language, else the workspace's, and those of the contacts who have a link.
+_LOCALES: Final = """
+SELECT locale FROM (
+    SELECT coalesce(c.locale, w.locale) AS locale
+    FROM invoice i
+    JOIN customer c ON c.workspace_id = i.workspace_id AND c.customer_id = i.customer_id
+    JOIN workspace w ON w.workspace_id = i.workspace_id
+    WHERE i.workspace_id = $1 AND i.invoice_id = $2
+    UNION
+    SELECT k.locale
+    FROM link l JOIN contact k ON k.workspace_id = l.workspace_id AND k.contact_id = l.contact_id
+    WHERE l.workspace_id = $1 AND l.invoice_id = $2 AND l.revoked_at IS NULL AND k.locale IS NOT NULL
+) read_in
+WHERE NOT EXISTS (
+    SELECT FROM invoice_pdf p
+    WHERE p.workspace_id = $1 AND p.invoice_id = $2 AND p.version = $3 AND p.locale = read_in.locale AND p.pinned
+)
 """
 # What is known of an issued version's print: whether one is under way for somebody, or was given up lately.
 _KNOWN: Final = """
@@ -91,9 +102,10 @@ async def request_pdf(
 
 
 async def print_ahead(invoice_id: InvoiceId, version: int) -> None:
-    """Have a version printed in the customer's language, else the workspace's, before anybody asks for it."""
-    locale = await fetch_value(_LOCALE, current_workspace(), invoice_id)
-    await enqueue(RenderVersion(invoice_id=invoice_id, version=version, locale=locale), queue=PDF_BULK_QUEUE)
+    """Have an issued version printed before anybody asks for it, in every language that a link of it is read in."""
+    for row in await fetch(_LOCALES, current_workspace(), invoice_id, version):
+        job = RenderVersion(invoice_id=invoice_id, version=version, locale=row["locale"])
+        await enqueue(job, queue=PDF_BULK_QUEUE)
 
 
 async def _expected(job_id: UUID, wait_s: int | None) -> Expected:

@@ -17,6 +17,7 @@ from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database, execute, fetch
 from kernel.store.roles import Urls
+from tenants.customers.actions import add_contact
 from tenants.invoices import actions
 from tenants.invoices.actions import Expected, request_pdf
 from tenants.invoices.actions.pdfs import print_ahead
@@ -64,6 +65,34 @@ async def test_what_is_issued_is_printed_ahead_in_the_customers_language_else_th
         (PDF_BULK_QUEUE, RenderVersion(invoice_id=german, version=1, locale="de-DE")),
         (PDF_BULK_QUEUE, RenderVersion(invoice_id=english, version=1, locale="en-GB")),
     ]
+
+
+async def test_for_contacts_who_read_another_language_it_is_printed_ahead_too(acme: Business) -> None:
+    customer_id = await acme.customer()
+    async with acme.database.scope(acme.workspace_id):
+        french, silent = [
+            await add_contact(customer_id, email=f"{name}@example.com", locale=locale, clock=acme.clock)
+            for name, locale in (("f", "fr-FR"), ("s", None))
+        ]
+    draft = await acme.draft(customer_id)
+    async with acme.database.scope(acme.workspace_id):
+        for contact in (french, silent):
+            await actions.issue_link(
+                draft, contact_id=contact.contact_id, sealer=acme.sealer, clock=acme.clock
+            )
+    assert await renders(acme) == []
+    async with acme.database.scope(acme.workspace_id):
+        await actions.issue(draft, clock=acme.clock)
+    assert {job.locale for _, job, _ in await renders(acme)} == {"de-DE", "fr-FR"}
+    # One who comes later; what is pinned by then is not printed again.
+    async with acme.database.scope(acme.workspace_id):
+        await execute("DELETE FROM job")
+        await keep_pdf(draft, 1, "de-DE", bytes(32), b"%PDF-", pinned=True, created_at=NOW)
+        await keep_pdf(draft, 1, "fr-FR", bytes(32), b"%PDF-", pinned=True, created_at=NOW)
+        late = await add_contact(customer_id, email="p@example.com", locale="pl-PL", clock=acme.clock)
+        await actions.issue_link(draft, contact_id=late.contact_id, sealer=acme.sealer, clock=acme.clock)
+        await actions.issue_link(draft, contact_id=silent.contact_id, sealer=acme.sealer, clock=acme.clock)
+    assert [(queue, job.locale) for queue, job, _ in await renders(acme)] == [(PDF_BULK_QUEUE, "pl-PL")]
 
 
 async def test_a_draft_is_not_printed_and_a_new_version_is(acme: Business) -> None:
