@@ -2,55 +2,63 @@
 
 const PHONE = "(width < 720px)";
 
-/** Returns what is told the element that covers the page, or undefined when the page is to be seen again. */
-export function coverPage(layout: HTMLElement, leave: () => void): (shown: HTMLElement | undefined) => void {
-  const phone = window.matchMedia(PHONE);
-  let frame: HTMLElement | undefined;
-  let before: Element | null = null;
+export class Cover {
+  readonly #layout: HTMLElement;
+  readonly #phone = window.matchMedia(PHONE);
+  #frame: HTMLElement | undefined;
+  #before: Element | null = null;
 
-  function update(): void {
-    const covering = phone.matches ? frame : undefined;
-    for (const each of beside(layout)) {
-      each.inert = covering !== undefined;
-    }
-    frame?.setAttribute("role", covering ? "dialog" : "region");
-    frame?.toggleAttribute("aria-modal", covering !== undefined);
-    if (covering) {
-      covering.setAttribute("aria-modal", "true");
-      if (!covering.contains(document.activeElement)) {
-        covering.querySelector<HTMLElement>("[data-back]")?.focus();
+  /** `leave` is run when somebody wants to see the page again. */
+  constructor(layout: HTMLElement, leave: () => void) {
+    this.#layout = layout;
+    layout.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && this.#phone.matches && this.#frame?.contains(event.target as Node)) {
+        leave();
       }
+    });
+    this.#phone.addEventListener("change", () => {
+      this.#update();
+    });
+  }
+
+  /** Takes the element that covers the page, or undefined when the page is to be seen again. */
+  show(frame: HTMLElement | undefined): void {
+    if (frame === this.#frame) {
+      return;
+    }
+    const left = frame === undefined && this.#phone.matches;
+    if (frame !== undefined) {
+      this.#before = document.activeElement;
+    }
+    this.#frame = frame;
+    this.#update();
+    if (left && this.#before instanceof HTMLElement) {
+      this.#before.focus({ preventScroll: true });
     }
   }
 
-  layout.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && phone.matches && frame?.contains(event.target as Node)) {
-      leave();
+  #update(): void {
+    const covers = this.#frame !== undefined && this.#phone.matches;
+    for (const each of this.#beside()) {
+      each.inert = covers;
     }
-  });
-  phone.addEventListener("change", update);
-  return (shown) => {
-    if (shown === frame) {
+    this.#frame?.setAttribute("role", covers ? "dialog" : "region");
+    if (!covers) {
+      this.#frame?.removeAttribute("aria-modal");
       return;
     }
-    const left = shown === undefined && phone.matches && frame?.contains(document.activeElement);
-    before = shown === undefined ? before : document.activeElement;
-    const next = shown ?? frame;
-    if (shown === undefined) {
-      frame?.removeAttribute("aria-modal");
+    this.#frame?.setAttribute("aria-modal", "true");
+    if (!this.#frame?.contains(document.activeElement)) {
+      this.#frame?.querySelector<HTMLElement>("[data-back]")?.focus();
     }
-    frame = shown;
-    update();
-    if (left && next !== undefined && before instanceof HTMLElement) {
-      before.focus({ preventScroll: true });
-    }
-  };
-}
+  }
 
-/** Everything on the page but the way down to the stage, in which the PDF is. */
-function beside(layout: HTMLElement): HTMLElement[] {
-  const others = [...(layout.parentElement?.children ?? []), ...layout.children];
-  return others.filter(
-    (each): each is HTMLElement => each instanceof HTMLElement && each !== layout && !each.matches(".stage, .announcer"),
-  );
+  /** Everything on the page but the stage, in which the PDF is, and what holds it. */
+  #beside(): HTMLElement[] {
+    const others = [...(this.#layout.parentElement?.children ?? []), ...this.#layout.children];
+    return others.filter(
+      (each): each is HTMLElement =>
+        each instanceof HTMLElement && each !== this.#layout && !each.matches(".stage, .announcer"),
+    );
+  }
 }

@@ -1,7 +1,7 @@
 /** Shows the invoice as Live or as PDF, as the address says; the viewer of PDFs is fetched when it is first wanted. */
 
-import { choiceOf, onPlainClick } from "./choice.ts";
-import { coverPage } from "./cover.ts";
+import { type Choice, choiceOf, onPlainClick } from "./choice.ts";
+import { Cover } from "./cover.ts";
 import type { Viewer } from "./pdf/viewer.ts";
 
 type Mode = "live" | "pdf";
@@ -17,22 +17,50 @@ export function switchModes(root: Document): void {
   if (layout === null || group === null || template === null) {
     return;
   }
-  let mode: Mode = "live";
-  let frame: HTMLElement | undefined;
-  let viewer: Viewer | undefined;
-  let opening = 0;
-  const choice = choiceOf(group, (what) => {
-    choose(what === "pdf" ? "pdf" : "live");
-  });
-  const cover = coverPage(layout, () => {
-    choose("live");
-  });
+  const modes = new Modes(layout, group, template);
+  // Those of the group have their roles by now.
+  for (const link of root.querySelectorAll<HTMLElement>("a[data-shows='pdf']:not([role])")) {
+    onPlainClick(link, () => {
+      modes.choose("pdf");
+    });
+  }
+  const follow = (): void => {
+    modes.follow(window.location.hash);
+  };
+  window.addEventListener("popstate", follow);
+  window.addEventListener("hashchange", follow);
+  follow();
+}
 
-  function choose(next: Mode): void {
-    if (next === mode) {
+class Modes {
+  readonly #layout: HTMLElement;
+  readonly #template: HTMLTemplateElement;
+  readonly #choice: Choice;
+  readonly #cover: Cover;
+  #mode: Mode = "live";
+  #frame: HTMLElement | undefined;
+  #viewer: Viewer | undefined;
+  // Counts what was chosen: what was begun for an earlier choice no longer shows anything.
+  #turn = 0;
+
+  constructor(layout: HTMLElement, group: HTMLElement, template: HTMLTemplateElement) {
+    this.#layout = layout;
+    this.#template = template;
+    this.#choice = choiceOf(group, (what) => {
+      this.choose(what === "pdf" ? "pdf" : "live");
+    });
+    this.#cover = new Cover(layout, () => {
+      this.choose("live");
+    });
+    this.#choice.mark(this.#mode);
+  }
+
+  /** Does what somebody asks for, and puts it into the address. */
+  choose(mode: Mode): void {
+    if (mode === this.#mode) {
       return;
     }
-    if (next === "pdf") {
+    if (mode === "pdf") {
       window.history.pushState({ opened: true }, "", ADDRESS);
     } else if ((window.history.state as { opened?: boolean } | null)?.opened) {
       // The step to the PDF is taken back, so that going back from Live leaves the page.
@@ -40,91 +68,83 @@ export function switchModes(root: Document): void {
     } else {
       window.history.replaceState(null, "", window.location.pathname + window.location.search);
     }
-    apply(next);
+    this.#apply(mode);
   }
 
-  function follow(): void {
-    const { hash } = window.location;
-    // A place within the page says nothing about the mode.
-    apply(hash === ADDRESS ? "pdf" : hash === "" ? "live" : mode);
+  /** Does what the address says; a place within the page says nothing about the mode. */
+  follow(hash: string): void {
+    if (hash === ADDRESS || hash === "") {
+      this.#apply(hash === ADDRESS ? "pdf" : "live");
+    }
   }
 
-  function apply(next: Mode): void {
-    choice.mark(next);
-    if (next === mode) {
+  #apply(mode: Mode): void {
+    if (mode === this.#mode) {
       return;
     }
-    mode = next;
+    this.#mode = mode;
+    this.#choice.mark(mode);
     if (mode === "pdf") {
-      void open();
+      void this.#open();
     } else {
-      opening += 1;
-      viewer?.close();
-      show();
+      this.#turn += 1;
+      this.#viewer?.close();
+      this.#show();
     }
   }
 
-  async function open(): Promise<void> {
-    opening += 1;
-    const ours = opening;
-    frame ??= placed(template as HTMLTemplateElement);
-    window.setTimeout(() => {
-      if (ours === opening) {
-        show();
+  async #open(): Promise<void> {
+    this.#turn += 1;
+    const turn = this.#turn;
+    const show = (): void => {
+      if (turn === this.#turn) {
+        this.#show();
       }
-    }, QUIET_FOR_MS);
+    };
+    const frame = (this.#frame ??= this.#placed());
+    window.setTimeout(show, QUIET_FOR_MS);
     try {
-      viewer ??= (await import("./pdf/viewer.ts")).viewerOf(frame);
+      this.#viewer ??= new (await import("./pdf/viewer.ts")).Viewer(frame);
     } catch {
       // Our own host did not answer: a PDF would not come either.
-      missing(frame);
+      sayMissing(frame);
     }
-    if (ours === opening) {
-      await viewer?.open();
+    if (turn === this.#turn) {
+      await this.#viewer?.open();
     }
-    if (ours === opening) {
-      show();
-    }
+    show();
   }
 
-  function placed(from: HTMLTemplateElement): HTMLElement {
-    from.after(from.content.cloneNode(true));
-    const made = from.nextElementSibling as HTMLElement;
-    for (const button of made.querySelectorAll<HTMLElement>("[data-retry]")) {
+  #placed(): HTMLElement {
+    this.#template.after(this.#template.content.cloneNode(true));
+    const frame = this.#template.nextElementSibling as HTMLElement;
+    for (const button of frame.querySelectorAll<HTMLElement>("[data-retry]")) {
       button.addEventListener("click", () => {
-        made.focus();
-        made.dataset["state"] = "loading";
-        viewer?.close();
-        void open();
+        // The button goes away with what it stands in.
+        frame.focus();
+        frame.dataset["state"] = "loading";
+        this.#viewer?.close();
+        void this.#open();
       });
     }
-    for (const button of made.querySelectorAll<HTMLElement>("[data-back]")) {
+    for (const button of frame.querySelectorAll<HTMLElement>("[data-back]")) {
       button.addEventListener("click", () => {
-        choose("live");
+        this.choose("live");
       });
     }
-    return made;
+    return frame;
   }
 
-  function missing(made: HTMLElement): void {
-    const state = window.navigator.onLine ? "failed" : "offline";
-    made.dataset["state"] = state;
-    const words = [...made.querySelectorAll(`[data-notice="${state}"] p`)].map((each) => each.textContent);
-    made.querySelector("[data-says]")?.replaceChildren(words.join(". "));
+  #show(): void {
+    this.#layout.dataset["mode"] = this.#mode;
+    this.#cover.show(this.#mode === "pdf" ? this.#frame : undefined);
   }
+}
 
-  function show(): void {
-    (layout as HTMLElement).dataset["mode"] = mode;
-    cover(mode === "pdf" ? frame : undefined);
-  }
-
-  for (const link of root.querySelectorAll<HTMLElement>("a[data-shows='pdf']:not([role])")) {
-    onPlainClick(link, () => {
-      choose("pdf");
-    });
-  }
-  window.addEventListener("popstate", follow);
-  window.addEventListener("hashchange", follow);
-  choice.mark(mode);
-  follow();
+/** Says that not even the viewer could be fetched. */
+function sayMissing(frame: HTMLElement): void {
+  const state = window.navigator.onLine ? "failed" : "offline";
+  frame.dataset["state"] = state;
+  const words = [...frame.querySelectorAll(`[data-notice="${state}"] p`)].map((each) => each.textContent);
+  frame.querySelector("[data-says]")?.replaceChildren(words.join(". "));
 }

@@ -46,6 +46,12 @@ export class Sheet {
     const canvas = document.createElement("canvas");
     canvas.width = Math.floor(viewport.width * ratio);
     canvas.height = Math.floor(viewport.height * ratio);
+    // Letters stand between pixels as on paper, also where the system would put them on whole ones. pdf.js gets this
+    // same context.
+    const context = canvas.getContext("2d", { alpha: false });
+    if (context !== null && "textRendering" in context) {
+      context.textRendering = "geometricPrecision";
+    }
     const size = (pixels: number): string => `calc(var(--total-scale-factor) * ${String(pixels / ratio / scale)}px)`;
     canvas.style.width = size(canvas.width);
     canvas.style.height = size(canvas.height);

@@ -175,6 +175,7 @@ export class Viewer {
     if (this.#sheets !== undefined && this.#frame.clientWidth > 0) {
       // The scrollbar stands in the margin, where it has a width at all.
       this.#desk.style.setProperty("--bar", `${String(this.#desk.offsetWidth - this.#desk.clientWidth)}px`);
+      this.#desk.toggleAttribute("data-wide", this.#factor() > this.#fitting() + 0.001);
       this.#sheets.resize(this.#factor() * PAPER_SIZE);
       this.#controls.showZoom(this.#zoom, this.#factor());
     }
@@ -199,8 +200,4 @@ export class Viewer {
       this.#notices.announce(text());
     }, SAID_AFTER_MS);
   }
-}
-
-export function viewerOf(frame: HTMLElement): Viewer {
-  return new Viewer(frame);
 }
