@@ -16,6 +16,7 @@ ACROSS: Final = 0.25
 DOWN: Final = 1.5
 #: Where print begins on each page (press.css).
 TOP: Final = 64.0
+_SHAPED: Final = 2.0
 # Of a line of text, above and below its baseline.
 _ABOVE: Final = 10.0
 _BELOW: Final = 3.0
@@ -73,6 +74,11 @@ class Pairing:
         for page in sorted({page for at in self._of("row") for page in self._pages[at]})[1:]:
             self._heads[page], left, missing = _pair(head, left, page=page)
             lonely += [f"{each} again on page {page}" for each in missing]
+        lonely += [
+            f"page: {one.text}, pdf: {two.text}"
+            for one, two in self._pairs
+            if one.plain != two.plain and not (one.is_shaped or one.is_turned)
+        ]
         self._lonely = (*lonely, *(f"pdf: {word.text}" for word in left))
 
     def words(self) -> Words:
@@ -87,7 +93,7 @@ class Pairing:
         lower = {(part.block, sheet.page): sheet.lower for sheet in sheets for part in sheet.parts}
         down = [abs(two.y - one.y - lower[one.block, two.page]) for one, two in pairs]
         return Words(
-            max(max(abs(one.left - two.left), abs(one.right - two.right)) for one, two in pairs),
+            max(_across(one, two) for one, two in pairs),
             max(down),
             self._lonely,
             tuple(f"{one.text}: {one.colour} {two.colour}" for one, two in pairs if one.colour != two.colour),
@@ -131,6 +137,15 @@ class Pairing:
         (at,) = self._of("head")
         head = self._blocks[at]
         return Sheet(f"head of page {page}", page, (Part(at, head.top, head.bottom),), TOP - head.top)
+
+
+def _across(one: Word, two: Word) -> float:
+    """Return how far two words are apart at either end.
+
+    Of shaped letters PDFium tells where their ink begins, not where they end: of those only the pixels tell exactly.
+    """
+    apart = max(abs(one.left - two.left), abs(one.right - two.right))
+    return max(0.0, apart - _SHAPED) if one.is_shaped else apart
 
 
 def _pair(
