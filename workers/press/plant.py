@@ -16,6 +16,7 @@ from kernel.ids import new_id
 from tenants.invoices.document.fonts import Fonts
 from workers.press.press import Limits, Press
 from workers.press.printer import Printer
+from workers.press.sample import sample_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +57,7 @@ class Plant:
             metrics,
             executable=settings.chromium,
             limits=Limits(slots=self.width),
+            sample=sample_sheet(self._fonts),
             sandbox=settings.chromium_sandbox,
         )
         self._printer: Printer | None = None
