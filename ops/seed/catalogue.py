@@ -39,6 +39,19 @@ from tenants.invoices.content import (
     Transfer,
 )
 
+# Latin, Greek, Cyrillic, Arabic, Hebrew, Devanagari, Thai, the three of Han, and signs.
+NINE_SCRIPTS = (
+    "Zażółć gęślą jaźń, Straße, œuvre",
+    "Τιμολόγιο υπηρεσιών",
+    "Счёт за услуги, їжак",
+    "فاتورة الخدمات",
+    "חשבונית עבור שירותים",
+    "सेवाओं का चालान",
+    "ใบแจ้งหนี้ค่าบริการ",
+    "請求書 发票 發票 청구서 カタカナ",
+    "🙂🚀✅",
+)
+
 
 class _Between(TypedDict):
     """What the invoices between the same two businesses share."""
@@ -204,6 +217,14 @@ def acme(today: dt.date) -> Iterator[Example]:
             **oak,
         ),
         ("long-words", "hostile-text"),
+    )
+    yield Example(
+        Content(
+            lines=tuple(Line(text, d("1"), d("10.00"), SALES, description=text) for text in NINE_SCRIPTS),
+            notes=(" ".join(NINE_SCRIPTS),),
+            **oak,
+        ),
+        ("nine-scripts",),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pypdfium2
@@ -17,6 +17,12 @@ MARGIN_BOTTOM: Final = 18 * 96 / 25.4
 # Baseline below the upper edge of a line of Inter: ascent by ascent and descent (its hhea table), in whole pixels
 # as browsers round it.
 _ASCENT: Final = 1984 / (1984 + 494)
+# Scripts from Devanagari to Thai; those that run from right to left are known by their direction.
+_SHAPED: Final = ("\u0900", "\u0e7f")
+# What Inter makes of two glyphs, of which PDFium tells one.
+_OF_TWO: Final = "їЇ"
+_LINE: Final = 7.0
+_SPACE: Final = 8.0
 _BLOCKS: Final = ".head, .parties, .items tr, .small, .closing > section, .notes > p, .legal"
 _READ: Final = """
 selector => {
@@ -62,6 +68,11 @@ selector => {
 """
 
 
+def _is_shaped(letter: str) -> bool:
+    runs_left = unicodedata.bidirectional(letter) in {"R", "AL", "AN"}
+    return runs_left or _SHAPED[0] <= letter <= _SHAPED[1] or letter in _OF_TWO
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """A word on the paper: in CSS pixels from its upper left corner; `y` is the baseline."""
@@ -75,11 +86,25 @@ class Word:
     block: int = -1
 
     @property
+    def plain(self) -> str:
+        """Its letters without their forms and without marks that are not seen."""
+        letters = unicodedata.normalize("NFKC", self.text)
+        return "".join(each for each in letters if unicodedata.category(each) != "Cf")
+
+    @property
     def key(self) -> str:
-        """What both readers agree on: letters without their forms; of Arabic also without their order."""
-        plain = unicodedata.normalize("NFKC", self.text)
-        is_reversed = any(unicodedata.bidirectional(each) in {"R", "AL", "AN"} for each in plain)
-        return "".join(sorted(plain)) if is_reversed else plain
+        """What both readers agree on: the letters, of some scripts only which, and of none in which order."""
+        return "".join(sorted({*filter(_is_shaped, self.plain)} or self.plain))
+
+    @property
+    def is_shaped(self) -> bool:
+        """Whether its letters stand, join or are turned round by rules that a PDF's text does not tell."""
+        return any(_is_shaped(each) for each in self.plain)
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether its parts stand in another order than they are written in."""
+        return "\u200f" in self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +130,7 @@ async def live_words(page: Page) -> tuple[list[Word], list[Block]]:
         )
         for each in found["words"]
     ]
-    return words, [Block(**each) for each in found["blocks"]]
+    return _in_runs(words), [Block(**each) for each in found["blocks"]]
 
 
 def pdf_words(data: bytes) -> list[Word]:
@@ -115,7 +140,7 @@ def pdf_words(data: bytes) -> list[Word]:
         for number, page in enumerate(pdf):
             height = page.get_height() * PX
             words += [word for word in _of_page(page, number) if word.y < height - MARGIN_BOTTOM]
-    return words
+    return _in_runs(words)
 
 
 def _of_page(page: Any, number: int) -> Iterator[Word]:
@@ -156,6 +181,34 @@ def _word(letters: Sequence[tuple[str, float, float, float, tuple[int, int, int]
     text = halves.decode("utf-16-le", "replace")
     left, right = min(each[1] for each in letters), max(each[2] for each in letters)
     return Word(text, left, right, letters[0][3], letters[0][4], page)
+
+
+def _in_runs(words: Sequence[Word]) -> list[Word]:
+    """Return the words, those of shaped letters put together that stand beside one another.
+
+    PDFium tells such letters in pieces, marks apart, some of them twice.
+    """
+    found: list[Word] = []
+    plain = [word for word in words if not word.is_shaped]
+    shaped = [word for word in words if word.is_shaped]
+    points = [word for word in plain if not any(map(str.isalnum, word.text))]
+    while shaped:
+        run = [shaped.pop(0)]
+        while near := [word for word in shaped + points if any(_is_near(word, each) for each in run)]:
+            run += near
+            shaped, points, plain = (
+                [word for word in rest if word not in near] for rest in (shaped, points, plain)
+            )
+        longest = max(run, key=lambda word: len(word.text))
+        left, right = min(word.left for word in run), max(word.right for word in run)
+        found.append(replace(longest, text=" ".join(word.text for word in run), left=left, right=right))
+    return plain + found
+
+
+def _is_near(one: Word, two: Word) -> bool:
+    apart = max(one.left, two.left) - min(one.right, two.right)
+    is_alike = (one.page, one.block, one.colour) == (two.page, two.block, two.colour)
+    return is_alike and abs(one.y - two.y) < _LINE and apart < _SPACE
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -20,7 +21,10 @@ const FAMILIES = [
 ];
 const WEIGHTS = [400, 600];
 
-/** Lays the faces that the press puts into PDFs beside the document's template, with an index of their characters. */
+/**
+ * Lays the faces of the document beside its template, with an index of their characters: the press puts them into
+ * PDFs, pages name those they need. Their names carry their hash.
+ */
 export function pressFonts(folder) {
   return {
     name: "press-fonts",
@@ -43,8 +47,11 @@ function faces(folder, family, name, wanted) {
       if (!files.has(file)) {
         throw new Error(`${name} has no file ${file}`);
       }
-      copyFileSync(join(root, "files", file), join(folder, file));
-      found.push({ family, weight, file, ranges });
+      const face = readFileSync(join(root, "files", file));
+      const hash = createHash("sha256").update(face).digest("hex").slice(0, 16);
+      const hashed = file.replace(/\.woff2$/, `-${hash}.woff2`);
+      writeFileSync(join(folder, hashed), face);
+      found.push({ family, weight, file: hashed, ranges });
     }
   }
   return found;

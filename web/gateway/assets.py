@@ -13,6 +13,7 @@ import brotli  # type: ignore[import-untyped]
 import msgspec
 
 from kernel.errors import Unavailable
+from tenants.invoices.document.fonts import FOLDER as FACES
 from web.gateway.compression import SMALLEST, accepts, gzipped
 
 BUILT: Final = Path(__file__).parent.parent / "static"
@@ -58,14 +59,18 @@ class Asset:
 class Assets:
     """All files of one build, and the way from a source's name to the URL of what became of it."""
 
-    def __init__(self, files: dict[str, Asset], names: dict[str, str]) -> None:
-        """Take the files by their path below /assets/, and the paths by the name of their source."""
+    def __init__(self, files: dict[str, Asset], names: dict[str, str], faces: dict[str, Path]) -> None:
+        """Take the files by their path below /assets/, the paths by the name of their source, the document's faces."""
         self._files = files
         self._names = names
+        self._faces = faces
 
     @classmethod
-    def load(cls, folder: Path = BUILT) -> Assets:
-        """Read a Vite build with its manifest; Unavailable("assets.missing") when there is none."""
+    def load(cls, folder: Path = BUILT, faces: Path = FACES) -> Assets:
+        """Read a Vite build with its manifest; Unavailable("assets.missing") when there is none.
+
+        The faces of other scripts are many and seldom asked for: they are read when they are.
+        """
         manifest = folder / ".vite" / "manifest.json"
         if not manifest.is_file():
             message = "The scripts and styles are not built: run `npm ci && npm run build` in web/assets."
@@ -76,7 +81,8 @@ class Assets:
             for path in sorted(folder.rglob("*"))
             if path.is_file() and ".vite" not in path.parts
         }
-        return cls(files, {name: chunk.file for name, chunk in chunks.items()})
+        names = {name: chunk.file for name, chunk in chunks.items()}
+        return cls(files, names, {path.name: path for path in faces.glob("*.woff2")})
 
     def url(self, name: str) -> str:
         """Return the URL of a source named in the manifest; KeyError for a name that is not."""
@@ -84,7 +90,9 @@ class Assets:
 
     def find(self, path: str) -> Asset | None:
         """Return the file at a path below /assets/; what was not there at start is not there."""
-        return self._files.get(path)
+        if (found := self._files.get(path)) is None and (face := self._faces.get(path)) is not None:
+            return _asset(face)
+        return found
 
 
 def _asset(path: Path) -> Asset:

@@ -11,10 +11,12 @@ from kernel.clock import today
 from kernel.errors import PortalError
 from kernel.language import Language
 from tenants.invoices import queries
+from tenants.invoices.document.fonts import built_fonts
 from tenants.invoices.document.model import CATALOGUES as DOCUMENT_WORDS
 from tenants.invoices.document.model import document
 from tenants.invoices.document.render import render_list, render_paper
 from tenants.invoices.snapshot import size_of
+from web.gateway.assets import PREFIX as ASSETS
 from web.gateway.compression import Tail
 from web.gateway.security import new_nonce
 from web.gateway.templates import words
@@ -196,7 +198,8 @@ def paper(
     size = Language.load(profile.locale).page_size
     brand = document_brand(profile)
     model = document(version.content, version.totals, number, language, brand=brand, page_size=size)
-    return Paper(render_paper(model), render_list(model, since=since), size)
+    sheet = render_paper(model)
+    return Paper(sheet, render_list(model, since=since), size, built_fonts().page_faces(sheet, ASSETS))
 
 
 def takes_long(content: Content) -> bool:

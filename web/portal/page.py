@@ -133,6 +133,8 @@ class PageModel:
     transfers: tuple[Transfer, ...]
     payment_terms: str
     page_size: str  # "A4" or "Letter"
+    early_faces: tuple[str, ...]  # addresses of the faces to fetch at once
+    faces: Markup  # @font-face rules for what the document has beside Latin letters
     paper: Markup  # the document, for the declarative shadow root
     list: Markup  # the same document as the list a phone shows
     json_url: str

@@ -1,4 +1,4 @@
-"""The faces that go into PDFs: chosen by the characters a document has, inlined as data."""
+"""The faces of the document, chosen by the characters it has: inlined for the press, named for pages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from base64 import b64encode
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,12 @@ from kernel.errors import Unavailable
 
 FOLDER: Final = Path(__file__).parent / "fonts"
 _NEVER_SHOWN: Final = 0x20
+# What faces.css declares for every page, as one variable face.
+_ON_EVERY_PAGE: Final = "inter-latin-"
+# Faces of a family that differ in their weights are no one face: there its other letters are a family of their own.
+_OTHER_LETTERS: Final = {"Inter Variable": "Portal Inter"}
+# Every letter is a square there, in the visitor's own fonts too: what comes late may still come, and nothing moves.
+_SQUARE: Final = frozenset({"Portal Japanese", "Portal Chinese"})
 
 
 class _Face(msgspec.Struct, frozen=True):
@@ -40,12 +46,38 @@ class _Subset:
     def css(self) -> str:
         return "".join(self._rule(face) for face in self.faces)
 
+    @property
+    def is_on_every_page(self) -> bool:
+        """Whether a page has it anyhow."""
+        return self.faces[0].file.startswith(_ON_EVERY_PAGE)
+
+    def named(self, prefix: str, points: Iterable[int]) -> str:
+        """Return the rules by address, for the characters given only: a whole subset's are a kilobyte each."""
+        ranges = ",".join(f"U+{point:X}" for point in points)
+        family = _OTHER_LETTERS.get(self.faces[0].family, self.faces[0].family)
+        # Optional, as all of a page's faces: a visit whose font comes too late keeps the fallback and never jumps.
+        display = "swap" if family in _SQUARE else "optional"
+        return "".join(
+            f'@font-face{{font-family:"{family}";font-weight:{face.weight};font-display:{display};'
+            f'src:url({prefix}{face.file}) format("woff2");unicode-range:{ranges}}}'
+            for face in self.faces
+        )
+
     def _rule(self, face: _Face) -> str:
         data = b64encode((self.folder / face.file).read_bytes()).decode()
         return (
             f'@font-face{{font-family:"{face.family}";font-weight:{face.weight};'
             f'src:url(data:font/woff2;base64,{data}) format("woff2");unicode-range:{face.ranges}}}'
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PageFaces:
+    """What a page says of the faces its document needs beside those of every page."""
+
+    css: str = ""
+    #: Their addresses, for the browser to fetch at once.
+    early: tuple[str, ...] = ()
 
 
 class Fonts:
@@ -60,7 +92,7 @@ class Fonts:
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Fonts:
-        """Read the index; Unavailable("fonts.missing") when the fonts were not built."""
+        """Read the index; Unavailable("fonts.missing") when the fonts were not built, OSError when one has gone."""
         try:
             index = (folder / "index.json").read_bytes()
         except OSError:
@@ -71,19 +103,45 @@ class Fonts:
         for face in faces:
             grouped.setdefault((face.family, face.ranges), []).append(face)
         subsets = tuple(_Subset(order, tuple(group), folder) for order, group in enumerate(grouped.values()))
-        digest = hashlib.sha256(index)
         for face in faces:
-            digest.update(hashlib.sha256((folder / face.file).read_bytes()).digest())
-        return cls(subsets, digest.hexdigest())
+            # Says now which one is missing, not when a document needs it.
+            (folder / face.file).stat()
+        # The names of the files carry their hashes.
+        return cls(subsets, hashlib.sha256(index).hexdigest())
 
     def css(self, text: str) -> str:
         """Return the @font-face rules, fonts inlined, for every character of a text that one of them has."""
         wanted = {self._owner(ord(character)) for character in set(text)}
         return "".join(each.css for each in self._subsets if each.order in wanted)
 
+    def page_faces(self, text: str, prefix: str) -> PageFaces:
+        """Return what a page must say so that a text stands there in the same faces as in the PDF.
+
+        `prefix` is where the files are served. Of a Latin text that is nothing.
+        """
+        wanted: dict[int, list[int]] = {}
+        for point in sorted({ord(character) for character in set(text)}):
+            if (owner := self._owner(point)) is not None:
+                wanted.setdefault(owner, []).append(point)
+        found = [
+            (each, wanted[each.order])
+            for each in self._subsets
+            if each.order in wanted and not each.is_on_every_page
+        ]
+        return PageFaces(
+            "".join(each.named(prefix, points) for each, points in found),
+            tuple(prefix + face.file for each, _ in found for face in each.faces),
+        )
+
     def _owner(self, point: int) -> int | None:
         place = bisect_right(self._starts, point) - 1
         return self._owners[place] if place >= 0 and point >= _NEVER_SHOWN else None
+
+
+@cache
+def built_fonts() -> Fonts:
+    """Return the built folder, read once; Unavailable("fonts.missing")."""
+    return Fonts.load()
 
 
 def _claims(subsets: Iterable[_Subset]) -> tuple[list[int], list[int | None]]:

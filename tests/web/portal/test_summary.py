@@ -12,6 +12,7 @@ import pytest
 from kernel.ids import CustomerId, InvoiceId, LinkId, WorkspaceId
 from kernel.money import Money, currency
 from tenants.invoices.content import Content, Transfer
+from tenants.invoices.document.fonts import PageFaces
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.values import OpenedInvoice
 from tenants.workspaces.profile import LogoRef, WorkspaceProfile
@@ -61,7 +62,7 @@ def model(content: Callable[..., Content]) -> Make:
         return page_model(
             replace(OPENED, **fields),  # type: ignore[arg-type]
             said or content(),
-            Paper("<p>paper</p>", "<ul></ul>", "A4"),
+            Paper("<p>paper</p>", "<ul></ul>", "A4", PageFaces()),
             PROFILE,
             language=words(tag),
             today=TODAY,
