@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # No dots at the beginning of a part: no key leads out of the folder, or into a hidden file.
 _KEY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _LONGEST_KEY: Final = 500
-_REMOTE: Final = ("s3://", "gs://", "az://")
+_S3: Final = "s3://"
 PATIENCE_S: Final = 10.0
 # Obstore's own patience is three minutes; here somebody waits for a page. Plain http is for the endpoint to choose.
 _CLIENT: Final[Any] = {"connect_timeout": "2s", "timeout": "10s", "allow_http": True}
@@ -51,7 +51,7 @@ class Blobs:
         AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL.
         Unavailable("blobs.unavailable") when the folder cannot be made or the URL names no store.
         """
-        if isinstance(where, str) and where.startswith(_REMOTE):
+        if isinstance(where, str) and where.startswith(_S3):
             with _plainly():
                 return cls(
                     from_url(where, client_options=_CLIENT, retry_config=_RETRY), patience_s=patience_s

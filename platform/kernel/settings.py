@@ -226,8 +226,8 @@ def _redis(text: str) -> str:
 
 
 def _blobs(text: str) -> str:
-    if "://" in text and urlsplit(text).scheme not in {"file", "s3", "gs", "az"}:
-        raise ValueError("must be a folder, or a store's url: s3://bucket/prefix, gs://… or az://…")
+    if "://" in text and urlsplit(text).scheme not in {"file", "s3"}:
+        raise ValueError("must be a folder, or the url of an S3 store: s3://bucket/prefix")
     return text
 
 
