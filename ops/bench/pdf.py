@@ -19,6 +19,7 @@ from ops.bench.effort import Cost, adopt_orphans
 from ops.bench.prints import ABOUT, OWNER, Way
 from ops.bench.queued import Queue, measure_queue
 from ops.bench.result import Row, report
+from ops.bench.sameness import compare_page_and_pdf
 from tenants.invoices.document.fonts import Fonts
 from workers.press.finish import finish
 
@@ -40,7 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = asyncio.run(_bench(given.rounds, given.each))
     print("Starting Postgres, Redis, relay and worker …", flush=True)
     queue = measure_queue(rounds=max(3, given.rounds // 5))
-    return report([*rows, *_queue_rows(queue)])
+    print("Comparing page and PDF …", flush=True)
+    same = compare_page_and_pdf()
+    name = "page against PDF, words and pixels: invoices that differ"
+    return report([*rows, *_queue_rows(queue), Row(name, same.different, 0, at_most=True, why=same.why)])
 
 
 async def _bench(rounds: int, each: int) -> list[Row]:

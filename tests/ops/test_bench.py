@@ -11,6 +11,7 @@ import pytest
 
 from ops.bench.effort import children_of, own_bytes
 from ops.bench.result import Row, report
+from ops.bench.sameness import Sameness, verdict
 
 # A child starts a grandchild that works for 0.4 s of processor time, and ends without waiting for it.
 ORPHANED = """
@@ -58,6 +59,14 @@ def test_the_last_line_is_for_machines_and_a_missed_target_is_an_error(
         "late": {"value": 0.2, "target": 0.5, "ok": True},
         "other": {"value": None, "target": 8.0, "ok": False},
     }
+
+
+def test_an_invoice_that_could_not_be_compared_is_none_that_is_the_same() -> None:
+    assert verdict("..\n2 passed, 31 deselected in 20.1s\n") == Sameness(0)
+    assert verdict("F.\n1 failed, 1 passed, 31 deselected in 20.1s") == Sameness(1)
+    assert verdict("E.\n1 passed, 31 deselected, 1 error in 20.1s") == Sameness(1)
+    assert verdict("\n33 deselected in 0.10s") == Sameness(None, "33 deselected in 0.10s")
+    assert verdict("") == Sameness(None, "the journey said nothing")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")

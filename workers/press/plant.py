@@ -148,6 +148,7 @@ class Plant:
         else:
             self._failure = None
             self._went_well_s = monotonic()
+        self._metrics.press_ready.set(self._failure is None)
         if self._failure is None and before is not None:
             _LOG.info("press.ready")
         elif self._failure is not None and self._failure != before:

@@ -10,6 +10,8 @@ export class Sheet {
   readonly #layer = document.createElement("div");
   #canvas: HTMLCanvasElement | undefined;
   #drawnAt = 0;
+  #width = 0;
+  #height = 0;
   #stop: () => void = () => undefined;
   #isWritten = false;
 
@@ -18,15 +20,17 @@ export class Sheet {
     this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-label", label);
     this.#layer.className = "layer";
-    this.element.append(this.#layer);
   }
 
   /** Takes the size of a page, in points: its own, or that of another one until it is known. */
   size(page: PDFPageProxy): void {
     const [left = 0, bottom = 0, right = 0, top = 0] = page.view;
     const [width, height] = page.rotate % 180 === 0 ? [right - left, top - bottom] : [top - bottom, right - left];
-    this.element.style.setProperty("--page-width", `${String(width)}px`);
-    this.element.style.setProperty("--page-height", `${String(height)}px`);
+    if (width !== this.#width || height !== this.#height) {
+      [this.#width, this.#height] = [width, height];
+      this.element.style.setProperty("--page-width", `${String(width)}px`);
+      this.element.style.setProperty("--page-height", `${String(height)}px`);
+    }
   }
 
   isDrawn(scale: number): boolean {
@@ -95,10 +99,12 @@ export class Sheet {
       container: this.#layer,
       viewport: page.getViewport({ scale: 1 }),
     });
+    // Not in the document yet: the measure of each word would have all of it styled again.
     await text.render();
     const end = document.createElement("div");
     end.className = "end";
     this.#layer.append(end);
+    this.element.append(this.#layer);
   }
 
   /** Gives the memory of the drawing back. */
