@@ -169,6 +169,7 @@ def _show(demo: Demo, seconds: float) -> None:
         for invoice in opening[:LINKS_SHOWN]:
             print(f"    {invoice['url']}  {invoice['number']} ({', '.join(invoice['tags'])})")
     print(f"\nAll {len(demo.invoices)} links: {demo.state / 'demo.json'}\nLogs: {demo.state / 'logs'}")
+    print("The PDF of an invoice: its link with /invoice.pdf behind it.")
     print("Chrome, Edge and Firefox find *.localhost by themselves; Safari needs the hosts in /etc/hosts.")
     if demo.no_chromium:
         print(f"\nWithout a Chromium pages can be read, but no PDF is made. {demo.no_chromium}\n")

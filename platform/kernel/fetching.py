@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpcore
 
@@ -129,7 +129,8 @@ class _Guard(httpcore.AsyncNetworkBackend):
         self._resolve = resolve
         self._allows = allows
         self._ports = ports
-        self._below: httpcore.AsyncNetworkBackend = httpcore.AnyIOBackend()  # pyright: ignore[reportAttributeAccessIssue]
+        # Without anyio httpcore has another class of this name, which only says so.
+        self._below = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
     async def connect_tcp(
         self,

@@ -17,6 +17,8 @@ DOWN: Final = 1.5
 #: Where print begins on each page (press.css).
 TOP: Final = 64.0
 _SHAPED: Final = 2.0
+# What begins at the same place across is nearer than that.
+_APART: Final = 0.75
 # Of a line of text, above and below its baseline.
 _ABOVE: Final = 10.0
 _BELOW: Final = 3.0
@@ -153,23 +155,29 @@ def _pair(
 ) -> tuple[list[tuple[Word, Word]], list[Word], list[str]]:
     """Return pairs, the words of the PDF that are in none, and what the page says and the PDF does not."""
     waiting: dict[str, list[Word]] = defaultdict(list)
-    for word in pdf:
+    for word in sorted(pdf, key=lambda word: (word.page, word.y)):
         waiting[word.key].append(word)
     is_long = any(word.page for word in pdf)
     pairs: list[tuple[Word, Word]] = []
     lonely: list[str] = []
     for word in live:
-        twins = [twin for twin in waiting[word.key] if page is None or twin.page == page]
+        twins = waiting[word.key]
+        if page is not None:
+            twins = [twin for twin in twins if twin.page == page]
         if not twins:
             lonely.append(f"page: {word.text}")
             continue
-        twin = min(twins, key=partial(_distance, word, is_long=is_long))
+        twin = _next_below(word, twins) if is_long else min(twins, key=partial(_distance, word))
         waiting[word.key].remove(twin)
         pairs.append((word, twin))
     return pairs, [word for words in waiting.values() for word in words], lonely
 
 
-def _distance(word: Word, twin: Word, *, is_long: bool) -> tuple[float, ...]:
-    across = abs(word.left - twin.left)
-    # Over several pages the first of its kind at the same place across is the next in order.
-    return (round(across), twin.page, twin.y) if is_long else (math.hypot(across, word.y - twin.y),)
+def _next_below(word: Word, twins: Sequence[Word]) -> Word:
+    """Return the twin over several pages: the next in order at the same place across, else the nearest across."""
+    near = (twin for twin in twins if abs(word.left - twin.left) < _APART)
+    return next(near, None) or min(twins, key=lambda twin: abs(word.left - twin.left))
+
+
+def _distance(word: Word, twin: Word) -> float:
+    return math.hypot(word.left - twin.left, word.y - twin.y)

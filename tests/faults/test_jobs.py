@@ -15,6 +15,8 @@ import asyncpg
 import redis
 
 from kernel.clock import SystemClock
+from kernel.ids import new_id
+from kernel.jobs import enqueue
 from kernel.seals import Sealer
 from kernel.store import execute, fetch
 from kernel.store.roles import provision
@@ -234,6 +236,22 @@ async def test_a_thousand_jobs_over_two_workers_with_faults_have_a_thousand_effe
     done = await yard.until("done", jobs)
     assert len(done) == 1000
     assert Counter(row["job_id"] for row in await yard.effects()) == Counter(jobs)
+
+
+async def test_who_floods_a_queue_does_not_hold_up_the_others(yard: Any) -> None:
+    await yard.start("relay")
+    flood = await yard.add(500, Errand(seconds=0.02))
+    await yard.start("worker", PORTAL_JOB_SLOTS="1")
+    await yard.until_effects(5)
+    async with yard.database.scope(new_id()):
+        other = (await enqueue(Errand())).job_id
+    await yard.until("done", [other])
+    jobs = await yard.jobs()
+    before = [
+        job for job in flood if (jobs[job]["begun_at"] or jobs[other]["begun_at"]) < jobs[other]["begun_at"]
+    ]
+    # Those that lay in Redis when it came, and what was handed out until the relay looked again.
+    assert len(before) <= 250
 
 
 async def test_the_series_of_jobs_move_when_the_thing_happens(yard: Any) -> None:

@@ -68,9 +68,10 @@ async def processes(press: Press, kind: str) -> list[int]:
     return [int(each["id"]) for each in told["processInfo"] if each["type"] == kind]
 
 
-def launches(press: Press) -> float:
+def launches(press: Press, reason: str | None = None) -> float:
     families = list(press._metrics.press_launches.collect())
-    return sum(each.value for each in families[0].samples if each.name.endswith("_total"))
+    counters = [each for each in families[0].samples if each.name.endswith("_total")]
+    return sum(each.value for each in counters if reason in {None, *each.labels.values()})
 
 
 async def victim(press: Press, who: str) -> list[int]:
@@ -177,6 +178,37 @@ async def test_a_browser_that_holds_too_much_memory_is_drained_and_replaced(open
     await settled(first.pid)
     assert (await press.generation()).number > first.number
     assert not is_running(first.pid)
+
+
+async def test_a_browser_that_is_old_is_drained_and_replaced(opened: OpenPress) -> None:
+    press = await opened(slots=1, browser_s=1.5)
+    first = await press.generation()
+    await asyncio.sleep(1.6)
+    assert (await press.print(PAPER, owner=OWNER, within_s=20)).startswith(b"%PDF-")
+    await settled(first.pid)
+    assert (await press.print(PAPER, owner=OWNER, within_s=20)).startswith(b"%PDF-")
+    assert (is_running(first.pid), launches(press, "age")) == (False, 1)
+
+
+async def test_a_browser_that_fails_again_and_again_is_replaced(opened: OpenPress) -> None:
+    press = await opened(slots=1, failures=3)
+    first = await press.generation()
+    await fail(press, 2)
+    # One that goes well in between: the failures are the documents', not the browser's.
+    assert (await press.print(PAPER, owner=OWNER, within_s=20)).startswith(b"%PDF-")
+    await fail(press, 2)
+    assert (await press.generation()) is first
+    await fail(press, 1)
+    await settled(first.pid)
+    assert (await press.print(PAPER, owner=OWNER, within_s=20)).startswith(b"%PDF-")
+    assert (is_running(first.pid), launches(press, "failures")) == (False, 1)
+
+
+async def fail(press: Press, times: int) -> None:
+    """Ask so often for what never ends."""
+    for _ in range(times):
+        with pytest.raises(Unavailable):
+            await press.print(ENDLESS, owner=OWNER, within_s=0.5)
 
 
 async def settled(pid: int, seconds: int = 5) -> None:

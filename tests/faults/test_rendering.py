@@ -132,6 +132,7 @@ async def test_browser_renderer_and_driver_killed_while_they_print_lose_no_print
     assert set(await pinned(acme, yard)) == set(printed)
     assert worker.process.poll() is None
     assert status(worker) == 200
+    assert sample(worker, "portal_press_ready_count") == 1
     assert sample(worker, "portal_press_failures_total", reason="crash") == 3
     assert sample(worker, "portal_press_browser_launches_total", reason="start") == 1
     assert sample(worker, "portal_press_browser_launches_total", reason="died") == 2
@@ -318,6 +319,7 @@ async def test_without_a_chromium_a_worker_lives_does_the_rest_and_prints_once_t
     assert isinstance(asked, Expected)
     assert asked.is_failing
     await yard.until("done", [other.job_id])
+    assert sample(worker, "portal_press_ready_count") == 0
     async with async_playwright() as playwright:
         promised.symlink_to(find_chromium(playwright))
     await ready(yard, worker)

@@ -10,6 +10,7 @@ from litestar.datastructures import State
 from kernel.blobs import Blobs
 from kernel.seals import Sealer
 from kernel.telemetry.health import Health
+from tenants.invoices.document.fonts import built_fonts
 from tenants.workspaces import queries
 from web.gateway import probes, static
 from web.gateway.answer import Answer
@@ -88,6 +89,8 @@ def create_app(
     """
     traffic = Traffic(metrics, clock, level=settings.log_level, stream=access_log)
     templates = Templates(assets := assets or Assets.load())
+    # Read now, not by the first page.
+    built_fonts()
     refusals = Refusals(templates)
     looks = Looks(database, clock, metrics)
     links = Links(

@@ -5,7 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import io
+import os
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,6 +40,7 @@ _ROLES: Final = {
     "FENote": "Note",
     "Sub": "Span",
 }
+_DESCRIPTORS: Final = Path("/proc/self/fd")
 _PRINTED: Final = 4  # the flag of an annotation that is printed: all of them must be
 
 
@@ -64,7 +69,7 @@ class About:
 def finish(raw: bytes, about: About) -> bytes:
     """Return the finished file; Unavailable("press.unreadable") when Chromium's output is no tagged PDF."""
     try:
-        with pikepdf.open(io.BytesIO(_renumbered(raw))) as pdf:
+        with _opened(_renumbered(raw)) as pdf:
             _describe(pdf, about)
             elements, fonts = _typed(pdf)
             _structure(pdf, elements)
@@ -85,6 +90,23 @@ def finish(raw: bytes, about: About) -> bytes:
     except (pikepdf.PdfError, AttributeError, KeyError) as error:
         raise Unavailable("press.unreadable", "Chromium printed something that is no tagged PDF.") from error
     return out.getvalue()
+
+
+@contextmanager
+def _opened(raw: bytes) -> Iterator[pikepdf.Pdf]:
+    """Open a file that is in memory, by a path where there can be one: pikepdf reads such files itself.
+
+    From an object of Python's it reads in thousands of calls, which takes longer than all that is done here.
+    """
+    if sys.platform != "linux" or not _DESCRIPTORS.is_dir():
+        with pikepdf.open(io.BytesIO(raw)) as pdf:
+            yield pdf
+        return
+    with open(os.memfd_create("raw.pdf"), "wb") as file:  # noqa: PTH123  -- a descriptor, no path
+        file.write(raw)
+        file.flush()
+        with pikepdf.open(_DESCRIPTORS / str(file.fileno())) as pdf:
+            yield pdf
 
 
 def _renumbered(raw: bytes) -> bytes:

@@ -16,6 +16,7 @@ from kernel.ids import new_id
 from tenants.invoices.document.fonts import Fonts
 from workers.press.press import Limits, Press
 from workers.press.printer import Printer
+from workers.press.sample import sample_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +57,7 @@ class Plant:
             metrics,
             executable=settings.chromium,
             limits=Limits(slots=self.width),
+            sample=sample_sheet(self._fonts),
             sandbox=settings.chromium_sandbox,
         )
         self._printer: Printer | None = None
@@ -146,6 +148,7 @@ class Plant:
         else:
             self._failure = None
             self._went_well_s = monotonic()
+        self._metrics.press_ready.set(self._failure is None)
         if self._failure is None and before is not None:
             _LOG.info("press.ready")
         elif self._failure is not None and self._failure != before:

@@ -58,9 +58,13 @@ class Press:
         *,
         executable: str | None = None,
         limits: Limits | None = None,
+        sample: str = "<!DOCTYPE html><title>-</title><p>-",
         sandbox: bool = True,
     ) -> None:
-        """Take a Chromium by name or path (None: the one there is); `sandbox`: whether it must have its own."""
+        """Take a Chromium by name or path (None: the one there is); `sandbox`: whether it must have its own.
+
+        `sample`: a document that spares are warmed with; one like those to come, but nobody's.
+        """
         self._limits = limits or Limits()
         self._metrics = metrics
         self._supervisor = Supervisor(
@@ -71,6 +75,8 @@ class Press:
         self._spare: Slot | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._warming = False
+        self._sample = sample
+        self._waiting = 0
 
     @property
     def version(self) -> str:
@@ -92,7 +98,7 @@ class Press:
         try:
             async with asyncio.timeout(20):
                 slot = await self._opened()
-                await slot.warm()
+                await slot.warm(self._sample)
             # Its browser may have been replaced meanwhile, and would wait for it for ever.
             if slot.is_usable:
                 self._spare, slot = slot, None
@@ -114,12 +120,18 @@ class Press:
             raise Invalid("press.too_large", "The document is too large to be printed.", size=len(html))
         began = perf_counter()
         try:
-            async with asyncio.timeout(within_s), self._room:
+            async with asyncio.timeout(within_s):
+                self._waiting += 1
+                try:
+                    await self._room.acquire()
+                finally:
+                    self._waiting -= 1
                 self._metrics.press_slots_in_use.inc()
                 try:
                     printed = await self._tried(html, owner)
                 finally:
                     self._metrics.press_slots_in_use.dec()
+                    self._room.release()
         except TimeoutError:
             self._metrics.press_failures.labels("deadline").inc()
             message = "The document was not printed in time."
@@ -214,7 +226,8 @@ class Press:
             self._idle.append(slot)
             if len(self._idle) > self._limits.width:
                 self._drop(self._idle.pop(0), "evicted")
-        if self._spare is None:
+        # A spare is for who comes next while nobody waits; who waits already is better served by the processor.
+        if self._spare is None and not self._waiting:
             self._do(self.warm())
 
     def _drop(self, slot: Slot, why: str) -> None:

@@ -32,7 +32,6 @@ _FONTS: Final = {
     "expression": "Promise.allSettled([...document.fonts].map(face => face.load())).then(() => 0)",
     "awaitPromise": True,
 }
-_DUMMY: Final = "<!DOCTYPE html><title>-</title><p>-"
 _CLOSING_S: Final = 2.0
 
 
@@ -78,9 +77,9 @@ class Slot:
         """Whether it may print again."""
         return self.generation.is_usable and not self.crashed.done()
 
-    async def warm(self) -> None:
-        """Print something short, so that the first real document finds everything loaded."""
-        await self._print(_DUMMY)
+    async def warm(self, sample: str) -> None:
+        """Print something of nobody's, so that the first real document finds everything loaded."""
+        await self._print(sample)
 
     async def print(self, html: str) -> bytes:
         """Return the document as Chromium prints it; Broken or playwright's Error when something died."""

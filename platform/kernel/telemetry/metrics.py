@@ -222,6 +222,11 @@ class Metrics:
             "Documents being printed now.",
             registry=self.registry,
         )
+        self.press_ready = Gauge(
+            "portal_press_ready_count",
+            "1 while this worker can print and store what it printed, 0 while it cannot or has no press.",
+            registry=self.registry,
+        )
         self.press_memory_bytes = Gauge(
             "portal_press_memory_bytes",
             "Memory of Chromium's processes when it was last weighed.",

@@ -19,7 +19,7 @@ IMPOSSIBLE = 77
 
 def _printed(home: Path, *words: str) -> tuple[dict[str, Any], str]:
     """What an ordinary user's press says, and its log."""
-    environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "platform")])}
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT), str(ROOT / "platform")])}
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "fakes" / "lowly.py"), str(home), *words],
         check=False,

@@ -4,111 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-import pypdfium2
 import pytest
 from playwright.async_api import async_playwright
 
 from kernel.ids import WorkspaceId, new_id
 from kernel.telemetry.metrics import Metrics
 from ops import browser as programs
+from ops.bench import vectors
+from ops.bench.vectors import CANARY, HTTP, VECTORS, Trap, bare, read
 from tenants.invoices.content import Content
 from tenants.invoices.document.sheet import render_sheet
 from tenants.invoices.document.values import DocumentLogo
 from tenants.invoices.ubl import parse
-from tests.fakes.businesses import content, picture
+from tests.fakes.businesses import content
 from tests.fakes.papers import drawn, fonts
 from workers.press.press import Press
 
-CANARY = "CANARY-7f3a91"
 COLOUR = "rgb(255 0 0)"
 UBL = Path(__file__).parents[2] / "data" / "ubl" / "01.01a-INVOICE_ubl.xml"
-HTTP = {
-    "img": '<img src="{url}">',
-    "srcset": '<img srcset="{url} 2x, {url} 1x">',
-    "picture": '<picture><source srcset="{url}"><img></picture>',
-    "stylesheet": '<link rel="stylesheet" href="{url}">',
-    "import": '<style>@import url("{url}");</style>',
-    "background": '<p style="background:url({url})">x</p>',
-    "font": '<style>@font-face{{font-family:f;src:url({url})}}</style><p style="font-family:f">x</p>',
-    "generated": '<style>.g::before{{content:url({url})}}</style><p class="g">x</p>',
-    "list": '<ul style="list-style-image:url({url})"><li>x</ul>',
-    "iframe": '<iframe src="{url}"></iframe>',
-    "srcdoc": "<iframe srcdoc='<img src=\"{url}\">'></iframe>",
-    "object": '<object data="{url}"></object>',
-    "embed": '<embed src="{url}">',
-    "video": '<video src="{url}" poster="{url}" autoplay></video>',
-    "preload": '<link rel="preload" as="image" href="{url}"><link rel="prefetch" href="{url}">',
-    "refresh": '<meta http-equiv="refresh" content="0;url={url}">',
-    "base": '<base href="{url}/"><img src="relative.png">',
-    "script": '<script src="{url}"></script>',
-    "beacon": "<script>navigator.sendBeacon('{url}');fetch('{url}');new WebSocket('{socket}')</script>",
-    "svg": '<svg><image href="{url}" width="9" height="9"/></svg>',
-}
-FILES = {
-    "file iframe": '<iframe src="{file}" width="400" height="200"></iframe>',
-    "file img": '<img src="{image}" width="50" height="50">',
-    "file object": '<object data="{file}" width="400" height="200"></object>',
-    "file import": '<style>@import url("{file}");</style>',
-    "file refresh": '<meta http-equiv="refresh" content="0;url={file}">',
-    "file background": '<p style="background:url({image});width:99px;height:99px">x</p>',
-}
-VECTORS = HTTP | FILES
-
-
-@dataclass
-class Trap:
-    """A server that notes every connection, and files that nobody is to read."""
-
-    port: int
-    folder: Path
-    connections: list[str] = field(default_factory=list)
-
-    def bait(self, vector: str) -> str:
-        return VECTORS[vector].format(
-            url=f"http://127.0.0.1:{self.port}/{vector.replace(' ', '-')}",
-            socket=f"ws://127.0.0.1:{self.port}/{vector}",
-            file=(self.folder / "secret.html").as_uri(),
-            image=(self.folder / "secret.png").as_uri(),
-        )
 
 
 @pytest.fixture
 async def trap(tmp_path: Path) -> AsyncIterator[Trap]:
-    (tmp_path / "secret.html").write_text(
-        f"<h1>{CANARY}</h1><style>body::after{{content:'{CANARY}'}}</style>"
-    )
-    (tmp_path / "secret.png").write_bytes(picture())
-    made: Trap
-
-    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = await reader.readline()
-        made.connections.append(line.decode("latin-1").strip())
-        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(hear, "127.0.0.1", 0)
-    made = Trap(server.sockets[0].getsockname()[1], tmp_path)
-    async with server:
+    async with vectors.trap(tmp_path) as made:
         yield made
-
-
-def bare(bait: str) -> str:
-    """The bait as though nobody had escaped anything and there were no policy."""
-    return f"<!DOCTYPE html><html><head><title>Bait</title></head><body><p>Paper</p>{bait}</body></html>"
-
-
-def read(pdf: bytes) -> tuple[str, bool]:
-    """Return the text of a PDF, and whether a secret was printed: its word, or the red of its picture."""
-    with pypdfium2.PdfDocument(pdf) as opened:
-        text = "".join(page.get_textpage().get_text_range() for page in opened)
-        colours = [page.render(scale=1).to_pil().convert("RGB").getcolors(1 << 20) for page in opened]
-    is_red = any(red > 240 and green + blue < 30 for each in colours for _, (red, green, blue) in each)
-    return text, CANARY in text or is_red
 
 
 def letters(text: str) -> str:

@@ -10,6 +10,8 @@ export class Sheet {
   readonly #layer = document.createElement("div");
   #canvas: HTMLCanvasElement | undefined;
   #drawnAt = 0;
+  #width = 0;
+  #height = 0;
   #stop: () => void = () => undefined;
   #isWritten = false;
 
@@ -25,8 +27,11 @@ export class Sheet {
   size(page: PDFPageProxy): void {
     const [left = 0, bottom = 0, right = 0, top = 0] = page.view;
     const [width, height] = page.rotate % 180 === 0 ? [right - left, top - bottom] : [top - bottom, right - left];
-    this.element.style.setProperty("--page-width", `${String(width)}px`);
-    this.element.style.setProperty("--page-height", `${String(height)}px`);
+    if (width !== this.#width || height !== this.#height) {
+      [this.#width, this.#height] = [width, height];
+      this.element.style.setProperty("--page-width", `${String(width)}px`);
+      this.element.style.setProperty("--page-height", `${String(height)}px`);
+    }
   }
 
   isDrawn(scale: number): boolean {

@@ -136,6 +136,7 @@ export class Sheets {
           await sheet.draw(page, this.#scale);
         } else {
           this.#ready();
+          await idle();
         }
         await sheet.write(page);
         page.cleanup();
@@ -192,4 +193,12 @@ export class Sheets {
 
 function bottom(sheet: Sheet): number {
   return sheet.element.offsetTop + sheet.element.offsetHeight;
+}
+
+/** Lets everything else go first. */
+function idle(): Promise<unknown> {
+  return new Promise((resolve) => {
+    // Safari has no other way.
+    "requestIdleCallback" in window ? window.requestIdleCallback(resolve, { timeout: 500 }) : setTimeout(resolve, 30);
+  });
 }

@@ -1,0 +1,79 @@
+"""The comparison itself: what it says of pages that end where they must not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.fakes.live_and_pdf import TOP, Pairing, Words
+from tests.fakes.words import Block, Word
+
+INK = (22, 25, 31)
+BLOCKS = [
+    Block("block", 64, 80),
+    Block("head", 100, 120),
+    Block("row", 120, 160),
+    Block("row", 160, 200),
+    Block("totals", 200, 220),
+]
+LIVE = [
+    Word("Invoice", 68, 120, 76, INK, block=0),
+    Word("Amount", 600, 640, 115, INK, block=1),
+    Word("guide", 68, 100, 135, INK, block=2),
+    Word("printed", 68, 110, 150, INK, block=2),
+    Word("map", 68, 90, 175, INK, block=3),
+    Word("drawn", 68, 100, 190, INK, block=3),
+    Word("Total", 500, 530, 212, INK, block=4),
+]
+# The second row and the totals on a second page, below the head that comes again.
+SHIFT = TOP + 20 - 160
+PDF = [
+    *(replace(word, block=-1) for word in LIVE[:4]),
+    Word("Amount", 600, 640, TOP + 15, INK, page=1),
+    *(replace(word, block=-1, y=word.y + SHIFT, page=1) for word in LIVE[4:]),
+]
+
+
+def said_of(pdf: list[Word]) -> Words:
+    return Pairing(LIVE, BLOCKS, pdf).words()
+
+
+def test_pages_that_end_between_rows_are_the_same() -> None:
+    found = said_of(PDF)
+    assert found.are_the_same, found
+    assert [(sheet.name, sheet.lower) for sheet in found.sheets] == [
+        ("page 0", 0.0),
+        ("page 1", SHIFT),
+        ("head of page 1", TOP - 100),
+    ]
+
+
+def test_a_row_on_two_pages_is_torn() -> None:
+    torn = [replace(word, page=0, y=190) if word.text == "map" else word for word in PDF]
+    assert said_of(torn).torn == ("row 3", "totals")
+
+
+def test_totals_without_the_last_row_are_torn() -> None:
+    torn = [replace(word, page=2, y=TOP + 12) if word.text == "Total" else word for word in PDF]
+    assert said_of(torn).torn == ("totals",)
+
+
+def test_a_head_that_does_not_come_again_is_missed() -> None:
+    found = said_of([word for word in PDF if (word.text, word.page) != ("Amount", 1)])
+    assert found.lonely == ("page: Amount again on page 1",)
+
+
+def test_a_head_come_again_at_another_place_is_told() -> None:
+    moved = [
+        replace(word, left=600.5, right=640.5) if (word.text, word.page) == ("Amount", 1) else word
+        for word in PDF
+    ]
+    assert said_of(moved).x == 0.5
+
+
+def test_letters_in_another_order_are_another_word() -> None:
+    turned = [replace(word, text="pam") if word.text == "map" else word for word in PDF]
+    assert said_of(turned).lonely == ("page: map, pdf: pam",)
+
+
+def test_a_word_said_once_too_often_is_told() -> None:
+    assert said_of([*PDF, Word("Paid", 68, 90, 400, INK, page=1)]).lonely == ("pdf: Paid",)
