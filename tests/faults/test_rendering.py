@@ -118,6 +118,15 @@ async def test_a_worker_that_is_killed_while_it_prints_loses_nothing_and_leaves_
     assert list(await pinned(acme, yard)) == [invoice_id]
 
 
+async def test_chromium_is_told_no_secret(yard: Any) -> None:
+    worker = await printing(yard)
+    chromium = [pid for kind in ("browser", "zygote", "renderer") for pid in of_kind(worker.process.pid, kind)]
+    told = [Path(f"/proc/{pid}/environ").read_bytes() for pid in chromium]
+    assert any(b"PATH=" in each for each in told)
+    assert not any(b"PORTAL_" in each for each in told)
+    assert b"PORTAL_DATABASE_URL=" in Path(f"/proc/{worker.process.pid}/environ").read_bytes()
+
+
 async def test_browser_renderer_and_driver_killed_while_they_print_lose_no_print(
     yard: Any, acme: Business
 ) -> None:
