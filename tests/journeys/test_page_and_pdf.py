@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -44,14 +45,16 @@ async () => {
 """
 # More pages are compared word by word; pixel by pixel the first ones, which have all kinds of rows, and the last.
 _FIRST = 2
-# What is done to a word, or to a row of cells beside it, and the measure that is to tell.
-DEFECTS: dict[str, tuple[str, Callable[[Found], bool]]] = {
-    "half a pixel sideways": ("WORD{position:relative;left:0.5px}", lambda found: found.words.x > ACROSS),
-    "three pixels down": ("WORD{position:relative;top:3px}", lambda found: found.words.y > DOWN),
-    "a shade of colour": ("WORD{color:#575d69!important}", lambda found: bool(found.words.colours)),
-    "a missing word": ("WORD{display:none}", lambda found: bool(found.words.lonely)),
-    "a missing line": ("CELLS{border-color:transparent!important}", lambda found: found.pixels > SHARE),
-    "a line of another shade": ("CELLS{border-color:#dfe2e8!important}", lambda found: found.pixels > SHARE),
+# What is done to a word, or to the cells of a row, and the measure that is to tell.
+IN_WORDS: dict[str, tuple[str, Callable[[Words], bool]]] = {
+    "half a pixel sideways": ("{position:relative;left:0.5px}", lambda found: found.x > ACROSS),
+    "three pixels down": ("{position:relative;top:3px}", lambda found: found.y > DOWN),
+    "a shade of colour": ("{color:#575d69!important}", lambda found: bool(found.colours)),
+    "a missing word": ("{display:none}", lambda found: bool(found.lonely)),
+}
+IN_PIXELS = {
+    "a missing line": "{border-color:transparent!important}",
+    "a line of another shade": "{border-color:#dfe2e8!important}",
 }
 PLACES = {
     "page 0": ("lines-3", ".number bdi", ".items tbody:first-of-type tr:nth-child(2) td"),
@@ -161,10 +164,14 @@ async def restyle(page: Page, where: str, css: str) -> None:
 
 async def compared(page: Page, data: bytes, only: str = "") -> Found:
     """Compare a paper with its PDF; the pixels of one sheet only, if it is named."""
-    live, blocks = await live_words(page)
-    words = Pairing(live, blocks, pdf_words(data)).words()
+    words = await compared_words(page, data)
     chosen = [sheet for sheet in words.sheets if sheet.name == only] or to_draw(words.sheets)
     return Found(words, await shares(page, data, chosen))
+
+
+async def compared_words(page: Page, data: bytes) -> Words:
+    """Compare the words of a paper with those of its PDF."""
+    return Pairing(*await live_words(page), pdf_words(data)).words()
 
 
 def to_draw(sheets: tuple[Sheet, ...]) -> list[Sheet]:
@@ -197,8 +204,19 @@ async def test_planted_defects_are_found_each_by_its_measure(
     page = await opened(portal.link(tag))
     data = await pdf_of(printer, page)
     assert (await compared(page, data, place)).is_the_same
-    for name, (rule, tells) in DEFECTS.items():
-        planted = rule.replace("WORD", word).replace("CELLS", cells)
-        await restyle(page, "document.querySelector('.paper').shadowRoot", planted)
-        assert tells(await compared(page, data, place)), name
-        await page.evaluate("document.querySelector('.paper').shadowRoot.adoptedStyleSheets = []")
+    for name, (rule, tells) in IN_WORDS.items():
+        async with planted(page, word + rule):
+            assert tells(await compared_words(page, data)), name
+    for name, rule in IN_PIXELS.items():
+        async with planted(page, cells + rule):
+            found = await compared(page, data, place)
+            assert found.words.are_the_same, name
+            assert found.pixels > SHARE, name
+
+
+@asynccontextmanager
+async def planted(page: Page, rule: str) -> AsyncIterator[None]:
+    """Give the paper a defect, and take it back."""
+    await restyle(page, "document.querySelector('.paper').shadowRoot", rule)
+    yield
+    await page.evaluate("document.querySelector('.paper').shadowRoot.adoptedStyleSheets = []")

@@ -20,7 +20,6 @@ export class Sheet {
     this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-label", label);
     this.#layer.className = "layer";
-    this.element.append(this.#layer);
   }
 
   /** Takes the size of a page, in points: its own, or that of another one until it is known. */
@@ -100,10 +99,12 @@ export class Sheet {
       container: this.#layer,
       viewport: page.getViewport({ scale: 1 }),
     });
+    // Not in the document yet: the measure of each word would have all of it styled again.
     await text.render();
     const end = document.createElement("div");
     end.className = "end";
     this.#layer.append(end);
+    this.element.append(this.#layer);
   }
 
   /** Gives the memory of the drawing back. */
