@@ -121,13 +121,20 @@ async def _announced(process: Process, queues: tuple[str, ...], plant: Plant | N
             works = plant is None or await plant.failure() is None
             able = queues if works else tuple(name for name in queues if name not in PDF_QUEUES)
             if able != said or monotonic() - at >= ANNOUNCED_EVERY_S:
-                with contextlib.suppress(Unavailable):
+                try:
                     async with process.database.unbound():
                         await announce(worker_id, able, slots=slots)
+                except Unavailable:
+                    pass
+                except Exception as error:  # noqa: BLE001  -- such as no table before its migration
+                    _log.warning("not announced", reason=str(error))
+                    said, at = able, monotonic()
+                else:
                     said, at = able, monotonic()
             await asyncio.sleep(_LOOKED_EVERY_S)
     finally:
-        with contextlib.suppress(Unavailable):
+        # What is not taken back is forgotten soon.
+        with contextlib.suppress(Exception):
             async with process.database.unbound():
                 await withdraw(worker_id)
 

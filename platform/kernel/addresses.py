@@ -76,6 +76,8 @@ def checked_url(url: str, *, base: str | None = None) -> str:
     try:
         parts = urlsplit(urljoin(base, url.strip()) if base else url.strip())
         host, port = (parts.hostname or "").encode("idna").decode("ascii"), parts.port
+        # Half a character of UTF-16 has no place in a URL.
+        path, asked = quote(parts.path or "/", safe=_PATH), quote(parts.query, safe=_PATH + "?")
     except ValueError:
         raise _refused("It is no URL.") from None
     if parts.scheme not in PORTS:
@@ -89,8 +91,7 @@ def checked_url(url: str, *, base: str | None = None) -> str:
     shown = f"[{host}]" if ":" in host else host
     if port is not None and port != PORTS[parts.scheme]:
         shown = f"{shown}:{port}"
-    path = quote(parts.path or "/", safe=_PATH)
-    query = f"?{quote(parts.query, safe=_PATH + '?')}" if parts.query else ""
+    query = f"?{asked}" if asked else ""
     checked = f"{parts.scheme}://{shown}{path}{query}"
     if len(checked) > LONGEST_URL:
         raise _refused(f"It is longer than {LONGEST_URL} characters.")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import asyncpg
 import redis
 
 from kernel.clock import SystemClock
@@ -79,6 +80,26 @@ async def test_a_job_that_kills_its_workers_ends_dead_and_the_others_are_done(ya
     await yard.until("done", others)
     assert survivor.process.poll() is None
     assert {row["job_id"] for row in await yard.effects()} == set(others)
+
+
+async def test_a_worker_that_cannot_say_that_it_is_there_says_so_when_it_can(yard: Any) -> None:
+    owner = await asyncpg.connect(yard.urls.owner)
+    try:
+        await owner.execute("ALTER TABLE job_worker RENAME TO not_there_yet")
+        worker = await yard.start("worker")
+
+        async def has_tried() -> bool:
+            return "not announced" in services.tail(worker.log, 50)
+
+        await yard.eventually(has_tried)
+        await owner.execute("ALTER TABLE not_there_yet RENAME TO job_worker")
+
+        async def is_there() -> bool:
+            return bool(await owner.fetch("SELECT FROM job_worker"))
+
+        await yard.eventually(is_there)
+    finally:
+        await owner.close()
 
 
 async def test_when_a_relay_is_killed_the_other_takes_over(yard: Any) -> None:

@@ -118,6 +118,22 @@ async def test_a_worker_that_is_killed_while_it_prints_loses_nothing_and_leaves_
     assert list(await pinned(acme, yard)) == [invoice_id]
 
 
+def environment(pid: int) -> bytes:
+    """The environment that a process was started with."""
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+async def test_chromium_is_told_no_secret(yard: Any) -> None:
+    worker = await printing(yard)
+    chromium = [
+        pid for kind in ("browser", "zygote", "renderer") for pid in of_kind(worker.process.pid, kind)
+    ]
+    told = list(map(environment, chromium))
+    assert any(b"PATH=" in each for each in told)
+    assert not any(b"PORTAL_" in each for each in told)
+    assert b"PORTAL_DATABASE_URL=" in environment(worker.process.pid)
+
+
 async def test_browser_renderer_and_driver_killed_while_they_print_lose_no_print(
     yard: Any, acme: Business
 ) -> None:

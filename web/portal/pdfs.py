@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
@@ -125,14 +125,7 @@ class InvoicePdfs:
         self._waits.drain()
 
     async def _answer(self, asked: Asked, receive: Callable[[], Awaitable[Any]]) -> ASGIApp:
-        profile = asked.visit.workspace
-
-        async def read(opened: OpenedInvoice) -> _Found:
-            locale = opened.locale or profile.locale
-            pdf = await kept_pdf(opened.invoice_id, opened.version, locale)
-            return _Found(asked, opened, locale, pdf)
-
-        _, found = await self._links.within(asked.visit, asked.token, read)
+        found = await self._found(asked)
         try:
             return await self._ready(found) or await self._made(found, receive)
         except Unavailable as error:
@@ -140,6 +133,16 @@ class InvoicePdfs:
             given = error.data.get("retry_after_s")
             after_s = float(given) if isinstance(given, int | float) else _AWAY_S
             return self._later(found, Later(after_s, error.code))
+
+    async def _found(self, asked: Asked) -> _Found:
+        """Read what the link opens now; Missing as the page."""
+
+        async def read(opened: OpenedInvoice) -> _Found:
+            locale = opened.locale or asked.visit.workspace.locale
+            pdf = await kept_pdf(opened.invoice_id, opened.version, locale)
+            return _Found(asked, opened, locale, pdf)
+
+        return (await self._links.within(asked.visit, asked.token, read))[1]
 
     async def _made(self, found: _Found, receive: Callable[[], Awaitable[Any]]) -> ASGIApp:
         """Have the PDF made, and wait while that is likely to end well and somebody is there to be answered."""
@@ -156,7 +159,9 @@ class InvoicePdfs:
             self._answers.labels("gone").inc()
             raise
         if isinstance(made, Pdf):
-            ready = await self._ready(replace(found, pdf=made), "waited")
+            # While it was waited for, the link may have been revoked, and the invoice have got a newer version.
+            found = await self._found(found.asked)
+            ready = await self._ready(found, "waited")
             return ready or self._later(found, Later(_SOON_S))
         return self._later(found, Later(made.after_s, "pdf.unavailable" if made.is_failing else ""))
 

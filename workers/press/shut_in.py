@@ -42,6 +42,22 @@ ARGUMENTS: Final = (
     "--no-first-run",
     "--no-default-browser-check",
 )
+# All that Chromium is told of the environment. The rest is keys and passwords, and would lie in the memory of every
+# process that reads documents.
+_ENVIRONMENT: Final = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "FONTCONFIG_FILE",
+    "FONTCONFIG_PATH",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+)
 #: What every context is opened with.
 CONTEXT: Final[dict[str, Any]] = {
     "java_script_enabled": False,
@@ -70,6 +86,7 @@ def launch_options(executable: str, *, sandbox: bool = True) -> dict[str, Any]:
     return {
         "executable_path": executable,
         "args": list(ARGUMENTS),
+        "env": {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
         "proxy": {"server": DEAD_PROXY},
         "chromium_sandbox": why_no_sandbox(wanted=sandbox) is None,
         # Signals are the worker's business; a browser that stops by itself would fail the jobs being drained.

@@ -104,6 +104,8 @@ def test_a_relative_one_follows_its_base() -> None:
         "https://a%2eb/",
         "https://[fe80::1%25eth0]/",
         "https://[::1/",
+        "https://acme.example/\ud800",
+        "https://acme.example/?\ud800",
         f"https://acme.example/{'x' * 2048}",
     ],
 )

@@ -11,7 +11,9 @@ import pytest
 from kernel.ids import new_id
 from kernel.jobs import enqueue
 from kernel.store import execute, fetch
+from tenants.invoices.actions import revoke_link
 from tenants.invoices.jobs import PDF_QUEUE, RenderVersion
+from tests.web.conftest import CLOCK
 from web.gateway.templates import words
 from web.portal.later import MOST_TRIES, Later, in_words, later_page
 
@@ -61,6 +63,21 @@ async def test_who_waits_gets_it_when_it_is_made(portal: Any, acme: Any, path: s
     answer = await asking
     assert (answer.status_code, answer.content) == (200, data)
     assert portal.count(OUTCOMES, outcome="waited") == 1
+
+
+async def test_a_link_that_is_revoked_while_its_pdf_is_made_opens_nothing(
+    portal: Any, tenants: Any, acme: Any, path: str, printed: Any
+) -> None:
+    asking = asyncio.create_task(portal.visitor().ask(path, acme.host, accept=BROWSER))
+    async with asyncio.timeout(10):
+        while portal.count("portal_pdf_waiting_count") < 1:  # noqa: ASYNC110  -- nothing tells of it
+            await asyncio.sleep(0.01)
+    async with tenants.database.scope(acme.profile.workspace_id):
+        await revoke_link(acme.link_id, clock=CLOCK)
+    await printed(acme)
+    answer = await asking
+    page = await portal.visitor().ask(acme.path, acme.host, accept=BROWSER)
+    assert (answer.status_code, answer.content) == (404, page.content)
 
 
 async def test_who_asks_goes_before_what_nobody_waits_for(
