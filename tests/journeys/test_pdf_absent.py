@@ -177,8 +177,9 @@ async def test_offline_it_waits_for_the_connection(chromium: Browser, portal: Po
         await expect(page.locator("[data-notice='offline']")).to_be_visible()
         await page.get_by_role("button", name="Read the invoice").click()
         await expect(page.locator(".paper")).to_be_visible()
-        await page.context.set_offline(offline=False)
         await page.get_by_role("radio", name="PDF").click()
+        await expect(page.locator("[data-notice='offline']")).to_be_visible()
+        await page.context.set_offline(offline=False)
         await shown(page, works)
 
 
