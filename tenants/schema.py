@@ -36,7 +36,9 @@ GLOBAL_INDEXES: Final = frozenset(
 )
 
 #: The only functions that run as another role than who calls them: they look across workspaces.
-DEFINERS: Final = frozenset({"portal_queue_load(text,text,integer)", "portal_workspace_by_host(text)"})
+DEFINERS: Final = frozenset(
+    {"portal_queue_load(text,text,integer,integer)", "portal_workspace_by_host(text)"}
+)
 
 #: What keeps issued invoices as they are.
 TRIGGERS: Final = frozenset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import difflib
+import os
 import re
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field, fields
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 from kernel.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 PREFIX: Final = "PORTAL_"
 SECRET_BYTES: Final = 32
@@ -153,6 +154,11 @@ class Settings:
 def variables() -> tuple[str, ...]:
     """Return the name of every variable that is read, in the order of the fields."""
     return tuple(PREFIX + each.name.upper() for each in fields(Settings) if each.name != "warnings")
+
+
+def inherited(names: Iterable[str]) -> dict[str, str]:
+    """Return those of this process's variables that a program which it starts may have."""
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 class _Reader:

@@ -17,6 +17,7 @@ MOST_PIXELS: Final = 16_000_000
 WIDEST: Final = 960  # pixels: twice of what any page shows
 TALLEST: Final = 480
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
+_TOO_MANY_PIXELS: Final = "A logo has at most 16 megapixels."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +53,14 @@ def _draw(upload: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings(action="ignore"):
             picture = Image.open(io.BytesIO(upload), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise Invalid("logo.too_large", _TOO_MANY_PIXELS) from error
     # Decoders meet hostile bytes with whatever error comes first: OSError, SyntaxError, struct.error …
     except Exception as error:
         raise _refused() from error
     # The header's word, before a single pixel is unpacked.
     if picture.width * picture.height > MOST_PIXELS:
-        words = "A logo has at most 16 megapixels."
-        raise Invalid("logo.too_large", words, width=picture.width, height=picture.height)
+        raise Invalid("logo.too_large", _TOO_MANY_PIXELS, width=picture.width, height=picture.height)
     try:
         with warnings.catch_warnings(action="ignore"):
             return ImageOps.exif_transpose(picture).convert("RGBA")

@@ -345,6 +345,28 @@ async def test_without_a_chromium_a_worker_lives_does_the_rest_and_prints_once_t
     assert worker.process.poll() is None
 
 
+async def test_a_worker_that_cannot_print_leaves_most_prints_to_one_that_can(
+    yard: Any, acme: Business
+) -> None:
+    broken = await yard.start("worker", module="ops.cli", ready=False, PORTAL_CHROMIUM="/no/chromium")
+
+    async def is_known() -> bool:
+        return "press.not_ready" in services.tail(broken.log, 50)
+
+    await yard.eventually(is_known)
+    await printing(yard)
+    for _ in range(30):
+        await acme.invoice()
+
+    async def most_are_done() -> bool:
+        return [row["state"] for row in (await yard.jobs()).values()].count("done") >= 15
+
+    await yard.eventually(most_are_done)
+    # Failing at once, it would have had nearly all of them first.
+    done = [row for row in (await yard.jobs()).values() if row["state"] == "done"]
+    assert len([row for row in done if row["attempts"] == 1]) >= 12
+
+
 @pytest.fixture
 def small_disk(folder: Path) -> Iterator[Path]:
     """A file system of a few hundred KiB and a few dozen files."""

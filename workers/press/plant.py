@@ -34,6 +34,9 @@ _LOG: Final = structlog.get_logger()
 QUIET_S: Final = 15.0
 _SOONEST_S: Final = 1.0
 _LATEST_S: Final = 15.0
+# So long a job is kept from failing where printing is known to be broken. A worker that fails at once is always the
+# first to be free, and would take the next job too, from those that print.
+_HELD_BACK_S: Final = 5.0
 _NOT_YET: Final = "nothing was printed yet"
 # More than a disk keeps aside for small files.
 _CANARY: Final = bytes(64 * 1024)
@@ -64,6 +67,7 @@ class Plant:
         self._failure: str | None = _NOT_YET
         self._went_well_s = 0.0
         self._nudged = asyncio.Event()
+        self._mended = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -85,6 +89,10 @@ class Plant:
         noting: Callable[[], AbstractAsyncContextManager[object]],
     ) -> Pdf:
         """Do as `Printer.render_version`; a failure of printing itself is looked into at once."""
+        if self._failure not in {None, _NOT_YET}:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_HELD_BACK_S):
+                    await self._mended.wait()
         try:
             printer = self._opened()
             pdf = await printer.render_version(
@@ -138,6 +146,7 @@ class Plant:
 
     async def _look(self) -> None:
         before = self._failure
+        self._mended.clear()
         try:
             await self._press.start()
             await self._stored()
@@ -148,6 +157,7 @@ class Plant:
         else:
             self._failure = None
             self._went_well_s = monotonic()
+            self._mended.set()
         self._metrics.press_ready.set(self._failure is None)
         if self._failure is None and before is not None:
             _LOG.info("press.ready")

@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from kernel.errors import Unavailable
+from kernel.settings import inherited
 
 if TYPE_CHECKING:
     from playwright.async_api import Playwright
@@ -86,7 +87,7 @@ def launch_options(executable: str, *, sandbox: bool = True) -> dict[str, Any]:
     return {
         "executable_path": executable,
         "args": list(ARGUMENTS),
-        "env": {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+        "env": inherited(_ENVIRONMENT),
         "proxy": {"server": DEAD_PROXY},
         "chromium_sandbox": why_no_sandbox(wanted=sandbox) is None,
         # Signals are the worker's business; a browser that stops by itself would fail the jobs being drained.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from kernel.store import execute, fetch_one
+from kernel.store import current_workspace, execute, fetch_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,13 @@ _MOST: Final = 10_000
 # Where nothing was measured yet.
 _USUAL_S: Final = 1.0
 
-_LOAD: Final = "SELECT depth, service_s, slots FROM portal_queue_load($1, $2, $3)"
+# Workspaces take turns: before a new job go those of its own, and of each other workspace one more than that.
+_LOAD: Final = """
+SELECT depth, service_s, slots FROM portal_queue_load($1, $2, (
+    SELECT count(*)::integer + 1 FROM job
+    WHERE workspace_id = $3 AND queue = $1 AND state = 'queued' AND dispatched_at IS NULL AND run_at <= now()
+), $4)
+"""
 _ANNOUNCE: Final = """
 WITH forgotten AS (DELETE FROM job_worker WHERE seen_at < now() - interval '1 hour' AND worker_id <> $1)
 INSERT INTO job_worker (worker_id, queues, slots) VALUES ($1, $2, $3)
@@ -30,7 +36,7 @@ _WITHDRAW: Final = "DELETE FROM job_worker WHERE worker_id = $1"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A queue now: jobs that are due or running, mean seconds that the last ones took, jobs that run at a time."""
+    """A queue now: jobs before the next one of a workspace, mean seconds of the last ones, jobs that run at a time."""
 
     depth: int
     service_s: float
@@ -46,8 +52,8 @@ class Load:
 
 
 async def queue_load(queue: str, kind: str) -> Load:
-    """Measure a queue by the jobs of one kind, in any unit of work."""
-    row = await fetch_one(_LOAD, queue, kind, _MOST)
+    """Measure a queue by the jobs of one kind, for the bound workspace. Raises Unbound where none is."""
+    row = await fetch_one(_LOAD, queue, kind, current_workspace(), _MOST)
     return Load(row["depth"], _USUAL_S if row["service_s"] is None else row["service_s"], row["slots"])
 
 

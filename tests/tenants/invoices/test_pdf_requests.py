@@ -206,17 +206,18 @@ async def test_who_would_wait_for_longer_than_a_minute_is_asked_to_come_back(
     await change(rival, FLOOD, rival.workspace_id, PDF_BULK_QUEUE, 1000)
     assert await asked(acme, before) == Expected(2)
     # Four at a time, two seconds each: 116 others take 58 seconds, and then it is its own turn.
-    await change(rival, FLOOD, rival.workspace_id, PDF_QUEUE, 115)
+    await change(acme, FLOOD, acme.workspace_id, PDF_QUEUE, 115)
     assert await asked(acme, before) == Expected(60)
-    await change(rival, FLOOD, rival.workspace_id, PDF_QUEUE, 1)
+    await change(acme, FLOOD, acme.workspace_id, PDF_QUEUE, 1)
     with pytest.raises(Unavailable, match=r"pdf\.busy") as refused:
         await asked(acme, invoice_id)
     assert refused.value.data["retry_after_s"] == 61
     assert [queue for queue, job, _ in await renders(acme) if job.invoice_id == invoice_id] == [
         PDF_BULK_QUEUE
     ]
-    # Who was let in stays in.
+    # Who was let in stays in, and who has asked for nothing yet comes next, because workspaces take turns.
     assert await asked(acme, before) == Expected(61)
+    assert await asked(rival, await rival.invoice()) == Expected(3)
 
 
 async def test_what_was_given_up_is_not_tried_by_every_click(acme: Business) -> None:

@@ -21,23 +21,27 @@ CREATE TABLE job_worker (
     seen_at timestamptz NOT NULL DEFAULT now()
 );
 
--- How long a queue is for all workspaces together: numbers, and nobody's jobs. `most` bounds what is counted.
-CREATE FUNCTION portal_queue_load(asked_queue text, asked_kind text, most integer)
+-- How long a queue is for all workspaces together: numbers, and nobody's jobs. Of those that no bell was rung for
+-- each workspace has `turns` at most before whoever asks. `most` bounds what is counted.
+CREATE FUNCTION portal_queue_load(asked_queue text, asked_kind text, turns integer, most integer)
     RETURNS TABLE (depth integer, service_s double precision, slots integer)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, public, pg_temp
 AS $$
-    SELECT (SELECT count(*)::integer FROM (
-                (SELECT FROM job
-                 WHERE queue = asked_queue AND state IN ('queued', 'running') AND dispatched_at IS NULL
-                   AND state = 'queued' AND run_at <= now() LIMIT most)
-                UNION ALL
+    SELECT (SELECT coalesce(sum(least(waits, turns)), 0)::integer FROM (
+                SELECT count(*) AS waits FROM (
+                    SELECT workspace_id FROM job
+                    WHERE queue = asked_queue AND state IN ('queued', 'running') AND dispatched_at IS NULL
+                      AND state = 'queued' AND run_at <= now() LIMIT most
+                ) waiting GROUP BY workspace_id
+            ) of_each)
+           + (SELECT count(*)::integer FROM (
                 (SELECT FROM job
                  WHERE queue = asked_queue AND state = 'queued' AND dispatched_at IS NOT NULL AND run_at <= now()
                  LIMIT most)
                 UNION ALL
                 (SELECT FROM job WHERE queue = asked_queue AND state = 'running' LIMIT most)
-            ) waits),
+            ) begun),
            (SELECT extract(epoch FROM avg(took))::double precision FROM (
                 SELECT ended_at - begun_at AS took FROM job
                 WHERE kind = asked_kind AND state = 'done' AND begun_at IS NOT NULL

@@ -242,8 +242,9 @@ def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan] + [node for inner in plan.get("Plans", []) for node in nodes(inner)]
 
 
-async def test_the_load_of_a_queue_is_counted_over_all_workspaces(board: Board) -> None:
-    await fill(board, {WorkspaceId(new_id()): 5, WorkspaceId(new_id()): 2})
+async def test_the_load_of_a_queue_is_counted_over_all_workspaces_by_their_turns(board: Board) -> None:
+    many = WorkspaceId(new_id())
+    await fill(board, {many: 5, WorkspaceId(new_id()): 2})
     await fill(board, {WorkspaceId(new_id()): 3}, queue="other")
     await board.change(
         "UPDATE job SET run_at = now() + interval '1 hour' WHERE job_id = $1",
@@ -253,15 +254,19 @@ async def test_the_load_of_a_queue_is_counted_over_all_workspaces(board: Board) 
     await board.claim(held)
     await board.change(
         "UPDATE job SET dispatched_at = now()"
-        " WHERE job_id = (SELECT job_id FROM job WHERE queue = 'pdf' AND kind = 'k' LIMIT 1)"
+        " WHERE job_id = (SELECT job_id FROM job WHERE workspace_id = $1 LIMIT 1)",
+        many,
     )
+    async with board.app.scope(many):
+        # One that runs, one that was rung for; four of its own, and two others that come before its fifth.
+        assert (await queue_load("pdf", "k")).depth == 8
     async with board.app.scope(new_id()):
         load = await queue_load("pdf", "k")
-        assert (load.depth, load.slots, load.wait_s) == (8, 0, None)
+        assert (load.depth, load.slots, load.wait_s) == (4, 0, None)
         one, other = new_id(), new_id()
         await announce(one, ["default", "pdf"], slots=4)
         await announce(other, ["pdf"], slots=2)
         await announce(other, ["pdf"], slots=3)
         assert (await queue_load("pdf", "k")).slots == 7
         await withdraw(one)
-        assert await queue_load("pdf", "k") == Load(depth=8, service_s=1.0, slots=3)
+        assert await queue_load("pdf", "k") == Load(depth=4, service_s=1.0, slots=3)
