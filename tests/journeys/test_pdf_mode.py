@@ -283,6 +283,33 @@ async def test_axe_finds_nothing_and_all_controls_are_in_the_window(
         assert min(found["width"], found["height"]) >= 24
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_letters_twice_as_large_lie_on_nothing_else(
+    open_page: OpenPage, works: Works, width: int
+) -> None:
+    page = await open_page("german", width=width, bypass_csp=True)
+    await page.add_style_tag(content="html { font-size: 200% }")
+    await page.locator("[data-shows='pdf']").filter(visible=True).first.click()
+    await shown(page, works)
+    covered = await page.evaluate(
+        """() => {
+          const parts = ['.masthead > *', '.controls > div > *, .controls > div > label > input'];
+          const found = [];
+          for (const part of parts) {
+            const all = [...document.querySelectorAll(part)].filter(each => each.checkVisibility());
+            const boxes = all.filter(each => each.tagName !== 'LABEL').map(each => each.getBoundingClientRect());
+            boxes.forEach((one, index) => boxes.slice(index + 1).forEach(two => {
+              const across = Math.min(one.right, two.right) - Math.max(one.left, two.left);
+              const down = Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top);
+              if (across > 0.5 && down > 0.5) found.push([part, across, down]);
+            }));
+          }
+          return found;
+        }"""
+    )
+    assert covered == []
+
+
 async def test_who_turns_the_phone_goes_on_reading(open_page: OpenPage, works: Works) -> None:
     page = await open_page("due", width=390, height=844)
     await page.get_by_role("link", name="View PDF").click()
