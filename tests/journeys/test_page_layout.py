@@ -84,6 +84,31 @@ async def test_wide_windows_have_paper_beside_a_rail_that_stays_in_view(open_pag
     assert amount[3] <= 900
 
 
+@pytest.mark.parametrize("kind", ["due", "paid"])
+async def test_the_parts_of_the_rail_stand_equally_far_apart(open_page: OpenPage, kind: str) -> None:
+    page = await open_page(kind)
+    gaps = await page.evaluate(
+        """() => {
+          const parts = [...document.querySelectorAll('.rail > section')].filter(each => each.checkVisibility());
+          const ends = parts.map(each => each.lastElementChild.getBoundingClientRect().bottom);
+          return parts.slice(1).map((each, index) => each.getBoundingClientRect().top - ends[index]);
+        }"""
+    )
+    assert gaps == pytest.approx([28] * len(gaps), abs=0.1)
+
+
+async def test_a_german_phone_keeps_the_words_of_a_button_on_one_line(open_page: OpenPage) -> None:
+    page = await open_page("german", width=390, height=844)
+    tops, heights = [], []
+    for each in await page.locator(".file").all():
+        found = await each.bounding_box()
+        assert found is not None
+        tops.append(found["y"])
+        heights.append(found["height"])
+    assert len(set(tops)) == 1
+    assert heights == [44, 44]
+
+
 async def test_a_low_window_keeps_the_amount_due_in_view(open_page: OpenPage) -> None:
     page = await open_page("lines-200", height=650)
     await page.evaluate("window.scrollTo(0, 3000)")

@@ -128,6 +128,46 @@ async def test_a_retry_asks_again_and_shows_the_pdf(chromium: Browser, portal: P
         assert len(asked) >= 2
 
 
+async def test_waiting_keeps_its_words_and_the_focus_until_the_pdf_comes(
+    chromium: Browser, portal: Portal, works: Works
+) -> None:
+    asked: list[str] = []
+
+    async def preparing(route: Route) -> None:
+        body = '{"status":"preparing","retry_after_s":1}'
+        await route.fulfill(
+            status=202, content_type="application/json", headers={"retry-after": "1"}, body=body
+        )
+
+    async def in_the_end(route: Route) -> None:
+        asked.append(route.request.url)
+        # The third time nobody is there: the gateway is being restarted.
+        ways: dict[int, Answering] = {1: preparing, 2: preparing, 3: cut, 4: preparing}
+        await (ways[len(asked)](route) if len(asked) in ways else route.continue_())
+
+    async with opened(chromium, portal.link("due"), in_the_end) as page:
+        await page.get_by_role("radio", name="PDF").click()
+        back = page.get_by_role("button", name="Read the invoice").filter(visible=True)
+        await back.focus()
+        await page.evaluate(
+            """() => {
+              const frame = document.querySelector('.viewer');
+              window.states = [frame.dataset.state];
+              new MutationObserver(() => {
+                if (window.states.at(-1) !== frame.dataset.state) window.states.push(frame.dataset.state);
+              }).observe(frame, {attributeFilter: ['data-state']});
+            }"""
+        )
+        async with page.expect_request("**/invoice.pdf"):
+            pass
+        await expect(back).to_be_focused()
+        await shown(page, works)
+        assert len(asked) >= 5
+        assert await page.evaluate("window.states") == ["preparing", "shown"]
+        # The button went away with its notice; who was on it goes on from the PDF.
+        await expect(page.locator(".viewer")).to_be_focused()
+
+
 async def test_offline_it_waits_for_the_connection(chromium: Browser, portal: Portal, works: Works) -> None:
     async with opened(chromium, portal.link("due"), None) as page:
         await page.context.set_offline(offline=True)
@@ -137,8 +177,9 @@ async def test_offline_it_waits_for_the_connection(chromium: Browser, portal: Po
         await expect(page.locator("[data-notice='offline']")).to_be_visible()
         await page.get_by_role("button", name="Read the invoice").click()
         await expect(page.locator(".paper")).to_be_visible()
-        await page.context.set_offline(offline=False)
         await page.get_by_role("radio", name="PDF").click()
+        await expect(page.locator("[data-notice='offline']")).to_be_visible()
+        await page.context.set_offline(offline=False)
         await shown(page, works)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pypdfium2
 import pytest
 from PIL import Image, ImageChops, ImageFilter
-from playwright.async_api import Download, FloatRect, Page, Response, expect
+from playwright.async_api import Download, FloatRect, Page, Response, ViewportSize, expect
 
 from tests.journeys.conftest import Jumps, OpenPage, Portal, Works
 from tests.journeys.test_page_access import violations
@@ -281,6 +281,41 @@ async def test_axe_finds_nothing_and_all_controls_are_in_the_window(
         assert 0 <= found["x"] < found["x"] + found["width"] <= context["width"]
         assert found["y"] + found["height"] <= height
         assert min(found["width"], found["height"]) >= 24
+
+
+async def test_who_turns_the_phone_goes_on_reading(open_page: OpenPage, works: Works) -> None:
+    page = await open_page("due", width=390, height=844)
+    await page.get_by_role("link", name="View PDF").click()
+    await shown(page, works)
+    await page.set_viewport_size(ViewportSize(width=844, height=390))
+    viewer = page.locator(".viewer")
+    await expect(viewer).to_have_attribute("role", "region")
+    await expect(viewer).to_be_in_viewport(ratio=0.9)
+    await expect(viewer).to_be_focused()
+    await page.set_viewport_size(ViewportSize(width=390, height=844))
+    await expect(page.get_by_role("dialog")).to_be_focused()
+
+
+@pytest.mark.parametrize("tag", ["german", "lines-1000"])
+@pytest.mark.parametrize("width", [320, 390, 1280])
+async def test_the_chosen_size_is_never_cut_off(
+    open_page: OpenPage, works: Works, tag: str, width: int
+) -> None:
+    page = await open_page(tag, width=width)
+    await page.locator("[data-shows='pdf']").filter(visible=True).click()
+    await shown(page, works)
+    for size in ("width", "1", "4"):
+        await page.locator(".controls select").select_option(size)
+        # The arrow takes 20 px of it.
+        spare = await page.locator(".controls select").evaluate(
+            """select => {
+              const style = getComputedStyle(select), pen = document.createElement('canvas').getContext('2d');
+              pen.font = style.font;
+              const text = pen.measureText(select.selectedOptions[0].text).width;
+              return select.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 20 - text;
+            }"""
+        )
+        assert spare >= 0, (size, spare)
 
 
 async def test_printing_prints_the_paper_which_is_the_same(open_page: OpenPage, works: Works) -> None:

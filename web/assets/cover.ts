@@ -18,6 +18,7 @@ export class Cover {
     });
     this.#phone.addEventListener("change", () => {
       this.#update();
+      this.#keepInView();
     });
   }
 
@@ -50,6 +51,17 @@ export class Cover {
     this.#frame?.setAttribute("aria-modal", "true");
     if (!this.#frame?.contains(document.activeElement)) {
       this.#frame?.querySelector<HTMLElement>("[data-back]")?.focus();
+    }
+  }
+
+  /** Who turns a phone goes on reading: the frame may stand far down the page that it covered. */
+  #keepInView(): void {
+    if (this.#frame === undefined || this.#phone.matches) {
+      return;
+    }
+    this.#frame.scrollIntoView({ block: "nearest" });
+    if (!document.activeElement?.checkVisibility({ visibilityProperty: true }) || document.activeElement === document.body) {
+      this.#frame.focus({ preventScroll: true });
     }
   }
 

@@ -108,6 +108,7 @@ class Modes {
     } catch {
       // Our own host did not answer: a PDF would not come either.
       sayMissing(frame);
+      window.addEventListener("online", () => turn === this.#turn && void this.#open(), { once: true });
     }
     if (turn === this.#turn) {
       await this.#viewer?.open();

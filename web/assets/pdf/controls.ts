@@ -4,6 +4,9 @@ import type { Zoom } from "./zoom.ts";
 import { FACTORS } from "./zoom.ts";
 import { filled, percent } from "./words.ts";
 
+// CSS pixels of the bar below which a chosen size is said in one word.
+const NARROW = 480;
+
 export interface Asked {
   page: (number: number) => void;
   zoom: (zoom: Zoom) => void;
@@ -73,14 +76,23 @@ export class Controls {
   showZoom(zoom: Zoom, factor: number): void {
     for (const option of this.#size.options) {
       if (option.dataset["text"] !== undefined) {
-        const shown = option.value === "width" && zoom === "width" ? factor : 1;
-        const text = option.value === "width" && zoom !== "width" ? option.dataset["plain"] : option.dataset["text"];
-        option.textContent = filled(text, { percent: percent(shown) });
+        option.textContent = this.#textOf(option, zoom, factor);
       }
     }
     this.#size.value = String(zoom);
     this.#part("larger").setAttribute("aria-disabled", String(factor >= (FACTORS.at(-1) ?? 1)));
     this.#part("smaller").setAttribute("aria-disabled", String(factor <= FACTORS[0]));
+  }
+
+  /** A narrow bar has no room for both words and percent of what is chosen. */
+  #textOf(option: HTMLOptionElement, zoom: Zoom, factor: number): string {
+    const isChosen = option.value === String(zoom);
+    const isNarrow = this.#frame.clientWidth < NARROW;
+    if (option.value === "width") {
+      const { plain, text } = option.dataset;
+      return filled(isChosen && !isNarrow ? text : plain, { percent: percent(factor) });
+    }
+    return isChosen && isNarrow ? percent(1) : filled(option.dataset["text"], { percent: percent(1) });
   }
 
   #part<T extends HTMLElement>(name: string): T {

@@ -19,7 +19,12 @@ export class Notices {
 
   /** `afterS` is in how many seconds something is expected, 0 when nobody knows. */
   show(state: State, afterS = 0): void {
+    const held = this.#frame.querySelector(".notices")?.contains(document.activeElement);
     this.#frame.dataset["state"] = state;
+    if (held && !document.activeElement?.checkVisibility({ visibilityProperty: true })) {
+      // What had the focus went away with its notice.
+      this.#frame.focus({ preventScroll: true });
+    }
     const notice = this.#frame.querySelector<HTMLElement>(`[data-notice="${state}"]`);
     const when = notice?.querySelector<HTMLElement>("[data-when]");
     if (state !== "preparing") {

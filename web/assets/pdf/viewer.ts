@@ -17,6 +17,9 @@ const PAPER_SIZE = 96 / 72;
 // After so long it is not the network any more: it is being made.
 const MADE_AFTER_MS = 2000;
 const SAID_AFTER_MS = 600;
+// Who waits already is not given up for a gateway that is being restarted.
+const MISSES = 5;
+const MISSED_AGAIN_S = 3;
 // As wide as the paper of Live gets: changing the mode does not move it.
 const WIDEST = 952;
 
@@ -29,6 +32,7 @@ export class Viewer {
   #zoom: Zoom = "width";
   #stop = new AbortController();
   #saying = 0;
+  #misses = 0;
 
   constructor(frame: HTMLElement) {
     this.#frame = frame;
@@ -84,11 +88,16 @@ export class Viewer {
     this.#sheets?.close();
   }
 
-  async #fetch(signal: AbortSignal): Promise<void> {
-    this.#notices.show("loading");
-    const patience = window.setTimeout(() => {
-      this.#notices.show("preparing");
-    }, MADE_AFTER_MS);
+  /** `isAgain` for who has been told that it is asked again: what is said stays until there is news. */
+  async #fetch(signal: AbortSignal, isAgain = false): Promise<void> {
+    let patience = 0;
+    if (!isAgain) {
+      this.#misses = 0;
+      this.#notices.show("loading");
+      patience = window.setTimeout(() => {
+        this.#notices.show("preparing");
+      }, MADE_AFTER_MS);
+    }
     signal.addEventListener("abort", () => {
       window.clearTimeout(patience);
     });
@@ -99,26 +108,30 @@ export class Viewer {
       await this.#read(arrival.bytes, signal);
       return;
     }
-    const afterS = "afterS" in arrival ? arrival.afterS : 0;
-    this.#notices.show(arrival.kind, afterS);
-    const again = (): void => {
-      if (!signal.aborted) {
-        void this.#fetchAgain(signal);
-      }
-    };
+    const isMissed = isAgain && arrival.kind === "failed" && this.#misses < MISSES;
+    this.#misses = isMissed ? this.#misses + 1 : 0;
+    const afterS = isMissed ? MISSED_AGAIN_S : "afterS" in arrival ? arrival.afterS : 0;
+    if (!isMissed) {
+      this.#notices.show(arrival.kind, afterS);
+    }
     if (arrival.kind === "offline") {
+      const again = (): void => {
+        void this.#fetchAgain(signal, false);
+      };
       window.addEventListener("online", again, { once: true, signal });
     } else if (afterS > 0) {
-      const timer = window.setTimeout(again, afterS * 1000);
+      const timer = window.setTimeout(() => {
+        void this.#fetchAgain(signal, true);
+      }, afterS * 1000);
       signal.addEventListener("abort", () => {
         window.clearTimeout(timer);
       });
     }
   }
 
-  async #fetchAgain(signal: AbortSignal): Promise<void> {
+  async #fetchAgain(signal: AbortSignal, isAgain: boolean): Promise<void> {
     try {
-      await this.#fetch(signal);
+      await this.#fetch(signal, isAgain);
     } catch (error) {
       if (!signal.aborted) {
         throw error;
