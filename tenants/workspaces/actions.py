@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 from piccolo.columns import Column
@@ -30,6 +31,9 @@ _KEEP_ASSET: Final = """
 INSERT INTO brand_asset (workspace_id, sha256, content_type, width, height, data, created_at)
 VALUES ($1, $2, 'image/png', $3, $4, $5, $6) ON CONFLICT DO NOTHING
 """
+_SHOW: Final = "UPDATE workspace SET logo_sha256 = $2, awaited_logo = NULL WHERE workspace_id = $1"
+_AWAIT: Final = "UPDATE workspace SET awaited_logo = $2 WHERE workspace_id = $1"
+_AWAITED: Final = "SELECT FROM workspace WHERE workspace_id = $1 AND awaited_logo = $2 FOR UPDATE"
 _PURGE: Final = "DELETE FROM portal_domain WHERE state = 'released' AND released_at < $1"
 
 
@@ -131,31 +135,36 @@ async def set_logo(upload: bytes, *, clock: Clock) -> LogoRef:
     Earlier logos stay: their names stand in pages that are still open. Invalid (`logo.too_large`,
     `logo.refused`), Missing("workspace.not_found").
     """
-    return await keep_logo(reencode(upload), clock=clock)
-
-
-async def keep_logo(image: LogoImage, *, clock: Clock) -> LogoRef:
-    """Make a picture of our own drawing the workspace's logo; Missing("workspace.not_found")."""
-    workspace_id = current_workspace()
     await queries.profile()
-    await execute(_KEEP_ASSET, workspace_id, image.sha256, image.width, image.height, image.png, clock.now())
-    await _change({"logo_sha256": image.sha256})
-    return LogoRef(image.sha256, image.width, image.height)
+    return await _shown(reencode(upload), clock)
 
 
 async def fetch_logo(url: str) -> Enqueued:
     """Have the picture of a URL fetched and made the logo; Invalid("url.refused").
 
     Until then the logo stays as it is, and for ever where the URL leads to no picture: then the job is dead and
-    says why. Of several, the one that is fetched last is shown.
+    says why. Whatever is chosen after it, by URL, file or none, counts instead.
     """
     await queries.profile()
-    return await enqueue(FetchLogo(url=checked_url(url)))
+    added = await enqueue(FetchLogo(url=checked_url(url)))
+    await execute(_AWAIT, current_workspace(), added.job_id)
+    return added
+
+
+async def keep_fetched_logo(image: LogoImage, job_id: UUID, *, clock: Clock) -> LogoRef | None:
+    """Make the picture that a job has fetched the logo; None when something else was chosen meanwhile.
+
+    Missing("workspace.not_found").
+    """
+    await queries.profile()
+    if await fetch_one(_AWAITED, current_workspace(), job_id) is None:
+        return None
+    return await _shown(image, clock)
 
 
 async def remove_logo() -> WorkspaceProfile:
     """Show the workspace's name instead of a logo; Missing("workspace.not_found")."""
-    await Workspace.update({Workspace.logo_sha256: None}).where(Workspace.workspace_id == current_workspace())
+    await execute(_SHOW, current_workspace(), None)
     return await queries.profile()
 
 
@@ -268,6 +277,13 @@ async def purge_released_domains(*, clock: Clock) -> int:
     """Forget tombstones older than 30 days: the bound workspace's, or as role svc all. Returns how many."""
     tag = await execute(_PURGE, clock.now() - dt.timedelta(days=TOMBSTONE_DAYS))
     return int(tag.rpartition(" ")[2])
+
+
+async def _shown(image: LogoImage, clock: Clock) -> LogoRef:
+    workspace_id = current_workspace()
+    await execute(_KEEP_ASSET, workspace_id, image.sha256, image.width, image.height, image.png, clock.now())
+    await execute(_SHOW, workspace_id, image.sha256)
+    return LogoRef(image.sha256, image.width, image.height)
 
 
 async def _change(changes: dict[str, str | int | None]) -> WorkspaceProfile:

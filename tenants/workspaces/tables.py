@@ -25,6 +25,7 @@ class Workspace(Table, db=BOUND, tablename="workspace"):
     cname_label = Text()
     data_key = Bytea()
     created_at = Timestamptz()
+    awaited_logo = UUID(null=True, default=None)
 
 
 class BrandAsset(Table, db=BOUND, tablename="brand_asset"):

@@ -27,7 +27,7 @@ from tenants.invoices.values import ActorClass
 from tenants.workspaces import actions as workspace_actions
 from tenants.workspaces import queries as workspace_queries
 from tenants.workspaces.domains import DomainState
-from tenants.workspaces.logo import reencode
+from tenants.workspaces.logo import LogoImage, reencode
 from tenants.workspaces.profile import NewWorkspace
 from tests.fakes.businesses import BASE_DOMAIN, Business, content, euros, picture
 from tests.fakes.ubl_writer import published
@@ -161,9 +161,7 @@ OWN: dict[str, Call] = {
     "workspace_actions.set_logo": lambda _, __: workspace_actions.set_logo(
         picture(colour="blue"), clock=CLOCK
     ),
-    "workspace_actions.keep_logo": lambda _, __: workspace_actions.keep_logo(
-        reencode(picture(colour="green")), clock=CLOCK
-    ),
+    "workspace_actions.keep_fetched_logo": lambda _, __: _fetched(reencode(picture(colour="green"))),
     "workspace_actions.fetch_logo": lambda _, __: workspace_actions.fetch_logo(
         "https://mine.example/logo.png"
     ),
@@ -187,6 +185,11 @@ ELSEWHERE = {
     "workspace_actions.create_workspace",
     "workspace_queries.workspace_by_host",
 }
+
+
+async def _fetched(image: LogoImage) -> None:
+    awaited = await workspace_actions.fetch_logo("https://mine.example/another.png")
+    assert await workspace_actions.keep_fetched_logo(image, awaited.job_id, clock=CLOCK) is not None
 
 
 async def _empty(asked: Awaitable[tuple[object, ...]]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import io
 import struct
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
@@ -70,13 +70,21 @@ class Place:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\n\r\n" + self.content)
         writer.close()
 
-    async def job(self, url: str, *, fetcher: Fetcher | None = None) -> Any:
-        """Ask for a logo, do the job once, and return what the table says of it."""
+    async def job(
+        self,
+        url: str,
+        *,
+        fetcher: Fetcher | None = None,
+        meanwhile: Callable[[], Awaitable[object]] | None = None,
+    ) -> Any:
+        """Ask for a logo, let something happen, do the job once, and return what the table says of it."""
         ours = Fetcher(Bounds(LARGEST_UPLOAD), allows=lambda address: address == OURS, ports={self.port})
         handlers = Handlers()
         handlers.register(FetchLogo, fetch_logo(fetcher or ours))
         async with self.database.scope(self.workspace.workspace_id):
             added = await actions.fetch_logo(url)
+            if meanwhile is not None:
+                await meanwhile()
         lease = timedelta(seconds=30)
         runner = Runner(self.database, handlers, lease=lease, metrics=Metrics(), clock=SystemClock())
         await runner.run(self.workspace.workspace_id, added.job_id)
@@ -137,6 +145,23 @@ async def test_a_refused_logo_leaves_the_earlier_one(place: Place) -> None:
     place.content = b"no picture any more"
     assert (await place.job(f"{place.url}?again"))["state"] == "dead"
     assert await place.logo() == (60, 30)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shown"),
+    [
+        (lambda: actions.set_logo(_png(24, 12), clock=SystemClock()), (24, 12)),
+        (actions.remove_logo, None),
+        (lambda: actions.fetch_logo("https://later.example/logo.png"), None),
+    ],
+    ids=["a file", "none", "another URL"],
+)
+async def test_what_is_chosen_meanwhile_counts(
+    place: Place, chosen: Callable[[], Awaitable[object]], shown: tuple[int, int] | None
+) -> None:
+    place.content = _png(60, 30)
+    assert (await place.job(place.url, meanwhile=chosen))["state"] == "done"
+    assert await place.logo() == shown
 
 
 async def test_an_address_of_our_own_network_ends_the_job_at_once(place: Place) -> None:

@@ -37,7 +37,7 @@ def fetch_logo(fetcher: Fetcher) -> Callable[[FetchLogo, Attempt], Awaitable[Non
         except Invalid as error:
             raise Hopeless(str(error)) from error
         async with attempt.effect():
-            await actions.keep_logo(image, clock=attempt.clock)
-        _log.info("logo", sha256=image.sha256, width=image.width, height=image.height)
+            kept = await actions.keep_fetched_logo(image, attempt.job_id, clock=attempt.clock)
+        _log.info("logo", sha256=image.sha256, width=image.width, height=image.height, shown=kept is not None)
 
     return fetched
