@@ -12,7 +12,7 @@ import structlog
 from playwright.async_api import Error, async_playwright
 
 from kernel.errors import Unavailable
-from workers.press.processes import kill
+from workers.press.processes import group_of, kill
 from workers.press.shut_in import find_chromium, launch_options, why_no_sandbox
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Generation:
     browser: Browser
     control: CDPSession
     pid: int
+    group: int
     started_s: float
     gone: asyncio.Future[str]
     is_condemned: bool = False
@@ -161,7 +162,7 @@ class Supervisor:
         """End the browser without a word; the driver ends with this process."""
         self._closed = True
         if self._current is not None:
-            kill(self._current.pid)
+            kill(self._current.pid, self._current.group)
 
     async def _launch(self) -> Generation:
         try:
@@ -205,7 +206,10 @@ class Supervisor:
         self.version = browser.version
         loop = asyncio.get_running_loop()
         pids = {str(each["type"]): int(each["id"]) for each in told["processInfo"]}
-        made = Generation(self._count, browser, control, pids["browser"], loop.time(), loop.create_future())
+        pid = pids["browser"]
+        made = Generation(
+            self._count, browser, control, pid, group_of(pid), loop.time(), loop.create_future()
+        )
         browser.on("disconnected", lambda _: self.lose(made, "died"))
         return made
 
@@ -221,4 +225,5 @@ async def _end(old: Generation) -> None:
         await asyncio.wait_for(old.browser.close(), _CLOSING_S)
     except Exception:  # noqa: BLE001  -- whatever Playwright says of a dead browser, it has to go
         _LOG.warning("press.browser_killed", generation=old.number)
-        kill(old.pid)
+    # A renderer that hangs does not notice that its browser has gone.
+    kill(old.pid, old.group)

@@ -17,10 +17,17 @@ def resident_bytes(pids: Iterable[int]) -> int:
     return sum(_proportional(pid) for pid in pids)
 
 
-def kill(pid: int) -> None:
-    """End a process at once, with all of its group where that is not ours; one that is gone already is no error."""
+def group_of(pid: int) -> int:
+    """Return the group that a process leads or belongs to; its own id when it is gone already."""
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return pid
+
+
+def kill(pid: int, group: int) -> None:
+    """End a process at once, and whoever is left of its group where that is not ours; gone already is no error."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        group = os.getpgid(pid)
         if group == os.getpgrp():
             os.kill(pid, signal.SIGKILL)
         else:

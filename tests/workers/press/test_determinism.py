@@ -37,7 +37,8 @@ async def test_one_hash_over_reused_page_new_context_new_browser_and_after_a_cra
     another = Press(Metrics(), limits=Limits(slots=1))
     await another.start()
     hashes.add(await printed(another, html, owner))
-    kill((await another.generation()).pid)
+    doomed = await another.generation()
+    kill(doomed.pid, doomed.group)
     hashes.add(await printed(another, html, owner))
     await another.close()
     assert len(hashes) == 1
