@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -142,7 +142,12 @@ async def test_waiting_keeps_its_words_and_the_focus_until_the_pdf_comes(
     async def in_the_end(route: Route) -> None:
         asked.append(route.request.url)
         # The third time nobody is there: the gateway is being restarted.
-        ways: dict[int, Answering] = {1: preparing, 2: preparing, 3: cut, 4: preparing}
+        ways: dict[int, Callable[[Route], Awaitable[None]]] = {
+            1: preparing,
+            2: preparing,
+            3: cut,
+            4: preparing,
+        }
         await (ways[len(asked)](route) if len(asked) in ways else route.continue_())
 
     async with opened(chromium, portal.link("due"), in_the_end) as page:
