@@ -220,6 +220,23 @@ async def test_nothing_is_left_behind_when_the_press_closes(opened: OpenPress) -
         await press.print(PAPER, owner=None, within_s=5)
 
 
+async def test_a_renderer_that_hangs_does_not_outlive_its_browser(opened: OpenPress) -> None:
+    press = await opened(slots=1)
+    await press.print(PAPER, owner=OWNER, within_s=20)
+    stopped = await processes(press, "renderer")
+    assert stopped
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    os.kill((await press.generation()).pid, signal.SIGKILL)
+    assert (await press.print(PAPER, owner=OWNER, within_s=20)).startswith(b"%PDF-")
+    for pid in stopped:
+        await settled(pid)
+    left = [pid for pid in stopped if is_running(pid)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert left == []
+
+
 async def test_a_document_beyond_all_measure_is_refused_before_it_is_tried(opened: OpenPress) -> None:
     press = await opened(html_bytes=100)
     with pytest.raises(Invalid) as caught:
