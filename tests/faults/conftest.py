@@ -19,8 +19,9 @@ from kernel.errors import Unavailable
 from kernel.ids import new_id
 from kernel.jobs import enqueue
 from kernel.store import Database, fetch
-from kernel.store.roles import Urls
+from kernel.store.roles import Urls, provision
 from ops import programs, services
+from tenants import schema
 from tests.fakes.errands import EFFECTS, Errand
 
 PATIENCE_S = 45.0
@@ -187,3 +188,38 @@ async def open_yard(folder: Path) -> AsyncIterator[OpenYard]:
 async def yard(open_yard: OpenYard, scratch: Callable[..., Awaitable[Urls]]) -> Yard:
     """A yard on a database of its own in the run's Postgres."""
     return await open_yard(await scratch(migrated=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Restartable:
+    """A yard on a Postgres of its own, which the test may stop and start again in the same place."""
+
+    yard: Yard
+    state: Path
+    admin_url: str
+
+    async def stop(self) -> None:
+        """Stop Postgres under whoever uses it."""
+        await asyncio.to_thread(services.stop_postgres, self.state)
+
+    async def start(self) -> None:
+        """Start it again, with all that it held."""
+        started = await asyncio.to_thread(services.start_postgres, self.state, durable=False, environ={})
+        assert started == self.admin_url
+
+
+@pytest.fixture
+def own_postgres(folder: Path) -> Iterator[tuple[Path, str]]:
+    """A Postgres of the test's own: its folder, and the url of its administrator."""
+    state = folder / "db"
+    yield state, services.start_postgres(state, durable=False, environ={})
+    services.stop_postgres(state)
+
+
+@pytest.fixture
+async def restartable(own_postgres: tuple[Path, str], open_yard: OpenYard) -> Restartable:
+    """A yard whose Postgres the test may restart."""
+    state, admin_url = own_postgres
+    urls = await provision(admin_url, "portal")
+    await schema.migrate(urls.owner)
+    return Restartable(await open_yard(urls), state, admin_url)

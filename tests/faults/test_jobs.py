@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -19,9 +18,7 @@ from kernel.ids import new_id
 from kernel.jobs import enqueue
 from kernel.seals import Sealer
 from kernel.store import execute, fetch
-from kernel.store.roles import provision
 from ops import programs, services, visit
-from tenants import schema
 from tests.fakes.businesses import open_business
 from tests.fakes.errands import Errand, Manner
 from tests.fakes.probing import sample
@@ -135,26 +132,18 @@ async def test_when_redis_is_killed_and_emptied_jobs_are_late_and_not_lost(yard:
 
 
 async def test_when_postgres_is_restarted_under_load_every_job_has_one_effect(
-    open_yard: Any, folder: Path
+    restartable: Any,
 ) -> None:
-    state = folder / "db"
-    admin = services.start_postgres(state, durable=False, environ={})
-    try:
-        urls = await provision(admin, "portal")
-        await schema.migrate(urls.owner)
-        yard = await open_yard(urls)
-        relay, worker = await yard.start("relay"), await yard.start("worker")
-        jobs = await yard.add(60, Errand(seconds=0.1))
-        await yard.until_effects(5)
-        await asyncio.to_thread(services.stop_postgres, state)
-        await asyncio.sleep(0.5)
-        assert await asyncio.to_thread(services.start_postgres, state, durable=False, environ={}) == admin
-        await yard.until("done", jobs)
-        assert (relay.process.poll(), worker.process.poll()) == (None, None)
-        assert Counter(row["job_id"] for row in await yard.effects()) == Counter(jobs)
-        await yard.close()
-    finally:
-        services.stop_postgres(state)
+    yard = restartable.yard
+    relay, worker = await yard.start("relay"), await yard.start("worker")
+    jobs = await yard.add(60, Errand(seconds=0.1))
+    await yard.until_effects(5)
+    await restartable.stop()
+    await asyncio.sleep(0.5)
+    await restartable.start()
+    await yard.until("done", jobs)
+    assert (relay.process.poll(), worker.process.poll()) == (None, None)
+    assert Counter(row["job_id"] for row in await yard.effects()) == Counter(jobs)
 
 
 async def test_a_worker_told_to_end_finishes_what_it_has_begun(yard: Any) -> None:
@@ -291,25 +280,18 @@ async def test_the_series_of_jobs_move_when_the_thing_happens(yard: Any) -> None
 
 
 async def test_a_process_that_lost_postgres_is_not_ready_and_still_alive(
-    open_yard: Any, folder: Path
+    restartable: Any,
 ) -> None:
-    state = folder / "db"
-    admin = services.start_postgres(state, durable=False, environ={})
-    try:
-        urls = await provision(admin, "portal")
-        await schema.migrate(urls.owner)
-        yard = await open_yard(urls)
-        running = await yard.start("relay")
-        where = f"http://127.0.0.1:{running.program.port}"
-        assert [visit.fetch(where + path).status for path in ("/healthz", "/readyz", "/x")] == [200, 200, 404]
-        await yard.database.close()
-        await yard.svc.close()
-        await asyncio.to_thread(services.stop_postgres, state)
-        await asyncio.sleep(1.1)
-        answers = [visit.fetch(where + path) for path in ("/healthz", "/readyz")]
-        assert [answer.status for answer in answers] == [200, 503]
-        assert answers[1].body == b'{"status":"failing","failing":["database"]}'
-        send(running, signal.SIGTERM)
-        assert await ended(running) == 0
-    finally:
-        services.stop_postgres(state)
+    yard = restartable.yard
+    running = await yard.start("relay")
+    where = f"http://127.0.0.1:{running.program.port}"
+    assert [visit.fetch(where + path).status for path in ("/healthz", "/readyz", "/x")] == [200, 200, 404]
+    await yard.database.close()
+    await yard.svc.close()
+    await restartable.stop()
+    await asyncio.sleep(1.1)
+    answers = [visit.fetch(where + path) for path in ("/healthz", "/readyz")]
+    assert [answer.status for answer in answers] == [200, 503]
+    assert answers[1].body == b'{"status":"failing","failing":["database"]}'
+    send(running, signal.SIGTERM)
+    assert await ended(running) == 0

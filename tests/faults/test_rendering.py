@@ -24,9 +24,7 @@ from kernel.jobs import enqueue
 from kernel.jobs.care import replay
 from kernel.seals import Sealer
 from kernel.store import execute, fetch
-from kernel.store.roles import provision
 from ops import programs, services
-from tenants import schema
 from tenants.invoices.actions import Expected, issue, request_pdf
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderVersion
 from tenants.workspaces.jobs import ForgetReleasedDomains
@@ -440,28 +438,20 @@ async def rows(acme: Business) -> list[Any]:
 
 
 async def test_while_postgres_restarts_and_redis_dies_prints_are_late_and_not_lost(
-    open_yard: Any, folder: Path
+    restartable: Any,
 ) -> None:
-    state = folder / "db"
-    admin = services.start_postgres(state, durable=False, environ={})
-    try:
-        urls = await provision(admin, "portal")
-        await schema.migrate(urls.owner)
-        yard = await open_yard(urls)
-        relay = await yard.start("relay")
-        acme = await business(yard)
-        worker = await printing(yard)
-        held, _ = await begun(yard, acme, worker)
-        issued = [held, *[await acme.invoice() for _ in range(5)]]
-        yard.kill_redis()
-        await asyncio.to_thread(services.stop_postgres, state)
-        send(below(worker.process.pid), signal.SIGCONT)
-        await asyncio.sleep(1.5)
-        yard.start_redis()
-        assert await asyncio.to_thread(services.start_postgres, state, durable=False, environ={}) == admin
-        await yard.until("done", list(await yard.jobs()))
-        assert set(await pinned(acme, yard)) == set(issued)
-        assert (relay.process.poll(), worker.process.poll()) == (None, None)
-        await yard.close()
-    finally:
-        services.stop_postgres(state)
+    yard = restartable.yard
+    relay = await yard.start("relay")
+    acme = await business(yard)
+    worker = await printing(yard)
+    held, _ = await begun(yard, acme, worker)
+    issued = [held, *[await acme.invoice() for _ in range(5)]]
+    yard.kill_redis()
+    await restartable.stop()
+    send(below(worker.process.pid), signal.SIGCONT)
+    await asyncio.sleep(1.5)
+    yard.start_redis()
+    await restartable.start()
+    await yard.until("done", list(await yard.jobs()))
+    assert set(await pinned(acme, yard)) == set(issued)
+    assert (relay.process.poll(), worker.process.poll()) == (None, None)
