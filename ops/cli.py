@@ -147,7 +147,7 @@ def gateway() -> None:
     """Serve the pages until SIGTERM; requests that are being answered are finished first."""
     from ops.programs import listenable
     from ops.session import read_settings
-    from web.gateway.serve import serve
+    from web.gateway import serve
 
     settings = read_settings()
     for variable, host, port in (

@@ -24,8 +24,8 @@ from ops import browser as programs
 from ops import services
 from ops.programs import Program, RunningProgram, environment, free_port, start, stop, wait_until_ready
 from ops.seed import seed
-from web.gateway.app import create_app
-from web.gateway.serve import Server
+from web.gateway import create_app
+from web.http.server import Server
 
 # Notes every jump of the layout from the first paint on, as browsers count them (Layout Instability, W3C).
 _WATCH_SHIFTS = """

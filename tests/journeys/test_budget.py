@@ -9,7 +9,7 @@ import msgspec
 from playwright.async_api import expect
 
 from tests.journeys.conftest import OpenPage, Works
-from web.gateway.assets import BUILT, Assets
+from web.http.assets import BUILT, Assets
 
 # look.md: "at most 60 kB of our own compressed JavaScript and CSS".
 BUDGET = 60_000

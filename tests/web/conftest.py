@@ -32,7 +32,7 @@ from tenants.invoices.jobs import PDF_QUEUE
 from tenants.invoices.pdfs import Pdf, keep_pdf
 from tenants.workspaces.actions import create_workspace, set_logo
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
-from web.gateway.app import Gateway, create_app
+from web.gateway import Gateway, create_app
 
 CLOCK = SystemClock()
 VAT = Tax(TaxCategory.STANDARD, Decimal(19))

@@ -25,10 +25,10 @@ from tenants.invoices.actions import record_view
 from tenants.invoices.pdfs import keep_pdf
 from tenants.invoices.values import ActorClass
 from tenants.workspaces.jobs import ForgetReleasedDomains
-from web.gateway.answer import Answer
-from web.gateway.deps import house_of
-from web.gateway.stray import STRAY_PAGE
-from web.gateway.visit import visit_of
+from web.http.answer import Answer
+from web.http.context import visit_of
+from web.http.deps import house_of
+from web.http.unknown_host import STRAY_PAGE
 
 CLOCK = SystemClock()
 # The headers that differ from one request to the next and say nothing about what was asked.

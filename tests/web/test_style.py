@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from web.gateway.templates import FOLDER
+from web.http.templates import FOLDER
 from web.portal.accent import LIGHT_GROUND, accent, contrast
 
 THEME = (FOLDER.parent / "assets" / "theme.css").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from web.gateway.templates import CATALOGUES, FOLDER
+from web.http.templates import CATALOGUES, FOLDER
 
 _KEYWORDS: dict[str, Any] = {
     "_": None,
@@ -25,7 +25,7 @@ _METHODS = [("**.jinja", "jinja2"), ("**.py", "python")]
 def used() -> set[tuple[str | None, Any]]:
     return {
         (context, message)
-        for folder in (FOLDER, FOLDER.parent / "portal", FOLDER.parent / "gateway")
+        for folder in (FOLDER, FOLDER.parent / "portal", FOLDER.parent / "http")
         for _, _, message, _, context in extract_from_dir(folder, _METHODS, {}, _KEYWORDS)
     }
 

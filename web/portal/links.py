@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from kernel.telemetry.metrics import Metrics
     from tenants.invoices.values import OpenedInvoice
     from tenants.workspaces.profile import WorkspaceProfile
-    from web.gateway.limits import MissLimit
-    from web.gateway.visit import Visit
+    from web.http.context import Visit
+    from web.http.limits import MissLimit
 
 _T = TypeVar("_T")
 

@@ -8,14 +8,14 @@ from litestar import get
 from litestar.params import FromPath
 from litestar.types import ASGIApp, Scope
 
-from web.gateway.answer import Answer
-from web.gateway.compression import accepts
-from web.gateway.deps import house_of
-from web.gateway.fresh import FOREVER, PRIVATE, tagged
-from web.gateway.security import new_nonce, page_policy
-from web.gateway.visit import visit_of
+from web.http.answer import Answer
+from web.http.compression import accepts
+from web.http.conditional import FOREVER, PRIVATE, tagged
+from web.http.context import visit_of
+from web.http.deps import house_of
+from web.http.security import new_nonce, page_policy
 from web.portal.data import etag
-from web.portal.pdfs import Asked
+from web.portal.pdf import Asked
 
 _HTML: Final = (b"content-type", b"text/html; charset=utf-8")
 # Without an entity tag: a 304 would bring a new nonce to an old page.

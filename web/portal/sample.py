@@ -15,7 +15,7 @@ from tenants.invoices.values import LoadedVersion, OpenedInvoice
 from tenants.workspaces.profile import BRAND_COLOUR, LINK_DAYS, PAYMENT_DAYS, WorkspaceProfile
 
 if TYPE_CHECKING:
-    from web.portal.invoice import InvoicePages
+    from web.portal.invoice_page import InvoicePages
 
 LOCALES: Final = ("en-US", "en-GB", "de-DE")
 _NOBODY: Final = UUID(int=0)

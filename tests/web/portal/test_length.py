@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.fakes.businesses import content
-from web.portal.invoice import takes_long
+from web.portal.invoice_page import takes_long
 
 
 @pytest.mark.parametrize(

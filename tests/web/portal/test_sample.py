@@ -3,7 +3,7 @@
 from typing import Any
 
 from kernel.language import Language
-from web.gateway.errors import SPOKEN
+from web.http.errors import SPOKEN
 from web.portal.sample import LOCALES, warm
 
 

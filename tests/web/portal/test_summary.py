@@ -16,7 +16,7 @@ from tenants.invoices.document.fonts import PageFaces
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.values import OpenedInvoice
 from tenants.workspaces.profile import LogoRef, WorkspaceProfile
-from web.gateway.templates import words
+from web.http.templates import words
 from web.portal.page import PageModel
 from web.portal.summary import Paper, logo_of, page_model, since_issue
 

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from tenants.invoices.status import PaymentState
-from web.gateway.templates import words as language
+from web.http.templates import words as language
 from web.portal import words
 
 TODAY = dt.date(2026, 3, 16)

@@ -1,0 +1,258 @@
+"""The server as it runs: over a real socket, with what only a socket can send."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from web.http.server import Server
+
+PATIENCE_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway behind a port."""
+
+    port: int
+    portal: Any
+    server: Server
+    task: asyncio.Task[None]
+
+    async def talk(self, sent: bytes) -> bytes:
+        """Send bytes over one connection and return all that comes back until the server closes it."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(sent)
+        async with asyncio.timeout(PATIENCE_S):
+            answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return answer
+
+
+Start = Callable[..., Awaitable[Running]]
+
+
+@pytest.fixture
+async def start(make_portal: Any, settings: Any) -> AsyncIterator[Start]:
+    running: list[Running] = []
+
+    async def run(**fields: Any) -> Running:
+        port = free_port()
+        fields = {"trusted_proxies": (ip_network("127.0.0.0/8"),), "port": port} | fields
+        portal = make_portal(**fields)
+        server = Server(portal.gateway, replace(settings, **fields))
+        task = asyncio.create_task(server.serve())
+        async with asyncio.timeout(PATIENCE_S):
+            while not server.started:  # noqa: ASYNC110  -- uvicorn has no event for it
+                await asyncio.sleep(0.01)
+        running.append(Running(port, portal, server, task))
+        return running[-1]
+
+    yield run
+    for one in running:
+        one.server.should_exit = True
+        await one.task
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def request(line: str, host: str, address: str, *headers: str) -> bytes:
+    """A request that asks the server to close the connection afterwards."""
+    head = [f"{line} HTTP/1.1", f"Host: {host}", f"X-Forwarded-For: {address}", "Connection: close", *headers]
+    return ("\r\n".join(head) + "\r\n\r\n").encode()
+
+
+async def test_a_page_is_served_over_a_socket(start: Start, acme: Any, visitor: Any) -> None:
+    running = await start()
+    answer = await running.talk(request(f"GET {acme.path}", acme.host, visitor.address))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert body.startswith(b"<!doctype html>")
+    assert b"\r\nserver:" not in head.lower()
+    # Behind a trusted proxy the visitor's own network is what is written down.
+    line = json.loads(running.portal.log.getvalue())
+    assert line["network"] == str(ip_network((visitor.address, 48), strict=False))
+
+
+async def test_head_sends_the_length_and_nothing_after_it(start: Start, acme: Any, visitor: Any) -> None:
+    running = await start()
+    answer = await running.talk(request(f"HEAD {acme.path}", acme.host, visitor.address))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert body == b""
+    length = next(line for line in head.split(b"\r\n") if line.startswith(b"content-length: "))
+    assert int(length.split()[1]) > 5000
+
+
+async def test_a_large_body_is_refused_by_its_announcement(start: Start, acme: Any, visitor: Any) -> None:
+    running = await start()
+    sent = request(f"POST {acme.path}", acme.host, visitor.address, "Content-Length: 70000")
+    # Not one byte of the body has been sent.
+    answer = await running.talk(sent)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"That is too large" in answer
+
+
+async def test_a_large_body_is_refused_when_it_comes_in_chunks(start: Start, acme: Any, visitor: Any) -> None:
+    running = await start()
+    sent = request(f"POST {acme.path}", acme.host, visitor.address, "Transfer-Encoding: chunked")
+    chunk = b"2000\r\n" + b"x" * 0x2000 + b"\r\n"
+    # Nine chunks of 8 KiB, and no end.
+    answer = await running.talk(sent + chunk * 9)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nconnection: close\r\n" in answer.lower()
+
+
+async def test_a_small_body_reaches_the_route(start: Start, acme: Any, visitor: Any) -> None:
+    running = await start()
+    for headers, body in (
+        (("Content-Length: 3",), b"a=1"),
+        (("Transfer-Encoding: chunked",), b"3\r\na=1\r\n0\r\n\r\n"),
+    ):
+        answer = await running.talk(request(f"POST {acme.path}", acme.host, visitor.address, *headers) + body)
+        assert answer.startswith(b"HTTP/1.1 405 ")
+
+
+async def test_two_hosts_are_no_host(start: Start, acme: Any, visitor: Any) -> None:
+    running = await start()
+    answer = await running.talk(request(f"GET {acme.path}", acme.host, visitor.address, f"Host: {acme.host}"))
+    assert answer.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 400 "))
+    assert acme.profile.name.encode() not in answer
+
+
+async def test_an_absolute_request_target_does_not_choose_the_host(
+    start: Start, acme: Any, visitor: Any
+) -> None:
+    running = await start()
+    target = f"http://{acme.host}{acme.path}"
+    answer = await running.talk(request(f"GET {target}", "nobody.localhost", visitor.address))
+    assert answer.startswith(b"HTTP/1.1 404 ")
+
+
+async def test_when_it_stops_it_says_so_and_ends(start: Start, acme: Any, visitor: Any) -> None:
+    running = await start()
+    running.server.should_exit = True
+    async with asyncio.timeout(PATIENCE_S):
+        await running.task
+    assert [failure.name for failure in await running.portal.gateway.house.health.ready()] == ["process"]
+
+
+async def answered(port: int, path: str) -> bytes:
+    """Ask until somebody listens, for as long as a slow machine may need to start."""
+    async with asyncio.timeout(6 * PATIENCE_S):
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.05)
+                continue
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n".encode())
+            answer = await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            return answer
+
+
+async def test_the_process_starts_shows_its_metrics_and_ends_in_order(settings: Any, tmp_path: Path) -> None:
+    port, metrics_port = free_port(), free_port()
+    environ = {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PORTAL_PROFILE": "test",
+        "PORTAL_DATABASE_URL": settings.database_url,
+        "PORTAL_REDIS_URL": settings.redis_url,
+        "PORTAL_PORT": str(port),
+        "PORTAL_METRICS_PORT": str(metrics_port),
+        "PORTAL_BLOBS_URL": str(tmp_path / "blobs"),
+        "PORTAL_COLOUR": "blue",
+    }
+    program = (
+        "import os; from kernel.settings import Settings; from web.gateway import serve; "
+        "serve(Settings.from_environ(os.environ))"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, env=environ, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert (await answered(port, "/readyz")).startswith(b"HTTP/1.1 200 ")
+        assert b'portal_http_request_seconds_count{method="GET",route="/readyz",status="200"} 1.0' in (
+            await answered(metrics_port, "/metrics")
+        )
+    finally:
+        process.terminate()
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert {line["process"] for line in lines} == {"gateway"}
+    assert [line["route"] for line in lines if line["logger"] == "access"] == ["/readyz"]
+    assert "PORTAL_COLOUR" in next(line["text"] for line in lines if line["event"] == "setting")
+    assert lines[-1]["event"] == "stopped"
+
+
+async def waits_for_pdf(running: Running, *, count: int = 1) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while running.portal.count("portal_pdf_waiting_count") != count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("press")
+async def test_who_hangs_up_stops_waiting_for_a_pdf(start: Start, acme: Any, visitor: Any) -> None:
+    running = await start()
+    _, writer = await asyncio.open_connection("127.0.0.1", running.port)
+    writer.write(request(f"GET {acme.path}/invoice.pdf", acme.host, visitor.address))
+    await waits_for_pdf(running)
+    writer.close()
+    await writer.wait_closed()
+    await waits_for_pdf(running, count=0)
+    async with asyncio.timeout(PATIENCE_S):
+        while not running.portal.log.getvalue():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert json.loads(running.portal.log.getvalue())["status"] == 0
+    assert running.portal.count("portal_pdf_answers_total", outcome="gone") == 1
+
+
+@pytest.mark.usefixtures("press")
+async def test_at_the_end_who_waits_for_a_pdf_is_answered_first(
+    start: Start, acme: Any, visitor: Any
+) -> None:
+    running = await start()
+    asked = request(f"GET {acme.path}/invoice.pdf", acme.host, visitor.address, "Accept: text/html")
+    waiting = [asyncio.create_task(running.talk(asked)) for _ in range(3)]
+    await waits_for_pdf(running, count=3)
+    running.server.should_exit = True
+    for answer in await asyncio.gather(*waiting):
+        assert answer.startswith(b"HTTP/1.1 202 Accepted\r\n")
+        assert b"Your PDF is being prepared" in answer
+    async with asyncio.timeout(PATIENCE_S):
+        await running.task
+
+
+async def test_a_reader_that_does_not_read_holds_a_piece_and_no_more(
+    start: Start, acme: Any, visitor: Any, printed: Any
+) -> None:
+    data = await printed(acme, size=20_000_000)
+    running = await start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.port, limit=1024)
+    writer.write(request(f"GET {acme.path}/invoice.pdf", acme.host, visitor.address))
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    held = max(each.transport.get_write_buffer_size() for each in running.server.server_state.connections)
+    assert held < 1_000_000
+    async with asyncio.timeout(PATIENCE_S):
+        assert await reader.read(-1) == data
+    writer.close()
+    await writer.wait_closed()

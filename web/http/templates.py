@@ -1,0 +1,52 @@
+"""The pages' templates, compiled once, speaking the language they are asked for."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from kernel.language import Language
+
+if TYPE_CHECKING:
+    from web.http.assets import Assets
+
+FOLDER: Final = Path(__file__).parent.parent / "templates"
+CATALOGUES: Final = (FOLDER / "locale",)
+
+
+class Templates:
+    """Renders a named template of web/templates in a language."""
+
+    def __init__(self, assets: Assets) -> None:
+        """Take the built assets, whose URLs the templates ask for by `asset(name)`."""
+        self._assets = assets
+        # A compiled template knows its environment, and that the words: hence one environment a language.
+        self._environment = lru_cache(maxsize=64)(self._made)
+
+    def render(self, name: str, language: Language, page: Any) -> str:
+        """Return the template's text with `page` filled in, everything in it escaped."""
+        return self._environment(language).get_template(name).render(page=page)
+
+    def _made(self, language: Language) -> Environment:
+        environment = Environment(
+            loader=FileSystemLoader(FOLDER),
+            autoescape=True,
+            auto_reload=False,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
+        )
+        environment.globals["asset"] = self._assets.url
+        environment.install_gettext_callables(  # type: ignore[attr-defined]
+            language.gettext, language.ngettext, newstyle=True, pgettext=language.pgettext
+        )
+        return environment
+
+
+def words(tag: str) -> Language:
+    """Return the language of a locale with the words of the pages; Invalid("language.unknown")."""
+    return Language.load(tag, CATALOGUES)
