@@ -33,8 +33,7 @@ class Session:
     async def workspace_id(self, name: str) -> WorkspaceId:
         """Return the workspace of a slug or of one of its hosts; Missing("workspace.not_found")."""
         host = name if "." in name else f"{name}.{self.settings.base_domain}"
-        async with self.database.unbound(read_only=True):
-            found = await workspaces.workspace_by_host(host.lower())
+        found = await workspaces.workspace_by_host(self.database, host.lower())
         if found is None:
             raise Missing("workspace.not_found", f"No workspace is served at {host}.", host=host)
         return found.workspace.workspace_id

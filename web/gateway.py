@@ -137,8 +137,7 @@ def create_app(
     metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
 
     async def resolve(host: str) -> ResolvedHost | None:
-        async with database.unbound(read_only=True):
-            return await queries.workspace_by_host(host)
+        return await queries.workspace_by_host(database, host)
 
     routed = Litestar(
         [*ROUTES, *routes_beside],

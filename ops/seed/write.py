@@ -47,8 +47,7 @@ async def seed(database: Database, settings: Settings, progress: Callable[[str],
     result = SeedResult([], [])
     for tenant in TENANTS:
         host = f"{tenant.new.slug}.{settings.base_domain}"
-        async with database.unbound():
-            found = await workspace_by_host(host)
+        found = await workspace_by_host(database, host)
         if found is None:
             progress(tenant.new.name)
             workspace_id = WorkspaceId(new_id())

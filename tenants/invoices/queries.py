@@ -5,35 +5,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 from kernel.errors import Missing
-from kernel.ids import ContactId, CustomerId, InvoiceId, LinkId, token_is_well_formed
+from kernel.ids import ContactId, CustomerId, InvoiceId, LinkId, WorkspaceId, token_is_well_formed
 from kernel.money import Money, currency
 from kernel.seals import Sealer
-from kernel.store import current_workspace, fetch, fetch_one
+from kernel.store import Database, current_workspace, fetch, fetch_one
 from tenants.invoices.snapshot import decode_content, decode_totals
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.values import InvoiceSummary, LinkLine, LinkState, LoadedVersion, OpenedInvoice
 
 TOKEN_PURPOSE: Final = "link"  # noqa: S105  -- the name of a key, not a key
 
-# One statement for every outcome. The hash of each secret that is still in use: the current one, as a rule.
-# LIMIT and the sub-selects make each look-up start from one hash and the link that was found: as plain joins and
-# as ANY they were planned by workspace alone where most workspaces are small, and read all links of a large one.
-_OPEN: Final = """
-SELECT l.link_id, l.invoice_id, l.customer_id, l.contact_id, i.number, i.status, i.currency, i.total_minor,
-       i.paid_minor, i.issue_date, i.due_date, i.version, i.buyer_name, i.changed_at,
-       coalesce((SELECT k.locale FROM contact k
-                 WHERE k.workspace_id = l.workspace_id AND k.contact_id = l.contact_id),
-                (SELECT c.locale FROM customer c
-                 WHERE c.workspace_id = l.workspace_id AND c.customer_id = l.customer_id)) AS locale
-FROM unnest($2::bytea[]) asked (token_hash)
-CROSS JOIN LATERAL (
-    SELECT * FROM link WHERE workspace_id = $1 AND token_hash = asked.token_hash LIMIT 1
-) l
-CROSS JOIN LATERAL (
-    SELECT * FROM invoice WHERE workspace_id = l.workspace_id AND invoice_id = l.invoice_id LIMIT 1
-) i
-WHERE l.revoked_at IS NULL AND l.expires_at > now() AND i.status <> 'draft'
-"""
+_OPEN: Final = "SELECT * FROM open_link($1, $2)"
 _VERSION: Final = """
 SELECT v.content, v.totals, i.number
 FROM invoice_version v
@@ -66,16 +48,19 @@ ORDER BY l.created_at, l.link_id
 """
 
 
-async def open_link(token: str, *, sealer: Sealer) -> OpenedInvoice:
-    """Return the invoice that a token opens in the bound workspace, in one round trip.
+async def open_link(
+    database: Database, workspace_id: WorkspaceId, token: str, *, sealer: Sealer
+) -> OpenedInvoice:
+    """Return the invoice that a token opens in a workspace, in one round trip and outside any unit of work.
 
     Missing("link.not_found") whatever is wrong: unknown, expired (by the database's clock), revoked,
     another workspace's or a draft's token, all by the same statement; a malformed one before the database.
+    Raises Unavailable as `Database.fetch_alone` does.
     """
     if not token_is_well_formed(token):
         raise _no_link()
     hashes = sealer.keyed_hashes(TOKEN_PURPOSE, token.encode())
-    row = await fetch_one(_OPEN, current_workspace(), hashes)
+    row = await database.fetch_alone(_OPEN, workspace_id, hashes)
     if row is None:
         raise _no_link()
     of = currency(row["currency"])

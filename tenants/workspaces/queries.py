@@ -9,7 +9,7 @@ from typing import Any, Final
 from kernel.errors import Missing
 from kernel.ids import DomainId, WorkspaceId
 from kernel.seals import DataKey, Sealer
-from kernel.store import current_workspace, fetch_one
+from kernel.store import Database, current_workspace, fetch_one
 from tenants.workspaces.domains import DomainState
 from tenants.workspaces.profile import LogoRef, ResolvedHost, WorkspaceProfile
 from tenants.workspaces.tables import BrandAsset, PortalDomain, Workspace
@@ -56,12 +56,13 @@ class BrandImage:
     data: bytes = field(repr=False)
 
 
-async def workspace_by_host(host: str) -> ResolvedHost | None:
-    """Return whose a canonical host is, in one round trip; None if nobody's, or not served.
+async def workspace_by_host(database: Database, host: str) -> ResolvedHost | None:
+    """Return whose a canonical host is; None if nobody's, or not served.
 
-    For units of work bound to no workspace: it goes through the definer function of the same name.
+    One round trip, outside any unit of work, through the definer function of the same name.
+    Raises Unavailable as `Database.fetch_alone` does.
     """
-    row = await fetch_one(_BY_HOST, host)
+    row = await database.fetch_alone(_BY_HOST, host)
     if row is None:
         return None
     return ResolvedHost(row["host"], row["primary_host"] or row["host"], _profile(row))

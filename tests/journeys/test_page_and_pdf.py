@@ -127,8 +127,7 @@ async def pdf_of(printer: Printer, page: Page) -> bytes:
         "document.querySelector('.paper').shadowRoot.querySelector('.number').innerText"
     )
     database = printer._database
-    async with database.unbound():
-        found = await workspace_by_host(urlsplit(page.url).hostname or "")
+    found = await workspace_by_host(database, urlsplit(page.url).hostname or "")
     assert found is not None
     async with database.scope(found.workspace.workspace_id):
         (line,) = [each for each in await list_invoices(limit=1000) if each.number == number]

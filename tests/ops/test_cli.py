@@ -209,8 +209,7 @@ async def test_invented_invoices_are_not_written_where_real_ones_are(run_portal:
 
 async def test_jobs_are_listed_run_again_and_thrown_away(run_portal: Portal, database: Database) -> None:
     slug = await _workspace(run_portal)
-    async with database.unbound(read_only=True):
-        found = await workspace_by_host(f"{slug}.localhost")
+    found = await workspace_by_host(database, f"{slug}.localhost")
     assert found is not None
     async with database.scope(found.workspace.workspace_id):
         job_id = str((await enqueue(Errand())).job_id)

@@ -116,7 +116,6 @@ MISSES: dict[str, Call] = {
         x.invoice_id, link_id=x.link_id, actor=ActorClass.HUMAN, viewed_at=CLOCK.now(), address=None
     ),
     "invoice_actions.request_pdf": lambda x, _: invoice_actions.request_pdf(x.invoice_id, 1, "de-DE"),
-    "invoice_queries.open_link": lambda x, me: invoice_queries.open_link(x.token, sealer=me.sealer),
     "invoice_queries.load_version": lambda x, _: invoice_queries.load_version(x.invoice_id, 1),
     "invoice_queries.invoice": lambda x, _: invoice_queries.invoice(x.invoice_id),
     "invoice_queries.invoice_by_number": lambda x, _: invoice_queries.invoice_by_number(x.number),
@@ -182,6 +181,7 @@ OWN: dict[str, Call] = {
 # Held by tests of their own below, or unbound by nature.
 ELSEWHERE = {
     "customer_actions.know_contact",
+    "invoice_queries.open_link",
     "workspace_actions.create_workspace",
     "workspace_queries.workspace_by_host",
 }
@@ -314,6 +314,23 @@ async def test_a_contact_cannot_be_slipped_to_anothers_customer(
         async with rival.database.scope(rival.workspace_id):
             await _of_nobody(theirs.customer_id)
     assert await everything_of(svc, acme.workspace_id) == before
+
+
+@pytest.mark.parametrize("role", ["app", "svc"])
+async def test_anothers_token_opens_nothing_as_if_it_were_nobodys(
+    acme: Business, rival: Business, svc: Database, role: str
+) -> None:
+    """Role svc sees every row: there the function itself names the workspace."""
+    theirs, database = await furnish(acme), {"app": rival.database, "svc": svc}[role]
+    before, misses = await everything_of(svc, acme.workspace_id), []
+    for token in (theirs.token, new_token()):
+        with pytest.raises(Missing) as caught:
+            await invoice_queries.open_link(database, rival.workspace_id, token, sealer=rival.sealer)
+        misses.append(_miss_of_an_invented_id(caught.value))
+    assert misses[0] == misses[1]
+    assert await everything_of(svc, acme.workspace_id) == before
+    opened = await invoice_queries.open_link(database, acme.workspace_id, theirs.token, sealer=acme.sealer)
+    assert opened.invoice_id == theirs.invoice_id
 
 
 async def test_a_link_cannot_be_made_for_anothers_contact(acme: Business, rival: Business) -> None:

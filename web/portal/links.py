@@ -73,8 +73,8 @@ class Links:
         self, profile: WorkspaceProfile, token: str, read: Callable[[OpenedInvoice], Awaitable[_T]]
     ) -> tuple[OpenedInvoice, _T]:
         try:
+            opened = await queries.open_link(self._database, profile.workspace_id, token, sealer=self._sealer)
             async with self._database.scope(profile.workspace_id, read_only=True):
-                opened = await queries.open_link(token, sealer=self._sealer)
                 return opened, await read(opened)
         except Invalid as error:
             raise Unshowable(str(profile.workspace_id)) from error

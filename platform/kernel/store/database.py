@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from uuid import UUID
 
 from kernel.errors import Invalid, Unavailable
 from kernel.ids import WorkspaceId
 from kernel.store.faults import CONTENDED
 from kernel.store.pool import COMMAND_TIMEOUT_S, PATIENCE_S, Pool
-from kernel.store.unit import UnitOfWork, fetch
+from kernel.store.unit import UnitOfWork, fetch, fetch_alone, fetch_one
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -111,6 +111,20 @@ class Database:
     def unbound(self, *, read_only: bool = False) -> UnitOfWork:
         """Return a unit of work bound to no workspace: tenants' tables raise, definer functions work."""
         return self._unit(None, read_only=read_only, isolation=None)
+
+    async def fetch_alone(self, sql: str, *args: object) -> Any:
+        """Return the first row (asyncpg.Record) of one read that is a transaction of its own, or None: one round trip.
+
+        It may run more than once, since a connection that died while it was idle is replaced by another one.
+        Through a PgBouncer that keeps no prepared statements it takes three trips: only a transaction holds
+        such a connection from parsing to execution.
+        Raises Nested inside a unit of work, which it would not be part of, and Unavailable("store.unavailable" |
+        "store.slow" | "store.busy" | "store.contended").
+        """
+        if self._pool.prepared:
+            return await fetch_alone(self._pool, sql, *args)
+        async with self.unbound():
+            return await fetch_one(sql, *args)
 
     async def run(
         self,

@@ -45,9 +45,9 @@ class Pool:
         "_lifetime_s",
         "_name",
         "_patience_s",
-        "_prepared",
         "_url",
         "_waiting",
+        "prepared",
         "size",
     )
 
@@ -63,9 +63,9 @@ class Pool:
         lifetime_s: float = LIFETIME_S,
     ) -> None:
         self.size = size
+        self.prepared = prepared
         self._url = url
         self._name = name
-        self._prepared = prepared
         self._patience_s = patience_s
         self._command_timeout_s = command_timeout_s
         self._lifetime_s = lifetime_s
@@ -147,7 +147,7 @@ class Pool:
                     self._url,
                     timeout=CONNECT_TIMEOUT_S,
                     command_timeout=self._command_timeout_s,
-                    statement_cache_size=256 if self._prepared else 0,
+                    statement_cache_size=256 if self.prepared else 0,
                     # Nothing else: PgBouncer refuses what it does not know. kernel.store.roles sets the rest.
                     server_settings={"application_name": self._name},
                 ),

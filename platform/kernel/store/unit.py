@@ -6,6 +6,8 @@ import asyncio
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from asyncpg import PostgresError
+
 from kernel.store.faults import (
     Nested,
     Swallowed,
@@ -47,13 +49,9 @@ class UnitOfWork:
         self.workspace_id = workspace_id
 
     async def __aenter__(self) -> Self:
-        task = asyncio.current_task()
-        outer = _CURRENT.get()
-        if outer is not None and outer.task is task:
-            message = "A unit of work is open already: a nested one would end with the outer one."
-            raise Nested(message)
+        _require_none_open("a nested one would end with the outer one")
         self._connection = await self._opened()
-        self.task = task
+        self.task = asyncio.current_task()
         self._token = _CURRENT.set(self)
         return self
 
@@ -153,6 +151,13 @@ class Savepoint:
             await connection.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
 
 
+def _require_none_open(reason: str) -> None:
+    outer = _CURRENT.get()
+    if outer is not None and outer.task is asyncio.current_task():
+        message = f"A unit of work is open already: {reason}."
+        raise Nested(message)
+
+
 def current() -> UnitOfWork:
     """Return the unit of work that is open here; raises Unbound without one."""
     unit = _CURRENT.get()
@@ -174,6 +179,33 @@ def current_workspace() -> WorkspaceId:
 def savepoint() -> Savepoint:
     """Return a guard for statements whose failure is expected: `async with` it, inside a try."""
     return Savepoint()
+
+
+async def fetch_alone(pool: Pool, sql: str, *args: object) -> Any:
+    """Return the first row of one read that is a transaction of its own, or None: see `Database.fetch_alone`."""
+    _require_none_open("this statement would not be part of it")
+    tries = 0
+    while True:
+        connection = await pool.lend()
+        sound = False
+        try:
+            row = await connection.fetchrow(sql, *args)
+            sound = True
+        except Exception as error:
+            away = is_away(error, connection)
+            # An error that Postgres answered ended its transaction, and the binding with it.
+            sound = isinstance(error, PostgresError) and not away
+            tries += 1
+            # As in `UnitOfWork._opened`.
+            if away and tries < _FRESH_TRIES and not is_silent(error):
+                continue
+            if (ours := in_our_words(error, connection)) is not None:
+                raise ours from error
+            raise
+        else:
+            return row
+        finally:
+            pool.take_back(connection, sound=sound)
 
 
 async def fetch(sql: str, *args: object) -> list[Any]:

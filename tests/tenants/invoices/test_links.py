@@ -12,9 +12,11 @@ import pytest
 
 from kernel.clock import FixedClock, SystemClock
 from kernel.errors import Conflict, Invalid, Missing
-from kernel.ids import LinkId, new_id, new_token
+from kernel.ids import LinkId, WorkspaceId, new_id, new_token
 from kernel.seals import Sealer
-from kernel.store import current, execute, fetch_one
+from kernel.settings import Settings
+from kernel.store import Database, execute, fetch_one
+from kernel.store.pool import Pool
 from tenants.customers.actions import add_contact
 from tenants.invoices import actions, queries
 from tenants.invoices.status import InvoiceStatus
@@ -32,19 +34,25 @@ async def make(business: Business) -> ShownLink:
         return await actions.issue_link(invoice_id, sealer=business.sealer, clock=CLOCK)
 
 
+async def open_link(business: Business, token: str, sealer: Sealer | None = None) -> OpenedInvoice:
+    return await queries.open_link(
+        business.database, business.workspace_id, token, sealer=sealer or business.sealer
+    )
+
+
 async def opens(business: Business, token: str, sealer: Sealer | None = None) -> OpenedInvoice | None:
-    async with business.database.scope(business.workspace_id, read_only=True):
-        try:
-            return await queries.open_link(token, sealer=sealer or business.sealer)
-        except Missing:
-            return None
+    try:
+        return await open_link(business, token, sealer)
+    except Missing:
+        return None
 
 
 @asynccontextmanager
-async def statements() -> AsyncIterator[list[str]]:
-    """Record what is sent to Postgres in the open unit of work."""
+async def statements(database: Database) -> AsyncIterator[list[str]]:
+    """Record all that is sent to Postgres by a database with one connection."""
     sent: list[str] = []
-    connection: Any = current().connection()
+    connection: Any = await database._pool.lend()
+    database._pool.take_back(connection, sound=True)
     with connection.query_logger(lambda record: sent.append(record.query)):
         yield sent
         # The driver tells its listeners in the loop's next turn.
@@ -103,18 +111,23 @@ async def test_without_any_language_the_workspaces_is_meant(acme: Business) -> N
     assert found.locale is None
 
 
-async def test_opening_is_one_round_trip_whatever_comes_of_it(acme: Business, rival: Business) -> None:
+async def test_opening_is_one_round_trip_whatever_comes_of_it(
+    acme: Business, rival: Business, settings: Settings
+) -> None:
     tokens = await every_kind_of_token(acme, rival)
     counts = {}
+    database = await Database.open(settings.database_url, size=1)
+    # Once for each connection the driver asks what kind of array the argument is.
+    await queries.open_link(database, acme.workspace_id, tokens["good"], sealer=acme.sealer)
     for kind, token in tokens.items():
-        async with acme.database.scope(acme.workspace_id, read_only=True):
-            async with statements() as sent:
-                try:
-                    await queries.open_link(token, sealer=acme.sealer)
-                    outcome = ["opened"]
-                except Missing:
-                    outcome = []
-            counts[kind] = (*sent, *outcome)
+        async with statements(database) as sent:
+            try:
+                await queries.open_link(database, acme.workspace_id, token, sealer=acme.sealer)
+                outcome = ["opened"]
+            except Missing:
+                outcome = []
+        counts[kind] = (*sent, *outcome)
+    await database.close()
     statement = counts["good"][0]
     assert counts == {
         "good": (statement, "opened"),
@@ -149,12 +162,11 @@ async def every_kind_of_token(acme: Business, rival: Business) -> dict[str, str]
 async def test_every_miss_is_the_same_and_only_the_good_one_opens(acme: Business, rival: Business) -> None:
     tokens = await every_kind_of_token(acme, rival)
     outcomes: dict[str, object] = {}
-    async with acme.database.scope(acme.workspace_id, read_only=True):
-        for kind, token in tokens.items():
-            try:
-                outcomes[kind] = (await queries.open_link(token, sealer=acme.sealer)).number
-            except Missing as error:
-                outcomes[kind] = (error.code, error.message, error.data)
+    for kind, token in tokens.items():
+        try:
+            outcomes[kind] = (await open_link(acme, token)).number
+        except Missing as error:
+            outcomes[kind] = (error.code, error.message, error.data)
     miss: tuple[object, ...] = ("link.not_found", "This link opens nothing.", {})
     assert outcomes == dict.fromkeys(tokens, miss) | {"good": "INV-00001"}
     assert await opens(rival, tokens["foreign"]) is not None
@@ -162,9 +174,10 @@ async def test_every_miss_is_the_same_and_only_the_good_one_opens(acme: Business
 
 @pytest.mark.parametrize("token", ["", "x", "é" * 24, "../../etc/passwd", "0" * 23 + "1", "\x00" * 24])
 async def test_a_malformed_token_never_reaches_the_database(token: str, sealer: Sealer) -> None:
-    # No unit of work is open here: any statement would raise Unbound instead.
+    # There is no such server: any statement would raise Unavailable instead.
+    nowhere = Database(Pool("postgresql:///none?host=/nowhere", size=1, name="nowhere"), "nowhere")
     with pytest.raises(Missing) as caught:
-        await queries.open_link(token, sealer=sealer)
+        await queries.open_link(nowhere, WorkspaceId(new_id()), token, sealer=sealer)
     assert caught.value.code == "link.not_found"
 
 
@@ -189,8 +202,8 @@ async def test_a_drafts_link_opens_once_it_is_issued(acme: Business) -> None:
 @pytest.mark.parametrize("ending", ["void", "write_off"])
 async def test_an_invoice_that_ended_still_opens_and_says_so(acme: Business, ending: str) -> None:
     link = await make(acme)
+    found = await open_link(acme, link.token)
     async with acme.database.scope(acme.workspace_id):
-        found = await queries.open_link(link.token, sealer=acme.sealer)
         await getattr(actions, ending)(found.invoice_id, clock=CLOCK)
     after = await opens(acme, link.token)
     assert after is not None
@@ -239,12 +252,13 @@ async def test_revoking_twice_keeps_the_first_moment(acme: Business) -> None:
 
 async def test_showing_a_link_prolongs_it_to_ten_days_at_least(acme: Business) -> None:
     link = await make(acme)
+    opened = await open_link(acme, link.token)
     async with acme.database.scope(acme.workspace_id):
         early = await actions.show_link(link.link_id, sealer=acme.sealer, clock=CLOCK)
         await execute(EXPIRE_IN, link.link_id, timedelta(hours=1))
         moment = FixedClock(CLOCK.now())
         late = await actions.show_link(link.link_id, sealer=acme.sealer, clock=moment)
-        (line,) = await queries.links((await queries.open_link(link.token, sealer=acme.sealer)).invoice_id)
+        (line,) = await queries.links(opened.invoice_id)
     assert (early.token, late.token) == (link.token, link.token)
     assert early.expires_at == link.expires_at
     assert late.expires_at == line.expires_at == moment.now() + timedelta(days=10)

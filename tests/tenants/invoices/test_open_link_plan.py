@@ -1,15 +1,20 @@
-"""Opening a link costs the same in a large house: every table is reached by its whole key."""
+"""Opening a link: one statement binds, reads and unbinds, and reaches every table by its whole key."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
+import pytest
 
-from kernel.ids import new_id
-from kernel.store import execute, fetch_value
-from tenants.invoices.queries import _OPEN
+from kernel.clock import SystemClock
+from kernel.store import Database, execute, fetch, fetch_one, fetch_value
+from kernel.store.pool import Connection
+from kernel.store.roles import Urls
+from tenants.invoices import actions
 from tests.fakes.businesses import Business
 
 MANY = 4_000
@@ -40,6 +45,16 @@ SELECT workspace_id, gen_random_uuid(), customer_id, 'a@b.example', now() FROM c
 """
 
 
+CALL = "SELECT * FROM open_link($1, $2)"
+CALL_AND_DIVIDE = "SELECT 1 / (total_minor - total_minor) FROM open_link($1, $2)"
+# What this connection has read since its counters were collected last: at the end of a transaction, at times.
+READS = """
+SELECT relname, seq_tup_read AS scanned, idx_tup_fetch AS fetched FROM pg_stat_xact_user_tables
+WHERE relname = ANY ($1)
+"""
+TABLES = ("link", "invoice", "customer", "contact")
+
+
 def scans(node: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """Return of each table how it is reached: the index and its condition, or the kind of scan."""
     found = {}
@@ -53,7 +68,17 @@ def scans(node: dict[str, Any]) -> dict[str, tuple[str, str]]:
     return found
 
 
-async def test_a_link_is_opened_by_whole_keys_among_thousands(acme: Business, owner_url: str) -> None:
+async def body_of_open_link() -> str:
+    """Return the query in the function, which names its arguments $1 and $2."""
+    body = str(await fetch_value("SELECT prosrc FROM pg_proc WHERE proname = 'open_link'"))
+    before, _, query = body.partition("RETURN QUERY")
+    assert before.count(";") == 1
+    return query.rpartition("END")[0].strip().removesuffix(";")
+
+
+@pytest.fixture
+async def crowded(acme: Business, owner_url: str) -> Business:
+    """Give the business thousands of invoices, links, customers and contacts, and tell the planner."""
     customer_id = await acme.customer()
     async with acme.database.scope(acme.workspace_id):
         await execute(CUSTOMERS, acme.workspace_id, MANY)
@@ -66,10 +91,14 @@ async def test_a_link_is_opened_by_whole_keys_among_thousands(acme: Business, ow
         await owner.execute("ANALYZE customer, contact, invoice, link")
     finally:
         await owner.close()
-    async with acme.database.scope(acme.workspace_id):
-        await execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        await execute(f"PREPARE opening (uuid, bytea[]) AS {_OPEN}")
-        asked = f"EXECUTE opening ('{acme.workspace_id}', ARRAY[sha256('N-77'::bytea)])"
+    return acme
+
+
+async def test_a_link_is_opened_by_whole_keys_among_thousands(crowded: Business) -> None:
+    async with crowded.database.scope(crowded.workspace_id):
+        assert await fetch_value("SHOW plan_cache_mode") == "force_generic_plan"
+        await execute(f"PREPARE opening (uuid, bytea[]) AS {await body_of_open_link()}")
+        asked = f"EXECUTE opening ('{crowded.workspace_id}', ARRAY[sha256('N-77'::bytea)])"
         plan = json.loads(await fetch_value(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}"))[0]["Plan"]
         await execute("DEALLOCATE opening")
     found = scans(plan)
@@ -91,6 +120,84 @@ async def test_a_link_is_opened_by_whole_keys_among_thousands(acme: Business, ow
     assert plan["Actual Rows"] == 1
 
 
-async def test_the_same_statement_finds_nothing_for_a_hash_that_is_nobodys(acme: Business) -> None:
-    async with acme.database.scope(acme.workspace_id):
-        assert await fetch_value(_OPEN, acme.workspace_id, [new_id().bytes * 2]) is None
+async def rows_read() -> Counter[tuple[str, str]]:
+    """Return how many rows of each table were read so far, by scanning it and by an index."""
+    found = Counter[tuple[str, str]]()
+    for row in await fetch(READS, TABLES):
+        found[row["relname"], "by scan"] = row["scanned"]
+        found[row["relname"], "by index"] = row["fetched"]
+    return found
+
+
+async def test_the_function_reads_one_row_of_each_table_among_thousands(crowded: Business) -> None:
+    name_recipient = """
+    UPDATE link SET contact_id = (SELECT contact_id FROM contact k WHERE k.customer_id = link.customer_id)
+    WHERE token_hash = sha256('N-77'::bytea)
+    """
+    async with crowded.database.scope(crowded.workspace_id):
+        assert await execute(name_recipient) == "UPDATE 1"
+    async with crowded.database.scope(crowded.workspace_id):
+        before = await rows_read()
+        row = await fetch_one(
+            "SELECT * FROM open_link($1, ARRAY[sha256('N-77'::bytea)])", crowded.workspace_id
+        )
+        after = await rows_read()
+    assert row["number"] == "N-77"
+    assert after - before == Counter({(table, "by index"): 1 for table in TABLES})
+
+
+@pytest.fixture
+async def connection(urls: Urls) -> AsyncIterator[Connection]:
+    """A connection of role app outside any unit of work: whatever one statement leaves behind, the next one meets."""
+    opened: Connection = await asyncpg.connect(urls.app)
+    yield opened
+    await opened.close()
+
+
+async def bound_workspace(connection: Connection) -> str:
+    return str(await connection.fetchval("SELECT coalesce(current_setting('app.workspace', true), '')"))
+
+
+async def token_hash_of(business: Business) -> bytes:
+    """Give the business an invoice with a link, and return the hash of its token."""
+    invoice_id = await business.invoice()
+    async with business.database.scope(business.workspace_id):
+        link = await actions.issue_link(invoice_id, sealer=business.sealer, clock=SystemClock())
+        return bytes(await fetch_value("SELECT token_hash FROM link WHERE link_id = $1", link.link_id))
+
+
+async def test_one_statement_binds_the_workspace_for_itself_alone(
+    acme: Business, connection: Connection
+) -> None:
+    token_hash = await token_hash_of(acme)
+    for _ in range(2):
+        found = await connection.fetchrow(CALL, acme.workspace_id, [token_hash])
+        assert found["number"] == "INV-00001"
+        assert await bound_workspace(connection) == ""
+        with pytest.raises(asyncpg.PostgresError, match="no workspace is bound"):
+            await connection.fetch("SELECT * FROM link")
+
+
+async def test_the_same_statement_finds_nothing_for_a_hash_that_is_nobodys_or_anothers(
+    acme: Business, rival: Business, connection: Connection
+) -> None:
+    for token_hash in (bytes(32), await token_hash_of(rival), b""):
+        assert await connection.fetchrow(CALL, acme.workspace_id, [token_hash]) is None
+    assert await connection.fetchrow(CALL, acme.workspace_id, []) is None
+
+
+async def test_an_error_in_the_statement_unbinds_too(acme: Business, connection: Connection) -> None:
+    token_hash = await token_hash_of(acme)
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await connection.fetchrow(CALL_AND_DIVIDE, acme.workspace_id, [token_hash])
+    assert await bound_workspace(connection) == ""
+
+
+async def test_without_a_workspace_the_function_sees_no_row(acme: Business, connection: Connection) -> None:
+    with pytest.raises(asyncpg.PostgresError, match="no workspace is bound"):
+        await connection.fetchrow(CALL, None, [await token_hash_of(acme)])
+
+
+async def test_the_function_has_the_rights_of_its_caller_only(acme: Business, svc: Database) -> None:
+    async with svc.unbound():
+        assert await fetch_value("SELECT prosecdef FROM pg_proc WHERE proname = 'open_link'") is False

@@ -61,8 +61,7 @@ async def test_a_new_workspace_is_served_at_its_slug_at_once(database: Database,
         payment_days=14,
         link_days=30,
     )
-    async with database.unbound():
-        found = await queries.workspace_by_host("nordlicht-1.localhost")
+    found = await queries.workspace_by_host(database, "nordlicht-1.localhost")
     assert found is not None
     assert (found.workspace, found.primary_host, found.is_primary) == (made, "nordlicht-1.localhost", True)
 
@@ -142,8 +141,7 @@ async def test_a_logo_is_drawn_anew_and_named_by_its_hash(acme: Business) -> Non
         profile = await queries.profile()
     assert logo == again == LogoRef(logo.sha256, 40, 20) == profile.logo
     assert (image.content_type, image.data[:8]) == ("image/png", b"\x89PNG\r\n\x1a\n")
-    async with acme.database.unbound():
-        resolved = await queries.workspace_by_host(acme.host)
+    resolved = await queries.workspace_by_host(acme.database, acme.host)
     assert resolved is not None
     assert resolved.workspace.logo == logo
 
@@ -168,14 +166,12 @@ async def test_a_domain_is_claimed_proven_activated_and_made_primary(acme: Busin
     host = f"billing-{acme.slug}.example.com"
     domain = await claimed(acme, f"  {host.upper()}. ")
     assert (domain.host, domain.state, domain.is_primary) == (host, DomainState.CLAIMED, False)
-    async with acme.database.unbound():
-        assert await queries.workspace_by_host(host) is None
+    assert await queries.workspace_by_host(acme.database, host) is None
     await activated(acme, host)
     async with acme.database.scope(acme.workspace_id):
         await actions.set_primary_domain(domain.domain_id)
         assert await queries.primary_host() == host
-    async with acme.database.unbound():
-        old = await queries.workspace_by_host(acme.host)
+    old = await queries.workspace_by_host(acme.database, acme.host)
     assert old is not None
     assert (old.host, old.primary_host, old.is_primary) == (acme.host, host, False)
 
@@ -210,8 +206,7 @@ async def test_a_released_domain_is_a_tombstone_for_thirty_days(
     released_at = FixedClock(datetime(2020, 1, 1, tzinfo=UTC))
     async with acme.database.scope(acme.workspace_id):
         await actions.release_domain(domain.domain_id, clock=released_at)
-    async with acme.database.unbound():
-        assert await queries.workspace_by_host(host) is None
+    assert await queries.workspace_by_host(acme.database, host) is None
     with pytest.raises(Conflict, match="another workspace"):
         await verified(rival, host)
     released_at.advance(timedelta(days=30))

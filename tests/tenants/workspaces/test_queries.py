@@ -27,22 +27,20 @@ async def test_only_active_and_degraded_hosts_are_served(acme: Business, svc: Da
             host,
             state,
         )
-    async with acme.database.unbound():
-        assert await queries.workspace_by_host(host) is None
-    async with svc.scope(acme.workspace_id):
-        for served in ("active", "degraded"):
+    assert await queries.workspace_by_host(acme.database, host) is None
+    for served in ("active", "degraded"):
+        async with svc.scope(acme.workspace_id):
             await fetch(
                 "UPDATE portal_domain SET state = $2, released_at = NULL WHERE host = $1", host, served
             )
-            found = await queries.workspace_by_host(host)
-            assert found is not None
-            assert (found.host, found.primary_host, found.is_primary) == (host, acme.host, False)
+        found = await queries.workspace_by_host(acme.database, host)
+        assert found is not None
+        assert (found.host, found.primary_host, found.is_primary) == (host, acme.host, False)
 
 
 @pytest.mark.parametrize("host", ["", "nobody.localhost", "ACME", "' OR true --", "x" * 5000])
 async def test_an_unknown_host_is_nobodys(acme: Business, host: str) -> None:
-    async with acme.database.unbound():
-        assert await queries.workspace_by_host(host) is None
+    assert await queries.workspace_by_host(acme.database, host) is None
 
 
 async def test_the_door_shows_no_secret(acme: Business) -> None:
@@ -88,8 +86,7 @@ async def test_a_workspace_without_a_primary_domain_says_so(acme: Business, svc:
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Missing):
             await queries.primary_host()
-    async with acme.database.unbound():
-        found = await queries.workspace_by_host(acme.host)
+    found = await queries.workspace_by_host(acme.database, acme.host)
     assert found is not None
     assert found.primary_host == acme.host
 
