@@ -42,6 +42,8 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "asyncpg": ("kernel.store", "kernel.jobs", "tenants"),
     "babel": ("kernel.language", "kernel.units", "tenants.workspaces"),
     "brotli": ("web.http",),
+    "cachetools": ("web",),
+    "crawleruseragents": ("web.portal",),
     "cryptography": ("kernel.seals",),
     "dramatiq": ("workers", "kernel.jobs"),
     "defusedxml": ("tenants.invoices",),
@@ -64,6 +66,7 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "uvicorn": ("web.http",),
     "uvloop": ("web.http",),
     "websockets": ("web.hub",),
+    "werkzeug": ("web.http",),
 }
 
 
