@@ -41,7 +41,7 @@ from web.portal.links import Links
 from web.portal.pdf import InvoicePdfs
 from web.portal.pdf_waiter import Waits
 from web.portal.sample import warm
-from web.portal.view_recorder import Looks
+from web.portal.view_recorder import ViewRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,7 @@ def create_app(
     # Read now, not by the first page.
     built_fonts()
     refusals = Refusals(templates)
-    looks = Looks(database, clock, metrics)
+    looks = ViewRecorder(database, clock, metrics)
     links = Links(
         database=database,
         sealer=Sealer(settings.secret_keys),

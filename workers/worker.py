@@ -19,12 +19,11 @@ from kernel.jobs.load import ANNOUNCED_EVERY_S, announce, withdraw
 from kernel.store.roles import APP
 from kernel.telemetry import logs
 from kernel.telemetry.health import Probe
-from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUES, RecordView, RenderVersion
+from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUES, RenderVersion
 from tenants.workspaces.jobs import FetchLogo, ForgetReleasedDomains
 from workers.actors.domains import forget_released
 from workers.actors.logos import fetch_logo, guarded
 from workers.actors.pdfs import render_version
-from workers.actors.views import record_view
 from workers.handlers import Handlers
 from workers.press.plant import Plant
 from workers.process import Process, running
@@ -53,7 +52,6 @@ _log: Final = logs.logger("workers.worker")
 def product_handlers(printer: Prints | None = None) -> Handlers:
     """Return the functions for all kinds of job of the product; without a printer, printing fails."""
     handlers = Handlers()
-    handlers.register(RecordView, record_view)
     handlers.register(ForgetReleasedDomains, forget_released)
     handlers.register(FetchLogo, fetch_logo(guarded()))
     handlers.register(RenderVersion, render_version(printer), queue=PDF_BULK_QUEUE)

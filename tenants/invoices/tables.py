@@ -93,7 +93,7 @@ class Link(Table, db=BOUND, tablename="link"):
 
 
 class InvoiceView(Table, db=BOUND, tablename="invoice_view"):
-    """One look at an invoice, and by whom."""
+    """One view of an invoice, and by whom."""
 
     workspace_id = UUID()
     view_id = UUID(primary_key=True)
@@ -103,3 +103,4 @@ class InvoiceView(Table, db=BOUND, tablename="invoice_view"):
     viewed_at = Timestamptz()
     address_prefix = Network(null=True, default=None)
     user_agent = Text(default="")
+    request_id = Text(default="")

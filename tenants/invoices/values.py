@@ -5,7 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
+from uuid import UUID
 
 from kernel.ids import ContactId, CustomerId, InvoiceId, LinkId
 from kernel.money import Money
@@ -15,12 +17,26 @@ from tenants.invoices.totals import Totals
 
 
 class ActorClass(StrEnum):
-    """Who looked at an invoice; only a human's look counts as a view."""
+    """Who viewed an invoice; only a human's view counts."""
 
     OWNER_PREVIEW = "owner_preview"
     SCANNER = "scanner"
     PREFETCH = "prefetch"
     HUMAN = "human"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view of an invoice. With the same `view_id` it is stored once, however often it is written."""
+
+    view_id: UUID
+    invoice_id: InvoiceId
+    link_id: LinkId | None
+    actor: ActorClass
+    viewed_at: dt.datetime
+    address: IPv4Address | IPv6Address | None
+    user_agent: str
+    request_id: str
 
 
 class LoadedVersion(NamedTuple):

@@ -12,6 +12,7 @@ from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database
 from tests.fakes.businesses import Business, open_business
+from tests.fakes.crowds import crowd
 
 NewBusiness = Callable[..., Awaitable[Business]]
 
@@ -38,3 +39,10 @@ async def acme(new_business: NewBusiness) -> Business:
 async def rival(new_business: NewBusiness) -> Business:
     """Another one, which must never see anything of the first."""
     return await new_business()
+
+
+@pytest.fixture
+async def crowded(acme: Business, owner_url: str) -> Business:
+    """The same business with thousands of invoices, links, customers and contacts."""
+    await crowd(acme, owner_url)
+    return acme

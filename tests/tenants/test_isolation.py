@@ -23,7 +23,7 @@ from tenants.customers.values import CustomerDetails
 from tenants.invoices import actions as invoice_actions
 from tenants.invoices import queries as invoice_queries
 from tenants.invoices.numbering import Series
-from tenants.invoices.values import ActorClass
+from tenants.invoices.values import ActorClass, View
 from tenants.workspaces import actions as workspace_actions
 from tenants.workspaces import queries as workspace_queries
 from tenants.workspaces.domains import DomainState
@@ -112,9 +112,6 @@ MISSES: dict[str, Call] = {
         x.link_id, sealer=me.sealer, clock=CLOCK
     ),
     "invoice_actions.revoke_link": lambda x, _: invoice_actions.revoke_link(x.link_id, clock=CLOCK),
-    "invoice_actions.record_view": lambda x, _: invoice_actions.record_view(
-        x.invoice_id, link_id=x.link_id, actor=ActorClass.HUMAN, viewed_at=CLOCK.now(), address=None
-    ),
     "invoice_actions.request_pdf": lambda x, _: invoice_actions.request_pdf(x.invoice_id, 1, "de-DE"),
     "invoice_queries.load_version": lambda x, _: invoice_queries.load_version(x.invoice_id, 1),
     "invoice_queries.invoice": lambda x, _: invoice_queries.invoice(x.invoice_id),
@@ -151,6 +148,9 @@ OWN: dict[str, Call] = {
     "customer_queries.list_customers": lambda _, __: _empty(customer_queries.list_customers()),
     "customer_queries.contacts": lambda x, _: _empty(customer_queries.contacts(x.customer_id)),
     "invoice_actions.import_ubl": lambda _, __: invoice_actions.import_ubl(published("01.01a"), clock=CLOCK),
+    "invoice_actions.record_views": lambda x, _: _none_stored(
+        invoice_actions.record_views([_view(x.invoice_id, x.link_id), _view(x.draft_id, None)])
+    ),
     "invoice_actions.set_series": lambda _, __: invoice_actions.set_series(Series("invoices", "MINE-", 2)),
     "invoice_queries.list_invoices": lambda _, __: _empty(invoice_queries.list_invoices()),
     "invoice_queries.links": lambda x, _: _empty(invoice_queries.links(x.invoice_id)),
@@ -196,6 +196,14 @@ async def _empty(asked: Awaitable[tuple[object, ...]]) -> None:
     assert await asked == ()
 
 
+async def _none_stored(asked: Awaitable[int]) -> None:
+    assert await asked == 0
+
+
+def _view(invoice_id: InvoiceId, link_id: LinkId | None) -> View:
+    return View(new_id(), invoice_id, link_id, ActorClass.HUMAN, CLOCK.now(), None, "Firefox", "")
+
+
 async def _not(theirs: object, asked: Awaitable[object]) -> None:
     assert await asked != theirs
 
@@ -209,9 +217,7 @@ async def furnish(owner: Business) -> Belongings:
         link = await invoice_actions.issue_link(
             invoice_id, contact_id=person.contact_id, sealer=owner.sealer, clock=CLOCK
         )
-        await invoice_actions.record_view(
-            invoice_id, link_id=link.link_id, actor=ActorClass.HUMAN, viewed_at=CLOCK.now(), address=None
-        )
+        assert await invoice_actions.record_views([_view(invoice_id, link.link_id)]) == 1
         logo = await workspace_actions.set_logo(picture(), clock=CLOCK)
         domain = await workspace_actions.claim_domain(
             "claimed-by-both.example.com", base_domain=BASE_DOMAIN, clock=CLOCK
@@ -369,5 +375,6 @@ async def test_with_permissive_policies_scoping_in_code_still_holds(
             "customer_queries.list_customers",
             "invoice_queries.list_invoices",
             "invoice_queries.links",
+            "invoice_actions.record_views",
         ):
             await OWN[name](theirs, rival)

@@ -21,9 +21,9 @@ from kernel.jobs import enqueue
 from kernel.store import Database, execute, fetch, fetch_one
 from kernel.store.policies import APP_POLICY
 from tenants.customers.actions import add_contact
-from tenants.invoices.actions import record_view
+from tenants.invoices.actions import record_views
 from tenants.invoices.pdfs import keep_pdf
-from tenants.invoices.values import ActorClass
+from tenants.invoices.values import ActorClass, View
 from tenants.workspaces.jobs import ForgetReleasedDomains
 from web.http.answer import Answer
 from web.http.context import visit_of
@@ -111,12 +111,19 @@ async def fill(tenants: Any, tenant: Any) -> None:
     """Give a tenant rows in the tables that its invoice alone leaves empty."""
     async with tenants.database.scope(tenant.profile.workspace_id):
         await add_contact(tenant.customer_id, email="a@kunde.example", clock=CLOCK)
-        await record_view(
-            tenant.invoice_id,
-            link_id=tenant.link_id,
-            actor=ActorClass.HUMAN,
-            viewed_at=CLOCK.now(),
-            address=None,
+        await record_views(
+            [
+                View(
+                    view_id=new_id(),
+                    invoice_id=tenant.invoice_id,
+                    link_id=tenant.link_id,
+                    actor=ActorClass.HUMAN,
+                    viewed_at=CLOCK.now(),
+                    address=None,
+                    user_agent="",
+                    request_id="",
+                )
+            ]
         )
         await enqueue(ForgetReleasedDomains())
         await keep_pdf(

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 import pytest
 
 from kernel.clock import SystemClock
 from kernel.errors import Conflict
-from kernel.ids import WorkspaceId, new_id
+from kernel.ids import WorkspaceId
 from kernel.jobs import Job
 from kernel.seals import Sealer
 from kernel.store import execute, fetch
-from tenants.invoices.jobs import RecordView
-from tenants.invoices.values import ActorClass
 from tenants.workspaces.actions import claim_domain
 from tenants.workspaces.jobs import ForgetReleasedDomains
 from tests.fakes.businesses import open_business
 from tests.fakes.errands import Errand, run_errand
 from workers.handlers import Handlers
 from workers.worker import product_handlers
-
-NOW = dt.datetime(2026, 3, 16, 9, 30, tzinfo=dt.UTC)
 
 
 def jobs_below(job_type: type[Job]) -> list[type[Job]]:
@@ -48,40 +43,6 @@ def test_a_kind_has_one_function_and_may_wait_in_a_second_queue() -> None:
     with pytest.raises(Conflict, match=r"test\.errand"):
         handlers.register(Errand, run_errand)
     assert handlers.find("test.other") is None
-
-
-async def test_a_look_reaches_the_view_log_and_one_at_nothing_is_forgotten(bench: Any) -> None:
-    sealer = Sealer((("test", bytes(range(32))),))
-    acme = await open_business(bench.database, sealer, SystemClock())
-    invoice_id = await acme.invoice()
-    bench.workspace_id, bench.handlers = acme.workspace_id, product_handlers()
-
-    def look(at: Any, network: str | None) -> RecordView:
-        return RecordView(
-            invoice_id=at,
-            link_id=None,
-            actor=ActorClass.HUMAN,
-            viewed_at=NOW,
-            network=network,
-            user_agent="Firefox",
-        )
-
-    jobs = [
-        await bench.add(look(invoice_id, "203.0.113.0/24")),
-        await bench.add(look(invoice_id, "2001:db8:1::/48")),
-        await bench.add(look(invoice_id, None)),
-        await bench.add(look(new_id(), None)),
-    ]
-    for job in jobs:
-        await bench.runner().run(bench.workspace_id, job)
-        assert (await bench.row(job))["state"] == "done"
-    async with bench.database.scope(acme.workspace_id):
-        rows = await fetch("SELECT * FROM invoice_view")
-    prefixes = {row["address_prefix"] and str(row["address_prefix"]) for row in rows}
-    assert prefixes == {"203.0.113.0/24", "2001:db8:1::/48", None}
-    assert {(row["invoice_id"], row["viewed_at"], row["actor"]) for row in rows} == {
-        (invoice_id, NOW, "human")
-    }
 
 
 async def test_tombstones_of_released_domains_are_forgotten_in_ones_own_workspace_only(bench: Any) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from web.portal.brand_images import BrandImages
     from web.portal.invoice_page import InvoicePages
     from web.portal.pdf import InvoicePdfs
-    from web.portal.view_recorder import Looks
+    from web.portal.view_recorder import ViewRecorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class House:
     invoices: InvoicePages
     pdfs: InvoicePdfs
     images: BrandImages
-    looks: Looks
+    looks: ViewRecorder
 
 
 def house_of(scope: Scope) -> House:

@@ -24,6 +24,7 @@ from web.http.templates import words
 from web.portal.data import invoice_json
 from web.portal.links import Unshowable
 from web.portal.summary import Paper, document_brand, page_model, since_issue
+from web.portal.view_recorder import PURPOSE_HEADERS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from web.http.context import Visit
     from web.http.templates import Templates
     from web.portal.links import Links
-    from web.portal.view_recorder import Looks
+    from web.portal.view_recorder import ViewRecorder
 
 KEPT_BYTES: Final = 96 * MEBIBYTE
 # Rendering costs about 0.1 ms a line: above this, other requests are let in between by the thread's switches.
@@ -91,7 +92,7 @@ class InvoicePages:
         clock: Clock,
         templates: Templates,
         metrics: Metrics,
-        looks: Looks,
+        looks: ViewRecorder,
         kept_bytes: int = KEPT_BYTES,
     ) -> None:
         """Keep up to `kept_bytes` of finished pages."""
@@ -116,7 +117,16 @@ class InvoicePages:
         if not isinstance(found, FinishedPage):
             version = found
             found = await self._kept.made(state, lambda: self._made(state, version, token))
-        self._looks.note(visit, state.opened)
+        if not visit.is_head:
+            headers = (visit.headers.get(name.encode()) for name in PURPOSE_HEADERS)
+            self._looks.record(
+                visit.workspace.workspace_id,
+                state.opened,
+                address=visit.address,
+                user_agent=visit.headers.get(b"user-agent", b"").decode("latin-1"),
+                purpose_headers=[value.decode("latin-1") for value in headers if value is not None],
+                request_id=visit.request_id,
+            )
         return found
 
     async def data(self, visit: Visit, token: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Looks at invoices on their way into the view log: kept for a moment, then written as jobs, many at once."""
+"""Records who viewed an invoice: views are buffered in memory and written to the view log in batches."""
 
 from __future__ import annotations
 
@@ -7,54 +7,63 @@ import contextlib
 import re
 from contextvars import Context
 from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from crawleruseragents import is_crawler
+
 from kernel.errors import Unavailable
-from kernel.jobs import enqueue_many
+from kernel.ids import new_id
 from kernel.telemetry.logs import logger
-from tenants.invoices.jobs import RecordView
-from tenants.invoices.values import ActorClass
-from web.http.addresses import UNKNOWN, logged_as
+from tenants.invoices.actions import record_views
+from tenants.invoices.values import ActorClass, View
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
+    from uuid import UUID
 
     from kernel.clock import Clock
-    from kernel.ids import WorkspaceId
+    from kernel.ids import InvoiceId, LinkId, WorkspaceId
     from kernel.store import Database
     from kernel.telemetry.metrics import Metrics
     from tenants.invoices.values import OpenedInvoice
-    from web.http.context import Headers, Visit
 
-PAUSE_S: Final = 0.5
-#: Looks that are kept while Postgres is away; further ones are dropped and counted.
-MOST: Final = 10_000
-# So many are written at once that others are let in between soon enough.
-_AT_ONCE: Final = 200
+FLUSH_INTERVAL_S: Final = 0.5
+#: Views that are buffered while Postgres is away; further ones are dropped and counted.
+CAPACITY: Final = 10_000
+#: What browsers say (Fetch: Sec-Purpose; older ones: the others) when nobody has opened the page yet.
+PURPOSE_HEADERS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+
+# Bounds the time a transaction holds its connection.
+_BATCH: Final = 500
+# Of the view log; the cache below holds no longer text either.
 _LONGEST_AGENT: Final = 500
-
-# What browsers (Fetch, Sec-Purpose) and older ones say when nobody has opened the page yet.
-_EARLY: Final = (b"sec-purpose", b"purpose", b"x-purpose", b"x-moz")
-_EARLY_WORDS: Final = re.compile(rb"prefetch|prerender|preview", re.IGNORECASE)
-# Those that fetch links out of mails and chats before, or instead of, a person.
-_SCANNER: Final = re.compile(
-    rb"(?<!cu)bot\b|crawl|spider|slurp|preview|scan|facebookexternalhit|whatsapp|skypeuri|slack|embedly|quora link"
-    rb"|barracuda|proofpoint|mimecast|ironport|safelinks|office existence|ms-office|microsoft office|google-safety"
-    rb"|headlesschrome|phantomjs|curl/|wget/|python-|go-http|okhttp|java/|libwww|http-?client|axios|node-fetch",
+_PREFETCH: Final = re.compile(r"prefetch|prerender|preview", re.IGNORECASE)
+# Mail scanners and link previews that crawler-user-agents does not list.
+_MAIL_SCANNER: Final = re.compile(
+    r"preview|scan|barracuda|proofpoint|mimecast|ironport|safelinks|office existence|ms-office|microsoft office|java/",
     re.IGNORECASE,
 )
 
 
-class _Look(NamedTuple):
-    visit: Visit
-    opened: OpenedInvoice
-    at: dt.datetime
+class _Pending(NamedTuple):
+    """A view whose actor is not decided yet."""
+
+    view_id: UUID
+    invoice_id: InvoiceId
+    link_id: LinkId
+    viewed_at: dt.datetime
+    address: str
+    user_agent: str
+    is_prefetch: bool
+    request_id: str
 
 
-class Looks:
-    """Takes a look in no time, and writes it down within a second as a job of the workspace's.
+class ViewRecorder:
+    """Buffers views without waiting, and writes them within a second.
 
-    A process that is killed loses the looks of its last half second (ops/decisions/0007); one that ends writes
+    A process that is killed loses the views of its last half second (ops/decisions/0007); one that ends writes
     them first.
     """
 
@@ -64,99 +73,136 @@ class Looks:
         clock: Clock,
         metrics: Metrics,
         *,
-        pause_s: float = PAUSE_S,
-        most: int = MOST,
+        flush_interval_s: float = FLUSH_INTERVAL_S,
+        capacity: int = CAPACITY,
     ) -> None:
-        """Write every `pause_s` seconds, and hold `most` looks at most."""
+        """Write every `flush_interval_s` seconds, and buffer `capacity` views at most."""
         self._database = database
         self._clock = clock
-        self._pause_s = pause_s
-        self._most = most
+        self._flush_interval_s = flush_interval_s
+        self._capacity = capacity
         self._written = metrics.views.labels("written")
         self._dropped = metrics.views.labels("dropped")
-        self._held: dict[WorkspaceId, list[_Look]] = {}
+        self._skipped = metrics.views.labels("skipped")
+        self._buffer: dict[WorkspaceId, list[_Pending]] = {}
         self._count = 0
         self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
 
-    def note(self, visit: Visit, opened: OpenedInvoice) -> None:
-        """Take a look that is to be logged; asking for the headers alone is none."""
-        if visit.is_head:
-            return
-        self._hold(visit.workspace.workspace_id, [_Look(visit, opened, self._clock.now())])
+    def record(
+        self,
+        workspace_id: WorkspaceId,
+        opened: OpenedInvoice,
+        *,
+        address: str,
+        user_agent: str,
+        purpose_headers: Sequence[str],
+        request_id: str,
+    ) -> None:
+        """Buffer one view of an opened invoice.
+
+        `purpose_headers` are the values of PURPOSE_HEADERS that the request has; an `address` that is none is
+        stored as unknown. A HEAD request is no view.
+        """
+        pending = _Pending(
+            new_id(),
+            opened.invoice_id,
+            opened.link_id,
+            self._clock.now(),
+            address,
+            user_agent[:_LONGEST_AGENT],
+            is_prefetch(purpose_headers),
+            request_id,
+        )
+        self._add(workspace_id, [pending])
         if self._task is None or self._task.done():
             # An empty context: the task belongs to no request.
-            self._task = asyncio.get_running_loop().create_task(self._later(), context=Context())
+            self._task = asyncio.get_running_loop().create_task(self._flush_regularly(), context=Context())
 
     async def close(self) -> None:
-        """Write what is held and stop."""
+        """Write what is buffered and stop."""
         self._closing.set()
         if self._task is not None:
             await asyncio.wait([self._task])
-        await self.write()
+        await self.flush()
 
-    async def write(self) -> None:
-        """Write what is held now; it stays held while Postgres is away."""
-        held, self._held, self._count = self._held, {}, 0
-        for workspace_id, looks in held.items():
-            for start in range(0, len(looks), _AT_ONCE):
-                await self._write(workspace_id, looks[start : start + _AT_ONCE])
+    async def flush(self) -> None:
+        """Write what is buffered now; it stays buffered while Postgres is away."""
+        buffer, self._buffer, self._count = self._buffer, {}, 0
+        for workspace_id, views in buffer.items():
+            for start in range(0, len(views), _BATCH):
+                await self._write(workspace_id, views[start : start + _BATCH])
 
-    async def _later(self) -> None:
-        while self._held and not self._closing.is_set():
+    async def _flush_regularly(self) -> None:
+        while self._buffer and not self._closing.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._pause_s):
+                async with asyncio.timeout(self._flush_interval_s):
                     await self._closing.wait()
-            await self.write()
+            await self.flush()
 
-    async def _write(self, workspace_id: WorkspaceId, looks: list[_Look]) -> None:
+    async def _write(self, workspace_id: WorkspaceId, pending: list[_Pending]) -> None:
         try:
+            # In a thread: the list of crawlers is long, and takes up to a millisecond for each new user agent.
+            views = await asyncio.to_thread(_classify, pending)
             async with self._database.scope(workspace_id):
-                await enqueue_many([(_job(look), look.visit.request_id) for look in looks])
+                stored = await record_views(views)
         except Unavailable:
-            self._hold(workspace_id, looks)
-        except Exception as error:  # noqa: BLE001  -- the pages go on, whatever is wrong with their log
-            _log.error("looks lost", count=len(looks), exc_info=error)
-            self._dropped.inc(len(looks))
+            self._add(workspace_id, pending)
+        except Exception as error:  # noqa: BLE001  -- pages are served, whatever is wrong with their log
+            _log.error("views lost", count=len(pending), exc_info=error)
+            self._dropped.inc(len(pending))
         else:
-            self._written.inc(len(looks))
+            self._written.inc(stored)
+            self._skipped.inc(len(pending) - stored)
 
-    def _hold(self, workspace_id: WorkspaceId, looks: list[_Look]) -> None:
-        room = max(0, self._most - self._count)
-        if room < len(looks):
-            self._dropped.inc(len(looks) - room)
-            looks = looks[:room]
-        if looks:
-            self._held.setdefault(workspace_id, []).extend(looks)
-            self._count += len(looks)
+    def _add(self, workspace_id: WorkspaceId, pending: list[_Pending]) -> None:
+        room = max(0, self._capacity - self._count)
+        if room < len(pending):
+            self._dropped.inc(len(pending) - room)
+            pending = pending[:room]
+        if pending:
+            self._buffer.setdefault(workspace_id, []).extend(pending)
+            self._count += len(pending)
 
 
-def actor_of(headers: Headers) -> ActorClass:
-    """Tell who is looking, as far as the headers say; a human is who says nothing else."""
-    if any(_EARLY_WORDS.search(headers.get(name, b"")) for name in _EARLY):
-        return ActorClass.PREFETCH
-    return (
-        ActorClass.SCANNER if _scans(headers.get(b"user-agent", b"")[:_LONGEST_AGENT]) else ActorClass.HUMAN
-    )
+def is_prefetch(purpose_headers: Sequence[str]) -> bool:
+    """Tell whether a browser has fetched the page before anybody opened it."""
+    return any(_PREFETCH.search(value) for value in purpose_headers)
 
 
 @lru_cache(maxsize=1024)
-def _scans(agent: bytes) -> bool:
-    return not agent or _SCANNER.search(agent) is not None
+def is_scanner(user_agent: str) -> bool:
+    """Tell whether a program, not a person, has fetched the page, as far as it says so itself."""
+    return not user_agent or _MAIL_SCANNER.search(user_agent) is not None or is_crawler(user_agent)
 
 
-def _job(look: _Look) -> RecordView:
-    network = logged_as(look.visit.address)
-    agent = look.visit.headers.get(b"user-agent", b"")[:_LONGEST_AGENT].decode("latin-1")
-    return RecordView(
-        invoice_id=look.opened.invoice_id,
-        link_id=look.opened.link_id,
-        actor=actor_of(look.visit.headers),
-        viewed_at=look.at,
-        network=None if network == UNKNOWN else network,
-        # Postgres' JSON knows no such character.
-        user_agent=agent.replace("\x00", ""),
-    )
+def _classify(pending: Sequence[_Pending]) -> list[View]:
+    return [
+        View(
+            view_id=each.view_id,
+            invoice_id=each.invoice_id,
+            link_id=each.link_id,
+            actor=_actor(each),
+            viewed_at=each.viewed_at,
+            address=_parsed(each.address),
+            user_agent=each.user_agent,
+            request_id=each.request_id,
+        )
+        for each in pending
+    ]
 
 
-_log: Final = logger("portal.looks")
+def _actor(pending: _Pending) -> ActorClass:
+    if pending.is_prefetch:
+        return ActorClass.PREFETCH
+    return ActorClass.SCANNER if is_scanner(pending.user_agent) else ActorClass.HUMAN
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(address)
+    except ValueError:
+        return None
+
+
+_log: Final = logger("portal.views")

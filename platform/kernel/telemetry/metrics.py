@@ -110,7 +110,7 @@ class Metrics:
 
         self.views = Counter(
             "portal_views_total",
-            "Looks at an invoice's page, by what became of their log entry (written, dropped).",
+            "Views of an invoice's page, by what became of their log entry (written, dropped, skipped: deleted since).",
             ("result",),
             registry=self.registry,
         )

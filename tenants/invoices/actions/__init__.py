@@ -5,7 +5,7 @@ from tenants.invoices.actions.issuing import issue, set_series
 from tenants.invoices.actions.links import issue_link, revoke_link, rotate_link, show_link
 from tenants.invoices.actions.payment import set_paid, void, write_off
 from tenants.invoices.actions.pdfs import Expected, request_pdf
-from tenants.invoices.actions.views import record_view
+from tenants.invoices.actions.views import record_views
 from tenants.invoices.actions.writing import create_draft, discard_draft, new_version, update_draft
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "issue",
     "issue_link",
     "new_version",
-    "record_view",
+    "record_views",
     "request_pdf",
     "revoke_link",
     "rotate_link",

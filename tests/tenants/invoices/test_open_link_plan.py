@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
 
 import asyncpg
 import pytest
@@ -16,34 +15,7 @@ from kernel.store.pool import Connection
 from kernel.store.roles import Urls
 from tenants.invoices import actions
 from tests.fakes.businesses import Business
-
-MANY = 4_000
-INVOICES = """
-INSERT INTO invoice (workspace_id, invoice_id, customer_id, status, version, currency, total_minor, buyer_name,
-                     number, issue_date, issued_at, created_at, changed_at)
-SELECT $1, gen_random_uuid(), $2, 'issued', 1, 'EUR', 100, 'Buyer', 'N-' || n, '2026-01-01', now(), now(), now()
-FROM generate_series(1, $3) n
-"""
-VERSIONS = """
-INSERT INTO invoice_version (workspace_id, invoice_id, version, content, totals, created_at, issued_at)
-SELECT workspace_id, invoice_id, version, '{}', '{}', now(), now() FROM invoice WHERE workspace_id = $1
-"""
-LINKS = """
-INSERT INTO link (workspace_id, link_id, invoice_id, customer_id, token_hash, token_sealed, created_at, expires_at,
-                  last_shown_at)
-SELECT workspace_id, gen_random_uuid(), invoice_id, customer_id, sha256(number::bytea), '', now(),
-       now() + interval '1 day', now()
-FROM invoice WHERE workspace_id = $1
-"""
-CUSTOMERS = """
-INSERT INTO customer (workspace_id, customer_id, name, match_key, created_at)
-SELECT $1, gen_random_uuid(), 'C-' || n, 'c' || n, now() FROM generate_series(1, $2) n
-"""
-CONTACTS = """
-INSERT INTO contact (workspace_id, contact_id, customer_id, email, created_at)
-SELECT workspace_id, gen_random_uuid(), customer_id, 'a@b.example', now() FROM customer WHERE workspace_id = $1
-"""
-
+from tests.fakes.crowds import scans
 
 CALL = "SELECT * FROM open_link($1, $2)"
 CALL_AND_DIVIDE = "SELECT 1 / (total_minor - total_minor) FROM open_link($1, $2)"
@@ -55,43 +27,12 @@ WHERE relname = ANY ($1)
 TABLES = ("link", "invoice", "customer", "contact")
 
 
-def scans(node: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Return of each table how it is reached: the index and its condition, or the kind of scan."""
-    found = {}
-    if "Relation Name" in node:
-        found[node["Relation Name"]] = (
-            node.get("Index Name", node["Node Type"]),
-            node.get("Index Cond", "nothing"),
-        )
-    for inner in node.get("Plans", []):
-        found |= scans(inner)
-    return found
-
-
 async def body_of_open_link() -> str:
     """Return the query in the function, which names its arguments $1 and $2."""
     body = str(await fetch_value("SELECT prosrc FROM pg_proc WHERE proname = 'open_link'"))
     before, _, query = body.partition("RETURN QUERY")
     assert before.count(";") == 1
     return query.rpartition("END")[0].strip().removesuffix(";")
-
-
-@pytest.fixture
-async def crowded(acme: Business, owner_url: str) -> Business:
-    """Give the business thousands of invoices, links, customers and contacts, and tell the planner."""
-    customer_id = await acme.customer()
-    async with acme.database.scope(acme.workspace_id):
-        await execute(CUSTOMERS, acme.workspace_id, MANY)
-        await execute(CONTACTS, acme.workspace_id)
-        await execute(INVOICES, acme.workspace_id, customer_id, MANY)
-        await execute(VERSIONS, acme.workspace_id)
-        await execute(LINKS, acme.workspace_id)
-    owner = await asyncpg.connect(owner_url)
-    try:
-        await owner.execute("ANALYZE customer, contact, invoice, link")
-    finally:
-        await owner.close()
-    return acme
 
 
 async def test_a_link_is_opened_by_whole_keys_among_thousands(crowded: Business) -> None:

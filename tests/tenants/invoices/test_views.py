@@ -1,20 +1,54 @@
-"""The view log: who looked, from which network, never from which address."""
+"""The view log: who viewed an invoice, from which network, never from which address."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 import pytest
 
-from kernel.errors import Missing
 from kernel.ids import InvoiceId, LinkId, new_id
-from kernel.store import fetch
+from kernel.store import current, execute, fetch, fetch_value
 from tenants.invoices import actions
-from tenants.invoices.values import ActorClass
+from tenants.invoices.actions.views import _ADD
+from tenants.invoices.values import ActorClass, View
 from tests.fakes.businesses import Business
+from tests.fakes.crowds import scans
 
 NOW = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
+
+
+def a_view(invoice_id: InvoiceId, **fields: Any) -> View:
+    values: dict[str, Any] = {
+        "view_id": new_id(),
+        "invoice_id": invoice_id,
+        "link_id": None,
+        "actor": ActorClass.HUMAN,
+        "viewed_at": NOW,
+        "address": None,
+        "user_agent": "Firefox",
+        "request_id": "",
+    }
+    return View(**(values | fields))
+
+
+async def a_link(business: Business, invoice_id: InvoiceId) -> LinkId:
+    async with business.database.scope(business.workspace_id):
+        return (await actions.issue_link(invoice_id, sealer=business.sealer, clock=business.clock)).link_id
+
+
+async def record(business: Business, views: Sequence[View]) -> int:
+    async with business.database.scope(business.workspace_id):
+        return await actions.record_views(views)
+
+
+async def stored(business: Business) -> list[Any]:
+    async with business.database.scope(business.workspace_id, read_only=True):
+        return await fetch("SELECT * FROM invoice_view ORDER BY viewed_at, view_id")
 
 
 @pytest.mark.parametrize(
@@ -22,53 +56,102 @@ NOW = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
     [
         (IPv4Address("203.0.113.77"), "203.0.113.0/24"),
         (IPv6Address("2001:db8:1:2::5"), "2001:db8:1::/48"),
+        (IPv6Address("::ffff:203.0.113.77"), "203.0.113.0/24"),
         (None, None),
     ],
 )
-async def test_a_look_is_kept_with_its_network_only(
+async def test_a_view_is_stored_with_its_network_only(
     acme: Business, address: IPv4Address | IPv6Address | None, kept: str | None
 ) -> None:
     invoice_id = await acme.invoice()
-    async with acme.database.scope(acme.workspace_id):
-        link = await actions.issue_link(invoice_id, sealer=acme.sealer, clock=acme.clock)
-        await actions.record_view(
-            invoice_id,
-            link_id=link.link_id,
-            actor=ActorClass.HUMAN,
-            viewed_at=NOW,
-            address=address,
-            user_agent="Mozilla/5.0\r\n\x00" + "x" * 900,
-        )
-        (row,) = await fetch("SELECT * FROM invoice_view")
-    assert (row["invoice_id"], row["link_id"], row["actor"], row["viewed_at"]) == (
+    view = a_view(
         invoice_id,
-        link.link_id,
+        link_id=await a_link(acme, invoice_id),
+        address=address,
+        user_agent="Mozilla/5.0\r\n\x00" + "x" * 900,
+        request_id="r\x00" + "q" * 90,
+    )
+    assert await record(acme, [view]) == 1
+    (row,) = await stored(acme)
+    assert (row["view_id"], row["invoice_id"], row["link_id"], row["actor"], row["viewed_at"]) == (
+        view.view_id,
+        invoice_id,
+        view.link_id,
         "human",
         NOW,
     )
     assert (str(row["address_prefix"]) if kept else row["address_prefix"]) == kept
     assert row["user_agent"] == "Mozilla/5.0" + "x" * 489
+    assert row["request_id"] == "r" + "q" * 63
 
 
 @pytest.mark.parametrize("actor", list(ActorClass))
-async def test_every_class_of_actor_can_be_kept(acme: Business, actor: ActorClass) -> None:
-    invoice_id = await acme.invoice()
-    async with acme.database.scope(acme.workspace_id):
-        await actions.record_view(invoice_id, link_id=None, actor=actor, viewed_at=NOW, address=None)
-        (row,) = await fetch("SELECT actor FROM invoice_view")
+async def test_every_class_of_actor_can_be_stored(acme: Business, actor: ActorClass) -> None:
+    assert await record(acme, [a_view(await acme.invoice(), actor=actor)]) == 1
+    (row,) = await stored(acme)
     assert row["actor"] == actor.value
 
 
-async def test_a_look_at_nothing_is_not_kept(acme: Business) -> None:
-    invoice_id = await acme.invoice()
-    unknown = (
-        (InvoiceId(new_id()), None),
-        (invoice_id, LinkId(new_id())),
-    )
+async def test_views_of_nothing_are_left_out_and_the_others_stored(acme: Business, rival: Business) -> None:
+    invoice_id, other_id, foreign_id = await acme.invoice(), await acme.invoice(), await rival.invoice()
+    views = [
+        a_view(InvoiceId(new_id())),
+        a_view(invoice_id, user_agent="first"),
+        a_view(invoice_id, link_id=LinkId(new_id())),
+        a_view(invoice_id, link_id=await a_link(acme, other_id)),
+        a_view(foreign_id),
+        a_view(invoice_id, link_id=await a_link(rival, foreign_id)),
+        a_view(other_id, link_id=await a_link(acme, other_id), user_agent="second"),
+    ]
+    assert await record(acme, views) == 2
+    assert {row["user_agent"] for row in await stored(acme)} == {"first", "second"}
+    assert await stored(rival) == []
+    assert await record(acme, []) == 0
+
+
+async def test_a_view_that_is_written_again_is_stored_once(acme: Business) -> None:
+    view = a_view(await acme.invoice())
+    assert [await record(acme, [view]), await record(acme, [view, view])] == [1, 0]
+    assert len(await stored(acme)) == 1
+
+
+async def test_a_batch_is_one_statement(acme: Business) -> None:
+    invoice_id, sent = await acme.invoice(), list[str]()
     async with acme.database.scope(acme.workspace_id):
-        for looked_at, link_id in unknown:
-            with pytest.raises(Missing):
-                await actions.record_view(
-                    looked_at, link_id=link_id, actor=ActorClass.HUMAN, viewed_at=NOW, address=None
-                )
-        assert await fetch("SELECT * FROM invoice_view") == []
+        connection: Any = current().connection()
+        with connection.query_logger(lambda record: sent.append(record.query)):
+            assert await actions.record_views([a_view(invoice_id) for _ in range(500)]) == 500
+            # The driver calls its loggers in the loop's next turn.
+            await asyncio.sleep(0)
+    assert len([query for query in sent if "invoice_view" in query]) == 1
+
+
+async def test_a_draft_that_is_being_deleted_costs_its_own_view_alone(acme: Business) -> None:
+    invoice_id, draft_id = await acme.invoice(), await acme.draft()
+    async with acme.database.scope(acme.workspace_id):
+        await actions.discard_draft(draft_id)
+        recording = asyncio.create_task(record(acme, [a_view(draft_id), a_view(invoice_id)]))
+        async with asyncio.timeout(5):
+            while not await fetch_value(  # noqa: ASYNC110  -- Postgres' state
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+            ):
+                await asyncio.sleep(0.01)
+    assert await recording == 1
+    assert [row["invoice_id"] for row in await stored(acme)] == [invoice_id]
+
+
+async def test_each_view_is_found_by_whole_keys_among_thousands(crowded: Business) -> None:
+    async with crowded.database.scope(crowded.workspace_id):
+        assert await fetch_value("SHOW plan_cache_mode") == "force_generic_plan"
+        types = "uuid, uuid[], uuid[], uuid[], text[], timestamptz[], cidr[], text[], text[]"
+        await execute(f"PREPARE adding ({types}) AS {_ADD}")
+        empty = ", ".join(8 * ["'{}'"])
+        asked = f"EXECUTE adding ('{crowded.workspace_id}', {empty})"
+        plan = json.loads(await fetch_value(f"EXPLAIN (FORMAT JSON) {asked}"))[0]["Plan"]
+        await execute("DEALLOCATE adding")
+    found = scans(plan)
+    wanted = {"invoice": ("invoice_pkey", "invoice_id"), "link": ("link_pkey", "link_id")}
+    for table, (index, key) in wanted.items():
+        assert found[table][0] == index, found
+        assert "workspace_id" in found[table][1], found
+        assert key in found[table][1], found
