@@ -29,13 +29,11 @@ FROM invoice WHERE workspace_id = $1
 """
 _BY_ID: Final = _SUMMARY + " AND invoice_id = $2"
 _BY_NUMBER: Final = _SUMMARY + " AND number = $2"
-_NEWEST: Final = _SUMMARY + " ORDER BY created_at DESC, invoice_id LIMIT $2"
-# Keyset: newest first, the id breaks ties.
-_OLDER: Final = (
-    _SUMMARY
-    + """ AND (created_at < $3 OR created_at = $3 AND invoice_id > $4)
-ORDER BY created_at DESC, invoice_id LIMIT $2"""
-)
+# Keyset: newest first, the id breaks ties. Only a comparison of rows is a condition of the index: an OR is a filter,
+# which reads all pages before.
+_PAGE: Final = " ORDER BY created_at DESC, invoice_id DESC LIMIT $2"
+_NEWEST: Final = _SUMMARY + _PAGE
+_OLDER: Final = _SUMMARY + " AND (created_at, invoice_id) < ($3, $4)" + _PAGE
 _LINKS: Final = """
 SELECT l.link_id, l.invoice_id, l.contact_id, coalesce(k.email, '') AS recipient, l.created_at, l.expires_at,
        l.last_shown_at, l.revoked_at,
