@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from kernel.money import Money
 from tenants.invoices.content import Content, DocumentType, Party, Transfer
 from tenants.invoices.document import addresses, rows, sums
 from tenants.invoices.document.accounts import holder, is_iban, readable
@@ -45,6 +46,8 @@ def document(
     """Return the render model of one version in one language; amounts are exact, nothing is computed anew."""
     lines = rows.rows(content, totals, language)
     steps = sums.sums(content, totals, language)
+    # Where nothing is to be paid an account would be an invitation to pay.
+    transfers = content.transfers if totals.payable > Money.zero(totals.currency) else ()
     written = language.tag if language.tag.split("-")[0] != language.words_tag.split("-")[0] else ""
     return Document(
         language=language.words_tag,
@@ -67,9 +70,9 @@ def document(
         items_heading=language.gettext("Items"),
         details_heading=language.gettext("Details"),
         accounts_heading=language.gettext("Bank transfer"),
-        accounts=tuple(_account(each, content, number, language) for each in content.transfers),
+        accounts=tuple(_account(each, transfers, content, number, language) for each in transfers),
         accounts_between=language.gettext("or"),
-        accounts_common=_common(content, number, language),
+        accounts_common=_common(transfers, number, language),
         remarks=tuple(document_remarks(content, language)),
         notes=tuple(note for note in content.notes if note.strip()),
         legal_note=content.seller.legal_note,
@@ -144,7 +147,9 @@ def _day(day: dt.date | None, language: Language) -> str:
     return language.date(day) if day else ""
 
 
-def _account(transfer: Transfer, content: Content, number: str, language: Language) -> Account:
+def _account(
+    transfer: Transfer, transfers: Sequence[Transfer], content: Content, number: str, language: Language
+) -> Account:
     label = language.gettext("IBAN") if is_iban(transfer.account) else language.gettext("Account")
     facts = (
         (language.gettext("Account holder"), holder(transfer, content)),
@@ -153,16 +158,16 @@ def _account(transfer: Transfer, content: Content, number: str, language: Langua
         (language.gettext("Bank"), transfer.bank),
         (
             language.gettext("Reference"),
-            "" if _common(content, number, language) else transfer.reference or number,
+            "" if _common(transfers, number, language) else transfer.reference or number,
         ),
     )
     return Account(tuple(Fact(name, value) for name, value in facts if value))
 
 
-def _common(content: Content, number: str, language: Language) -> tuple[Fact, ...]:
+def _common(transfers: Sequence[Transfer], number: str, language: Language) -> tuple[Fact, ...]:
     """Return what is to be quoted whichever of several accounts is paid to; empty without a choice."""
-    quoted = {transfer.reference or number for transfer in content.transfers}
-    if len(content.transfers) < 2 or len(quoted) > 1:
+    quoted = {transfer.reference or number for transfer in transfers}
+    if len(transfers) < 2 or len(quoted) > 1:
         return ()
     return (Fact(language.gettext("Reference"), quoted.pop()),)
 

@@ -413,6 +413,28 @@ def test_two_accounts_are_a_choice_and_what_to_quote_is_said_once() -> None:
     assert drawn(content(transfers=two[:1])).accounts_common == ()
 
 
+@pytest.mark.parametrize(
+    ("quantity", "price", "prepaid", "is_shown"),
+    [
+        ("1", "100", "0", True),
+        ("1", "100", "118.99", True),
+        ("1", "100", "119", False),
+        ("1", "100", "120", False),
+        ("1", "0", "0", False),
+        ("-1", "100", "0", False),
+    ],
+)
+@pytest.mark.parametrize("number", [1, 2])
+def test_where_nothing_is_to_be_paid_no_bank_transfer_is_printed(
+    quantity: str, price: str, prepaid: str, number: int, *, is_shown: bool
+) -> None:
+    transfers = tuple(Transfer(account=f"12-345{each}", reference="Case 9") for each in range(number))
+    paper = drawn(content(line(price, quantity), transfers=transfers, prepaid=Decimal(prepaid)))
+    printed = read(render_paper(paper)).text.getvalue()
+    assert ["Bank transfer" in printed, "12-3450" in printed, "Case 9" in printed] == [is_shown] * 3
+    assert "12-3450" not in read(render_list(paper)).text.getvalue()
+
+
 def test_an_account_whose_holder_is_not_said_is_the_payees_else_the_sellers() -> None:
     said, unsaid = Transfer(account="1", holder="Nordlicht"), Transfer(account="2")
     factored = content(payee=Party(name="Factor Bank"))
