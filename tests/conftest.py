@@ -199,6 +199,7 @@ def new_workspace(database: Database, settings: Settings) -> NewWorkspaceFixture
             return await create_workspace(
                 new,
                 base_domain=settings.base_domain,
+                reserved_hosts=settings.reserved_hosts,
                 sealer=Sealer(settings.secret_keys),
                 clock=SystemClock(),
             )

@@ -11,7 +11,7 @@ import asyncpg
 from kernel.clock import SystemClock
 from kernel.ids import WorkspaceId, new_id
 from kernel.seals import Sealer
-from kernel.settings import DEMO_SECRET
+from kernel.setting_values import DEMO_SECRET
 from kernel.store import Database
 from kernel.store.roles import Urls, url_as
 from ops.migrate import prepare
@@ -111,7 +111,11 @@ async def _write(
     workspace_id, last = WorkspaceId(new_id()), ""
     async with database.scope(workspace_id):
         await create_workspace(
-            NewWorkspace(slug, f"Bench {index}"), base_domain=BASE_DOMAIN, sealer=sealer, clock=clock
+            NewWorkspace(slug, f"Bench {index}"),
+            base_domain=BASE_DOMAIN,
+            reserved_hosts=(),
+            sealer=sealer,
+            clock=clock,
         )
         customer = await create_customer(CustomerDetails(name=OAKRIDGE.name), clock=clock)
         for count in lines:

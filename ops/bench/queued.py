@@ -15,7 +15,8 @@ from typing import Final
 from kernel.clock import SystemClock
 from kernel.ids import CustomerId, InvoiceId, WorkspaceId, new_id
 from kernel.seals import Sealer
-from kernel.settings import DEMO_SECRET, Profile
+from kernel.setting_values import DEMO_SECRET
+from kernel.settings import Profile
 from kernel.store import Database, fetch_value
 from kernel.store.roles import Urls
 from ops import programs, services
@@ -151,6 +152,7 @@ async def _house(database: Database, worker: programs.RunningProgram) -> _House:
         await create_workspace(
             NewWorkspace("bench", "Bench", locale=_LOCALE),
             base_domain="localhost",
+            reserved_hosts=(),
             sealer=Sealer((("demo", DEMO_SECRET),)),
             clock=clock,
         )

@@ -45,6 +45,7 @@ def create(
             await actions.create_workspace(
                 NewWorkspace(slug=slug, **given),
                 base_domain=session.settings.base_domain,
+                reserved_hosts=session.settings.reserved_hosts,
                 sealer=session.sealer,
                 clock=session.clock,
             )

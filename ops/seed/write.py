@@ -77,7 +77,11 @@ class _Seeder:
     async def write(self, tenant: Tenant) -> None:
         """Write one workspace with its customers, invoices and links, in the open unit of work."""
         await create_workspace(
-            tenant.new, base_domain=self.settings.base_domain, sealer=self.sealer, clock=self.clock
+            tenant.new,
+            base_domain=self.settings.base_domain,
+            reserved_hosts=self.settings.reserved_hosts,
+            sealer=self.sealer,
+            clock=self.clock,
         )
         await actions.set_series(tenant.series)
         if tenant.logo:

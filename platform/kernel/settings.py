@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-import binascii
 import difflib
 import os
-import re
-from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Final, Self, TypeVar
-from urllib.parse import urlsplit
 
 from kernel.errors import Invalid
+from kernel.setting_values import (
+    DEMO_SECRET,
+    parse_bind_address,
+    parse_blobs_url,
+    parse_domain,
+    parse_flag,
+    parse_host,
+    parse_https,
+    parse_keys,
+    parse_log_level,
+    parse_networks,
+    parse_port,
+    parse_postgres_url,
+    parse_production_keys,
+    parse_queues,
+    parse_redis_url,
+    parse_scheme,
+    whole_number_parser,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 PREFIX: Final = "PORTAL_"
-SECRET_BYTES: Final = 32
-# Known to everybody who can read this file, hence refused where anything is worth protecting.
-DEMO_SECRET: Final = b"invoice-portal: not a secret key"
-_LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-_KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
-_QUEUE: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_LARGEST_PORT: Final = 65535
 
 _T = TypeVar("_T")
 
@@ -56,6 +64,10 @@ class Settings:
     """(key id, 32 bytes), the current one first; the others still open what they sealed."""
     base_domain: str
     """Workspaces without a domain of their own live at <slug>.<base_domain>."""
+    console_host: str
+    api_host: str
+    hooks_host: str
+    """Hosts that belong to no workspace. All three and the base domain differ."""
     public_scheme: str
     public_port: int | None
     """Port in links; None where it is the scheme's own."""
@@ -89,6 +101,14 @@ class Settings:
     warnings: tuple[str, ...] = ()
     """What is odd but does not stop the process; to be logged at start."""
 
+    def __post_init__(self) -> None:
+        taken = {self.base_domain: "base_domain"}
+        for name in ("console_host", "api_host", "hooks_host"):
+            host = getattr(self, name)
+            if host in taken:
+                raise _invalid(name, f"must differ from {PREFIX}{taken[host].upper()}; both are {host}")
+            taken[host] = name
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read settings; Invalid("settings.invalid") names the variable (`data["variable"]`) and the cure.
@@ -98,44 +118,57 @@ class Settings:
         read = _Reader(environ)
         profile = read.value("profile", _profile, default=Profile.PRODUCTION)
         safe = profile is Profile.PRODUCTION
-        redis_url = read.value("redis_url", _redis, default=None if safe else "redis://127.0.0.1:6379/0")
+        redis_url = read.value(
+            "redis_url", parse_redis_url, default=None if safe else "redis://127.0.0.1:6379/0"
+        )
+        base_domain = read.value("base_domain", parse_domain, default="localhost")
         return cls(
             profile=profile,
             database_url=read.value(
                 "database_url",
-                _postgres,
+                parse_postgres_url,
                 default=None if safe else "postgresql://portal_app@127.0.0.1/portal",
             ),
-            database_owner_url=read.optional("database_owner_url", _postgres),
-            database_svc_url=read.optional("database_svc_url", _postgres),
-            database_prepared=read.value("database_prepared", _flag, default=True),
+            database_owner_url=read.optional("database_owner_url", parse_postgres_url),
+            database_svc_url=read.optional("database_svc_url", parse_postgres_url),
+            database_prepared=read.value("database_prepared", parse_flag, default=True),
             redis_url=redis_url,
             secret_keys=read.value(
                 "secret_keys",
-                _production_keys if safe else _keys,
+                parse_production_keys if safe else parse_keys,
                 default=None if safe else ((profile.value, DEMO_SECRET),),
             ),
-            base_domain=read.value("base_domain", _domain, default="localhost"),
-            public_scheme=read.value("public_scheme", _https if safe else _scheme, default="https"),
-            public_port=read.optional("public_port", _port),
-            host=read.value("host", _bind, default="127.0.0.1"),
-            port=read.value("port", _port, default=8000),
-            metrics_host=read.value("metrics_host", _bind, default="127.0.0.1"),
-            metrics_port=read.value("metrics_port", _port, default=9100),
-            trusted_proxies=read.value("trusted_proxies", _networks, default=()),
-            pool_size=read.value("pool_size", _between(1, 500), default=10),
-            log_level=read.value("log_level", _log_level, default="info"),
-            page_limit_per_minute=read.value("page_limit_per_minute", _between(1, 1_000_000), default=240),
-            jobs_redis_url=read.value("jobs_redis_url", _redis, default=redis_url),
-            job_queues=read.value("job_queues", _queues, default=()),
-            job_slots=read.value("job_slots", _between(1, 64), default=4),
-            job_lease_s=read.value("job_lease_s", _between(1, 3600), default=30),
-            job_redispatch_s=read.value("job_redispatch_s", _between(1, 3600), default=30),
-            blobs_url=read.value("blobs_url", _blobs, default=".portal/blobs"),
+            base_domain=base_domain,
+            console_host=read.value("console_host", parse_host, default=f"console.{base_domain}"),
+            api_host=read.value("api_host", parse_host, default=f"api.{base_domain}"),
+            hooks_host=read.value("hooks_host", parse_host, default=f"hooks.{base_domain}"),
+            public_scheme=read.value("public_scheme", parse_https if safe else parse_scheme, default="https"),
+            public_port=read.optional("public_port", parse_port),
+            host=read.value("host", parse_bind_address, default="127.0.0.1"),
+            port=read.value("port", parse_port, default=8000),
+            metrics_host=read.value("metrics_host", parse_bind_address, default="127.0.0.1"),
+            metrics_port=read.value("metrics_port", parse_port, default=9100),
+            trusted_proxies=read.value("trusted_proxies", parse_networks, default=()),
+            pool_size=read.value("pool_size", whole_number_parser(1, 500), default=10),
+            log_level=read.value("log_level", parse_log_level, default="info"),
+            page_limit_per_minute=read.value(
+                "page_limit_per_minute", whole_number_parser(1, 1_000_000), default=240
+            ),
+            jobs_redis_url=read.value("jobs_redis_url", parse_redis_url, default=redis_url),
+            job_queues=read.value("job_queues", parse_queues, default=()),
+            job_slots=read.value("job_slots", whole_number_parser(1, 64), default=4),
+            job_lease_s=read.value("job_lease_s", whole_number_parser(1, 3600), default=30),
+            job_redispatch_s=read.value("job_redispatch_s", whole_number_parser(1, 3600), default=30),
+            blobs_url=read.value("blobs_url", parse_blobs_url, default=".portal/blobs"),
             chromium=read.optional("chromium", str),
-            chromium_sandbox=read.value("chromium_sandbox", _flag, default=True),
+            chromium_sandbox=read.value("chromium_sandbox", parse_flag, default=True),
             warnings=_unknown(environ),
         )
+
+    @property
+    def reserved_hosts(self) -> frozenset[str]:
+        """Hosts that no workspace may have."""
+        return frozenset({self.console_host, self.api_host, self.hooks_host})
 
     def public_url(self, host: str, path: str) -> str:
         """Return the absolute URL of a path on one of our hosts, as it is written into mails and links."""
@@ -209,136 +242,8 @@ def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-# Each reader below returns the value of a stripped, non-empty text, or raises ValueError with the cure.
-
-
 def _profile(text: str) -> Profile:
     try:
         return Profile(text)
     except ValueError:
         raise ValueError("must be production, demo or test") from None
-
-
-def _postgres(text: str) -> str:
-    if not _is_url(text, {"postgres", "postgresql"}):
-        raise ValueError("must be a Postgres url: postgresql://user:password@host:5432/database")
-    return text
-
-
-def _redis(text: str) -> str:
-    if not _is_url(text, {"redis", "rediss", "unix"}):
-        raise ValueError("must be a Redis url: redis://host:6379/0, rediss://… or unix:///socket?db=0")
-    return text
-
-
-def _blobs(text: str) -> str:
-    if "://" in text and urlsplit(text).scheme not in {"file", "s3"}:
-        raise ValueError("must be a folder, or the url of an S3 store: s3://bucket/prefix")
-    return text
-
-
-def _is_url(text: str, schemes: set[str]) -> bool:
-    """Tell whether it is a url of such a scheme whose ports are ports; Postgres takes several hosts at once."""
-    parts = urlsplit(text)
-    hosts = parts.netloc.rpartition("@")[2].split(",")
-    ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
-    return parts.scheme in schemes and all(not port or _is_port(port) for port in ports)
-
-
-def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 1 <= int(text) <= _LARGEST_PORT
-
-
-def _flag(text: str) -> bool:
-    if text not in {"true", "false"}:
-        raise ValueError("must be true or false")
-    return text == "true"
-
-
-def _keys(text: str) -> tuple[tuple[str, bytes], ...]:
-    cure = (
-        "must be `id:key` separated by commas, the current one first; each key is 32 random bytes in"
-        " base64url (make one with: openssl rand -base64 32 | tr '+/' '-_')"
-    )
-    found: dict[str, bytes] = {}
-    for part in text.split(","):
-        key_id, separator, encoded = part.strip().partition(":")
-        try:
-            key = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-        except (binascii.Error, ValueError):
-            raise ValueError(cure) from None
-        if not separator or not _KEY_ID.fullmatch(key_id) or len(key) != SECRET_BYTES:
-            raise ValueError(cure)
-        if key_id in found:
-            raise ValueError(f"names the key {key_id} twice; give every key an id of its own")
-        found[key_id] = key
-    return tuple(found.items())
-
-
-def _production_keys(text: str) -> tuple[tuple[str, bytes], ...]:
-    keys = _keys(text)
-    if any(key == DEMO_SECRET or len(set(key)) == 1 for _, key in keys):
-        raise ValueError("holds a well-known key; make one with: openssl rand -base64 32 | tr '+/' '-_'")
-    return keys
-
-
-def _domain(text: str) -> str:
-    name = text.lower().rstrip(".")
-    labels = name.split(".")
-    well_formed = all(
-        label.replace("-", "").isalnum() and label.isascii() and label.strip("-") == label for label in labels
-    )
-    if not well_formed or labels[-1].isdigit():
-        raise ValueError("must be a host name without scheme or port, such as pay.example.com")
-    return name
-
-
-def _scheme(text: str) -> str:
-    if text not in {"http", "https"}:
-        raise ValueError("must be https, or http in the demo and test profiles")
-    return text
-
-
-def _https(text: str) -> str:
-    if text != "https":
-        raise ValueError("must be https: plain http is for the demo and test profiles only")
-    return text
-
-
-def _bind(text: str) -> str:
-    if any(character.isspace() or character in "/@" for character in text):
-        raise ValueError("must be an address to listen on, such as 127.0.0.1, 0.0.0.0 or ::")
-    return text
-
-
-def _between(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-            raise ValueError(f"must be a whole number from {least} to {most}")
-        return int(text)
-
-    return read
-
-
-_port: Final = _between(1, _LARGEST_PORT)
-
-
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    try:
-        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError:
-        raise ValueError("must be networks separated by commas, such as 10.0.0.0/8,fd00::/8") from None
-
-
-def _queues(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if not all(_QUEUE.fullmatch(name) for name in names):
-        raise ValueError("must be names of queues separated by commas, such as default,pdf")
-    return names
-
-
-def _log_level(text: str) -> str:
-    level = text.lower()
-    if level not in _LOG_LEVELS:
-        raise ValueError(f"must be one of {', '.join(_LOG_LEVELS)}")
-    return level

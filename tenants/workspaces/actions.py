@@ -38,11 +38,12 @@ _PURGE: Final = "DELETE FROM portal_domain WHERE state = 'released' AND released
 
 
 async def create_workspace(
-    new: NewWorkspace, *, base_domain: str, sealer: Sealer, clock: Clock
+    new: NewWorkspace, *, base_domain: str, reserved_hosts: Collection[str], sealer: Sealer, clock: Clock
 ) -> WorkspaceProfile:
     """Create the bound workspace (scope a fresh `WorkspaceId(new_id())`) and its host <slug>.<base_domain>.
 
-    That host is active and primary at once: names beneath the base domain are ours to give. Raises Invalid
+    That host is active and primary at once: names beneath the base domain are ours to give, except
+    `reserved_hosts` (Settings.reserved_hosts). Raises Invalid
     (`workspace.slug`, `workspace.slug_reserved`, `workspace.name`, `workspace.colour`,
     `workspace.contact_line`, `locale.unknown`, `zone.unknown`, `currency.unknown`) and
     Conflict("workspace.slug_taken").
@@ -50,6 +51,7 @@ async def create_workspace(
     workspace_id = current_workspace()
     now = clock.now()
     slug = domains.check_slug(new.slug)
+    host = domains.check_workspace_host(slug, base_domain, reserved_hosts)
     row = Workspace(
         workspace_id=workspace_id,
         slug=slug,
@@ -65,10 +67,10 @@ async def create_workspace(
         data_key=sealer.wrap(sealer.new_data_key(), workspace_id),
         created_at=now,
     )
-    host = PortalDomain(
+    domain = PortalDomain(
         workspace_id=workspace_id,
         domain_id=new_id(),
-        host=f"{slug}.{base_domain}",
+        host=host,
         state=DomainState.ACTIVE.value,
         is_primary=True,
         verify_token=secret_bytes(16).hex(),
@@ -78,7 +80,7 @@ async def create_workspace(
     try:
         async with savepoint():
             await Workspace.insert(row)
-            await PortalDomain.insert(host)
+            await PortalDomain.insert(domain)
     except asyncpg.UniqueViolationError as error:
         raise Conflict("workspace.slug_taken", f"The name {slug} is taken.", slug=slug) from error
     return await queries.profile()
@@ -168,13 +170,15 @@ async def remove_logo() -> WorkspaceProfile:
     return await queries.profile()
 
 
-async def claim_domain(host: str, *, base_domain: str, clock: Clock) -> queries.Domain:
+async def claim_domain(
+    host: str, *, base_domain: str, reserved_hosts: Collection[str], clock: Clock
+) -> queries.Domain:
     """Note that the workspace wants to use a host, and return what proves that it may.
 
     Anybody may claim any host; the proof decides. A released one can be claimed again. Invalid
     (`domain.name`, `domain.reserved`), Conflict("domain.exists") for one that is in use here already.
     """
-    name = domains.check_foreign(domains.canonical_host(host), base_domain)
+    name = domains.check_foreign(domains.canonical_host(host), base_domain, reserved_hosts)
     workspace_id = current_workspace()
     found = await fetch_one(_LOCK_HOST, workspace_id, name)
     if found is not None and found["state"] == DomainState.CLAIMED:

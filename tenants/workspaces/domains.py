@@ -12,7 +12,7 @@ import idna
 from kernel.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 LONGEST_HOST: Final = 253  # RFC 1035, 2.3.4, without the trailing dot
 TOMBSTONE_DAYS: Final = 30
@@ -99,11 +99,23 @@ def check_slug(slug: str) -> str:
     return slug
 
 
-def check_foreign(host: str, base_domain: str) -> str:
-    """Return the host; Invalid("domain.reserved") if it is the base domain or lies beneath it."""
-    if host == base_domain or host.endswith(f".{base_domain}"):
-        words = f"Names beneath {base_domain} are given out by the portal; they cannot be claimed."
-        raise Invalid("domain.reserved", words, host=host)
+def check_foreign(host: str, base_domain: str, reserved_hosts: Collection[str]) -> str:
+    """Return the host; Invalid("domain.reserved") if it is one of the portal's own or lies beneath one.
+
+    The portal's own are the base domain and `reserved_hosts`, which may lie elsewhere.
+    """
+    for own in (base_domain, *reserved_hosts):
+        if host == own or host.endswith(f".{own}"):
+            words = f"{own} and all names beneath it belong to the portal; they cannot be claimed."
+            raise Invalid("domain.reserved", words, host=host)
+    return host
+
+
+def check_workspace_host(slug: str, base_domain: str, reserved_hosts: Collection[str]) -> str:
+    """Return the host of a slug; Invalid("workspace.slug_reserved") if it is one of the reserved hosts."""
+    host = f"{slug}.{base_domain}"
+    if host in reserved_hosts:
+        raise Invalid("workspace.slug_reserved", f"{slug} is a reserved name.", slug=slug)
     return host
 
 

@@ -93,5 +93,5 @@ async def open_business(
     slug = slug or f"w{workspace_id.hex}"
     new = NewWorkspace(slug=slug, name="Test & Co.", locale="de-DE", time_zone=time_zone, currency="EUR")
     async with database.scope(workspace_id):
-        await create_workspace(new, base_domain=BASE_DOMAIN, sealer=sealer, clock=clock)
+        await create_workspace(new, base_domain=BASE_DOMAIN, reserved_hosts=(), sealer=sealer, clock=clock)
     return Business(workspace_id, slug, database, sealer, clock)

@@ -192,6 +192,15 @@ async def test_the_doctor_exits_with_one_when_it_finds_something(run_portal: Por
     assert "→" in result.output
 
 
+async def test_a_workspace_gets_no_host_that_is_configured_for_a_surface(run_portal: Portal) -> None:
+    slug = f"desk-{uuid4().hex[:10]}"
+    env: dict[str, str | None] = {"PORTAL_CONSOLE_HOST": f"{slug}.localhost"}
+    refused = await run_portal("workspace", "create", slug, "--name", "Desk", env=env)
+    assert refused.exit_code == 1
+    assert f"{slug} is a reserved name. [workspace.slug_reserved]" in refused.stderr
+    assert (await run_portal("workspace", "create", slug, "--name", "Desk")).exit_code == 0
+
+
 async def test_invented_invoices_are_not_written_where_real_ones_are(run_portal: Portal, urls: Urls) -> None:
     secret = "k1:" + "A" * 42 + "E="
     result = await run_portal(

@@ -128,6 +128,7 @@ async def test_a_key_that_was_taken_away(healthy: dict[str, str]) -> None:
         await create_workspace(
             NewWorkspace(slug="sealed", name="Sealed"),
             base_domain="localhost",
+            reserved_hosts=(),
             sealer=Sealer(settings.secret_keys),
             clock=SystemClock(),
         )

@@ -166,7 +166,7 @@ OWN: dict[str, Call] = {
     ),
     "workspace_actions.remove_logo": lambda _, __: workspace_actions.remove_logo(),
     "workspace_actions.claim_domain": lambda _, __: workspace_actions.claim_domain(
-        "claimed-by-both.example.com", base_domain=BASE_DOMAIN, clock=CLOCK
+        "claimed-by-both.example.com", base_domain=BASE_DOMAIN, reserved_hosts=(), clock=CLOCK
     ),
     "workspace_actions.purge_released_domains": lambda _, __: workspace_actions.purge_released_domains(
         clock=CLOCK
@@ -220,7 +220,7 @@ async def furnish(owner: Business) -> Belongings:
         assert await invoice_actions.record_views([_view(invoice_id, link.link_id)]) == 1
         logo = await workspace_actions.set_logo(picture(), clock=CLOCK)
         domain = await workspace_actions.claim_domain(
-            "claimed-by-both.example.com", base_domain=BASE_DOMAIN, clock=CLOCK
+            "claimed-by-both.example.com", base_domain=BASE_DOMAIN, reserved_hosts=(), clock=CLOCK
         )
         found = await invoice_queries.invoice(invoice_id)
     assert found.number is not None
@@ -355,6 +355,7 @@ async def test_a_workspace_cannot_be_created_over_another(acme: Business, svc: D
             await workspace_actions.create_workspace(
                 NewWorkspace(slug=f"x{new_id().hex}", name="Over"),
                 base_domain=BASE_DOMAIN,
+                reserved_hosts=(),
                 sealer=acme.sealer,
                 clock=CLOCK,
             )

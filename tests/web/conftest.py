@@ -87,7 +87,11 @@ class Tenants:
         words = {"name": "Acme GmbH", "slug": f"t-{secrets.token_hex(8)}"} | workspace
         async with self.database.scope(_fresh_id()):
             profile = await create_workspace(
-                NewWorkspace(**words), base_domain="localhost", sealer=self.sealer, clock=CLOCK
+                NewWorkspace(**words),
+                base_domain="localhost",
+                reserved_hosts=(),
+                sealer=self.sealer,
+                clock=CLOCK,
             )
             if logo:
                 await set_logo(picture(), clock=CLOCK)

@@ -50,7 +50,9 @@ async def test_tombstones_of_released_domains_are_forgotten_in_ones_own_workspac
     owners = [await open_business(bench.database, sealer, SystemClock()) for _ in range(2)]
     for owner in owners:
         async with bench.database.scope(owner.workspace_id):
-            await claim_domain(f"{owner.slug}.example.com", base_domain="localhost", clock=SystemClock())
+            await claim_domain(
+                f"{owner.slug}.example.com", base_domain="localhost", reserved_hosts=(), clock=SystemClock()
+            )
             await execute(
                 "UPDATE portal_domain SET state = 'released', verified_at = now() - interval '40 days',"
                 " released_at = now() - interval '31 days' WHERE host LIKE '%.example.com'"

@@ -7,7 +7,8 @@ from ipaddress import ip_network
 import pytest
 
 from kernel.errors import Invalid
-from kernel.settings import DEMO_SECRET, Profile, Settings, variables
+from kernel.setting_values import DEMO_SECRET
+from kernel.settings import Profile, Settings, variables
 
 KEY = bytes(range(32))
 PRODUCTION = {
@@ -40,6 +41,53 @@ def test_production_is_the_default_and_needs_little() -> None:
     assert (settings.pool_size, settings.log_level, settings.page_limit_per_minute) == (10, "info", 240)
     assert settings.trusted_proxies == ()
     assert settings.warnings == ()
+
+
+def test_each_surface_has_a_host_beneath_the_base_domain_unless_another_is_given() -> None:
+    settings = Settings.from_environ(PRODUCTION)
+    assert (settings.console_host, settings.api_host, settings.hooks_host) == (
+        "console.pay.example.com",
+        "api.pay.example.com",
+        "hooks.pay.example.com",
+    )
+    chosen = Settings.from_environ(PRODUCTION | {"PORTAL_CONSOLE_HOST": "Members.Vendor.example."})
+    assert chosen.console_host == "members.vendor.example"
+    assert chosen.reserved_hosts == {
+        "members.vendor.example",
+        "api.pay.example.com",
+        "hooks.pay.example.com",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "other"),
+    [
+        ("PORTAL_CONSOLE_HOST", "pay.example.com", "PORTAL_BASE_DOMAIN"),
+        ("PORTAL_HOOKS_HOST", "API.pay.example.com", "PORTAL_API_HOST"),
+        ("PORTAL_API_HOST", "console.pay.example.com", "PORTAL_CONSOLE_HOST"),
+    ],
+)
+def test_two_surfaces_never_share_a_host_nor_take_the_base_domain(name: str, host: str, other: str) -> None:
+    refusal = refusal_of(**(PRODUCTION | {name: host}))
+    assert refusal.data == {"variable": name}
+    assert refusal.message == f"{name} must differ from {other}; both are {host.lower()}."
+
+
+@pytest.mark.parametrize("name", ["PORTAL_CONSOLE_HOST", "PORTAL_API_HOST", "PORTAL_HOOKS_HOST"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "console",
+        "https://console.example.com",
+        "console.example.com:443",
+        "10.0.0.1",
+        "a..b",
+        "*.b.c",
+        "é.fr",
+    ],
+)
+def test_the_host_of_a_surface_is_a_name_of_two_labels_or_more(name: str, host: str) -> None:
+    assert refusal_of(**(PRODUCTION | {name: host})).data == {"variable": name}
 
 
 @pytest.mark.parametrize("profile", ["demo", "test"])

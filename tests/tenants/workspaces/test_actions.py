@@ -22,12 +22,14 @@ CLOCK = SystemClock()
 
 async def create(database: Database, sealer: Sealer, new: NewWorkspace) -> WorkspaceProfile:
     async with database.scope(WorkspaceId(new_id())):
-        return await actions.create_workspace(new, base_domain=BASE_DOMAIN, sealer=sealer, clock=CLOCK)
+        return await actions.create_workspace(
+            new, base_domain=BASE_DOMAIN, reserved_hosts=(), sealer=sealer, clock=CLOCK
+        )
 
 
 async def claimed(business: Business, host: str) -> queries.Domain:
     async with business.database.scope(business.workspace_id):
-        return await actions.claim_domain(host, base_domain=BASE_DOMAIN, clock=CLOCK)
+        return await actions.claim_domain(host, base_domain=BASE_DOMAIN, reserved_hosts=(), clock=CLOCK)
 
 
 async def verified(business: Business, host: str) -> queries.Domain:
@@ -74,7 +76,11 @@ async def test_a_slug_is_given_once_and_the_loser_leaves_nothing(
     async with database.scope(loser):
         with pytest.raises(Conflict) as caught:
             await actions.create_workspace(
-                NewWorkspace("taken-slug", "Second"), base_domain=BASE_DOMAIN, sealer=sealer, clock=CLOCK
+                NewWorkspace("taken-slug", "Second"),
+                base_domain=BASE_DOMAIN,
+                reserved_hosts=(),
+                sealer=sealer,
+                clock=CLOCK,
             )
     assert caught.value.code == "workspace.slug_taken"
     async with svc.unbound():
@@ -274,6 +280,33 @@ async def test_states_that_need_proof_have_their_own_actions(acme: Business, wan
 async def test_names_beneath_the_base_domain_cannot_be_claimed(acme: Business, host: str) -> None:
     with pytest.raises(Invalid):
         await claimed(acme, host)
+
+
+async def test_the_host_of_a_surface_can_be_claimed_by_no_workspace(acme: Business) -> None:
+    for host in ("console.vendor.example", " X.Console.Vendor.example. "):
+        async with acme.database.scope(acme.workspace_id):
+            with pytest.raises(Invalid) as caught:
+                await actions.claim_domain(
+                    host, base_domain=BASE_DOMAIN, reserved_hosts={"console.vendor.example"}, clock=CLOCK
+                )
+        assert caught.value.code == "domain.reserved"
+    async with acme.database.scope(acme.workspace_id):
+        assert [domain.host for domain in await queries.domains()] == [acme.host]
+
+
+async def test_no_workspace_is_created_on_the_host_of_a_surface(database: Database, sealer: Sealer) -> None:
+    workspace_id = WorkspaceId(new_id())
+    async with database.scope(workspace_id):
+        with pytest.raises(Invalid) as caught:
+            await actions.create_workspace(
+                NewWorkspace("desk", "Desk"),
+                base_domain=BASE_DOMAIN,
+                reserved_hosts={f"desk.{BASE_DOMAIN}"},
+                sealer=sealer,
+                clock=CLOCK,
+            )
+    assert caught.value.code == "workspace.slug_reserved"
+    assert await queries.workspace_by_host(database, f"desk.{BASE_DOMAIN}") is None
 
 
 async def test_an_unknown_domain_is_missing(acme: Business) -> None:

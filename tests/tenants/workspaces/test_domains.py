@@ -14,6 +14,7 @@ from tenants.workspaces.domains import (
     canonical_host,
     check_foreign,
     check_slug,
+    check_workspace_host,
     step,
 )
 
@@ -67,11 +68,36 @@ def test_reserved_labels_are_no_slugs() -> None:
 
 
 def test_a_name_that_only_ends_alike_is_foreign() -> None:
-    assert check_foreign("notportal.example", "portal.example") == "notportal.example"
+    assert check_foreign("notportal.example", "portal.example", ()) == "notportal.example"
     for ours in ("portal.example", "x.portal.example"):
         with pytest.raises(Invalid) as caught:
-            check_foreign(ours, "portal.example")
+            check_foreign(ours, "portal.example", ())
         assert caught.value.code == "domain.reserved"
+
+
+def test_the_hosts_of_surfaces_and_what_lies_beneath_them_are_not_foreign() -> None:
+    reserved = {"console.vendor.example", "api.portal.example"}
+    for ours in ("console.vendor.example", "x.console.vendor.example"):
+        with pytest.raises(Invalid) as caught:
+            check_foreign(ours, "portal.example", reserved)
+        assert caught.value.code == "domain.reserved"
+        assert "console.vendor.example" in caught.value.message
+    for foreign in ("vendor.example", "xconsole.vendor.example", "api.vendor.example"):
+        assert check_foreign(foreign, "portal.example", reserved) == foreign
+
+
+@pytest.mark.parametrize("label", ["console", "api", "hooks"])
+def test_the_usual_labels_of_surfaces_are_no_slugs(label: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        check_slug(label)
+    assert caught.value.code == "workspace.slug_reserved"
+
+
+def test_a_workspace_has_no_host_that_a_surface_has() -> None:
+    assert check_workspace_host("acme", "portal.example", {"desk.portal.example"}) == "acme.portal.example"
+    with pytest.raises(Invalid) as caught:
+        check_workspace_host("desk", "portal.example", {"desk.portal.example"})
+    assert (caught.value.code, caught.value.data) == ("workspace.slug_reserved", {"slug": "desk"})
 
 
 def test_every_step_that_is_not_drawn_is_refused() -> None:

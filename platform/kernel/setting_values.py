@@ -1,0 +1,172 @@
+"""The texts of settings: each function returns the value of a stripped, non-empty one.
+
+Each raises ValueError, whose words follow the name of the variable and say the cure.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import urlsafe_b64decode
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECRET_BYTES: Final = 32
+# Known to everybody who can read this file, hence refused where anything is worth protecting.
+DEMO_SECRET: Final = b"invoice-portal: not a secret key"
+_LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+_KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_QUEUE: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_LARGEST_PORT: Final = 65535
+
+
+def parse_postgres_url(text: str) -> str:
+    """Return the url of a Postgres database."""
+    if not _is_url(text, {"postgres", "postgresql"}):
+        raise ValueError("must be a Postgres url: postgresql://user:password@host:5432/database")
+    return text
+
+
+def parse_redis_url(text: str) -> str:
+    """Return the url of a Redis."""
+    if not _is_url(text, {"redis", "rediss", "unix"}):
+        raise ValueError("must be a Redis url: redis://host:6379/0, rediss://… or unix:///socket?db=0")
+    return text
+
+
+def parse_blobs_url(text: str) -> str:
+    """Return the folder or the url of a store of blobs."""
+    if "://" in text and urlsplit(text).scheme not in {"file", "s3"}:
+        raise ValueError("must be a folder, or the url of an S3 store: s3://bucket/prefix")
+    return text
+
+
+def _is_url(text: str, schemes: set[str]) -> bool:
+    """Tell whether it is a url of such a scheme whose ports are ports; Postgres takes several hosts at once."""
+    parts = urlsplit(text)
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
+    return parts.scheme in schemes and all(not port or _is_port(port) for port in ports)
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 1 <= int(text) <= _LARGEST_PORT
+
+
+def parse_flag(text: str) -> bool:
+    """Return true or false."""
+    if text not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return text == "true"
+
+
+def parse_keys(text: str) -> tuple[tuple[str, bytes], ...]:
+    """Return (key id, 32 bytes) of each key, in the order written."""
+    cure = (
+        "must be `id:key` separated by commas, the current one first; each key is 32 random bytes in"
+        " base64url (make one with: openssl rand -base64 32 | tr '+/' '-_')"
+    )
+    found: dict[str, bytes] = {}
+    for part in text.split(","):
+        key_id, separator, encoded = part.strip().partition(":")
+        try:
+            key = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+        except (binascii.Error, ValueError):
+            raise ValueError(cure) from None
+        if not separator or not _KEY_ID.fullmatch(key_id) or len(key) != SECRET_BYTES:
+            raise ValueError(cure)
+        if key_id in found:
+            raise ValueError(f"names the key {key_id} twice; give every key an id of its own")
+        found[key_id] = key
+    return tuple(found.items())
+
+
+def parse_production_keys(text: str) -> tuple[tuple[str, bytes], ...]:
+    """Return keys as `parse_keys` does; well-known ones are refused."""
+    keys = parse_keys(text)
+    if any(key == DEMO_SECRET or len(set(key)) == 1 for _, key in keys):
+        raise ValueError("holds a well-known key; make one with: openssl rand -base64 32 | tr '+/' '-_'")
+    return keys
+
+
+def parse_domain(text: str) -> str:
+    """Return a host name in lower case, without trailing dot."""
+    name = text.lower().rstrip(".")
+    labels = name.split(".")
+    well_formed = all(
+        label.replace("-", "").isalnum() and label.isascii() and label.strip("-") == label for label in labels
+    )
+    if not well_formed or labels[-1].isdigit():
+        raise ValueError("must be a host name without scheme or port, such as pay.example.com")
+    return name
+
+
+def parse_host(text: str) -> str:
+    """Return a host name as `parse_domain` does; one label alone is none."""
+    name = parse_domain(text)
+    if "." not in name:
+        raise ValueError("must be a host name of two labels or more, such as console.example.com")
+    return name
+
+
+def parse_scheme(text: str) -> str:
+    """Return http or https."""
+    if text not in {"http", "https"}:
+        raise ValueError("must be https, or http in the demo and test profiles")
+    return text
+
+
+def parse_https(text: str) -> str:
+    """Return https, the only scheme outside demo and test."""
+    if text != "https":
+        raise ValueError("must be https: plain http is for the demo and test profiles only")
+    return text
+
+
+def parse_bind_address(text: str) -> str:
+    """Return an address to listen on."""
+    if any(character.isspace() or character in "/@" for character in text):
+        raise ValueError("must be an address to listen on, such as 127.0.0.1, 0.0.0.0 or ::")
+    return text
+
+
+def whole_number_parser(least: int, most: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers within bounds, both included."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+parse_port: Final = whole_number_parser(1, _LARGEST_PORT)
+
+
+def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return networks that are separated by commas."""
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValueError("must be networks separated by commas, such as 10.0.0.0/8,fd00::/8") from None
+
+
+def parse_queues(text: str) -> tuple[str, ...]:
+    """Return the names of queues that are separated by commas, each once."""
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not all(_QUEUE.fullmatch(name) for name in names):
+        raise ValueError("must be names of queues separated by commas, such as default,pdf")
+    return names
+
+
+def parse_log_level(text: str) -> str:
+    """Return the name of a log level in lower case."""
+    level = text.lower()
+    if level not in _LOG_LEVELS:
+        raise ValueError(f"must be one of {', '.join(_LOG_LEVELS)}")
+    return level
