@@ -152,6 +152,22 @@ def test_each_vendor_is_imported_only_where_it_is_at_home() -> None:
     assert strays == set()
 
 
+def test_no_action_can_draw_a_picture_or_parse_a_document_in_its_unit_of_work() -> None:
+    """Both take up to seconds, in which a transaction would hold its connection and its locks."""
+    actions = [
+        _dotted(name) for name in _modules("tenants") if re.search(r"/(actions|queries)(/\w+)?\.py$", name)
+    ]
+    assert len(actions) > 8
+    code = (
+        "import importlib, sys\n"
+        f"sys.path[:0] = {[str(ROOT), str(ROOT / 'platform')]!r}\n"
+        f"for name in {actions!r}: importlib.import_module(name)\n"
+        "print(*sorted({'PIL', 'defusedxml', 'tenants.invoices.ubl_read'} & sys.modules.keys()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd="/", check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
+
+
 @pytest.mark.parametrize(
     ("what", "pattern", "home"),
     [

@@ -1,5 +1,6 @@
 """portal import-ubl: take over invoices that were written elsewhere."""
 
+import asyncio
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from kernel.money import Money
 from ops.commands.printing import table
 from ops.session import Session, read_at_most, run
 from tenants.invoices import actions
-from tenants.invoices.ubl import MAX_BYTES
+from tenants.invoices.ubl import MAX_BYTES, read_ubl
 from tenants.workspaces import queries as workspaces
 
 
@@ -49,7 +50,7 @@ async def _one(session: Session, workspace: str, file: Path, *, link: bool) -> d
     name, document = str(file), read_at_most(file, MAX_BYTES)
 
     async def work() -> dict[str, object]:
-        made = await actions.import_ubl(document, clock=session.clock)
+        made = await actions.import_invoice(checked, clock=session.clock)
         row: dict[str, object] = {
             "file": name,
             "ok": True,
@@ -63,6 +64,7 @@ async def _one(session: Session, workspace: str, file: Path, *, link: bool) -> d
         return row
 
     try:
+        checked = await asyncio.to_thread(read_ubl, document)
         return await session.write(workspace, work)
     except PortalError as error:
         if error.code == "workspace.not_found":

@@ -11,7 +11,7 @@ from kernel.store.roles import SVC
 from ops.commands.printing import as_json_option, flat, show, table
 from ops.session import Session, open_database, read_at_most, read_settings, run
 from tenants.workspaces import actions, queries
-from tenants.workspaces.logo import LARGEST_UPLOAD
+from tenants.workspaces.logo import LARGEST_UPLOAD, reencode
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
 
 
@@ -38,7 +38,7 @@ def create(
     given["name"] = given["name"] or slug
     if colour is not None:
         given["brand_colour"] = colour
-    picture = read_at_most(logo, LARGEST_UPLOAD) if logo else None
+    image = reencode(read_at_most(logo, LARGEST_UPLOAD)) if logo else None
 
     async def work(session: Session) -> dict[str, object]:
         async with session.database.scope(WorkspaceId(new_id())):
@@ -49,8 +49,8 @@ def create(
                 sealer=session.sealer,
                 clock=session.clock,
             )
-            if picture is not None:
-                await actions.set_logo(picture, clock=session.clock)
+            if image is not None:
+                await actions.set_logo(image, clock=session.clock)
             if logo_url is not None:
                 await actions.fetch_logo(logo_url)
             return await _described(await queries.profile())
@@ -76,7 +76,7 @@ def set_(
     slug: str, logo: Path | None, logo_url: str | None, *, no_logo: bool, as_json: bool, **given: Any
 ) -> None:
     """Change what is given, leave the rest."""
-    picture = read_at_most(logo, LARGEST_UPLOAD) if logo else None
+    image = reencode(read_at_most(logo, LARGEST_UPLOAD)) if logo else None
 
     async def work(session: Session) -> dict[str, object]:
         async with session.inside(slug):
@@ -85,8 +85,8 @@ def set_(
             await actions.set_terms(**{key: given[key] for key in ("payment_days", "link_days")})
             if no_logo:
                 await actions.remove_logo()
-            elif picture is not None:
-                await actions.set_logo(picture, clock=session.clock)
+            elif image is not None:
+                await actions.set_logo(image, clock=session.clock)
             if logo_url is not None:
                 await actions.fetch_logo(logo_url)
             return await _described(await queries.profile())

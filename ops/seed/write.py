@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,9 +21,11 @@ from tenants.customers.values import CustomerDetails
 from tenants.invoices import actions, queries
 from tenants.invoices.content import Party
 from tenants.invoices.numbering import write_number
-from tenants.invoices.ubl import parse
-from tenants.invoices.values import LinkState
+from tenants.invoices.ubl import parse, read_ubl
+from tenants.invoices.values import CheckedInvoice, LinkState
 from tenants.workspaces.actions import create_workspace, set_logo
+from tenants.workspaces.logo import reencode
+from tenants.workspaces.profile import LogoImage
 from tenants.workspaces.queries import primary_host, workspace_by_host
 
 # Long enough ago that a link made then has expired: it lives 30 days after the due day.
@@ -50,9 +53,10 @@ async def seed(database: Database, settings: Settings, progress: Callable[[str],
         found = await workspace_by_host(database, host)
         if found is None:
             progress(tenant.new.name)
+            prepared = await asyncio.to_thread(_Prepared.of, tenant)
             workspace_id = WorkspaceId(new_id())
             async with database.scope(workspace_id):
-                await seeder.write(tenant)
+                await seeder.write(tenant, prepared)
         else:
             workspace_id = found.workspace.workspace_id
         async with database.scope(workspace_id):
@@ -69,12 +73,25 @@ async def seed(database: Database, settings: Settings, progress: Callable[[str],
 
 
 @dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What takes computing of a workspace: read before the unit of work is opened."""
+
+    logo: LogoImage | None
+    documents: tuple[CheckedInvoice, ...]
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> _Prepared:
+        logo = reencode((LOGOS / tenant.logo).read_bytes()) if tenant.logo else None
+        return cls(logo, tuple(read_ubl(tenant.document(name)) for name in tenant.documents))
+
+
+@dataclass(frozen=True, slots=True)
 class _Seeder:
     settings: Settings
     sealer: Sealer
     clock: Clock
 
-    async def write(self, tenant: Tenant) -> None:
+    async def write(self, tenant: Tenant, prepared: _Prepared) -> None:
         """Write one workspace with its customers, invoices and links, in the open unit of work."""
         await create_workspace(
             tenant.new,
@@ -84,10 +101,10 @@ class _Seeder:
             clock=self.clock,
         )
         await actions.set_series(tenant.series)
-        if tenant.logo:
-            await set_logo((LOGOS / tenant.logo).read_bytes(), clock=self.clock)
-        for name in tenant.documents:
-            await actions.import_ubl(tenant.document(name), clock=self.clock)
+        if prepared.logo:
+            await set_logo(prepared.logo, clock=self.clock)
+        for document in prepared.documents:
+            await actions.import_invoice(document, clock=self.clock)
         for example in tenant.examples(today(self.clock, tenant.new.time_zone)):
             await self.write_example(example)
 

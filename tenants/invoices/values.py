@@ -122,6 +122,17 @@ class ShownLink:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedInvoice:
+    """An invoice from elsewhere that adds up, computed and encoded: storing it takes statements only."""
+
+    number: str
+    content: Content
+    payable: Money
+    encoded_content: str = field(repr=False)
+    encoded_totals: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """What became of an imported document."""
 

@@ -22,8 +22,7 @@ from tenants.workspaces import domains, queries
 from tenants.workspaces import profile as values
 from tenants.workspaces.domains import TOMBSTONE_DAYS, DomainState
 from tenants.workspaces.jobs import FetchLogo
-from tenants.workspaces.logo import LogoImage, reencode
-from tenants.workspaces.profile import LogoRef, NewWorkspace, WorkspaceProfile
+from tenants.workspaces.profile import LogoImage, LogoRef, NewWorkspace, WorkspaceProfile
 from tenants.workspaces.tables import PortalDomain, Workspace
 
 _LOCK_HOST: Final = "SELECT * FROM portal_domain WHERE workspace_id = $1 AND host = $2 FOR UPDATE"
@@ -131,14 +130,13 @@ async def set_terms(*, payment_days: int | None = None, link_days: int | None = 
     )
 
 
-async def set_logo(upload: bytes, *, clock: Clock) -> LogoRef:
-    """Draw the uploaded picture anew as a PNG and make it the workspace's logo.
+async def set_logo(image: LogoImage, *, clock: Clock) -> LogoRef:
+    """Make an image that `logo.reencode` has drawn the workspace's logo.
 
-    Earlier logos stay: their names stand in pages that are still open. Invalid (`logo.too_large`,
-    `logo.refused`), Missing("workspace.not_found").
+    Earlier logos stay: their names stand in pages that are still open. Missing("workspace.not_found").
     """
     await queries.profile()
-    return await _shown(reencode(upload), clock)
+    return await _shown(image, clock)
 
 
 async def fetch_logo(url: str) -> Enqueued:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
-from dataclasses import dataclass, field
 from typing import Final
 
 from PIL import Image, ImageOps
 
 from kernel.errors import Invalid
+from tenants.workspaces.profile import LogoImage
 
 LARGEST_UPLOAD: Final = 2 * 1024 * 1024  # bytes
 MOST_PIXELS: Final = 16_000_000
@@ -20,19 +20,11 @@ FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
 _TOO_MANY_PIXELS: Final = "A logo has at most 16 megapixels."
 
 
-@dataclass(frozen=True, slots=True)
-class LogoImage:
-    """A PNG of our own making; `sha256` (hex) of its bytes is its name."""
-
-    png: bytes = field(repr=False)
-    sha256: str
-    width: int
-    height: int
-
-
 def reencode(upload: bytes) -> LogoImage:
     """Return the uploaded picture as a PNG of at most 960 x 480 pixels, without metadata.
 
+    A large picture takes a second of processor time: call it before the unit of work is opened, and in a thread where
+    an event loop serves others.
     PNG, JPEG, WebP and GIF (its first frame) are read. Invalid: `logo.too_large` (2 MiB, 16 megapixels),
     `logo.refused` (anything that is not such a picture, or a broken one; SVG too, because it is a program).
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from babel import Locale, UnknownLocaleError
@@ -26,6 +26,16 @@ _TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2}|-[0-9]{3})?")
 class LogoRef:
     """The workspace's logo: hex SHA-256 of the PNG, which is its name, and its size in pixels."""
 
+    sha256: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogoImage:
+    """A PNG of our own making; `sha256` (hex) of its bytes is its name."""
+
+    png: bytes = field(repr=False)
     sha256: str
     width: int
     height: int

@@ -23,12 +23,13 @@ from tenants.customers.values import CustomerDetails
 from tenants.invoices import actions as invoice_actions
 from tenants.invoices import queries as invoice_queries
 from tenants.invoices.numbering import Series
+from tenants.invoices.ubl import read_ubl
 from tenants.invoices.values import ActorClass, View
 from tenants.workspaces import actions as workspace_actions
 from tenants.workspaces import queries as workspace_queries
 from tenants.workspaces.domains import DomainState
-from tenants.workspaces.logo import LogoImage, reencode
-from tenants.workspaces.profile import NewWorkspace
+from tenants.workspaces.logo import reencode
+from tenants.workspaces.profile import LogoImage, NewWorkspace
 from tests.fakes.businesses import BASE_DOMAIN, Business, content, euros, picture
 from tests.fakes.ubl_writer import published
 
@@ -147,7 +148,9 @@ OWN: dict[str, Call] = {
     ),
     "customer_queries.list_customers": lambda _, __: _empty(customer_queries.list_customers()),
     "customer_queries.contacts": lambda x, _: _empty(customer_queries.contacts(x.customer_id)),
-    "invoice_actions.import_ubl": lambda _, __: invoice_actions.import_ubl(published("01.01a"), clock=CLOCK),
+    "invoice_actions.import_invoice": lambda _, __: invoice_actions.import_invoice(
+        read_ubl(published("01.01a")), clock=CLOCK
+    ),
     "invoice_actions.record_views": lambda x, _: _none_stored(
         invoice_actions.record_views([_view(x.invoice_id, x.link_id), _view(x.draft_id, None)])
     ),
@@ -158,7 +161,7 @@ OWN: dict[str, Call] = {
     "workspace_actions.set_region": lambda _, __: workspace_actions.set_region(locale="ja-JP"),
     "workspace_actions.set_terms": lambda _, __: workspace_actions.set_terms(payment_days=1),
     "workspace_actions.set_logo": lambda _, __: workspace_actions.set_logo(
-        picture(colour="blue"), clock=CLOCK
+        reencode(picture(colour="blue")), clock=CLOCK
     ),
     "workspace_actions.keep_fetched_logo": lambda _, __: _fetched(reencode(picture(colour="green"))),
     "workspace_actions.fetch_logo": lambda _, __: workspace_actions.fetch_logo(
@@ -218,7 +221,7 @@ async def furnish(owner: Business) -> Belongings:
             invoice_id, contact_id=person.contact_id, sealer=owner.sealer, clock=CLOCK
         )
         assert await invoice_actions.record_views([_view(invoice_id, link.link_id)]) == 1
-        logo = await workspace_actions.set_logo(picture(), clock=CLOCK)
+        logo = await workspace_actions.set_logo(reencode(picture()), clock=CLOCK)
         domain = await workspace_actions.claim_domain(
             "claimed-by-both.example.com", base_domain=BASE_DOMAIN, reserved_hosts=(), clock=CLOCK
         )

@@ -31,6 +31,7 @@ from tenants.invoices.content import Content, Line, Party, Tax, TaxCategory, Tra
 from tenants.invoices.jobs import PDF_QUEUE
 from tenants.invoices.pdfs import Pdf, keep_pdf
 from tenants.workspaces.actions import create_workspace, set_logo
+from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
 from web.gateway import Gateway, create_app
 
@@ -94,7 +95,7 @@ class Tenants:
                 clock=CLOCK,
             )
             if logo:
-                await set_logo(picture(), clock=CLOCK)
+                await set_logo(reencode(picture()), clock=CLOCK)
             customer = await create_customer(CustomerDetails(name="Kunde AG"), clock=CLOCK)
         invoice_id, number = await self.issue(profile, customer.customer_id, content or content_of())
         async with self.database.scope(profile.workspace_id):

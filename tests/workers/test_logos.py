@@ -21,7 +21,7 @@ from kernel.store import Database, fetch_one
 from kernel.telemetry.metrics import Metrics
 from tenants.workspaces import actions, queries
 from tenants.workspaces.jobs import FetchLogo
-from tenants.workspaces.logo import LARGEST_UPLOAD
+from tenants.workspaces.logo import LARGEST_UPLOAD, reencode
 from tenants.workspaces.profile import WorkspaceProfile
 from tests.conftest import NewWorkspaceFixture
 from workers.actors.logos import fetch_logo
@@ -150,7 +150,7 @@ async def test_a_refused_logo_leaves_the_earlier_one(place: Place) -> None:
 @pytest.mark.parametrize(
     ("chosen", "shown"),
     [
-        (lambda: actions.set_logo(_png(24, 12), clock=SystemClock()), (24, 12)),
+        (lambda: actions.set_logo(reencode(_png(24, 12)), clock=SystemClock()), (24, 12)),
         (actions.remove_logo, None),
         (lambda: actions.fetch_logo("https://later.example/logo.png"), None),
     ],

@@ -1,6 +1,6 @@
 """What members and imports do to invoices: one function per intention, inside the caller's unit of work."""
 
-from tenants.invoices.actions.imports import import_ubl
+from tenants.invoices.actions.imports import import_invoice
 from tenants.invoices.actions.issuing import issue, set_series
 from tenants.invoices.actions.links import issue_link, revoke_link, rotate_link, show_link
 from tenants.invoices.actions.payment import set_paid, void, write_off
@@ -12,7 +12,7 @@ __all__ = [
     "Expected",
     "create_draft",
     "discard_draft",
-    "import_ubl",
+    "import_invoice",
     "issue",
     "issue_link",
     "new_version",

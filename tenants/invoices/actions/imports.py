@@ -13,42 +13,38 @@ from kernel.store import current_workspace, fetch_value, savepoint
 from tenants.customers import actions as customers
 from tenants.customers.values import CustomerDetails
 from tenants.invoices.actions.pdfs import print_ahead
-from tenants.invoices.actions.rows import add_version
+from tenants.invoices.actions.rows import add_encoded_version
 from tenants.invoices.content import Party
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.tables import Invoice
-from tenants.invoices.totals import Totals
-from tenants.invoices.ubl import ParsedInvoice, check, parse
-from tenants.invoices.values import Imported
+from tenants.invoices.values import CheckedInvoice, Imported
 
 _FIRST: Final = 1
 _UNIQUE_NUMBER: Final = "invoice_number"
 _TAKEN: Final = "SELECT true FROM invoice WHERE workspace_id = $1 AND number = $2"
 
 
-async def import_ubl(document: bytes, *, clock: Clock) -> Imported:
-    """Take over a UBL 2.1 invoice as issued, under its own number, for the customer it names as buyer.
+async def import_invoice(checked: CheckedInvoice, *, clock: Clock) -> Imported:
+    """Take over an invoice that `read_ubl` has read as issued, under its own number, for the buyer it names.
 
     The customer is found again or added, with a contact for the buyer's e-mail address. Nothing at all is
-    stored of what is refused: UblRefused (Invalid) names the broken rule in `data["rule"]`;
-    Conflict("invoice.number_taken") if the workspace has an invoice with this number, whosever it is.
+    stored of what is refused: Conflict("invoice.number_taken") if the workspace has an invoice with this
+    number, whosever it is.
     """
-    parsed = parse(document)
-    computed = check(parsed)
     # Before the customer, so that refusing leaves nothing to undo; the unique key decides between two at once.
-    if await fetch_value(_TAKEN, current_workspace(), parsed.number):
-        raise _taken(parsed.number)
+    if await fetch_value(_TAKEN, current_workspace(), checked.number):
+        raise _taken(checked.number)
     try:
         async with savepoint():
-            return await _store(parsed, computed, clock)
+            return await _store(checked, clock)
     except asyncpg.UniqueViolationError as error:
         if getattr(error, "constraint_name", None) != _UNIQUE_NUMBER:
             raise
-        raise _taken(parsed.number) from error
+        raise _taken(checked.number) from error
 
 
-async def _store(parsed: ParsedInvoice, computed: Totals, clock: Clock) -> Imported:
-    content, now = parsed.content, clock.now()
+async def _store(checked: CheckedInvoice, clock: Clock) -> Imported:
+    content, now = checked.content, clock.now()
     customer_id = await _customer(content.buyer, clock)
     invoice_id = InvoiceId(new_id())
     await Invoice.insert(
@@ -57,10 +53,10 @@ async def _store(parsed: ParsedInvoice, computed: Totals, clock: Clock) -> Impor
             invoice_id=invoice_id,
             customer_id=customer_id,
             status=InvoiceStatus.ISSUED.value,
-            number=parsed.number,
+            number=checked.number,
             version=_FIRST,
             currency=content.currency,
-            total_minor=computed.payable.minor,
+            total_minor=checked.payable.minor,
             buyer_name=content.buyer.name,
             issue_date=content.issue_date,
             due_date=content.due_date,
@@ -69,9 +65,10 @@ async def _store(parsed: ParsedInvoice, computed: Totals, clock: Clock) -> Impor
             issued_at=now,
         )
     )
-    await add_version(invoice_id, _FIRST, content, computed, now=now, issued=True)
+    encoded = checked.encoded_content, checked.encoded_totals
+    await add_encoded_version(invoice_id, _FIRST, *encoded, now=now, issued=True)
     await print_ahead(invoice_id, _FIRST)
-    return Imported(invoice_id, customer_id, parsed.number, computed.payable)
+    return Imported(invoice_id, customer_id, checked.number, checked.payable)
 
 
 async def _customer(buyer: Party, clock: Clock) -> CustomerId:

@@ -78,16 +78,16 @@ async def add_version(
     issued: bool,
 ) -> None:
     """Store what a version says; an issued one can never be changed again. Invalid("invoice.text")."""
-    await execute(
-        _ADD_VERSION,
-        current_workspace(),
-        invoice_id,
-        version,
-        encode_content(content),
-        encode_totals(totals),
-        now,
-        now if issued else None,
-    )
+    encoded = encode_content(content), encode_totals(totals)
+    await add_encoded_version(invoice_id, version, *encoded, now=now, issued=issued)
+
+
+async def add_encoded_version(
+    invoice_id: InvoiceId, version: int, content: str, totals: str, *, now: dt.datetime, issued: bool
+) -> None:
+    """Store what a version says, as `snapshot` encodes it."""
+    issued_at = now if issued else None
+    await execute(_ADD_VERSION, current_workspace(), invoice_id, version, content, totals, now, issued_at)
 
 
 def settled(current: InvoiceStatus, *, total: Money, paid: Money) -> InvoiceStatus:

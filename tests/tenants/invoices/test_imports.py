@@ -14,7 +14,7 @@ from tenants.customers import queries as customers
 from tenants.invoices import actions, queries
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.totals import totals
-from tenants.invoices.ubl import check, parse
+from tenants.invoices.ubl import check, parse, read_ubl
 from tenants.invoices.values import Imported
 from tests.fakes.businesses import Business, content
 from tests.fakes.ubl_writer import NAMES, changed, invoice_xml, published
@@ -28,8 +28,9 @@ PAYABLE = "cac:LegalMonetaryTotal/cbc:PayableAmount"
 
 
 async def take(business: Business, document: bytes) -> Imported:
+    checked = read_ubl(document)
     async with business.database.scope(business.workspace_id):
-        return await actions.import_ubl(document, clock=CLOCK)
+        return await actions.import_invoice(checked, clock=CLOCK)
 
 
 async def stored(business: Business) -> tuple[int, ...]:
@@ -86,7 +87,7 @@ async def test_a_taken_number_leaves_no_new_customer_even_if_the_rest_is_committ
     before = await stored(acme)
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict):
-            await actions.import_ubl(invoice_xml(what, totals(what), "N-1"), clock=CLOCK)
+            await actions.import_invoice(read_ubl(invoice_xml(what, totals(what), "N-1")), clock=CLOCK)
     assert await stored(acme) == before
 
 
@@ -122,9 +123,8 @@ async def test_one_number_imported_by_ten_at_once_is_one_invoice_of_one_customer
 async def test_what_does_not_add_up_is_refused_by_rule_and_nothing_is_stored(
     acme: Business, document: bytes, rule: str
 ) -> None:
-    async with acme.database.scope(acme.workspace_id):
-        with pytest.raises(Invalid) as caught:
-            await actions.import_ubl(document, clock=CLOCK)
+    with pytest.raises(Invalid) as caught:
+        await take(acme, document)
     assert caught.value.data["rule"] == rule
     assert await stored(acme) == (0, 0, 0, 0)
 

@@ -13,6 +13,7 @@ from kernel.seals import Sealer
 from kernel.store import Database, fetch_value
 from tenants.workspaces import actions, queries
 from tenants.workspaces.domains import DomainState
+from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import LogoRef, NewWorkspace, WorkspaceProfile
 from tests.fakes.businesses import BASE_DOMAIN, Business, picture
 from tests.tenants.conftest import NewBusiness
@@ -139,7 +140,7 @@ async def test_a_change_that_is_refused_changes_nothing(acme: Business) -> None:
 
 
 async def test_a_logo_is_drawn_anew_and_named_by_its_hash(acme: Business) -> None:
-    upload = picture()
+    upload = reencode(picture())
     async with acme.database.scope(acme.workspace_id):
         logo = await actions.set_logo(upload, clock=CLOCK)
         again = await actions.set_logo(upload, clock=CLOCK)
@@ -154,17 +155,17 @@ async def test_a_logo_is_drawn_anew_and_named_by_its_hash(acme: Business) -> Non
 
 async def test_an_earlier_logo_stays_readable_for_pages_that_are_open(acme: Business) -> None:
     async with acme.database.scope(acme.workspace_id):
-        first = await actions.set_logo(picture(colour="red"), clock=CLOCK)
-        await actions.set_logo(picture(colour="blue"), clock=CLOCK)
+        first = await actions.set_logo(reencode(picture(colour="red")), clock=CLOCK)
+        await actions.set_logo(reencode(picture(colour="blue")), clock=CLOCK)
         assert (await actions.remove_logo()).logo is None
         assert (await queries.brand_asset(first.sha256)).content_type == "image/png"
 
 
 async def test_a_refused_logo_leaves_the_old_one(acme: Business) -> None:
     async with acme.database.scope(acme.workspace_id):
-        logo = await actions.set_logo(picture(), clock=CLOCK)
+        logo = await actions.set_logo(reencode(picture()), clock=CLOCK)
         with pytest.raises(Invalid, match="picture"):
-            await actions.set_logo(b"<svg xmlns='http://www.w3.org/2000/svg'/>", clock=CLOCK)
+            await actions.set_logo(reencode(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), clock=CLOCK)
         assert (await queries.profile()).logo == logo
 
 

@@ -25,6 +25,7 @@ from kernel.telemetry.metrics import Metrics
 from tenants.invoices import actions, queries
 from tenants.invoices.document.fonts import Fonts
 from tenants.workspaces.actions import set_brand, set_logo
+from tenants.workspaces.logo import reencode
 from tests.fakes.businesses import Business, content, open_business, picture
 from tests.fakes.papers import fonts
 from workers.press.press import Press
@@ -99,7 +100,7 @@ async def test_a_pinned_pdf_outlives_every_change_around_it(acme: Business, new_
     first = await new_printer().render_version(acme.workspace_id, invoice_id, 1)
     async with acme.database.scope(acme.workspace_id):
         await set_brand(name="Renamed Works")
-        await set_logo(picture(), clock=acme.clock)
+        await set_logo(reencode(picture()), clock=acme.clock)
         await actions.void(invoice_id, clock=acme.clock)
     assert await new_printer(other_fonts()).render_version(acme.workspace_id, invoice_id, 1) == first
     async with acme.database.scope(acme.workspace_id):
