@@ -284,13 +284,13 @@ async def test_a_process_that_lost_postgres_is_not_ready_and_still_alive(
 ) -> None:
     yard = restartable.yard
     running = await yard.start("relay")
-    where = f"http://127.0.0.1:{running.program.port}"
-    assert [visit.fetch(where + path).status for path in ("/healthz", "/readyz", "/x")] == [200, 200, 404]
+    where = running.program.internal_url
+    assert [visit.fetch(where(path)).status for path in ("/healthz", "/readyz", "/x")] == [200, 200, 404]
     await yard.database.close()
     await yard.svc.close()
     await restartable.stop()
     await asyncio.sleep(1.1)
-    answers = [visit.fetch(where + path) for path in ("/healthz", "/readyz")]
+    answers = [visit.fetch(where(path)) for path in ("/healthz", "/readyz")]
     assert [answer.status for answer in answers] == [200, 503]
     assert answers[1].body == b'{"status":"failing","failing":["database"]}'
     send(running, signal.SIGTERM)

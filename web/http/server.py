@@ -42,6 +42,10 @@ class Server(uvicorn.Server):
         super().__init__(configuration(gateway, settings, bounds))
         self._gateway = gateway
 
+    async def find_failure(self) -> str | None:
+        """Return why the pages are not served yet, None once the port is open; a readiness check."""
+        return None if self.started else "is starting"
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer the requests in flight, then end."""
         self._gateway.drain()

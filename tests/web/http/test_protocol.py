@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from litestar import get
 
 from web.http.protocol import BOUNDS
 from web.http.server import Server
 
 PATIENCE_S = 10
 SHORT = replace(BOUNDS, head_s=0.3, drain_s=0.5)
-PROBE = b"GET /healthz HTTP/1.1\r\nHost: probe\r\n"
+REQUEST = b"GET /assets/short HTTP/1.1\r\nHost: probe\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,13 @@ Start = Callable[..., Awaitable[Running]]
 async def start(make_portal: Any, settings: Any) -> AsyncIterator[Start]:
     running: list[tuple[Server, asyncio.Task[None]]] = []
 
+    # Beside the files, which are served on every host and do not count towards the limit of pages.
+    @get("/assets/short")
+    async def short() -> str:
+        return "short"
+
     async def run(**bounds: Any) -> Running:
-        portal = make_portal()
+        portal = make_portal(beside=[short])
         server = Server(portal.gateway, replace(settings, port=0), bounds=replace(SHORT, **bounds))
         task = asyncio.create_task(server.serve())
         running.append((server, task))
@@ -93,9 +99,9 @@ def is_ours(answer: bytes, status: int) -> bool:
 
 async def test_a_flood_of_headers_ends_at_once_and_holds_nobody_up(start: Start) -> None:
     running = await start()
-    flood = asyncio.create_task(running.talk(PROBE + b"X-Forwarded-For: 1\r\n" * 400_000 + b"\r\n"))
+    flood = asyncio.create_task(running.talk(REQUEST + b"X-Forwarded-For: 1\r\n" * 400_000 + b"\r\n"))
     began = time.monotonic()
-    answer = await running.talk(PROBE + b"Connection: close\r\n\r\n")
+    answer = await running.talk(REQUEST + b"Connection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
     # The quadratic way took more than half a minute.
     assert time.monotonic() - began < 5
@@ -113,7 +119,7 @@ async def test_a_head_has_so_many_headers_and_so_many_bytes(
 ) -> None:
     running = await start()
     headers = b"".join(b"X-%d: %s\r\n" % (number, b"a" * size) for number in range(count))
-    answer = await running.talk(PROBE + b"Connection: close\r\n" + headers + b"\r\n")
+    answer = await running.talk(REQUEST + b"Connection: close\r\n" + headers + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 %d " % expected)
     if expected == 431:
         assert is_ours(answer, 431)
@@ -121,7 +127,7 @@ async def test_a_head_has_so_many_headers_and_so_many_bytes(
 
 async def test_one_header_without_end_is_not_waited_for(start: Start) -> None:
     running = await start(head_s=5)
-    answer = await running.talk(PROBE + b"X-Long: ", *[b"a" * 1000] * 60, pause_s=0.005)
+    answer = await running.talk(REQUEST + b"X-Long: ", *[b"a" * 1000] * 60, pause_s=0.005)
     assert is_ours(answer, 431)
     assert running.refused(431) == 1
 
@@ -139,8 +145,8 @@ async def test_a_target_too_long_for_any_page_is_told_so(start: Start) -> None:
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40),
         b"GET / HTTP/9.9\r\n\r\n",
-        PROBE + b"Bad Header: x\r\n\r\n",
-        PROBE + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        REQUEST + b"Bad Header: x\r\n\r\n",
+        REQUEST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: probe\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
     ],
 )
@@ -156,8 +162,8 @@ async def test_what_is_no_request_is_answered_in_our_words_and_not_logged(
 @pytest.mark.parametrize(
     "parts",
     [
-        (PROBE + b"X-",),
-        (PROBE + b"X-", *[b"a"] * 100),
+        (REQUEST + b"X-",),
+        (REQUEST + b"X-", *[b"a"] * 100),
         (*[b"G", b"E", b"T", b" ", b"/"], *[b"a"] * 100),
     ],
     ids=["stops", "drips", "drips from the start"],
@@ -180,23 +186,23 @@ async def test_who_asks_nothing_is_told_nothing(start: Start, parts: tuple[bytes
 
 async def test_the_next_head_of_a_connection_has_its_deadline_too(start: Start) -> None:
     running = await start()
-    answer = await running.talk(PROBE + b"\r\n", PROBE, *[b""] * 100, pause_s=0.05)
+    answer = await running.talk(REQUEST + b"\r\n", REQUEST, *[b""] * 100, pause_s=0.05)
     first, second = answer.split(b"HTTP/1.1 ")[1:]
     assert (first[:3], second[:3]) == (b"200", b"408")
 
 
 async def test_a_kept_connection_waits_longer_than_a_head_may_take(start: Start) -> None:
     running = await start()
-    answer = await running.talk(PROBE + b"\r\n", PROBE + b"Connection: close\r\n\r\n", pause_s=0.6)
+    answer = await running.talk(REQUEST + b"\r\n", REQUEST + b"Connection: close\r\n\r\n", pause_s=0.6)
     assert answer.count(b"HTTP/1.1 200 ") == 2
 
 
 async def test_one_connection_too_many_is_turned_away_and_the_others_go_on(start: Start) -> None:
     running = await start(connections=2, head_s=5)
     held = [await running.connect() for _ in range(2)]
-    assert is_ours(await running.talk(PROBE + b"\r\n"), 503)
+    assert is_ours(await running.talk(REQUEST + b"\r\n"), 503)
     reader, writer = held[0]
-    writer.write(PROBE + b"Connection: close\r\n\r\n")
+    writer.write(REQUEST + b"Connection: close\r\n\r\n")
     assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
     for _, open_one in held:
         open_one.close()
@@ -223,13 +229,13 @@ async def test_who_asks_and_never_reads_is_cut_off(start: Start) -> None:
 
 async def test_an_upgrade_is_answered_as_if_it_were_not_asked_for(start: Start) -> None:
     running = await start()
-    answer = await running.talk(PROBE + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+    answer = await running.talk(REQUEST + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b"\r\nconnection: close\r\n" in answer.lower()
 
 
 async def test_an_answer_on_its_way_is_not_lost_to_the_rubbish_behind_it(start: Start) -> None:
     running = await start()
-    answer = await running.talk(PROBE + b"\r\n" + b"rubbish\r\n\r\n")
+    answer = await running.talk(REQUEST + b"\r\n" + b"rubbish\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.count(b"HTTP/1.1 ") == 1
