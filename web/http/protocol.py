@@ -77,7 +77,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse the data; a head that is not complete has a size and a time."""
+        """Parse the data; what is neither a whole head nor a part of a body has a size and a time."""
         self._unset_keepalive_if_required()
         if self._is_refused:
             return
@@ -91,7 +91,7 @@ class BoundedProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(self._status)
             return
-        if self._is_in_head and self._unparsed_bytes > self._bounds.head_bytes:
+        if self._unparsed_bytes > self._bounds.head_bytes:
             self._refuse(431)
         elif "head" not in self._timers and (self._is_in_head or self._is_idle()):
             # Idle in spite of bytes: empty lines are allowed before a request and must not extend its time.
@@ -110,9 +110,10 @@ class BoundedProtocol(HttpToolsProtocol):
             raise HeadRefusedError
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Append a header, of not too many."""
-        super().on_header(name, value)
+        """Append a header; a trailer counts towards the bounds and is dropped (RFC 9110, 6.5.1)."""
         self._header_bytes += len(name) + len(value)
+        if self._is_in_head:
+            super().on_header(name, value)
         if len(self.headers) > self._bounds.headers or self._header_bytes > self._bounds.head_bytes:
             self._status = 431
             raise HeadRefusedError
@@ -125,10 +126,14 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self._has_request = True
 
+    def on_body(self, body: bytes) -> None:
+        """Pass on a part of the body, whose size the application bounds."""
+        self._unparsed_bytes = 0
+        super().on_body(body)
+
     def on_response_complete(self) -> None:
         """Go on to the next request; after the last one, wait a bounded time until the client has read."""
         super().on_response_complete()
-        self._unparsed_bytes = 0
         if self.transport.is_closing():
             self._set_timer("drain", self._bounds.drain_s, self.transport.abort)
 

@@ -239,3 +239,14 @@ async def test_an_answer_on_its_way_is_not_lost_to_the_rubbish_behind_it(start: 
     answer = await running.talk(REQUEST + b"\r\n" + b"rubbish\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize(
+    "start_of", [b"0\r\nX-Trailer: ", b"5;extension="], ids=["trailer", "chunk extension"]
+)
+async def test_what_is_neither_head_nor_body_is_not_waited_for(start: Start, start_of: bytes) -> None:
+    running = await start()
+    head = b"POST /assets/short HTTP/1.1\r\nHost: probe\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = await running.talk(head + start_of, *[b"a" * 1000] * 60, pause_s=0.005)
+    assert is_ours(answer, 431)
+    assert running.refused(431) == 1

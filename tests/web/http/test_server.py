@@ -265,6 +265,16 @@ async def test_a_server_whose_port_is_not_open_is_not_ready(start: Start, settin
     assert await Server(running.portal.gateway, settings).find_failure() == "is starting"
 
 
+async def test_what_stands_behind_a_chunked_body_is_no_header(start: Start, acme: Any, visitor: Any) -> None:
+    running = await start()
+    sent = request(f"POST {acme.path}", acme.host, visitor.address, "Transfer-Encoding: chunked")
+    trailers = b"X-Forwarded-For: 203.0.113.9\r\nHost: nobody.localhost\r\n"
+    answer = await running.talk(sent + b"3\r\na=1\r\n0\r\n" + trailers + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 405 ")
+    line = json.loads(running.portal.log.getvalue())
+    assert line["network"] == str(ip_network((visitor.address, 48), strict=False))
+
+
 async def waits_for_pdf(running: Running, *, count: int = 1) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while running.portal.count("portal_pdf_waiting_count") != count:  # noqa: ASYNC110
