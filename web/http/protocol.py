@@ -119,7 +119,10 @@ class BoundedProtocol(HttpToolsProtocol):
             raise HeadRefusedError
 
     def on_headers_complete(self) -> None:
-        """Start the request: its head was in time."""
+        """Start the request; one of HTTP/1.1 names its host (RFC 9112, 3.2)."""
+        version = self.parser.get_http_version()  # pyright: ignore[reportOptionalMemberAccess]
+        if version != "1.0" and all(name != b"host" for name, _ in self.headers):
+            raise HeadRefusedError
         self._is_in_head = False
         self._unparsed_bytes = 0
         self._cancel_timer("head")

@@ -241,6 +241,14 @@ async def test_an_answer_on_its_way_is_not_lost_to_the_rubbish_behind_it(start: 
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
+async def test_http_1_1_names_its_host_and_http_1_0_need_not(start: Start) -> None:
+    running = await start()
+    assert is_ours(await running.talk(b"GET /assets/short HTTP/1.1\r\nX-Host: probe\r\n\r\n"), 400)
+    assert running.refused(400) == 1
+    answer = await running.talk(b"GET /assets/short HTTP/1.0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize(
     "start_of", [b"0\r\nX-Trailer: ", b"5;extension="], ids=["trailer", "chunk extension"]
 )
