@@ -66,7 +66,7 @@ class Settings:
     metrics_port: int
     """The internal port of each process: metrics and probes."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
-    """Networks whose X-Forwarded-For and X-Request-Id are believed."""
+    """Networks whose X-Forwarded-For and X-Request-Id are believed, and whose connections are not limited."""
     pool_size: int
     """Connections to Postgres per process."""
     log_level: str

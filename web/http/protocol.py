@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from web.http.addresses import UNKNOWN
+
 if TYPE_CHECKING:
     from asyncio import BaseTransport, TimerHandle
     from collections.abc import Callable
 
+    from web.http.connections import ConnectionLimiter
     from web.http.security import Header
 
 
@@ -22,6 +25,8 @@ class Bounds:
 
     connections: int = 900
     """Below the 1,024 open files that many systems allow a process."""
+    connections_per_address: int = 100
+    """Of one client address; browsers open six to a host, however many tabs they show."""
     head_s: float = 10.0
     """From the first byte, or from the start of the connection, to a complete head."""
     drain_s: float = 60.0
@@ -48,6 +53,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self,
         *args: Any,
         bounds: Bounds,
+        limiter: ConnectionLimiter,
         security_headers: tuple[Header, ...],
         count_refusal: Callable[[int], None],
         **kwargs: Any,
@@ -55,6 +61,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Send `security_headers` with each refusal, and pass its status to `count_refusal`."""
         super().__init__(*args, **kwargs)
         self._bounds = bounds
+        self._limiter = limiter
         self._security_headers = security_headers
         self._count_refusal = count_refusal
         self._timers: dict[str, TimerHandle] = {}
@@ -63,10 +70,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unparsed_bytes = self._header_bytes = 0
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Accept a connection, or refuse it when there are too many."""
+        """Accept a connection where there is room."""
         super().connection_made(transport)  # type: ignore[arg-type]
-        if len(self.connections) > self._bounds.connections:
-            self._refuse(503)
+        if status := self._limiter.admit(self, self.client[0] if self.client else UNKNOWN):
+            self._refuse(status)
         else:
             self._set_timer("head", self._bounds.head_s, self._on_head_timeout)
 
@@ -74,6 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Release what belongs to the connection."""
         for timer in self._timers.values():
             timer.cancel()
+        self._limiter.release(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -128,6 +136,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._cancel_timer("head")
         super().on_headers_complete()
         self._has_request = True
+        self._limiter.mark_busy(self)
 
     def on_body(self, body: bytes) -> None:
         """Pass on a part of the body, whose size the application bounds."""
@@ -139,6 +148,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.is_closing():
             self._set_timer("drain", self._bounds.drain_s, self.transport.abort)
+        elif self._is_idle():
+            self._limiter.mark_idle(self)
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection, also one whose client never read the last answer."""

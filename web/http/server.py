@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import uvicorn
 
+from web.http.connections import ConnectionLimiter
 from web.http.protocol import BOUNDS, BoundedProtocol, Bounds
 from web.http.security import STILL_POLICY, always
 
@@ -57,6 +58,11 @@ def configuration(gateway: Application, settings: Settings, bounds: Bounds) -> u
     protocol: Any = partial(
         BoundedProtocol,
         bounds=bounds,
+        limiter=ConnectionLimiter(
+            bounds.connections,
+            per_address=bounds.connections_per_address,
+            trusted_proxies=settings.trusted_proxies,
+        ),
         security_headers=(*always(settings), STILL_POLICY),
         count_refusal=gateway.count_refusal,
     )
