@@ -108,14 +108,14 @@ class Demo:
         (self.state / "demo.json").unlink(missing_ok=True)
 
     def _started(self, program: programs.Program) -> programs.RunningProgram:
-        ports = {"PORTAL_PORT": str(program.port), "PORTAL_METRICS_PORT": str(program.metrics_port)}
+        ports = {"PORTAL_PORT": str(self.port), "PORTAL_METRICS_PORT": str(program.metrics_port)}
         return programs.start(program, programs.environment(self.variables | ports), self.state / "logs")
 
     def _table(self) -> tuple[programs.Program, ...]:
         behind = ("relay", "worker", "scheduler")
         return (
-            programs.Program("gateway", ("gateway",), self.port, self.metrics_port),
-            *(programs.Program(name, (name,), programs.free_port(), programs.free_port()) for name in behind),
+            programs.Program("gateway", ("gateway",), self.metrics_port),
+            *(programs.Program(name, (name,), programs.free_port()) for name in behind),
         )
 
     def _probe(self, program: programs.Program) -> str:

@@ -72,6 +72,13 @@ def _plain(settings: Settings) -> list[Finding]:
     if settings.profile is Profile.PRODUCTION and settings.base_domain == "localhost":
         cure = "Set PORTAL_BASE_DOMAIN to the domain whose subdomains lead here."
         found.append(Finding("Links would name localhost, which only this machine finds.", cure))
+    if settings.public_scheme == "https" and not settings.trusted_proxies:
+        what = (
+            "PORTAL_TRUSTED_PROXIES is not set, and the gateway speaks no TLS itself: all visitors behind the proxy"
+            " that ends TLS count as one address, with the limits of one."
+        )
+        cure = "Set PORTAL_TRUSTED_PROXIES to the networks of that proxy, such as 10.0.0.0/8."
+        found.append(Finding(what, cure))
     if not (files("web") / "static" / ".vite" / "manifest.json").is_file():
         cure = (
             "Run ops/demo or ops/test once, or `npm ci && npx vite build --outDir ../static` in web/assets."

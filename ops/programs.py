@@ -23,21 +23,24 @@ class ProgramFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process: its `portal` command, the port whose /readyz answers for it, the port of its metrics.
+    """One process: its `portal` command and the internal port of its metrics and probes.
 
     `module` is what the command is given to: the `portal` command line, or another server that is measured.
     """
 
     name: str
     command: tuple[str, ...]
-    port: int
     metrics_port: int
     module: str = "ops.cli"
 
     @property
     def metrics_url(self) -> str:
         """Where Prometheus would read it."""
-        return f"http://127.0.0.1:{self.metrics_port}/metrics"
+        return self.internal_url("/metrics")
+
+    def internal_url(self, path: str) -> str:
+        """Return the URL of a path on the internal port."""
+        return f"http://127.0.0.1:{self.metrics_port}{path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def wait_until_ready(running: RunningProgram, probe: str = "/readyz") -> None:
     answer = "nothing"
     while time.monotonic() < deadline:
         running.raise_if_ended()
-        answer = _ask(running.program.port, probe)
+        answer = _ask(running.program.metrics_port, probe)
         if answer == "200":
             return
         time.sleep(0.05)

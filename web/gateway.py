@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -15,11 +14,12 @@ from kernel.clock import SystemClock
 from kernel.limits import Limiter
 from kernel.seals import Sealer
 from kernel.store import Database
+from kernel.store.readiness import schema_check
 from kernel.store.roles import APP
-from kernel.telemetry import logs
-from kernel.telemetry.health import Health
+from kernel.telemetry import internal_server, logs
+from kernel.telemetry.health import Health, Probe
 from kernel.telemetry.metrics import Metrics
-from kernel.telemetry.metrics import serve as serve_metrics
+from tenants import schema
 from tenants.invoices.document.fonts import built_fonts
 from tenants.workspaces import queries
 from web.http import probes, static
@@ -57,8 +57,6 @@ COMMAND_TIMEOUT_S: Final = 4.0
 PATIENCE_S: Final = 4.0
 
 ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
-    probes.healthz,
-    probes.readyz,
     probes.robots,
     static.asset,
     routes.invoice_page,
@@ -131,7 +129,7 @@ def create_app(
         refusals=refusals,
         metrics=metrics,
     )
-    health = Health([probes.database_check(database)])
+    health = Health([schema_check(database, schema.version())])
     images = BrandImages(database, MissLimit(limiter, clock, traffic, of="image"))
     house = House(database, assets, health, refusals, invoices, pdfs, images, looks)
     metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
@@ -186,7 +184,6 @@ async def _serve(settings: Settings) -> None:
     for warning in settings.warnings:
         log.warning("setting", text=warning)
     metrics = Metrics()
-    exporter = serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port)
     database = await Database.open(
         settings.database_url,
         size=settings.pool_size,
@@ -200,16 +197,21 @@ async def _serve(settings: Settings) -> None:
         await database.require_role(APP)
         gateway = create_app(settings, database, clock=SystemClock(), limiter=limiter, metrics=metrics)
         warm(gateway.house.invoices)
-        log.info("starting", host=settings.host, port=settings.port, metrics_port=exporter.port)
+        server, health = Server(gateway, settings), gateway.house.health
+        health.add(Probe("server", server.find_failure))
         # Uvicorn raises the signal that ended it once more: by default that would kill us before the end.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
-        try:
-            await Server(gateway, settings).serve()
-        finally:
-            await gateway.house.looks.close()
+        serving = internal_server.serve(
+            metrics.registry, health, settings.metrics_host, settings.metrics_port
+        )
+        async with serving as metrics_port:
+            log.info("starting", host=settings.host, port=settings.port, metrics_port=metrics_port)
+            try:
+                await server.serve()
+            finally:
+                await gateway.house.looks.close()
         log.info("stopped")
     finally:
         await limiter.close()
         await database.close()
-        await asyncio.to_thread(exporter.close)

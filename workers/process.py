@@ -1,4 +1,4 @@
-"""What every process of the workers' floor has: logs, metrics, probes, two kinds of SIGTERM."""
+"""What every process of `workers` has: logs, metrics, probes, two kinds of SIGTERM."""
 
 from __future__ import annotations
 
@@ -6,25 +6,20 @@ import asyncio
 import signal
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from kernel.store import Database, fetch_value
+from kernel.store import Database
+from kernel.store.readiness import schema_check
 from kernel.store.roles import SVC
-from kernel.telemetry import logs
-from kernel.telemetry.health import Health, Probe
+from kernel.telemetry import internal_server, logs
+from kernel.telemetry.health import Health
 from kernel.telemetry.metrics import Metrics
-from kernel.telemetry.metrics import serve as serve_metrics
 from tenants import schema
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from kernel.settings import Settings
-
-_PATIENCE_S: Final = 5.0
-_REASONS: Final = {200: "OK", 404: "Not Found", 503: "Service Unavailable"}
 
 
 @dataclass(slots=True)
@@ -64,7 +59,7 @@ async def running(name: str, settings: Settings, *, role: str, size: int) -> Asy
     """Open what a process needs and close it again; OSError when a port is taken, Unavailable without Postgres.
 
     `role` is the database's: portal_app or portal_svc; another one is refused with Invalid("store.wrong_role").
-    Liveness and readiness are answered on the settings' host and port, metrics on their own.
+    Metrics and probes are served on the internal port, PORTAL_METRICS_HOST and PORTAL_METRICS_PORT.
     """
     logs.configure(level=settings.log_level, process=name)
     log = logs.logger(f"workers.{name}")
@@ -75,66 +70,19 @@ async def running(name: str, settings: Settings, *, role: str, size: int) -> Asy
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.caught)
-    exporter = serve_metrics(metrics.registry, settings.metrics_host, settings.metrics_port)
+    database = await Database.open(
+        database_url, size=size, name=f"portal {name}", prepared=settings.database_prepared
+    )
     try:
-        database = await Database.open(
-            database_url, size=size, name=f"portal {name}", prepared=settings.database_prepared
+        await database.require_role(role)
+        metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
+        health = Health([schema_check(database, schema.version())])
+        serving = internal_server.serve(
+            metrics.registry, health, settings.metrics_host, settings.metrics_port
         )
-        try:
-            await database.require_role(role)
-            metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
-            health = Health([_schema_check(database)])
-            server = await asyncio.start_server(_Probes(health).answer, settings.host, settings.port)
-            async with server:
-                log.info("starting", port=settings.port, metrics_port=exporter.port)
-                yield Process(settings, database, metrics, signals, health)
-            log.info("stopped")
-        finally:
-            await database.close()
+        async with serving as port:
+            log.info("starting", metrics_port=port)
+            yield Process(settings, database, metrics, signals, health)
+        log.info("stopped")
     finally:
-        await asyncio.to_thread(exporter.close)
-
-
-def _schema_check(database: Database) -> Probe:
-    wanted = schema.version()
-
-    async def failure() -> str | None:
-        async with database.unbound(read_only=True):
-            found = await fetch_value("SELECT max(number) FROM schema_migration")
-        return None if (found or 0) >= wanted else f"schema is {found}, this release needs {wanted}"
-
-    return Probe("database", failure)
-
-
-class _Probes:
-    """As much HTTP as an orchestrator's probe speaks: GET /healthz and /readyz, one request a connection."""
-
-    def __init__(self, health: Health) -> None:
-        self._health = health
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one connection and close it."""
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                head = await reader.readuntil(b"\r\n\r\n")
-                status, failing = await self._verdict(head.split(b" ", 2)[1:2])
-                body = msgspec.json.encode(
-                    {"status": "ok" if status == 200 else "failing", "failing": failing}
-                )
-                start = f"HTTP/1.1 {status} {_REASONS[status]}\r\ncontent-type: application/json\r\n"
-                writer.write(
-                    f"{start}content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body
-                )
-                await writer.drain()
-        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass
-        finally:
-            writer.close()
-
-    async def _verdict(self, path: list[bytes]) -> tuple[int, list[str]]:
-        if path == [b"/healthz"]:
-            return 200, []
-        if path == [b"/readyz"]:
-            failing = [failure.name for failure in await self._health.ready()]
-            return (503 if failing else 200), failing
-        return 404, []
+        await database.close()

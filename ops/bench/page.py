@@ -90,10 +90,12 @@ def _start(
         # One client asks for all pages; the limit is for other people's networks.
         "PORTAL_PAGE_LIMIT_PER_MINUTE": "1000000",
     }
-    command, module = (
-        ((str(port),), "ops.bench.reference") if kind == "reference" else (("gateway",), "ops.cli")
-    )
-    program = programs.Program(f"{kind}-{port}", command, port, metrics_port, module)
+    name = f"{kind}-{port}"
+    if kind == "reference":
+        # It has one port, which says that it is ready.
+        program = programs.Program(name, (str(port),), port, "ops.bench.reference")
+    else:
+        program = programs.Program(name, ("gateway",), metrics_port)
     started = programs.start(program, programs.environment(environ), state / "logs")
     running.append(started)
     programs.wait_until_ready(started)

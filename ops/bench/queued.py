@@ -108,13 +108,12 @@ def measure_queue(rounds: int) -> Queue:
 
 
 def _start(kind: str, urls: Urls, redis: str, state: Path) -> programs.RunningProgram:
-    program = programs.Program(kind, (kind,), programs.free_port(), programs.free_port())
+    program = programs.Program(kind, (kind,), programs.free_port())
     environ = {
         "PORTAL_PROFILE": Profile.DEMO.value,
         "PORTAL_DATABASE_URL": urls.app,
         "PORTAL_DATABASE_SVC_URL": urls.svc,
         "PORTAL_REDIS_URL": redis,
-        "PORTAL_PORT": str(program.port),
         "PORTAL_METRICS_PORT": str(program.metrics_port),
         "PORTAL_BLOBS_URL": str(state / "blobs"),
         "PORTAL_JOB_SLOTS": str(SLOTS),

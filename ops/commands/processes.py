@@ -44,7 +44,5 @@ def _listening(serve: Callable[[Settings], None], settings: Settings) -> None:
     try:
         serve(settings)
     except OSError as error:
-        message = (
-            f"The process cannot listen: {error}. Is the port (PORTAL_PORT, PORTAL_METRICS_PORT) in use?"
-        )
+        message = f"The process cannot listen: {error}. Is the port (PORTAL_METRICS_PORT) in use?"
         raise click.ClickException(message) from error

@@ -73,10 +73,12 @@ class Settings:
     """Port in links; None where it is the scheme's own."""
     host: str
     port: int
+    """Where the gateway serves pages."""
     metrics_host: str
     metrics_port: int
+    """The internal port of each process: metrics and probes."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
-    """Networks whose X-Forwarded-For and X-Request-Id are believed."""
+    """Networks whose X-Forwarded-For and X-Request-Id are believed, and whose connections are not limited."""
     pool_size: int
     """Connections to Postgres per process."""
     log_level: str

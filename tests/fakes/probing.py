@@ -1,4 +1,4 @@
-"""What a process tells on its ports: its series and whether it is ready."""
+"""What a process reports on its internal port: its series and whether it is ready."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ops import programs, visit
 
 
 def sample(running: programs.RunningProgram, name: str, **labels: str) -> float | None:
-    """Read a series from a process's own port; None where it has no such sample."""
+    """Read a series from a process's internal port; None where it has no such sample."""
     text = visit.fetch(running.program.metrics_url).body.decode()
     for family in text_string_to_metric_families(text):
         for each in family.samples:
@@ -20,6 +20,6 @@ def sample(running: programs.RunningProgram, name: str, **labels: str) -> float 
 def status(running: programs.RunningProgram, path: str = "/readyz") -> int:
     """Ask a probe of a process; 0 while nobody listens."""
     try:
-        return visit.fetch(f"http://127.0.0.1:{running.program.port}{path}").status
+        return visit.fetch(running.program.internal_url(path)).status
     except ConnectionRefusedError:
         return 0

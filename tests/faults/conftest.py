@@ -52,13 +52,12 @@ class Yard:
         `module`: "ops.cli" is the product's own, which knows its own jobs.
         """
         name = f"{kind}-{len(self.running)}"
-        program = programs.Program(name, (kind,), programs.free_port(), programs.free_port(), module=module)
+        program = programs.Program(name, (kind,), programs.free_port(), module=module)
         variables = {
             "PORTAL_PROFILE": "test",
             "PORTAL_DATABASE_URL": self.urls.app,
             "PORTAL_DATABASE_SVC_URL": self.urls.svc,
             "PORTAL_REDIS_URL": self.redis_url,
-            "PORTAL_PORT": str(program.port),
             "PORTAL_METRICS_PORT": str(program.metrics_port),
             "PORTAL_JOB_LEASE_S": "1",
             "PORTAL_JOB_REDISPATCH_S": "1",

@@ -84,8 +84,8 @@ class Works:
 
     async def start(self, kind: str) -> None:
         """Start a process, which is not there yet or no more, and wait until it is ready."""
-        program = Program(kind, (kind,), free_port(), free_port())
-        ports = {"PORTAL_PORT": str(program.port), "PORTAL_METRICS_PORT": str(program.metrics_port)}
+        program = Program(kind, (kind,), free_port())
+        ports = {"PORTAL_METRICS_PORT": str(program.metrics_port)}
         self.running[kind] = start(program, environment(self.variables | ports), self.folder / "logs")
         await asyncio.to_thread(wait_until_ready, self.running[kind])
 

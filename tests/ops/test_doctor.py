@@ -35,6 +35,7 @@ async def healthy(scratch: Callable[..., Awaitable[Urls]], redis_url: str, tmp_p
         "PORTAL_DATABASE_SVC_URL": urls.svc,
         "PORTAL_REDIS_URL": redis_url,
         "PORTAL_BLOBS_URL": str(tmp_path / "blobs"),
+        "PORTAL_TRUSTED_PROXIES": "10.0.0.0/8",
     }
 
 
@@ -65,6 +66,15 @@ async def test_a_misspelt_variable_is_named(healthy: dict[str, str]) -> None:
 async def test_a_wrong_value_is_named_and_nothing_else_is_tried(healthy: dict[str, str]) -> None:
     (finding,) = await _found(healthy | {"PORTAL_PORT": "eighty"})
     assert "PORTAL_PORT" in finding.what
+
+
+async def test_a_proxy_that_is_not_trusted_makes_all_visitors_one_address(healthy: dict[str, str]) -> None:
+    del healthy["PORTAL_TRUSTED_PROXIES"]
+    (finding,) = await _found(healthy)
+    assert finding.what.startswith("PORTAL_TRUSTED_PROXIES is not set")
+    assert "Set PORTAL_TRUSTED_PROXIES to the networks of that proxy" in finding.cure
+    # Over plain http, as in the demo, there need not be a proxy.
+    assert await _found(healthy | {"PORTAL_PUBLIC_SCHEME": "http"}) == []
 
 
 async def test_a_database_that_does_not_answer(healthy: dict[str, str]) -> None:

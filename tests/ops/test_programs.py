@@ -11,7 +11,7 @@ WHOLE = programs.environment({})
 
 
 def test_a_program_that_ends_is_named_with_its_code_and_the_end_of_its_log(tmp_path: Path) -> None:
-    running = programs.start(programs.Program("gateway", ("no-such-command",), 1, 2), WHOLE, tmp_path)
+    running = programs.start(programs.Program("gateway", ("no-such-command",), 1), WHOLE, tmp_path)
     with pytest.raises(
         programs.ProgramFailed, match=r"The gateway ended with code 2\.[\s\S]*no-such-command"
     ) as raised:
@@ -20,7 +20,7 @@ def test_a_program_that_ends_is_named_with_its_code_and_the_end_of_its_log(tmp_p
 
 
 def test_a_program_that_is_killed_is_named_with_its_signal(tmp_path: Path) -> None:
-    running = programs.start(programs.Program("gateway", ("--help",), 1, 2), WHOLE, tmp_path)
+    running = programs.start(programs.Program("gateway", ("--help",), 1), WHOLE, tmp_path)
     running.process.send_signal(signal.SIGKILL)
     running.process.wait()
     with pytest.raises(programs.ProgramFailed, match="The gateway was ended by SIGKILL"):

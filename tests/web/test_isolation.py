@@ -77,8 +77,6 @@ def attempts(own: Any, foreign: Any) -> dict[str, Attempt | None]:
             f"/forgetful/{foreign.invoice_id}", f"/forgetful/{new_id()}", f"/forgetful/{own.invoice_id}"
         ),
         "/assets/{name:str}": None,
-        "/healthz": None,
-        "/readyz": None,
         "/robots.txt": None,
     }
 

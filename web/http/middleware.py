@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 LONGEST_TARGET: Final = 2048
-PROBES: Final = frozenset({"/healthz", "/readyz"})
 _UNLIMITED: Final = "/brand/"
 # What may be said once only: a second one is somebody who wants two readers to see two requests.
 _SINGLE: Final = (b"host", b"content-length")
@@ -128,7 +127,7 @@ class Edge:
     async def _answered(self, inner: Scope, visit: Visit, receive: Receive, outgoing: Outgoing) -> None:
         try:
             refusal = self._refused_at_once(inner)
-            if refusal is None and inner["path"] not in PROBES and not inner["path"].startswith(ASSETS):
+            if refusal is None and not inner["path"].startswith(ASSETS):
                 # Files are the same on every host and held in memory: nothing is looked up for them.
                 refusal = await self._admitted(inner, visit)
             if refusal is None:

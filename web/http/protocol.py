@@ -1,4 +1,4 @@
-"""The connection before there is a request: how many, how long, how large; uvicorn has no such bounds."""
+"""Bounds of a connection before there is a request, which uvicorn lacks: how many, how long, how large."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from typing import TYPE_CHECKING, Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from web.http.addresses import UNKNOWN
+
 if TYPE_CHECKING:
     from asyncio import BaseTransport, TimerHandle
     from collections.abc import Callable
 
+    from web.http.connections import ConnectionLimiter
     from web.http.security import Header
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one connection may take; times in seconds, sizes in bytes."""
+    """Limits of one process and of each of its connections; times in seconds, sizes in bytes."""
 
     connections: int = 900
     """Below the 1,024 open files that many systems allow a process."""
+    connections_per_address: int = 100
+    """Of one client address; browsers open six to a host, however many tabs they show."""
     head_s: float = 10.0
-    """From the first byte, or from the connection's beginning, to a complete head."""
+    """From the first byte, or from the start of the connection, to a complete head."""
     drain_s: float = 60.0
     """How long a client may take to read what does not fit into the buffers."""
     head_bytes: int = 32 * 1024
@@ -35,179 +40,174 @@ BOUNDS: Final = Bounds()
 
 
 class HeadRefusedError(Exception):
-    """Ends the parsing of a head; the parser passes it on as an error of its own."""
+    """Ends the parsing of a head; the parser raises it again as an error of its own."""
 
 
-class Doorkeeper(HttpToolsProtocol):
+class BoundedProtocol(HttpToolsProtocol):
     """Uvicorn's protocol with bounds; what it refuses never becomes a request of the application.
 
-    Uvicorn logs a warning for each malformed request, at the client's will and without end: here they are
-    only counted, by `refused`.
+    Uvicorn logs a warning for each malformed request, as many as a client sends: here they are only counted.
     """
 
     def __init__(
         self,
         *args: Any,
         bounds: Bounds,
-        always: tuple[Header, ...],
-        refused: Callable[[int], None],
+        limiter: ConnectionLimiter,
+        security_headers: tuple[Header, ...],
+        count_refusal: Callable[[int], None],
         **kwargs: Any,
     ) -> None:
-        """Send the headers `always` with each refusal, and tell `refused` its status."""
+        """Send `security_headers` with each refusal, and pass its status to `count_refusal`."""
         super().__init__(*args, **kwargs)
         self._bounds = bounds
-        self._always = always
-        self._refused = refused
-        self._head: TimerHandle | None = None
-        self._drain: TimerHandle | None = None
+        self._limiter = limiter
+        self._security_headers = security_headers
+        self._count_refusal = count_refusal
+        self._timers: dict[str, TimerHandle] = {}
         self._status = 400
-        self._is_in_head = False
-        self._is_over = False
-        self._was_asked = False
-        self._fed = 0
-        self._sum = 0
+        self._is_in_head = self._is_refused = self._has_request = False
+        self._unparsed_bytes = self._header_bytes = 0
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Take a connection, or turn it away when there are too many."""
+        """Accept a connection where there is room."""
         super().connection_made(transport)  # type: ignore[arg-type]
-        if len(self.connections) > self._bounds.connections:
-            self._turn_away(503)
+        if status := self._limiter.admit(self, self.client[0] if self.client else UNKNOWN):
+            self._refuse(status)
         else:
-            self._expect_head()
+            self._set_timer("head", self._bounds.head_s, self._on_head_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        self._stop_waiting()
-        self._drained()
+        """Release what belongs to the connection."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._limiter.release(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; a head that is not complete has a size and a time."""
+        """Parse the data; what is neither a whole head nor a part of a body has a size and a time."""
         self._unset_keepalive_if_required()
-        if self._is_over:
+        if self._is_refused:
             return
-        self._fed += len(data)
+        self._unparsed_bytes += len(data)
         try:
             self.parser.feed_data(data)  # pyright: ignore[reportOptionalMemberAccess]
         except httptools.HttpParserUpgrade:
-            # Nothing is upgraded here. The parser will read no further request, and the client is told.
+            # Upgrades are not supported. The parser will read no further request, so the connection ends.
             self.cycle.keep_alive = False
             return
         except httptools.HttpParserError:
-            self._turn_away(self._status)
+            self._refuse(self._status)
             return
-        if self._is_in_head and self._fed > self._bounds.head_bytes:
-            self._turn_away(431)
-        elif self._head is None and (self._is_in_head or self._is_idle()):
-            # Idle in spite of bytes: empty lines are allowed before a request, and may not prolong the wait.
-            self._expect_head()
+        if self._unparsed_bytes > self._bounds.head_bytes:
+            self._refuse(431)
+        elif "head" not in self._timers and (self._is_in_head or self._is_idle()):
+            # Idle in spite of bytes: empty lines are allowed before a request and must not extend its time.
+            self._set_timer("head", self._bounds.head_s, self._on_head_timeout)
 
     def on_message_begin(self) -> None:
-        """Begin a head."""
+        """Start a head."""
         super().on_message_begin()
-        self._is_in_head = True
-        self._sum = 0
+        self._is_in_head, self._header_bytes = True, 0
 
     def on_url(self, url: bytes) -> None:
-        """Take a piece of the target."""
+        """Append a part of the target."""
         super().on_url(url)
         if len(self.url) > self._bounds.target_bytes:
             self._status = 414
             raise HeadRefusedError
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header, of not too many."""
-        super().on_header(name, value)
-        self._sum += len(name) + len(value)
-        if len(self.headers) > self._bounds.headers or self._sum > self._bounds.head_bytes:
+        """Append a header; a trailer counts towards the bounds and is dropped (RFC 9110, 6.5.1)."""
+        self._header_bytes += len(name) + len(value)
+        if self._is_in_head:
+            super().on_header(name, value)
+        if len(self.headers) > self._bounds.headers or self._header_bytes > self._bounds.head_bytes:
             self._status = 431
             raise HeadRefusedError
 
     def on_headers_complete(self) -> None:
-        """Begin the request: its head was in time."""
+        """Start the request; one of HTTP/1.1 names its host (RFC 9112, 3.2)."""
+        version = self.parser.get_http_version()  # pyright: ignore[reportOptionalMemberAccess]
+        if version != "1.0" and all(name != b"host" for name, _ in self.headers):
+            raise HeadRefusedError
         self._is_in_head = False
-        self._fed = 0
-        self._stop_waiting()
+        self._unparsed_bytes = 0
+        self._cancel_timer("head")
         super().on_headers_complete()
-        self._was_asked = True
+        self._has_request = True
+        self._limiter.mark_busy(self)
+
+    def on_body(self, body: bytes) -> None:
+        """Pass on a part of the body, whose size the application bounds."""
+        self._unparsed_bytes = 0
+        super().on_body(body)
 
     def on_response_complete(self) -> None:
-        """Go on to the next request; after the last one, wait a bounded time until the answer has been taken."""
+        """Go on to the next request; after the last one, wait a bounded time until the client has read."""
         super().on_response_complete()
-        self._fed = 0
         if self.transport.is_closing():
-            self._expect_drain()
+            self._set_timer("drain", self._bounds.drain_s, self.transport.abort)
+        elif self._is_idle():
+            self._limiter.mark_idle(self)
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection, also one that never took its last answer."""
+        """Close an idle connection, also one whose client never read the last answer."""
         super().timeout_keep_alive_handler()
-        self._expect_drain()
+        self._set_timer("drain", self._bounds.drain_s, self.transport.abort)
 
     def pause_writing(self) -> None:
-        """Wait for a client that reads slowly, but not for ever."""
+        """Wait a bounded time for a client that reads slowly."""
         super().pause_writing()
-        self._expect_drain()
+        self._set_timer("drain", self._bounds.drain_s, self.transport.abort)
 
     def resume_writing(self) -> None:
         """Go on writing."""
         super().resume_writing()
         if not self.transport.is_closing():
-            self._drained()
+            self._cancel_timer("drain")
 
     def _is_idle(self) -> bool:
-        return not self._was_asked or (self.cycle.response_complete and not self.pipeline)
+        # Part of a head is not yet a request.
+        return not self._has_request or (self.cycle.response_complete and not self.pipeline)
 
-    def _head_is_late(self) -> None:
+    def _on_head_timeout(self) -> None:
         if not self._is_idle():
-            # Part of a next request behind one that is being answered: that one's answer goes first.
-            self._expect_head()
+            # Part of a next request behind one that is being answered: that answer goes first.
+            self._set_timer("head", self._bounds.head_s, self._on_head_timeout)
         elif self._is_in_head:
-            self._turn_away(408)
+            self._refuse(408)
         else:
-            # Nothing was asked, so nothing is answered.
+            # There is no request to answer.
             self.transport.close()
 
-    def _turn_away(self, status: int) -> None:
-        """Answer and close; behind a request that is being answered, only close after that one."""
-        self._is_over = True
-        self._stop_waiting()
-        self._refused(status)
+    def _refuse(self, status: int) -> None:
+        """Answer and close; behind a request that is being answered, only close after its answer."""
+        self._is_refused = True
+        self._cancel_timer("head")
+        self._count_refusal(status)
         if not self._is_idle() and not self.cycle.more_body:
             self.cycle.keep_alive = False
             return
         if self._is_idle() or not self.cycle.response_started:
-            self.transport.write(_refusal(status, self._always))
+            self.transport.write(_encode_refusal(status, self._security_headers))
         self.transport.close()
-        self._expect_drain()
+        self._set_timer("drain", self._bounds.drain_s, self.transport.abort)
 
-    def _expect_head(self) -> None:
-        self._stop_waiting()
-        self._head = self.loop.call_later(self._bounds.head_s, self._head_is_late)
+    def _set_timer(self, name: str, seconds: float, callback: Callable[[], None]) -> None:
+        self._cancel_timer(name)
+        self._timers[name] = self.loop.call_later(seconds, callback)
 
-    def _stop_waiting(self) -> None:
-        if self._head is not None:
-            self._head.cancel()
-            self._head = None
-
-    def _expect_drain(self) -> None:
-        self._drained()
-        self._drain = self.loop.call_later(self._bounds.drain_s, self.transport.abort)
-
-    def _drained(self) -> None:
-        if self._drain is not None:
-            self._drain.cancel()
-            self._drain = None
+    def _cancel_timer(self, name: str) -> None:
+        if timer := self._timers.pop(name, None):
+            timer.cancel()
 
 
-def _refusal(status: int, always: tuple[Header, ...]) -> bytes:
-    phrase = HTTPStatus(status).phrase.encode()
-    body = phrase + b"\n"
-    headers = (
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"connection", b"close"),
-        *always,
+def _encode_refusal(status: int, security_headers: tuple[Header, ...]) -> bytes:
+    phrase = HTTPStatus(status).phrase
+    head = (
+        f"HTTP/1.1 {status} {phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+        f"content-length: {len(phrase) + 1}\r\ncache-control: no-store\r\nconnection: close\r\n"
     )
-    lines = [b"HTTP/1.1 %d %s" % (status, phrase), *(b"%s: %s" % each for each in headers)]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+    headers = b"".join(b"%s: %s\r\n" % each for each in security_headers)
+    return head.encode() + headers + f"\r\n{phrase}\n".encode()

@@ -1,4 +1,4 @@
-"""How uvicorn serves the gateway: bounded connections, our own log lines, an orderly end."""
+"""How uvicorn serves the gateway: bounded connections, our own log lines, a graceful shutdown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import uvicorn
 
-from web.http.protocol import BOUNDS, Bounds, Doorkeeper
+from web.http.connections import ConnectionLimiter
+from web.http.protocol import BOUNDS, BoundedProtocol, Bounds
 from web.http.security import STILL_POLICY, always
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from kernel.settings import Settings
 
-# Kubernetes gives 30 s from SIGTERM to SIGKILL; what is not finished by then is cut off anyway.
+# Kubernetes sends SIGKILL 30 s after SIGTERM; requests still in flight then are cut off anyway.
 GRACE_S: Final = 20
 KEEP_ALIVE_S: Final = 75
 BACKLOG: Final = 2048
@@ -28,46 +29,55 @@ class Application(Protocol):
         """Answer one ASGI connection."""
 
     def drain(self) -> None:
-        """Report "not ready" and let no request wait any longer."""
+        """Report "not ready" and end the waiting of requests."""
 
     def count_refusal(self, status: int) -> None:
-        """Count what the server refused before it was a request."""
+        """Count a connection or head that the server refused with this status."""
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that says "not ready" from the first signal on, so that no more work is sent here."""
+    """Uvicorn that reports "not ready" from the first signal on, so that it gets no new requests."""
 
     def __init__(self, gateway: Application, settings: Settings, *, bounds: Bounds = BOUNDS) -> None:
-        """Serve `gateway` where the settings say."""
+        """Serve `gateway` on the host and port of the settings."""
         super().__init__(configuration(gateway, settings, bounds))
         self._gateway = gateway
 
+    async def find_failure(self) -> str | None:
+        """Return why the pages are not served yet, None once the port is open; a readiness check."""
+        return None if self.started else "is starting"
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Finish what is being answered, then end."""
+        """Answer the requests in flight, then end."""
         self._gateway.drain()
         await super().shutdown(sockets)
 
 
 def configuration(gateway: Application, settings: Settings, bounds: Bounds) -> uvicorn.Config:
-    """Return how the gateway is served: its own log lines and headers, nothing of the server's."""
-    doorkeeper: Any = partial(
-        Doorkeeper,
+    """Return the server's settings: the log lines and headers are the gateway's own, not uvicorn's."""
+    protocol: Any = partial(
+        BoundedProtocol,
         bounds=bounds,
-        always=(*always(settings), STILL_POLICY),
-        refused=gateway.count_refusal,
+        limiter=ConnectionLimiter(
+            bounds.connections,
+            per_address=bounds.connections_per_address,
+            trusted_proxies=settings.trusted_proxies,
+        ),
+        security_headers=(*always(settings), STILL_POLICY),
+        count_refusal=gateway.count_refusal,
     )
     return uvicorn.Config(
         gateway,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=doorkeeper,
+        http=protocol,
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
-        # The edge reads these headers itself, and only from the networks it was told to trust.
+        # The middleware reads X-Forwarded-For itself, and only from trusted proxies.
         proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,

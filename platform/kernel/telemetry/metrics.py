@@ -1,8 +1,7 @@
-"""Every series of the product, declared once with its unit and help, and the port they are read from."""
+"""Every series of the product, declared once with its unit and help."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import (
@@ -13,13 +12,10 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
-    start_http_server,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from threading import Thread
-    from wsgiref.simple_server import WSGIServer
 
 # Seconds. Pages are expected in 1 to 50 ms; the tail is where faults show.
 _REQUEST_SECONDS: Final = (
@@ -240,24 +236,3 @@ class Metrics:
         self.pool_in_use.set_function(in_use)
         self.pool_size.set_function(size)
         self.pool_waiting.set_function(waiting)
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsServer:
-    """The series on a port of their own, answered by a thread."""
-
-    port: int
-    _server: WSGIServer
-    _thread: Thread
-
-    def close(self) -> None:
-        """Stop answering and free the port."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-def serve(registry: CollectorRegistry, host: str, port: int) -> MetricsServer:
-    """Answer Prometheus at http://host:port/metrics; port 0 takes any free one. OSError if it is taken."""
-    server, thread = start_http_server(port, host, registry)
-    return MetricsServer(server.server_port, server, thread)

@@ -56,7 +56,7 @@ async def test_every_answer_carries_the_same_security_headers(visitor: Any, acme
         ("/i/nothing", acme.host),
         ("/nowhere", acme.host),
         ("/robots.txt", acme.host),
-        ("/healthz", "nobody.localhost"),
+        ("/assets/nothing.js", "nobody.localhost"),
         (acme.path, "nobody.localhost"),
     ):
         answer = await visitor.ask(path, host)
@@ -283,8 +283,6 @@ async def test_head_is_get_without_a_body_everywhere(visitor: Any, acme: Any, pr
         f"{acme.path}/invoice.json",
         f"{acme.path}/invoice.pdf",
         logo,
-        "/healthz",
-        "/readyz",
         "/robots.txt",
         "/nowhere",
     ):
@@ -322,9 +320,8 @@ async def test_too_many_requests_from_an_address_are_told_when_to_come_back(
     assert [answer.status_code for answer in answers] == [200] * 8 + [429]
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
     assert "Wait a moment" in answers[-1].text
-    # Others are not made to wait, and neither are probes and files.
+    # Others are not made to wait, and neither are files.
     assert (await visitor.ask(acme.path, acme.host, of="2001:db8:ffff:1::1")).status_code == 200
-    assert (await visitor.ask("/healthz", acme.host)).status_code == 200
     assert (await visitor.ask("/assets/nothing.js", acme.host)).status_code == 404
     assert (
         portal.count("portal_rate_limit_verdicts_total", limit="page", verdict="refused", source="redis") == 1
@@ -408,15 +405,14 @@ async def test_when_postgres_is_gone_every_page_says_back_in_a_moment(
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) >= 1
         assert "Back in a moment" in answer.text
-    assert (await visitor.ask("/healthz", acme.host)).status_code == 200
-    assert (await visitor.ask("/readyz", acme.host)).json() == {"status": "failing", "failing": ["database"]}
 
 
-async def test_probes_answer_on_any_host(visitor: Any) -> None:
-    for path in ("/healthz", "/readyz"):
-        for host in ("10.0.0.7", "gateway-7f9c", "nobody.localhost"):
+async def test_probes_are_not_on_the_port_of_the_pages(visitor: Any, acme: Any) -> None:
+    for host in (acme.host, "nobody.localhost"):
+        nowhere = await visitor.ask("/nowhere", host)
+        for path in ("/healthz", "/readyz", "/metrics"):
             answer = await visitor.ask(path, host)
-            assert (answer.status_code, answer.json()) == (200, {"status": "ok", "failing": []})
+            assert (answer.status_code, answer.content) == (404, nowhere.content)
 
 
 async def test_access_lines_name_routes_and_never_tokens(portal: Any, acme: Any) -> None:

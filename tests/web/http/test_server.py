@@ -168,7 +168,23 @@ async def answered(port: int, path: str) -> bytes:
             return answer
 
 
-async def test_the_process_starts_shows_its_metrics_and_ends_in_order(settings: Any, tmp_path: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class GatewayProcess:
+    """The gateway as a process of its own: the port of its pages and its internal port."""
+
+    process: asyncio.subprocess.Process
+    port: int
+    metrics_port: int
+
+    async def end(self) -> list[Any]:
+        """Wait for its end, without an error; returns its log lines."""
+        out, _ = await self.process.communicate()
+        assert self.process.returncode == 0
+        return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.fixture
+async def process(settings: Any, tmp_path: Path) -> AsyncIterator[GatewayProcess]:
     port, metrics_port = free_port(), free_port()
     environ = {
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -184,23 +200,79 @@ async def test_the_process_starts_shows_its_metrics_and_ends_in_order(settings: 
         "import os; from kernel.settings import Settings; from web.gateway import serve; "
         "serve(Settings.from_environ(os.environ))"
     )
-    process = await asyncio.create_subprocess_exec(
+    started = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, env=environ, stdout=asyncio.subprocess.PIPE
     )
-    try:
-        assert (await answered(port, "/readyz")).startswith(b"HTTP/1.1 200 ")
-        assert b'portal_http_request_seconds_count{method="GET",route="/readyz",status="200"} 1.0' in (
-            await answered(metrics_port, "/metrics")
-        )
-    finally:
-        process.terminate()
-    out, _ = await process.communicate()
-    assert process.returncode == 0
-    lines = [json.loads(line) for line in out.splitlines()]
+    yield GatewayProcess(started, port, metrics_port)
+    if started.returncode is None:
+        started.kill()
+        await started.communicate()
+
+
+async def read_until(port: int, path: str, is_expected: Callable[[bytes], bool]) -> bytes:
+    """Ask again and again, for as long as a slow machine may need, and return the answer that is as expected."""
+    async with asyncio.timeout(6 * PATIENCE_S):
+        while not is_expected(answer := await answered(port, path)):  # noqa: ASYNC110  -- another process
+            await asyncio.sleep(0.05)
+        return answer
+
+
+def has_status(status: int) -> Callable[[bytes], bool]:
+    return lambda answer: answer.startswith(b"HTTP/1.1 %d " % status)
+
+
+async def test_the_process_starts_shows_its_metrics_and_ends_in_order(process: GatewayProcess) -> None:
+    await read_until(process.metrics_port, "/readyz", has_status(200))
+    assert (await answered(process.metrics_port, "/healthz")).startswith(b"HTTP/1.1 200 ")
+    # Ready means that the pages' port is open: nobody waits for it here.
+    _, writer = await asyncio.open_connection("127.0.0.1", process.port)
+    writer.close()
+    await writer.wait_closed()
+    assert (await answered(process.port, "/assets/nothing.js")).startswith(b"HTTP/1.1 404 ")
+    route = b'portal_http_request_seconds_count{method="GET",route="/assets/{name}",status="404"} 1.0'
+    await read_until(process.metrics_port, "/metrics", lambda answer: route in answer)
+    process.process.terminate()
+    lines = await process.end()
     assert {line["process"] for line in lines} == {"gateway"}
-    assert [line["route"] for line in lines if line["logger"] == "access"] == ["/readyz"]
+    assert [line["route"] for line in lines if line["logger"] == "access"] == ["/assets/{name}"]
     assert "PORTAL_COLOUR" in next(line["text"] for line in lines if line["event"] == "setting")
     assert lines[-1]["event"] == "stopped"
+
+
+async def test_a_process_that_was_told_to_end_is_alive_and_not_ready_until_it_has(
+    process: GatewayProcess,
+) -> None:
+    await read_until(process.metrics_port, "/readyz", has_status(200))
+    reader, writer = await asyncio.open_connection("127.0.0.1", process.port)
+    # Answered once its body is there.
+    writer.write(request("POST /assets/nothing.js", "probe", "192.0.2.1", "Content-Length: 1"))
+    in_flight = b"portal_http_requests_in_flight_count 1.0"
+    await read_until(process.metrics_port, "/metrics", lambda answer: in_flight in answer)
+    process.process.terminate()
+    answer = await read_until(process.metrics_port, "/readyz", has_status(503))
+    assert answer.endswith(b'{"status":"failing","failing":["process"]}')
+    assert (await answered(process.metrics_port, "/healthz")).startswith(b"HTTP/1.1 200 ")
+    writer.write(b"x")
+    assert (await reader.read()).startswith(b"HTTP/1.1 405 ")
+    writer.close()
+    await writer.wait_closed()
+    assert (await process.end())[-1]["event"] == "stopped"
+
+
+async def test_a_server_whose_port_is_not_open_is_not_ready(start: Start, settings: Any) -> None:
+    running = await start()
+    assert await running.server.find_failure() is None
+    assert await Server(running.portal.gateway, settings).find_failure() == "is starting"
+
+
+async def test_what_stands_behind_a_chunked_body_is_no_header(start: Start, acme: Any, visitor: Any) -> None:
+    running = await start()
+    sent = request(f"POST {acme.path}", acme.host, visitor.address, "Transfer-Encoding: chunked")
+    trailers = b"X-Forwarded-For: 203.0.113.9\r\nHost: nobody.localhost\r\n"
+    answer = await running.talk(sent + b"3\r\na=1\r\n0\r\n" + trailers + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 405 ")
+    line = json.loads(running.portal.log.getvalue())
+    assert line["network"] == str(ip_network((visitor.address, 48), strict=False))
 
 
 async def waits_for_pdf(running: Running, *, count: int = 1) -> None:

@@ -1,0 +1,57 @@
+"""The real gateway process while Postgres does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+from typing import Any
+
+from kernel.clock import SystemClock
+from kernel.seals import Sealer
+from kernel.settings import DEMO_SECRET
+from ops import programs
+from tenants.invoices.actions import issue_link
+from tests.fakes.businesses import open_business
+from tests.fakes.forwarding import forward
+
+CLIENT_TIMEOUT_S = 9.0
+
+
+def status_of(port: int, host: str, path: str) -> int:
+    """Ask for the headers of a page, as a client that waits no longer than its own time-out; 0 when it gives up."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CLIENT_TIMEOUT_S)
+    try:
+        connection.request("HEAD", path, headers={"Host": host})
+        return connection.getresponse().status
+    except TimeoutError:
+        return 0
+    finally:
+        connection.close()
+
+
+async def test_while_postgres_is_stalled_clients_are_answered_before_they_give_up(yard: Any) -> None:
+    business = await open_business(yard.database, Sealer((("test", DEMO_SECRET),)), SystemClock())
+    invoice_id = await business.invoice()
+    async with yard.database.scope(business.workspace_id):
+        link = await issue_link(invoice_id, sealer=business.sealer, clock=business.clock)
+    port = programs.free_port()
+    ask = port, business.host, f"/i/{link.token}"
+    async with forward(yard.urls.app) as forwarder:
+        await yard.start(
+            "gateway",
+            module="ops.cli",
+            PORTAL_DATABASE_URL=forwarder.url,
+            PORTAL_POOL_SIZE="1",
+            PORTAL_PORT=str(port),
+            PORTAL_PUBLIC_SCHEME="http",
+        )
+        assert await asyncio.to_thread(status_of, *ask) == 200
+        forwarder.stall()
+        # The first has the only connection and waits for a statement. The second takes over its place and waits
+        # for a new connection. The third finds no place.
+        asked = []
+        for _ in range(3):
+            asked.append(asyncio.create_task(asyncio.to_thread(status_of, *ask)))
+            await asyncio.sleep(1)
+        first, _, third = await asyncio.gather(*asked)
+        assert (first, third) == (503, 503)
