@@ -205,7 +205,7 @@ async def test_one_connection_too_many_is_turned_away_and_the_others_go_on(start
 
 async def test_who_asks_and_never_reads_is_cut_off(start: Start) -> None:
     running = await start()
-    name = running.portal.gateway.house.assets.url("page.css")
+    name = running.portal.gateway.house.assets.url("portal/page.css")
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port, limit=1024)
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     line = f"GET {name} HTTP/1.1\r\nHost: probe\r\n\r\n".encode()

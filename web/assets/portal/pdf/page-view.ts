@@ -1,11 +1,11 @@
-/** One page: its place, what is drawn on it while it is near the window, and its words, which stay. */
+/** One page: its place, its drawing while it is near the window, and its text, which stays. */
 
-import { type PDFPageProxy, AnnotationMode, TextLayer } from "pdfjs-dist/legacy/build/pdf.mjs";
+import { AnnotationMode, type PDFPageProxy, TextLayer } from "pdfjs-dist/legacy/build/pdf.mjs";
 
-// A canvas beyond this is refused or shrunk by phones (16.7 million pixels on iOS); ours may be less sharp instead.
-const MOST_PIXELS = window.matchMedia("(pointer: coarse)").matches ? 5_000_000 : 16_000_000;
+// Phones refuse or shrink a larger canvas (16.7 million pixels on iOS); ours gets less sharp instead.
+const MAX_PIXELS = window.matchMedia("(pointer: coarse)").matches ? 5_000_000 : 16_000_000;
 
-export class Sheet {
+export class PageView {
   readonly element = document.createElement("div");
   readonly #layer = document.createElement("div");
   #canvas: HTMLCanvasElement | undefined;
@@ -13,7 +13,7 @@ export class Sheet {
   #width = 0;
   #height = 0;
   #stop: () => void = () => undefined;
-  #isWritten = false;
+  #hasText = false;
 
   constructor(label: string) {
     this.element.className = "page";
@@ -22,8 +22,8 @@ export class Sheet {
     this.#layer.className = "layer";
   }
 
-  /** Takes the size of a page, in points: its own, or that of another one until it is known. */
-  size(page: PDFPageProxy): void {
+  /** Takes the size of a page, in points: its own, or that of another page until its own is known. */
+  setSize(page: PDFPageProxy): void {
     const [left = 0, bottom = 0, right = 0, top = 0] = page.view;
     const [width, height] = page.rotate % 180 === 0 ? [right - left, top - bottom] : [top - bottom, right - left];
     if (width !== this.#width || height !== this.#height) {
@@ -37,21 +37,21 @@ export class Sheet {
     return this.#canvas !== undefined && this.#drawnAt === scale * window.devicePixelRatio;
   }
 
-  get isWritten(): boolean {
-    return this.#isWritten;
+  get hasText(): boolean {
+    return this.#hasText;
   }
 
-  /** Draws at a scale (CSS pixels a point); what was drawn before is seen until it is done. False when stopped. */
+  /** Draws at a scale (CSS pixels per point); the drawing before it stays until it is done. False when stopped. */
   async draw(page: PDFPageProxy, scale: number): Promise<boolean> {
     this.#stop();
     const viewport = page.getViewport({ scale });
-    const fits = Math.sqrt(MOST_PIXELS / (viewport.width * viewport.height));
+    const fits = Math.sqrt(MAX_PIXELS / (viewport.width * viewport.height));
     const ratio = Math.min(window.devicePixelRatio, fits);
     const canvas = document.createElement("canvas");
     canvas.width = Math.floor(viewport.width * ratio);
     canvas.height = Math.floor(viewport.height * ratio);
-    // Letters stand between pixels as on paper, also where the system would put them on whole ones. pdf.js gets this
-    // same context.
+    // Letters may stand between pixels, as on paper, also where the system would move them to whole pixels. pdf.js
+    // gets this same context.
     const context = canvas.getContext("2d", { alpha: false });
     if (context !== null && "textRendering" in context) {
       context.textRendering = "geometricPrecision";
@@ -59,7 +59,7 @@ export class Sheet {
     const size = (pixels: number): string => `calc(var(--total-scale-factor) * ${String(pixels / ratio / scale)}px)`;
     canvas.style.width = size(canvas.width);
     canvas.style.height = size(canvas.height);
-    // The words above it are what is read.
+    // Screen readers read the text layer.
     canvas.setAttribute("aria-hidden", "true");
     const task = page.render({
       canvas,
@@ -75,7 +75,7 @@ export class Sheet {
     try {
       await task.promise;
     } catch (error) {
-      empty(canvas);
+      freeCanvas(canvas);
       if (isStopped) {
         return false;
       }
@@ -88,18 +88,18 @@ export class Sheet {
     return true;
   }
 
-  /** Writes the words over the drawing, invisible, to be selected, found and read. */
-  async write(page: PDFPageProxy): Promise<void> {
-    if (this.#isWritten) {
+  /** Lays the invisible text over the drawing, to be selected, found and read. */
+  async addText(page: PDFPageProxy): Promise<void> {
+    if (this.#hasText) {
       return;
     }
-    this.#isWritten = true;
+    this.#hasText = true;
     const text = new TextLayer({
       textContentSource: page.streamTextContent(),
       container: this.#layer,
       viewport: page.getViewport({ scale: 1 }),
     });
-    // Not in the document yet: the measure of each word would have all of it styled again.
+    // Not in the document yet: measuring each word would compute all styles again.
     await text.render();
     const end = document.createElement("div");
     end.className = "end";
@@ -107,7 +107,7 @@ export class Sheet {
     this.element.append(this.#layer);
   }
 
-  /** Gives the memory of the drawing back. */
+  /** Frees the memory of the drawing. */
   release(): void {
     this.#stop();
     this.#erase();
@@ -115,7 +115,7 @@ export class Sheet {
 
   #erase(): void {
     if (this.#canvas !== undefined) {
-      empty(this.#canvas);
+      freeCanvas(this.#canvas);
       this.#canvas.remove();
       this.#canvas = undefined;
     }
@@ -123,7 +123,7 @@ export class Sheet {
 }
 
 /** Safari keeps the pixels of a removed canvas until it is collected. */
-function empty(canvas: HTMLCanvasElement): void {
+function freeCanvas(canvas: HTMLCanvasElement): void {
   canvas.width = 0;
   canvas.height = 0;
 }

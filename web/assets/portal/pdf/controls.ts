@@ -1,13 +1,13 @@
 /** The bar below the pages: which page, and how large. */
 
+import { fillIn, formatPercent } from "./words.ts";
 import type { Zoom } from "./zoom.ts";
 import { FACTORS } from "./zoom.ts";
-import { filled, percent } from "./words.ts";
 
-// CSS pixels of the bar below which a chosen size is said in one word.
-const NARROW = 480;
+// CSS pixels of the bar: below, the chosen size is shown in one word.
+const MIN_WIDTH_FOR_WORDS = 480;
 
-export interface Asked {
+export interface ControlActions {
   page: (number: number) => void;
   zoom: (zoom: Zoom) => void;
   step: (direction: 1 | -1) => void;
@@ -20,34 +20,34 @@ export class Controls {
   #page = 1;
   #pages = 1;
 
-  constructor(frame: HTMLElement, asked: Asked) {
+  constructor(frame: HTMLElement, actions: ControlActions) {
     this.#frame = frame;
     this.#field = this.#part("page");
     this.#size = this.#part("size");
     for (const factor of FACTORS) {
       if (factor !== 1) {
-        this.#size.append(new Option(percent(factor), String(factor)));
+        this.#size.append(new Option(formatPercent(factor), String(factor)));
       }
     }
     this.#part("previous").addEventListener("click", () => {
-      asked.page(this.#page - 1);
+      actions.page(this.#page - 1);
     });
     this.#part("next").addEventListener("click", () => {
-      asked.page(this.#page + 1);
+      actions.page(this.#page + 1);
     });
     this.#part("larger").addEventListener("click", () => {
-      asked.step(1);
+      actions.step(1);
     });
     this.#part("smaller").addEventListener("click", () => {
-      asked.step(-1);
+      actions.step(-1);
     });
     this.#size.addEventListener("change", () => {
-      asked.zoom(this.#size.value === "width" ? "width" : Number(this.#size.value));
+      actions.zoom(this.#size.value === "width" ? "width" : Number(this.#size.value));
     });
     this.#field.addEventListener("change", () => {
-      const wanted = Number(this.#field.value.trim());
-      if (Number.isInteger(wanted) && wanted >= 1) {
-        asked.page(Math.min(wanted, this.#pages));
+      const number = Number(this.#field.value.trim());
+      if (Number.isInteger(number) && number >= 1) {
+        actions.page(Math.min(number, this.#pages));
       }
       this.showPage(this.#page);
     });
@@ -56,10 +56,10 @@ export class Controls {
     });
   }
 
-  pages(count: number): void {
+  setPageCount(count: number): void {
     this.#pages = count;
     const of = this.#part("of");
-    of.textContent = filled(of.dataset["text"], { pages: count });
+    of.textContent = fillIn(of.dataset["text"], { pages: count });
     this.#field.size = String(count).length;
     this.#field.maxLength = String(count).length;
     this.#frame.querySelector(".paging")?.toggleAttribute("data-single", count === 1);
@@ -68,7 +68,7 @@ export class Controls {
   showPage(number: number): void {
     this.#page = number;
     this.#field.value = String(number);
-    // Not `disabled`, which would throw the focus of whoever just pressed it.
+    // Not `disabled`, which would take the focus from a button that was just pressed.
     this.#part("previous").setAttribute("aria-disabled", String(number <= 1));
     this.#part("next").setAttribute("aria-disabled", String(number >= this.#pages));
   }
@@ -76,7 +76,7 @@ export class Controls {
   showZoom(zoom: Zoom, factor: number): void {
     for (const option of this.#size.options) {
       if (option.dataset["text"] !== undefined) {
-        option.textContent = this.#textOf(option, zoom, factor);
+        option.textContent = this.#label(option, zoom, factor);
       }
     }
     this.#size.value = String(zoom);
@@ -84,15 +84,15 @@ export class Controls {
     this.#part("smaller").setAttribute("aria-disabled", String(factor <= FACTORS[0]));
   }
 
-  /** A narrow bar has no room for both words and percent of what is chosen. */
-  #textOf(option: HTMLOptionElement, zoom: Zoom, factor: number): string {
+  /** A narrow bar has no room for both words and percent of the chosen size. */
+  #label(option: HTMLOptionElement, zoom: Zoom, factor: number): string {
     const isChosen = option.value === String(zoom);
-    const isNarrow = this.#frame.clientWidth < NARROW;
+    const isNarrow = this.#frame.clientWidth < MIN_WIDTH_FOR_WORDS;
     if (option.value === "width") {
       const { plain, text } = option.dataset;
-      return filled(isChosen && !isNarrow ? text : plain, { percent: percent(factor) });
+      return fillIn(isChosen && !isNarrow ? text : plain, { percent: formatPercent(factor) });
     }
-    return isChosen && isNarrow ? percent(1) : filled(option.dataset["text"], { percent: percent(1) });
+    return isChosen && isNarrow ? formatPercent(1) : fillIn(option.dataset["text"], { percent: formatPercent(1) });
   }
 
   #part<T extends HTMLElement>(name: string): T {

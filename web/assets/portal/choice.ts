@@ -1,12 +1,12 @@
-/** Makes a group of links one choice: radio buttons by role and keyboard, links still to whoever opens one beside. */
+/** Makes a group of links one choice: radio buttons by role and keyboard; in a new tab they open as links. */
 
 export interface Choice {
   /** Marks one of the links as chosen. */
   mark(chosen: string): void;
 }
 
-/** `data-shows` of each link names what it stands for; `choose` is told what is asked for, never marks by itself. */
-export function choiceOf(group: HTMLElement, choose: (what: string) => void): Choice {
+/** `data-shows` of each link names its option; `choose` gets the option and decides whether to mark it. */
+export function createChoice(group: HTMLElement, choose: (option: string) => void): Choice {
   const links = [...group.querySelectorAll<HTMLAnchorElement>("a[data-shows]")];
   group.setAttribute("role", "radiogroup");
   for (const link of links) {
@@ -21,7 +21,7 @@ export function choiceOf(group: HTMLElement, choose: (what: string) => void): Ch
         return;
       }
       event.preventDefault();
-      // As many steps beyond the end as before the beginning: a choice of two goes round.
+      // The arrows go round: `at` counts from the end below zero.
       const next = links.at((links.indexOf(link) + step) % links.length);
       next?.focus();
       choose(next?.dataset["shows"] ?? "");
@@ -38,7 +38,7 @@ export function choiceOf(group: HTMLElement, choose: (what: string) => void): Ch
   };
 }
 
-/** Runs `act` instead of following a link, but for clicks that open it in a tab or window of its own. */
+/** Runs `act` instead of following a link, except for clicks that open it in a new tab or window. */
 export function onPlainClick(link: HTMLElement, act: () => void): void {
   link.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) {

@@ -1,4 +1,4 @@
-/** Copies one exact value, says so on the button and to screen readers, and says beside it when it did not work. */
+/** Copies one exact value and says so on the button and to screen readers; a failure is written below the value. */
 
 const SHOWN_FOR_MS = 2000;
 // Long enough to be heard after whatever a screen reader is saying.
@@ -7,18 +7,18 @@ const ANNOUNCED_FOR_MS = 6000;
 export function copyOnClick(root: Document): void {
   const announcer = root.querySelector<HTMLElement>("[data-announcer]");
   const texts = { done: announcer?.dataset["done"] ?? "", failed: announcer?.dataset["failed"] ?? "" };
-  let takeBack = (): void => undefined;
-  let silence = 0;
+  let reset = (): void => undefined;
+  let clearing = 0;
 
   for (const button of root.querySelectorAll<HTMLButtonElement>("button[data-copy]")) {
     button.addEventListener("click", () => {
-      void copied(button.dataset["copy"] ?? "").then((done) => {
-        takeBack();
-        takeBack = done ? showDone(button) : showFailure(button, texts.failed);
+      void writeClipboard(button.dataset["copy"] ?? "").then((done) => {
+        reset();
+        reset = done ? showDone(button) : showFailure(button, texts.failed);
         if (announcer !== null) {
           announcer.textContent = done ? texts.done : texts.failed;
-          window.clearTimeout(silence);
-          silence = window.setTimeout(() => {
+          window.clearTimeout(clearing);
+          clearing = window.setTimeout(() => {
             announcer.textContent = "";
           }, ANNOUNCED_FOR_MS);
         }
@@ -27,20 +27,20 @@ export function copyOnClick(root: Document): void {
   }
 }
 
-/** Ticks the button for a moment; returns what unticks it at once. */
+/** Shows a tick on the button for a moment; returns what removes it at once. */
 function showDone(button: HTMLButtonElement): () => void {
   button.dataset["state"] = "done";
-  const untick = (): void => {
+  const clear = (): void => {
     delete button.dataset["state"];
   };
-  const timer = window.setTimeout(untick, SHOWN_FOR_MS);
+  const timer = window.setTimeout(clear, SHOWN_FOR_MS);
   return () => {
     window.clearTimeout(timer);
-    untick();
+    clear();
   };
 }
 
-/** Says under the value what to do and selects it, until something else is copied; returns what takes that back. */
+/** Writes below the value what to do, and selects it, until the next copy; returns what removes that. */
 function showFailure(button: HTMLButtonElement, text: string): () => void {
   button.dataset["state"] = "failed";
   const row = button.closest(".copyable");
@@ -60,7 +60,7 @@ function showFailure(button: HTMLButtonElement, text: string): () => void {
   };
 }
 
-async function copied(text: string): Promise<boolean> {
+async function writeClipboard(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;

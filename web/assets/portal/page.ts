@@ -1,4 +1,4 @@
-/** What a script adds to a page that is complete without it: copying, printing, and the PDF in the page. */
+/** What scripts add to a page that is complete without them: copying, printing, and the PDF in the page. */
 
 import { copyOnClick } from "./copy.ts";
 import { switchModes } from "./modes.ts";
@@ -9,5 +9,5 @@ attachPapers(document);
 copyOnClick(document);
 printOnClick(document);
 switchModes(document);
-// Last, because it shows the buttons that the lines above brought to life.
+// Last, because it shows the buttons that the lines above made work.
 document.documentElement.classList.add("scripted");

@@ -1,14 +1,20 @@
-/** Shows the invoice as Live or as PDF, as the address says; the viewer of PDFs is fetched when it is first wanted. */
+/** Shows the invoice as Live or as PDF, as the history entry says; the viewer is fetched when it is first opened. */
 
-import { type Choice, choiceOf, onPlainClick } from "./choice.ts";
-import { Cover } from "./cover.ts";
+import { type Choice, createChoice, onPlainClick } from "./choice.ts";
+import { Overlay } from "./overlay.ts";
 import type { Viewer } from "./pdf/viewer.ts";
 
 type Mode = "live" | "pdf";
 
-const ADDRESS = "#pdf";
-// Whatever comes sooner replaces the paper with nothing in between.
-const QUIET_FOR_MS = 300;
+/** What a history entry holds. `isPushed`: choosing PDF added the entry, so that going back leads to Live. */
+interface Entry {
+  mode: Mode;
+  isPushed?: boolean;
+}
+
+const PDF_HASH = "#pdf";
+// Until then the paper stays with nothing over it: a PDF that comes sooner replaces it at once.
+const SHOW_AFTER_MS = 300;
 
 export function switchModes(root: Document): void {
   const layout = root.querySelector<HTMLElement>("[data-mode]");
@@ -18,14 +24,14 @@ export function switchModes(root: Document): void {
     return;
   }
   const modes = new Modes(layout, group, template);
-  // Those of the group have their roles by now.
+  // The links of the group have roles by now.
   for (const link of root.querySelectorAll<HTMLElement>("a[data-shows='pdf']:not([role])")) {
     onPlainClick(link, () => {
       modes.choose("pdf");
     });
   }
   const follow = (): void => {
-    modes.follow(window.location.hash);
+    modes.follow();
   };
   window.addEventListener("popstate", follow);
   window.addEventListener("hashchange", follow);
@@ -36,46 +42,54 @@ class Modes {
   readonly #layout: HTMLElement;
   readonly #template: HTMLTemplateElement;
   readonly #choice: Choice;
-  readonly #cover: Cover;
+  readonly #overlay: Overlay;
   #mode: Mode = "live";
   #frame: HTMLElement | undefined;
   #viewer: Viewer | undefined;
-  // Counts what was chosen: what was begun for an earlier choice no longer shows anything.
+  // Counts the choices: what an earlier one began does not show anything any more.
   #turn = 0;
 
   constructor(layout: HTMLElement, group: HTMLElement, template: HTMLTemplateElement) {
     this.#layout = layout;
     this.#template = template;
-    this.#choice = choiceOf(group, (what) => {
-      this.choose(what === "pdf" ? "pdf" : "live");
+    this.#choice = createChoice(group, (option) => {
+      this.choose(option === "pdf" ? "pdf" : "live");
     });
-    this.#cover = new Cover(layout, () => {
+    this.#overlay = new Overlay(layout, () => {
       this.choose("live");
     });
     this.#choice.mark(this.#mode);
   }
 
-  /** Does what somebody asks for, and puts it into the address. */
+  /** Changes the mode and records it in the history. */
   choose(mode: Mode): void {
     if (mode === this.#mode) {
       return;
     }
     if (mode === "pdf") {
-      window.history.pushState({ opened: true }, "", ADDRESS);
-    } else if ((window.history.state as { opened?: boolean } | null)?.opened) {
-      // The step to the PDF is taken back, so that going back from Live leaves the page.
+      window.history.pushState({ mode, isPushed: true } satisfies Entry, "", PDF_HASH);
+    } else if (readEntry()?.isPushed) {
+      // Takes the entry of the PDF back, so that going back from Live leaves the page.
       window.history.back();
     } else {
-      window.history.replaceState(null, "", window.location.pathname + window.location.search);
+      window.history.replaceState({ mode } satisfies Entry, "", window.location.pathname + window.location.search);
     }
     this.#apply(mode);
   }
 
-  /** Does what the address says; a place within the page says nothing about the mode. */
-  follow(hash: string): void {
-    if (hash === ADDRESS || hash === "") {
-      this.#apply(hash === ADDRESS ? "pdf" : "live");
+  /** Takes the mode of the current history entry; an entry without one gets it, so that a reload finds it. */
+  follow(): void {
+    const entry = readEntry() ?? { mode: this.#modeOf(window.location.hash) };
+    window.history.replaceState(entry, "");
+    this.#apply(entry.mode);
+  }
+
+  /** A hash that names a place in the page (a skip link) does not change the mode. */
+  #modeOf(hash: string): Mode {
+    if (hash === PDF_HASH) {
+      return "pdf";
     }
+    return hash === "" ? "live" : this.#mode;
   }
 
   #apply(mode: Mode): void {
@@ -101,13 +115,14 @@ class Modes {
         this.#show();
       }
     };
-    const frame = (this.#frame ??= this.#placed());
-    window.setTimeout(show, QUIET_FOR_MS);
+    this.#frame ??= this.#createFrame();
+    const frame = this.#frame;
+    window.setTimeout(show, SHOW_AFTER_MS);
     try {
       this.#viewer ??= new (await import("./pdf/viewer.ts")).Viewer(frame);
     } catch {
       // Our own host did not answer: a PDF would not come either.
-      sayMissing(frame);
+      showScriptMissing(frame);
       window.addEventListener("online", () => turn === this.#turn && void this.#open(), { once: true });
     }
     if (turn === this.#turn) {
@@ -116,12 +131,13 @@ class Modes {
     show();
   }
 
-  #placed(): HTMLElement {
+  #createFrame(): HTMLElement {
     this.#template.after(this.#template.content.cloneNode(true));
     const frame = this.#template.nextElementSibling as HTMLElement;
+    frame.dataset["state"] = "loading";
     for (const button of frame.querySelectorAll<HTMLElement>("[data-retry]")) {
       button.addEventListener("click", () => {
-        // The button goes away with what it stands in.
+        // The button disappears with its notice.
         frame.focus();
         frame.dataset["state"] = "loading";
         this.#viewer?.close();
@@ -138,14 +154,20 @@ class Modes {
 
   #show(): void {
     this.#layout.dataset["mode"] = this.#mode;
-    this.#cover.show(this.#mode === "pdf" ? this.#frame : undefined);
+    this.#overlay.show(this.#mode === "pdf" ? this.#frame : undefined);
   }
 }
 
-/** Says that not even the viewer could be fetched. */
-function sayMissing(frame: HTMLElement): void {
+/** Returns what we stored in the current history entry; undefined when there is nothing of ours. */
+function readEntry(): Entry | undefined {
+  const state = window.history.state as Partial<Entry> | null;
+  return state?.mode === "live" || state?.mode === "pdf" ? { ...state, mode: state.mode } : undefined;
+}
+
+/** Says that not even the viewer's script could be fetched. */
+function showScriptMissing(frame: HTMLElement): void {
   const state = window.navigator.onLine ? "failed" : "offline";
   frame.dataset["state"] = state;
-  const words = [...frame.querySelectorAll(`[data-notice="${state}"] p`)].map((each) => each.textContent);
-  frame.querySelector("[data-says]")?.replaceChildren(words.join(". "));
+  const texts = [...frame.querySelectorAll(`[data-notice="${state}"] p`)].map((each) => each.textContent);
+  frame.querySelector("[data-says]")?.replaceChildren(texts.join(". "));
 }
