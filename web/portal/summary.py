@@ -15,7 +15,7 @@ from tenants.invoices.document.values import DocumentBrand, Sum, SumKind
 from tenants.invoices.status import PaymentState, amount_due, payment_state
 from web.portal import words
 from web.portal.accent import accent
-from web.portal.page import Amounts, Brand, Day, Detail, Logo, PageModel, Transfer
+from web.portal.page import Amounts, Brand, Day, Detail, LanguageForm, Logo, PageModel, Transfer
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -51,6 +51,8 @@ def page_model(
     today: dt.date,
     json_url: str,
     pdf_url: str,
+    pdf_inline_url: str,
+    language_form: LanguageForm,
     nonce: str,
 ) -> PageModel:
     """Return what the page shows on the day `today` of the workspace's time zone."""
@@ -88,6 +90,8 @@ def page_model(
         list=Markup(paper.list),  # noqa: S704
         json_url=json_url,
         pdf_url=pdf_url,
+        pdf_inline_url=pdf_inline_url,
+        language_form=language_form,
         nonce=nonce,
     )
 

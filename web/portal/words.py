@@ -1,4 +1,4 @@
-"""What is said about an invoice's state, in the customer's language: word, sentence, days until it is due."""
+"""Words of the page in the customer's language: the state of payment, days until it is due, the languages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from tenants.invoices.status import PaymentState
-from web.portal.page import Status
+from web.portal.page import LanguageForm, LanguageOption, Status
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from kernel.language import Language
 
 PAYABLE: Final = frozenset({PaymentState.DUE, PaymentState.OVERDUE, PaymentState.PARTLY_PAID})
+
+# The languages with a catalogue, each by its own name.
+LANGUAGES: Final = {"en": "English", "de": "Deutsch"}
 
 _ICONS: Final = {
     PaymentState.DUE: "clock",
@@ -94,3 +97,11 @@ def due_words(due: dt.date | None, today: dt.date, state: PaymentState, language
     else:
         words = language.ngettext("%(days)s day overdue", "%(days)s days overdue", -days)
     return words % {"days": language.decimal(Decimal(abs(days)))}
+
+
+def language_form(language: Language, *, action: str, token: str = "", error: str = "") -> LanguageForm:
+    """Return the form that chooses the page's language; the language of the words is the current one."""
+    options = tuple(
+        LanguageOption(code, name, is_current=code == language.words_tag) for code, name in LANGUAGES.items()
+    )
+    return LanguageForm(action, token, error, options)

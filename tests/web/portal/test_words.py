@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 
 from tenants.invoices.status import PaymentState
+from web.http.templates import CATALOGUES
 from web.http.templates import words as language
 from web.portal import words
 
@@ -51,6 +52,21 @@ def test_every_state_has_a_word_an_icon_and_a_label_in_each_language(state: Paym
         assert not english or english != german
     status = words.status(state, language("en-US"))
     assert (status.state, bool(status.icon)) == (state.value, True)
+
+
+@pytest.mark.parametrize(
+    ("tag", "current"), [("en-US", "English"), ("de-DE", "Deutsch"), ("ar-EG", "English")]
+)
+def test_the_language_form_marks_the_language_that_the_words_are_in(tag: str, current: str) -> None:
+    form = words.language_form(language(tag), action="/i/x/language", token="t", error="e")
+    assert (form.action, form.token, form.error) == ("/i/x/language", "t", "e")
+    assert [(option.code, option.name) for option in form.options] == [("en", "English"), ("de", "Deutsch")]
+    assert [option.name for option in form.options if option.is_current] == [current]
+
+
+def test_every_language_with_a_catalogue_can_be_chosen() -> None:
+    (folder,) = CATALOGUES
+    assert {path.name for path in folder.iterdir()} == set(words.LANGUAGES)
 
 
 def test_no_two_states_look_alike() -> None:
