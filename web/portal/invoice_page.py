@@ -170,7 +170,7 @@ class InvoicePages:
             json_url=f"/i/{token}/invoice.json",
             pdf_url=f"/i/{token}/invoice.pdf",
             pdf_inline_url=f"/i/{token}/invoice.pdf?inline",
-            language_form=page_words.language_form(language, action=f"/i/{token}/language"),
+            language_form=page_words.build_language_form(language, action=f"/i/{token}/language"),
             nonce=self._blank,
         )
         html = self._templates.render("invoice.html.jinja", language, model)

@@ -19,7 +19,7 @@ from tenants.workspaces.profile import LogoRef, WorkspaceProfile
 from web.http.templates import words
 from web.portal.page import PageModel
 from web.portal.summary import Paper, logo_of, page_model, since_issue
-from web.portal.words import language_form
+from web.portal.words import build_language_form
 
 ID = UUID(int=7)
 TODAY = dt.date(2026, 3, 16)
@@ -70,7 +70,7 @@ def model(content: Callable[..., Content]) -> Make:
             json_url="/i/x/invoice.json",
             pdf_url="/i/x/invoice.pdf",
             pdf_inline_url="/i/x/invoice.pdf?inline",
-            language_form=language_form(words(tag), action="/i/x/language"),
+            language_form=build_language_form(words(tag), action="/i/x/language"),
             nonce="n",
         )
 
