@@ -151,9 +151,9 @@ class PageModel:
     due: Day | None
     due_words: str  # "due in 9 days", "due today", "14 days overdue"; empty when it no longer matters
     notice: str  # one sentence when nothing is to be paid: paid, void, written off, processing; else empty
-    is_payable: bool  # whether transfer details ask for money
+    is_payable: bool  # whether the page asks for money
     details: tuple[Detail, ...]
-    transfers: tuple[Transfer, ...]
+    transfers: tuple[Transfer, ...]  # empty where nothing is to be paid
     payment_terms: str
     page_size: str  # "A4" or "Letter"
     early_faces: tuple[str, ...]  # addresses of the faces to fetch at once

@@ -80,7 +80,7 @@ def page_model(
         notice=words.explain_state(state, language, is_free=is_free),
         is_payable=is_payable,
         details=tuple(_details(content, language)),
-        transfers=tuple(_transfers(content, number)),
+        transfers=tuple(_transfers(content, number)) if is_payable else (),
         payment_terms=content.payment_terms,
         page_size=paper.page_size,
         # All come from templates and an index of our own; the templates escape whatever they were given.

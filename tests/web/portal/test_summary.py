@@ -168,6 +168,27 @@ def test_an_invoice_that_owes_the_customer_asks_for_nothing(model: Make) -> None
     assert (page.amounts.due_exact, page.amount, page.is_payable) == ("0.00", "−€50.00", False)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"lifecycle": InvoiceStatus.VOID},
+        {"lifecycle": InvoiceStatus.WRITTEN_OFF},
+        {"lifecycle": InvoiceStatus.PAID, "paid": OPENED.total},
+        {"paid": OPENED.total},
+        {"total": Money(-5000, EUR)},
+        {"total": Money(0, EUR)},
+    ],
+    ids=("void", "written-off", "paid", "prepaid", "credit", "nothing"),
+)
+def test_where_nothing_is_to_be_paid_no_account_is_named(
+    model: Make, content: Callable[..., Content], fields: dict[str, object]
+) -> None:
+    accounts = content(transfers=(Transfer(account="DE89370400440532013000"),))
+    assert model(said=accounts).transfers
+    page = model(said=accounts, **fields)
+    assert (page.is_payable, page.transfers) == (False, ())
+
+
 def test_currencies_keep_their_own_digits(model: Make) -> None:
     yen, dinar = currency("JPY"), currency("KWD")
     assert model(total=Money(1234, yen), paid=Money(0, yen)).amounts.due_exact == "1234"
