@@ -1,4 +1,4 @@
-"""What ops/test runs: linter, formatter, type checkers, import contracts, TypeScript, then the tests in parallel."""
+"""What ops/test runs: linters, formatters, type checkers, import contracts, vitest, then pytest in parallel."""
 
 import os
 import subprocess
@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+ASSETS = ROOT / "web" / "assets"
 HELP = """\
 usage: ops/test [--no-checks] [--checks-only] [pytest arguments]
 
 Sets this folder up, then runs in this order: ruff check, ruff format --check, mypy, basedpyright, lint-imports,
-TypeScript's checker, and pytest with two workers. Everything runs even when something before it has failed; the
-exit code is 0 only when all of it passed.
+TypeScript's checker, biome (linter and formatter of scripts and styles), vitest (unit tests of the scripts), and
+pytest with two workers. Everything runs even when something before it has failed; the exit code is 0 only when
+all of it passed.
 
-  --no-checks    only the tests
+  --no-checks    only pytest
   --checks-only  only what is before them
   anything else  goes to pytest as it is: ops/test tests/web -k isolation -x
                  (-n 0 runs without parallel workers, as a debugger wants it)
@@ -49,7 +51,9 @@ CHECKS = (
     Check("mypy", ("mypy",)),
     Check("basedpyright", ("basedpyright", "--warnings")),
     Check("lint-imports", ("lint-imports", "--no-logo")),
-    Check("typescript", ("npm", "run", "--silent", "typecheck"), ROOT / "web" / "assets"),
+    Check("typescript", ("npm", "run", "--silent", "typecheck"), ASSETS),
+    Check("biome", ("npm", "run", "--silent", "lint"), ASSETS),
+    Check("vitest", ("npm", "run", "--silent", "test"), ASSETS),
 )
 
 

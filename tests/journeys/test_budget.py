@@ -13,17 +13,17 @@ from web.http.assets import BUILT, Assets
 
 # look.md: "at most 60 kB of our own compressed JavaScript and CSS".
 BUDGET = 60_000
-SOURCES = ("page.ts", "page.css", "document.css", "neutral.css")
+SOURCES = ("portal/page.ts", "portal/page.css", "shared/document.css", "shared/neutral.css")
 SCRIPTS = {".js", ".mjs", ".css"}
 
 
 def opened_later() -> set[str]:
     """Return the files that are fetched when a PDF is opened: what the viewer imports, and the worker of pdf.js."""
     manifest = msgspec.json.decode((BUILT / ".vite" / "manifest.json").read_bytes())
-    viewer = manifest["pdf/viewer.ts"]
+    viewer = manifest["portal/pdf/viewer.ts"]
     return {
         viewer["file"],
-        *(manifest[name]["file"] for name in viewer.get("imports", ()) if name != "page.ts"),
+        *(manifest[name]["file"] for name in viewer.get("imports", ()) if name != "portal/page.ts"),
         *viewer.get("assets", ()),
         *(asset for name in viewer.get("imports", ()) for asset in manifest[name].get("assets", ())),
     }
@@ -52,7 +52,7 @@ async def test_what_shows_pdfs_is_fetched_when_one_is_opened_and_from_nowhere_el
     page.on("request", lambda request: asked.append(request.url))
     await page.reload(wait_until="networkidle")
     names = {url.rsplit("/", 1)[-1] for url in asked}
-    assert names >= {Assets.load().url("page.ts").removeprefix("/assets/")}
+    assert names >= {Assets.load().url("portal/page.ts").removeprefix("/assets/")}
     assert not names & opened_later()
     asked.clear()
     await page.get_by_role("radio", name="PDF").click()

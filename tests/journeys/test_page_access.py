@@ -56,7 +56,7 @@ async def test_the_keyboard_reaches_everything_in_reading_order_and_shows_where_
 ) -> None:
     page = await open_page("due")
     reached = []
-    for _ in range(20):
+    for _ in range(25):
         await page.keyboard.press("Tab")
         focused = await page.evaluate(
             """() => {
@@ -84,6 +84,8 @@ async def test_the_keyboard_reaches_everything_in_reading_order_and_shows_where_
             "Copy amount $9,164.55",
             "billing@acme.example",
             "This invoice as data (JSON)",
+            "English",
+            "Deutsch",
         )
     ]
 
@@ -134,7 +136,10 @@ async def test_without_scripts_everything_is_read_and_nothing_is_dead(
     assert await paper_or_list.get_by_text("Wayfinding signs").is_visible()
     assert await page.locator(".summary .amount").is_visible()
     assert await page.locator(".transfer").get_by_text("000123456789").is_visible()
-    assert [await each.is_visible() for each in await page.locator("button").all()] == [False] * 6
+    scripted = page.locator("button:not([type='submit'])")
+    assert [await each.is_visible() for each in await scripted.all()] == [False] * 6
+    languages = page.locator("button[type='submit']").filter(visible=True)
+    assert await languages.all_inner_texts() == ["English", "Deutsch"]
 
 
 async def test_forced_colours_keep_words_lines_and_focus(open_page: OpenPage) -> None:

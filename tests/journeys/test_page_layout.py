@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, Route, ViewportSize
+from playwright.async_api import Browser, Page, Route, ViewportSize, expect
 
 from tests.journeys.conftest import OpenPage, Portal
 
@@ -119,7 +120,38 @@ async def test_a_low_window_keeps_the_amount_due_in_view(open_page: OpenPage) ->
 async def test_a_rail_taller_than_the_window_can_be_read_to_its_end(open_page: OpenPage) -> None:
     page = await open_page("lines-200", height=480)
     await page.evaluate("window.scrollTo(0, 3000)")
+    assert (await box(page, ".rail"))[3] <= 480
+    assert (await box(page, ".contact"))[3] > 480
+    await page.locator(".rail").hover()
+    await page.mouse.wheel(0, 3000)
+    await expect(page.locator(".language")).to_be_in_viewport(ratio=1)
     assert (await box(page, ".contact"))[3] <= 480
+
+
+@pytest.mark.parametrize("height", [340, 500, 700])
+async def test_the_rail_of_a_low_window_scrolls_inside_and_none_of_its_parts_lies_over_another(
+    open_page: OpenPage, height: int
+) -> None:
+    page = await open_page("due", height=height)
+    assert (await box(page, ".rail"))[3] <= height
+    await page.evaluate("window.scrollTo(0, 1e6)")
+    await page.locator(".rail").hover()
+    await page.mouse.wheel(0, 60)
+    await expect(page.locator(".rail")).to_have_js_property("scrollTop", 60)
+    parts = [
+        await box(page, f".rail > :nth-child({index + 1})")
+        for index, part in enumerate(await page.locator(".rail > *").all())
+        if await part.is_visible()
+    ]
+    assert [upper[3] <= lower[1] for upper, lower in pairwise(parts)] == [True] * (len(parts) - 1)
+
+
+async def test_the_keyboard_brings_every_part_of_a_low_rail_into_view(open_page: OpenPage) -> None:
+    page = await open_page("due", height=400)
+    for name in ("Copy amount $9,164.55", "Deutsch", "Copy account holder Acme Studio LLC"):
+        button = page.get_by_role("button", name=name)
+        await button.focus()
+        await expect(button).to_be_in_viewport(ratio=1)
 
 
 async def test_a_window_in_between_has_one_column_with_the_rail_on_top(open_page: OpenPage) -> None:

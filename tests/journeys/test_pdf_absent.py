@@ -27,7 +27,7 @@ async def opened(browser: Browser, address: str, answer: Answering | None) -> As
     try:
         page = await context.new_page()
         if answer is not None:
-            await page.route("**/invoice.pdf", answer)
+            await page.route("**/invoice.pdf*", answer)
         await page.goto(address)
         yield page
     finally:
@@ -89,7 +89,9 @@ async def test_it_says_what_is_the_matter_and_what_to_do(
         assert await page.locator(".summary .amount").is_visible()
 
 
-async def test_nothing_is_said_for_a_moment_and_then_a_sheet_waits(chromium: Browser, portal: Portal) -> None:
+async def test_the_paper_stays_while_the_pdf_is_loading_and_after_a_moment_it_is_said(
+    chromium: Browser, portal: Portal
+) -> None:
     held: list[Route] = []
 
     async def hold(route: Route) -> None:
@@ -105,13 +107,39 @@ async def test_nothing_is_said_for_a_moment_and_then_a_sheet_waits(chromium: Bro
             })"""
         )
         assert clicked >= 290
-        assert await page.locator(".ghost").is_visible()
-        assert not await page.locator(".paper").is_visible()
+        assert await page.locator(".paper").is_visible()
+        assert await page.locator(".notices").is_visible()
         await expect(page.locator("[data-notice='preparing']")).to_be_visible()
         # Live ends the waiting, and nothing of it comes back.
         await page.get_by_role("radio", name="Live").click()
         assert await page.locator(".paper").is_visible()
         assert len(held) == 1
+
+
+async def test_a_slow_pdf_shows_its_progress_over_the_paper_until_its_first_page_is_there(
+    chromium: Browser, portal: Portal, works: Works
+) -> None:
+    async with opened(chromium, portal.link("due"), None) as page:
+        # The scripts of the viewer are in the cache then: only the PDF is slow.
+        await page.get_by_role("radio", name="PDF").click()
+        await shown(page, works)
+        network = await page.context.new_cdp_session(page)
+        slow = {"offline": False, "latency": 0, "downloadThroughput": 8000, "uploadThroughput": 8000}
+        await network.send("Network.enable")
+        await page.goto(portal.link("lines-200"))
+        await network.send("Network.emulateNetworkConditions", slow)
+        await page.get_by_role("radio", name="PDF").click()
+        bar = page.get_by_role("progressbar", name="Progress of loading")
+        await expect(bar).to_be_visible(timeout=works.patience_ms)
+        await expect(bar).not_to_have_attribute("value", "0")
+        assert await bar.evaluate("bar => 0 < bar.value && bar.value < bar.max")
+        assert await page.locator(".paper").is_visible()
+        assert await page.locator("[data-notice='loading']").inner_text() == "The PDF is being loaded."
+        await network.send("Network.emulateNetworkConditions", slow | {"downloadThroughput": -1})
+        await shown(page, works)
+        await expect(page.locator(".viewer .page").first.locator("canvas")).to_be_visible()
+        assert not await page.locator(".paper").is_visible()
+        assert not await bar.is_visible()
 
 
 async def test_a_retry_asks_again_and_shows_the_pdf(chromium: Browser, portal: Portal, works: Works) -> None:
@@ -163,7 +191,7 @@ async def test_waiting_keeps_its_words_and_the_focus_until_the_pdf_comes(
               }).observe(frame, {attributeFilter: ['data-state']});
             }"""
         )
-        async with page.expect_request("**/invoice.pdf"):
+        async with page.expect_request("**/invoice.pdf*"):
             pass
         await expect(back).to_be_focused()
         await shown(page, works)

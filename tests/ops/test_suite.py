@@ -34,4 +34,6 @@ def test_every_check_that_the_house_rests_on_is_run() -> None:
         "basedpyright",
         "lint-imports",
         "typescript",
+        "biome",
+        "vitest",
     ]

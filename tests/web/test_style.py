@@ -10,8 +10,9 @@ import pytest
 from web.http.templates import FOLDER
 from web.portal.accent import LIGHT_GROUND, accent, contrast
 
-THEME = (FOLDER.parent / "assets" / "theme.css").read_text(encoding="utf-8")
-SUMMARY = (FOLDER.parent / "assets" / "summary.css").read_text(encoding="utf-8")
+ASSETS = FOLDER.parent / "assets"
+THEME = (ASSETS / "shared" / "theme.css").read_text(encoding="utf-8")
+SUMMARY = (ASSETS / "portal" / "summary.css").read_text(encoding="utf-8")
 READABLE = 4.5
 BRANDS = ("#f5d442", "#0e6e5c", "#ffffff", "#000000", "#c2185b", "#7f7f7f", "#00ff00", "#1f4fa3")
 
@@ -51,8 +52,10 @@ def test_the_theme_is_no_darker_than_what_accents_are_made_for() -> None:
 
 def test_every_status_is_read_on_its_own_wash() -> None:
     pairs = re.findall(r"--tone: (#[0-9a-f]{6});\s+--wash: (#[0-9a-f]{6});", SUMMARY)
-    assert len(pairs) == 10
+    assert len(pairs) == 14
     assert [pair for pair in pairs if contrast(*pair) < READABLE] == []
+    # Each state has a tone of its own, in the light and in the dark.
+    assert len(set(pairs)) == len(pairs)
 
 
 @pytest.mark.parametrize("template", sorted(FOLDER.glob("*.jinja")), ids=lambda path: path.name)

@@ -1,37 +1,37 @@
 import { createHash } from "node:crypto";
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
 const find = createRequire(import.meta.url);
 
-// Family, package, and the subsets that are taken. All have TrueType outlines; variable and CFF fonts would end up
-// in a PDF as Type 3. Order is the order of fallback. Names that no machine has installed: a family of which a
+// Family, package, and which of its subsets are used. All have TrueType outlines; Chromium embeds variable and CFF
+// fonts in a PDF as Type 3. The order is the order of fallback. No machine has families of these names: one of which a
 // document needs no subset must not be found among the system's fonts instead.
 const FAMILIES = [
   ["Inter Variable", "inter", () => true],
-  ["Portal Arabic", "noto-sans-arabic", subset => subset === "arabic"],
-  ["Portal Hebrew", "noto-sans-hebrew", subset => subset === "hebrew"],
-  ["Portal Devanagari", "noto-sans-devanagari", subset => subset === "devanagari"],
-  ["Portal Thai", "noto-sans-thai", subset => subset === "thai"],
+  ["Portal Arabic", "noto-sans-arabic", (subset) => subset === "arabic"],
+  ["Portal Hebrew", "noto-sans-hebrew", (subset) => subset === "hebrew"],
+  ["Portal Devanagari", "noto-sans-devanagari", (subset) => subset === "devanagari"],
+  ["Portal Thai", "noto-sans-thai", (subset) => subset === "thai"],
   ["Portal Emoji", "noto-emoji", () => true],
-  ["Portal Japanese", "noto-sans-jp", subset => subset.startsWith("[")],
-  ["Portal Korean", "noto-sans-kr", subset => subset.startsWith("[")],
-  ["Portal Chinese", "noto-sans-sc", subset => subset.startsWith("[")],
+  ["Portal Japanese", "noto-sans-jp", (subset) => subset.startsWith("[")],
+  ["Portal Korean", "noto-sans-kr", (subset) => subset.startsWith("[")],
+  ["Portal Chinese", "noto-sans-sc", (subset) => subset.startsWith("[")],
 ];
 const WEIGHTS = [400, 600];
 
 /**
- * Lays the faces of the document beside its template, with an index of their characters: the press puts them into
- * PDFs, pages name those they need. Their names carry their hash.
+ * Writes the font faces of the document beside its template, with an index of their characters: PDFs embed them, and
+ * pages name those they need. Their names carry their hash.
  */
-export function pressFonts(folder) {
+export function documentFonts(folder) {
   return {
-    name: "press-fonts",
+    name: "document-fonts",
     closeBundle() {
       rmSync(folder, { recursive: true, force: true });
       mkdirSync(folder, { recursive: true });
-      writeFileSync(join(folder, "index.json"), JSON.stringify(FAMILIES.flatMap(family => faces(folder, ...family))));
+      writeFileSync(join(folder, "index.json"), JSON.stringify(FAMILIES.flatMap((family) => faces(folder, ...family))));
     },
   };
 }

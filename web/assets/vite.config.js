@@ -1,19 +1,26 @@
 import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
-import { pressFonts } from "./fonts.js";
+import { documentFonts } from "./fonts.js";
 
-const PRESS_FONTS = fileURLToPath(new URL("../../tenants/invoices/document/fonts", import.meta.url));
+const DOCUMENT_FONTS = fileURLToPath(new URL("../../tenants/invoices/document/fonts", import.meta.url));
 
 // Its own notice does not survive the build.
-const PDFJS_NOTICE = "/*! pdf.js. Copyright Mozilla Foundation. Apache License 2.0: www.apache.org/licenses/LICENSE-2.0 */";
+const PDFJS_NOTICE =
+  "/*! pdf.js. Copyright Mozilla Foundation. Apache License 2.0: www.apache.org/licenses/LICENSE-2.0 */";
 
 /** Puts a file that only templates name into the build and its manifest. */
-function named(name) {
+function emitFile(source) {
   return {
-    name: `named:${name}`,
+    name: `emit:${source}`,
     generateBundle() {
-      this.emitFile({ type: "asset", name, originalFileName: name, source: readFileSync(new URL(name, import.meta.url)) });
+      this.emitFile({
+        type: "asset",
+        name: basename(source),
+        originalFileName: source,
+        source: readFileSync(new URL(source, import.meta.url)),
+      });
     },
   };
 }
@@ -23,7 +30,7 @@ function named(name) {
 export default defineConfig({
   base: "/assets/",
   publicDir: false,
-  plugins: [named("icon.svg"), pressFonts(PRESS_FONTS)],
+  plugins: [emitFile("shared/icon.svg"), documentFonts(DOCUMENT_FONTS)],
   build: {
     outDir: "../static",
     emptyOutDir: true,
@@ -32,15 +39,15 @@ export default defineConfig({
     manifest: true,
     modulePreload: false,
     reportCompressedSize: false,
-    // pdf.js, which is fetched when a PDF is opened.
+    // pdf.js is larger; it is fetched only when a PDF is opened.
     chunkSizeWarningLimit: 600,
     rolldownOptions: {
-      // Apart from what is ours, so that it stays in caches when that changes.
+      // In a file of its own, so that caches keep it when our scripts change.
       output: {
         codeSplitting: { groups: [{ name: "pdf", test: /node_modules\/pdfjs-dist/ }] },
-        postBanner: chunk => (chunk.name === "pdf" ? PDFJS_NOTICE : ""),
+        postBanner: (chunk) => (chunk.name === "pdf" ? PDFJS_NOTICE : ""),
       },
-      input: ["page.ts", "page.css", "neutral.css", "document.css"],
+      input: ["portal/page.ts", "portal/page.css", "shared/neutral.css", "shared/document.css"],
     },
   },
 });

@@ -21,6 +21,7 @@ from web.http.compression import Tail
 from web.http.lru import MEBIBYTE, Keep
 from web.http.security import new_nonce
 from web.http.templates import words
+from web.portal import words as page_words
 from web.portal.data import invoice_json
 from web.portal.links import Unshowable
 from web.portal.summary import Paper, document_brand, page_model, since_issue
@@ -178,6 +179,8 @@ class InvoicePages:
             today=state.day,
             json_url=f"/i/{token}/invoice.json",
             pdf_url=f"/i/{token}/invoice.pdf",
+            pdf_inline_url=f"/i/{token}/invoice.pdf?inline",
+            language_form=page_words.build_language_form(language, action=f"/i/{token}/language"),
             nonce=self._blank,
         )
         html = self._templates.render("invoice.html.jinja", language, model)

@@ -111,6 +111,29 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class LanguageOption:
+    """A language that the page can be shown in: `code` for the form, `name` in that language."""
+
+    code: str
+    name: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageForm:
+    """The form that chooses the page's language, posted to `action`.
+
+    `token` and `error` depend on the visitor: the template prints each of them once, so that they can be filled in
+    after rendering. The element of an empty `error` is hidden by CSS.
+    """
+
+    action: str
+    token: str
+    error: str
+    options: tuple[LanguageOption, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PageModel:
     """Everything `invoice.html.jinja` prints."""
 
@@ -128,9 +151,9 @@ class PageModel:
     due: Day | None
     due_words: str  # "due in 9 days", "due today", "14 days overdue"; empty when it no longer matters
     notice: str  # one sentence when nothing is to be paid: paid, void, written off, processing; else empty
-    is_payable: bool  # whether transfer details ask for money
+    is_payable: bool  # whether the page asks for money
     details: tuple[Detail, ...]
-    transfers: tuple[Transfer, ...]
+    transfers: tuple[Transfer, ...]  # empty where nothing is to be paid
     payment_terms: str
     page_size: str  # "A4" or "Letter"
     early_faces: tuple[str, ...]  # addresses of the faces to fetch at once
@@ -138,8 +161,11 @@ class PageModel:
     paper: Markup  # the document, for the declarative shadow root
     list: Markup  # the same document as the list a phone shows
     json_url: str
-    # Never with the attribute `download`: while the PDF is being made, a page comes from there instead.
-    pdf_url: str
+    # The templates print both as they are, because they may hold a query. Never with the attribute `download`: while
+    # the PDF is being made, a page is answered instead.
+    pdf_url: str  # downloads the PDF
+    pdf_inline_url: str  # opens it in place
+    language_form: LanguageForm
     nonce: str
 
 

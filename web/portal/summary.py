@@ -15,7 +15,7 @@ from tenants.invoices.document.values import DocumentBrand, Sum, SumKind
 from tenants.invoices.status import PaymentState, amount_due, payment_state
 from web.portal import words
 from web.portal.accent import accent
-from web.portal.page import Amounts, Brand, Day, Detail, Logo, PageModel, Transfer
+from web.portal.page import Amounts, Brand, Day, Detail, LanguageForm, Logo, PageModel, Transfer
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -51,6 +51,8 @@ def page_model(
     today: dt.date,
     json_url: str,
     pdf_url: str,
+    pdf_inline_url: str,
+    language_form: LanguageForm,
     nonce: str,
 ) -> PageModel:
     """Return what the page shows on the day `today` of the workspace's time zone."""
@@ -68,17 +70,17 @@ def page_model(
         brand=_brand(profile),
         number=number,
         customer_name=opened.customer_name,
-        status=words.status(state, language, is_free=is_free),
-        amount_label=words.amount_label(state, language, is_free=is_free),
+        status=words.describe_status(state, language, is_free=is_free),
+        amount_label=words.label_amount(state, language, is_free=is_free),
         amount=_largest(opened, state, amounts, language),
         amounts=amounts,
         issued=_day(opened.issue_date, language),
         due=_day(opened.due_date, language),
-        due_words=words.due_words(opened.due_date, today, state, language),
-        notice=words.notice(state, language, is_free=is_free),
+        due_words=words.describe_due_date(opened.due_date, today, state, language),
+        notice=words.explain_state(state, language, is_free=is_free),
         is_payable=is_payable,
         details=tuple(_details(content, language)),
-        transfers=tuple(_transfers(content, number)),
+        transfers=tuple(_transfers(content, number)) if is_payable else (),
         payment_terms=content.payment_terms,
         page_size=paper.page_size,
         # All come from templates and an index of our own; the templates escape whatever they were given.
@@ -88,6 +90,8 @@ def page_model(
         list=Markup(paper.list),  # noqa: S704
         json_url=json_url,
         pdf_url=pdf_url,
+        pdf_inline_url=pdf_inline_url,
+        language_form=language_form,
         nonce=nonce,
     )
 

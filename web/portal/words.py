@@ -1,4 +1,4 @@
-"""What is said about an invoice's state, in the customer's language: word, sentence, days until it is due."""
+"""Words of the page in the customer's language: the state of payment, days until it is due, the languages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from tenants.invoices.status import PaymentState
-from web.portal.page import Status
+from web.portal.page import LanguageForm, LanguageOption, Status
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from kernel.language import Language
 
 PAYABLE: Final = frozenset({PaymentState.DUE, PaymentState.OVERDUE, PaymentState.PARTLY_PAID})
+
+# The languages with a catalogue, each by its own name.
+LANGUAGES: Final = {"en": "English", "de": "Deutsch"}
 
 _ICONS: Final = {
     PaymentState.DUE: "clock",
@@ -26,7 +29,7 @@ _ICONS: Final = {
 }
 
 
-def status(state: PaymentState, language: Language, *, is_free: bool = False) -> Status:
+def describe_status(state: PaymentState, language: Language, *, is_free: bool = False) -> Status:
     """Return the word for a state; a draft has none, because no customer ever sees one.
 
     `is_free` says that there never was anything to pay, here and below: that is not called paid.
@@ -46,7 +49,7 @@ def status(state: PaymentState, language: Language, *, is_free: bool = False) ->
     return Status(state.value, word, _ICONS[state])
 
 
-def notice(state: PaymentState, language: Language, *, is_free: bool = False) -> str:
+def explain_state(state: PaymentState, language: Language, *, is_free: bool = False) -> str:
     """Return the sentence for a state in which nothing is to be paid; empty where something is."""
     _ = language.gettext
     match state:
@@ -64,7 +67,7 @@ def notice(state: PaymentState, language: Language, *, is_free: bool = False) ->
             return ""
 
 
-def amount_label(state: PaymentState, language: Language, *, is_free: bool = False) -> str:
+def label_amount(state: PaymentState, language: Language, *, is_free: bool = False) -> str:
     """Return what the large amount is: what is due, what was paid, or what the invoice came to."""
     _ = language.gettext
     match state:
@@ -80,7 +83,7 @@ def amount_label(state: PaymentState, language: Language, *, is_free: bool = Fal
             return _("Amount due")
 
 
-def due_words(due: dt.date | None, today: dt.date, state: PaymentState, language: Language) -> str:
+def describe_due_date(due: dt.date | None, today: dt.date, state: PaymentState, language: Language) -> str:
     """Return how far off the due date is; empty without one and where it no longer matters."""
     if due is None or state not in PAYABLE:
         return ""
@@ -94,3 +97,11 @@ def due_words(due: dt.date | None, today: dt.date, state: PaymentState, language
     else:
         words = language.ngettext("%(days)s day overdue", "%(days)s days overdue", -days)
     return words % {"days": language.decimal(Decimal(abs(days)))}
+
+
+def build_language_form(language: Language, *, action: str, token: str = "", error: str = "") -> LanguageForm:
+    """Return the form that chooses the page's language; the language of the words is the current one."""
+    options = tuple(
+        LanguageOption(code, name, is_current=code == language.words_tag) for code, name in LANGUAGES.items()
+    )
+    return LanguageForm(action, token, error, options)

@@ -224,7 +224,7 @@ async def test_invented_hosts_are_looked_up_until_there_are_too_many(portal: Any
 
 async def test_files_are_handed_out_without_looking_up_any_host(portal: Any) -> None:
     visitor = portal.visitor()
-    name = portal.gateway.house.assets.url("page.ts")
+    name = portal.gateway.house.assets.url("portal/page.ts")
     for number in range(3):
         assert (await visitor.ask(name, f"nobody-{number}.localhost")).status_code == 200
         assert (await visitor.ask("/assets/nothing.js", f"nobody-{number}.localhost")).status_code == 404

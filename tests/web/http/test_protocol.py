@@ -353,7 +353,7 @@ async def test_a_trusted_proxy_has_as_many_connections_as_there_are(start: Start
 
 async def test_who_asks_and_never_reads_is_cut_off(start: Start) -> None:
     running = await start()
-    name = running.portal.gateway.house.assets.url("page.css")
+    name = running.portal.gateway.house.assets.url("portal/page.css")
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port, limit=1024)
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     line = f"GET {name} HTTP/1.1\r\nHost: probe\r\n\r\n".encode()

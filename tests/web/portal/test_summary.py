@@ -19,6 +19,7 @@ from tenants.workspaces.profile import LogoRef, WorkspaceProfile
 from web.http.templates import words
 from web.portal.page import PageModel
 from web.portal.summary import Paper, logo_of, page_model, since_issue
+from web.portal.words import build_language_form
 
 ID = UUID(int=7)
 TODAY = dt.date(2026, 3, 16)
@@ -68,6 +69,8 @@ def model(content: Callable[..., Content]) -> Make:
             today=TODAY,
             json_url="/i/x/invoice.json",
             pdf_url="/i/x/invoice.pdf",
+            pdf_inline_url="/i/x/invoice.pdf?inline",
+            language_form=build_language_form(words(tag), action="/i/x/language"),
             nonce="n",
         )
 
@@ -163,6 +166,27 @@ def test_an_invoice_that_owes_the_customer_asks_for_nothing(model: Make) -> None
     page = model(total=Money(-5000, EUR))
     assert (page.amount_label, page.status.word) == ("Total", "Nothing to pay")
     assert (page.amounts.due_exact, page.amount, page.is_payable) == ("0.00", "−€50.00", False)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"lifecycle": InvoiceStatus.VOID},
+        {"lifecycle": InvoiceStatus.WRITTEN_OFF},
+        {"lifecycle": InvoiceStatus.PAID, "paid": OPENED.total},
+        {"paid": OPENED.total},
+        {"total": Money(-5000, EUR)},
+        {"total": Money(0, EUR)},
+    ],
+    ids=("void", "written-off", "paid", "prepaid", "credit", "nothing"),
+)
+def test_where_nothing_is_to_be_paid_no_account_is_named(
+    model: Make, content: Callable[..., Content], fields: dict[str, object]
+) -> None:
+    accounts = content(transfers=(Transfer(account="DE89370400440532013000"),))
+    assert model(said=accounts).transfers
+    page = model(said=accounts, **fields)
+    assert (page.is_payable, page.transfers) == (False, ())
 
 
 def test_currencies_keep_their_own_digits(model: Make) -> None:

@@ -1,0 +1,56 @@
+/** What jsdom lacks: media queries, frames, layout and its observers, as far as the tests need them. */
+
+import { vi } from "vitest";
+
+type Listener = () => void;
+
+/** Media queries that all answer the same, until a test changes the answer. */
+export class Media {
+  readonly #listeners: Listener[] = [];
+  #matches = false;
+
+  install(): void {
+    const query = { addEventListener: (_: string, listener: Listener) => this.#listeners.push(listener) };
+    Object.defineProperty(query, "matches", { get: () => this.#matches });
+    vi.stubGlobal("matchMedia", () => query);
+  }
+
+  /** Changes the answer and tells the listeners. */
+  change(matches: boolean): void {
+    this.#matches = matches;
+    for (const listener of this.#listeners) {
+      listener();
+    }
+  }
+}
+
+export const media = new Media();
+
+/** Gives an element a place in a window of 768 px height. */
+export function placeAt(element: HTMLElement, top: number, bottom: number): void {
+  element.getBoundingClientRect = () => new DOMRect(0, top, 100, bottom - top);
+}
+
+/** Waits until an assertion holds; a busy machine may need a while. */
+export function eventually(assertion: () => void): Promise<void> {
+  return vi.waitFor(assertion, { timeout: 20_000, interval: 10 });
+}
+
+export function installBrowser(): void {
+  media.install();
+  vi.stubGlobal("requestAnimationFrame", (act: () => void) => window.setTimeout(act, 16));
+  vi.stubGlobal("cancelAnimationFrame", (timer: number) => window.clearTimeout(timer));
+  vi.stubGlobal(
+    "ResizeObserver",
+    class {
+      observe(): void {
+        // Nothing is laid out, so nothing changes its size.
+      }
+    },
+  );
+  // Without layout an element is visible when neither it nor an ancestor is hidden.
+  HTMLElement.prototype.checkVisibility = function isVisible(this: HTMLElement): boolean {
+    return this.closest("[hidden]") === null;
+  };
+  HTMLElement.prototype.scrollIntoView = () => undefined;
+}
