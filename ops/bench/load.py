@@ -15,16 +15,17 @@ import uvloop
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One request to repeat: where to connect, the Host to name and the path to ask for."""
+    """One request to repeat: where to connect, the Host to name, the path to ask for, and more headers."""
 
     port: int
     host: str
     path: str
+    headers: tuple[str, ...] = ()
 
     def wire(self) -> bytes:
         """The request as it goes over the connection."""
-        head = f"GET {self.path} HTTP/1.1\r\nHost: {self.host}\r\nAccept: text/html\r\n\r\n"
-        return head.encode("ascii")
+        lines = (f"GET {self.path} HTTP/1.1", f"Host: {self.host}", "Accept: text/html", *self.headers)
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
