@@ -64,7 +64,7 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "stripe": ("tenants.connect",),
     "structlog": ("kernel", "web", "workers"),
     "uvicorn": ("web.http",),
-    "uvloop": ("web.http",),
+    "uvloop": ("web.gateway",),
     "websockets": ("web.hub",),
     "werkzeug": ("web.http",),
 }
@@ -217,7 +217,7 @@ DIVISIONS = {
 MONEY = (
     "platform/kernel/money.py",
     "platform/kernel/language.py",
-    "web/portal/data.py",
+    "web/portal/invoice_data.py",
     "web/portal/summary.py",
 )
 

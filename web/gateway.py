@@ -1,13 +1,12 @@
-"""Puts the gateway together: the routed application, and the edge around it."""
+"""The gateway: builds what the surfaces share, serves each host by its surface, starts and ends as one process."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 import uvloop
-from litestar import Litestar, Request, Response
-from litestar.datastructures import State
 
 from kernel.blobs import Blobs
 from kernel.clock import SystemClock
@@ -22,31 +21,26 @@ from kernel.telemetry.metrics import Metrics
 from tenants import schema
 from tenants.invoices.document.fonts import built_fonts
 from tenants.workspaces import queries
-from web.http import probes, static
-from web.http.access_log import Traffic
-from web.http.answer import Answer
+from web.api import app as api
+from web.console import app as console
+from web.hooks import app as hooks
+from web.http.access_log import AccessLog
 from web.http.assets import Assets
-from web.http.context import visit_of
-from web.http.deps import House, house_of
-from web.http.errors import Refusals
+from web.http.bodies import DEADLINE_S
+from web.http.forms import FormTokens
 from web.http.hosts import HostCache
-from web.http.limits import MissLimit, PageLimit
-from web.http.middleware import Edge, report
+from web.http.middleware import GatewayMiddleware
 from web.http.server import Server
+from web.http.sessions import CookieJar
+from web.http.surface import Services, Surface
 from web.http.templates import Templates
-from web.portal import routes
-from web.portal.brand_images import BrandImages
-from web.portal.invoice_page import InvoicePages
-from web.portal.links import Links
-from web.portal.pdf import InvoicePdfs
-from web.portal.pdf_waiter import Waits
-from web.portal.sample import warm
-from web.portal.view_recorder import ViewRecorder
+from web.portal import app as portal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
+    from types import FrameType
 
-    from litestar.types import ControllerRouterHandler
+    from litestar.types import Receive, Scope, Send
 
     from kernel.clock import Clock
     from kernel.settings import Settings
@@ -56,40 +50,60 @@ if TYPE_CHECKING:
 COMMAND_TIMEOUT_S: Final = 4.0
 PATIENCE_S: Final = 4.0
 
-ROUTES: Final[tuple[ControllerRouterHandler, ...]] = (
-    probes.robots,
-    static.asset,
-    routes.invoice_page,
-    routes.invoice_data,
-    routes.invoice_pdf,
-    routes.brand_image,
-)
+#: What each kind of host is served by.
+SURFACES: Final = (portal.create_app, console.create_app, api.create_app, hooks.create_app)
 
 
 class Gateway:
-    """One gateway: `edge` is the ASGI application to serve, `routed` the one within that has the routes."""
+    """The ASGI application of all surfaces."""
 
-    def __init__(self, edge: Edge, routed: Litestar, house: House) -> None:
-        """Keep the parts that others ask for."""
-        self.edge = edge
-        self.routed = routed
-        self.house = house
+    def __init__(self, services: Services, *, body_deadline_s: float) -> None:
+        """Build the surfaces; a request's body has `body_deadline_s` seconds to arrive."""
+        self.services = services
+        self.health = Health([schema_check(services.database, schema.version())])
+        self.surfaces: dict[str, Surface] = {
+            surface.name: surface for surface in (create_app(services) for create_app in SURFACES)
+        }
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def resolve(host: str) -> ResolvedHost | None:
+            return await queries.workspace_by_host(services.database, host)
+
+        self._middleware = GatewayMiddleware(
+            list(self.surfaces.values()),
+            settings=services.settings,
+            host_cache=HostCache(resolve, services.clock, count_lookup=services.access_log.count_host_lookup),
+            access_log=services.access_log,
+            body_deadline_s=body_deadline_s,
+            cookie_jar=CookieJar(is_secure=services.settings.public_scheme == "https"),
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI connection."""
-        await self.edge(scope, receive, send)
+        await self._middleware(scope, receive, send)
+
+    def warm(self) -> None:
+        """Do what the first requests would wait for."""
+        for surface in self.surfaces.values():
+            surface.warm()
 
     def drain(self) -> None:
         """Report "not ready" and let no request wait any longer."""
-        self.house.health.drain()
-        self.house.pdfs.drain()
+        self.health.drain()
+        for surface in self.surfaces.values():
+            surface.drain()
+
+    async def close(self) -> None:
+        """End the background tasks of the surfaces."""
+        for surface in self.surfaces.values():
+            await surface.close()
 
     def count_refusal(self, status: int) -> None:
         """Count what the server refused before it was a request."""
-        self.edge.turned_away(status)
+        self.services.access_log.begin()
+        self.services.access_log.finish("other", "unrouted", status, 0)
 
 
-def create_app(
+def create_gateway(
     settings: Settings,
     database: Database,
     *,
@@ -98,79 +112,36 @@ def create_app(
     metrics: Metrics,
     assets: Assets | None = None,
     blobs: Blobs | None = None,
-    routes_beside: Sequence[ControllerRouterHandler] = (),
     access_log: TextIO | None = None,
+    body_deadline_s: float = DEADLINE_S,
 ) -> Gateway:
-    """Build the gateway over open connections; whoever opened them closes them.
+    """Build the gateway over open connections, which the caller closes.
 
     `assets` are those of web/static by default, `blobs` the store of the settings (Unavailable when its folder cannot
-    be made; nothing of it stays open), `routes_beside` are added to the product's own, `access_log`
-    is where access lines go instead of standard output.
+    be made), `access_log` is where access lines go instead of standard output,
+    `body_deadline_s` the seconds that a request's body has to arrive.
     """
-    traffic = Traffic(metrics, clock, level=settings.log_level, stream=access_log)
-    templates = Templates(assets := assets or Assets.load())
+    assets = assets or Assets.load()
+    sealer = Sealer(settings.secret_keys)
     # Read now, not by the first page.
     built_fonts()
-    refusals = Refusals(templates)
-    looks = ViewRecorder(database, clock, metrics)
-    links = Links(
-        database=database,
-        sealer=Sealer(settings.secret_keys),
-        metrics=metrics,
-        misses=MissLimit(limiter, clock, traffic),
-    )
-    invoices = InvoicePages(links=links, clock=clock, templates=templates, metrics=metrics, looks=looks)
-    blobs = blobs or Blobs.open(settings.blobs_url)
-    pdfs = InvoicePdfs(
-        links=links,
-        blobs=blobs,
-        waits=Waits(database, blobs, metrics),
-        templates=templates,
-        refusals=refusals,
-        metrics=metrics,
-    )
-    health = Health([schema_check(database, schema.version())])
-    images = BrandImages(database, MissLimit(limiter, clock, traffic, of="image"))
-    house = House(database, assets, health, refusals, invoices, pdfs, images, looks)
     metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
-
-    async def resolve(host: str) -> ResolvedHost | None:
-        return await queries.workspace_by_host(database, host)
-
-    routed = Litestar(
-        [*ROUTES, *routes_beside],
-        exception_handlers={Exception: _refused},
-        openapi_config=None,
-        logging_config=None,
-        state=State({"house": house}),
+    return Gateway(
+        Services(
+            settings=settings,
+            database=database,
+            blobs=blobs or Blobs.open(settings.blobs_url),
+            sealer=sealer,
+            clock=clock,
+            limiter=limiter,
+            metrics=metrics,
+            access_log=AccessLog(metrics, clock, level=settings.log_level, stream=access_log),
+            assets=assets,
+            templates=Templates(assets),
+            forms=FormTokens(sealer, settings),
+        ),
+        body_deadline_s=body_deadline_s,
     )
-    edge = Edge(
-        routed,
-        settings=settings,
-        host_cache=HostCache(resolve, clock, counted=traffic.host_lookup),
-        page_limit=PageLimit(limiter, clock, traffic, settings.page_limit_per_minute),
-        host_misses=MissLimit(limiter, clock, traffic, of="host"),
-        refusals=refusals,
-        traffic=traffic,
-    )
-    return Gateway(edge, routed, house)
-
-
-class _Refusal(Response[Answer]):
-    """An answer as the framework's exception handlers return one."""
-
-    def to_asgi_response(self, *_args: Any, **_kwargs: Any) -> Any:
-        """Return the answer itself: it is an application."""
-        return self.content
-
-
-def _refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    scope: Any = request.scope
-    visit = visit_of(scope)
-    as_json = str(scope.get("path_template", "")).endswith(".json")
-    answer = house_of(scope).refusals.of(error, visit.headers, visit.request_id, as_json=as_json)
-    report(error, answer.status)
-    return _Refusal(answer)
 
 
 def serve(settings: Settings) -> None:
@@ -180,6 +151,8 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
+    stopping = asyncio.Event()
+    _handle_signals(lambda *_: stopping.set())
     log = logs.logger("gateway.serve")
     for warning in settings.warnings:
         log.warning("setting", text=warning)
@@ -195,23 +168,30 @@ async def _serve(settings: Settings) -> None:
     limiter = Limiter(settings.redis_url)
     try:
         await database.require_role(APP)
-        gateway = create_app(settings, database, clock=SystemClock(), limiter=limiter, metrics=metrics)
-        warm(gateway.house.invoices)
-        server, health = Server(gateway, settings), gateway.house.health
-        health.add(Probe("server", server.find_failure))
-        # Uvicorn raises the signal that ended it once more: by default that would kill us before the end.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
-        serving = internal_server.serve(
-            metrics.registry, health, settings.metrics_host, settings.metrics_port
+        gateway = create_gateway(settings, database, clock=SystemClock(), limiter=limiter, metrics=metrics)
+        gateway.warm()
+        server = Server(gateway, settings)
+        gateway.health.add(Probe("server", server.find_failure))
+        # Uvicorn replaces these handlers while it serves. Afterwards it restores them and raises the signal that
+        # ended it once more: the default handler would kill the process before its end.
+        _handle_signals(server.handle_exit)
+        if stopping.is_set():
+            server.should_exit = True
+        internal = internal_server.serve(
+            metrics.registry, gateway.health, settings.metrics_host, settings.metrics_port
         )
-        async with serving as metrics_port:
+        async with internal as metrics_port:
             log.info("starting", host=settings.host, port=settings.port, metrics_port=metrics_port)
             try:
                 await server.serve()
             finally:
-                await gateway.house.looks.close()
+                await gateway.close()
         log.info("stopped")
     finally:
         await limiter.close()
         await database.close()
+
+
+def _handle_signals(handler: Callable[[int, FrameType | None], object]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handler)

@@ -11,14 +11,19 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Forwarder:
-    """Postgres behind a port of the loopback address: `url` leads there."""
+    """Postgres behind a port of the loopback address: `url` leads there; `connected` is set by the first client."""
 
     url: str
     flowing: asyncio.Event
+    connected: asyncio.Event
 
     def stall(self) -> None:
         """Forward nothing more: connections stay open and new ones are accepted, and nobody answers."""
         self.flowing.clear()
+
+    def resume(self) -> None:
+        """Forward again, also what has come in the meantime."""
+        self.flowing.set()
 
 
 @asynccontextmanager
@@ -26,7 +31,7 @@ async def forward(url: str) -> AsyncIterator[Forwarder]:
     """Forward to the Postgres of a URL that names the folder of its socket."""
     parts = urlsplit(url)
     (folder,) = parse_qs(parts.query)["host"]
-    flowing = asyncio.Event()
+    flowing, connected = asyncio.Event(), asyncio.Event()
     flowing.set()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -37,6 +42,7 @@ async def forward(url: str) -> AsyncIterator[Forwarder]:
         writer.close()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
         behind_reader, behind_writer = await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.5432")
         try:
             await asyncio.gather(
@@ -51,7 +57,7 @@ async def forward(url: str) -> AsyncIterator[Forwarder]:
     login = parts.netloc.rpartition("@")[0]
     forwarded = parts._replace(netloc=f"{login}@127.0.0.1:{port}", query="").geturl()
     try:
-        yield Forwarder(forwarded, flowing)
+        yield Forwarder(forwarded, flowing, connected)
     finally:
         flowing.set()
         server.close()

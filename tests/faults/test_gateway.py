@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
+import signal
 from typing import Any
+
+import pytest
 
 from kernel.clock import SystemClock
 from kernel.seals import Sealer
-from kernel.settings import DEMO_SECRET
+from kernel.setting_values import DEMO_SECRET
 from ops import programs
 from tenants.invoices.actions import issue_link
 from tests.fakes.businesses import open_business
 from tests.fakes.forwarding import forward
 
 CLIENT_TIMEOUT_S = 9.0
+PATIENCE_S = 45.0
 
 
 def status_of(port: int, host: str, path: str) -> int:
@@ -55,3 +60,22 @@ async def test_while_postgres_is_stalled_clients_are_answered_before_they_give_u
             await asyncio.sleep(1)
         first, _, third = await asyncio.gather(*asked)
         assert (first, third) == (503, 503)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_during_the_start_ends_the_process_in_order(yard: Any, number: signal.Signals) -> None:
+    async with forward(yard.urls.app) as forwarder:
+        forwarder.stall()
+        started = await yard.start(
+            "gateway",
+            ready=False,
+            module="ops.cli",
+            PORTAL_DATABASE_URL=forwarder.url,
+            PORTAL_PORT=str(programs.free_port()),
+        )
+        async with asyncio.timeout(PATIENCE_S):
+            await forwarder.connected.wait()
+        started.process.send_signal(number)
+        forwarder.resume()
+        assert await asyncio.to_thread(started.process.wait, PATIENCE_S) == 0
+    assert json.loads(started.log.read_text().splitlines()[-1])["event"] == "stopped"

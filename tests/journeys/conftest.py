@@ -24,7 +24,7 @@ from ops import browser as programs
 from ops import services
 from ops.programs import Program, RunningProgram, environment, free_port, start, stop, wait_until_ready
 from ops.seed import seed
-from web.gateway import create_app
+from web.gateway import create_gateway
 from web.http.server import Server
 
 # Notes every jump of the layout from the first paint on, as browsers count them (Layout Instability, W3C).
@@ -159,7 +159,7 @@ async def portal(urls: Urls, redis_url: str, blobs_folder: Path) -> AsyncIterato
         for tag in invoice["tags"]:
             by_tag.setdefault(tag, invoice["url"])
     by_tags = {(each["workspace"], tuple(each["tags"])): each["url"] for each in seeded.invoices}
-    gateway = create_app(settings, database, clock=SystemClock(), limiter=limiter, metrics=Metrics())
+    gateway = create_gateway(settings, database, clock=SystemClock(), limiter=limiter, metrics=Metrics())
     server = _Quiet(gateway, replace(settings, port=port))
     running = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:
@@ -168,7 +168,7 @@ async def portal(urls: Urls, redis_url: str, blobs_folder: Path) -> AsyncIterato
     yield Portal(by_tag, by_tags, seeded.workspaces[0]["host"])
     server.should_exit = True
     await running
-    await gateway.house.looks.close()
+    await gateway.close()
     await limiter.close()
     await database.close()
 

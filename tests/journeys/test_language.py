@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
-
 import pytest
-from playwright.async_api import Route, expect
+from playwright.async_api import expect
 
 from tests.journeys.conftest import OpenPage
 
@@ -35,20 +33,21 @@ async def test_the_languages_stand_at_the_end_in_their_own_words_and_the_current
 
 
 @pytest.mark.parametrize("java_script_enabled", [True, False], ids=("scripts", "no-scripts"))
-async def test_a_choice_is_posted_with_the_token(open_page: OpenPage, *, java_script_enabled: bool) -> None:
+async def test_a_visitor_chooses_the_language_of_the_page_and_of_its_pdf(
+    open_page: OpenPage, *, java_script_enabled: bool
+) -> None:
     page = await open_page("due", java_script_enabled=java_script_enabled)
-    posted: list[tuple[str, str, dict[str, list[str]]]] = []
-
-    async def take(route: Route) -> None:
-        request = route.request
-        path = urlsplit(request.url).path
-        posted.append((request.method, path, parse_qs(request.post_data or "", keep_blank_values=True)))
-        await route.fulfill(status=204)
-
-    await page.route("**/language", take)
+    address = page.url
     await page.get_by_role("button", name="Deutsch").click()
-    path = urlsplit(page.url).path
-    assert posted == [("POST", f"{path}/language", {"form_token": [""], "language": ["de"]})]
+    await expect(page.locator("html")).to_have_attribute("lang", "de")
+    assert page.url == address
+    download = page.get_by_role("link", name="PDF herunterladen").first
+    assert str(await download.get_attribute("href")).endswith("/invoice.pdf?lang=de")
+    # The choice is remembered.
+    await page.reload()
+    await expect(page.locator("html")).to_have_attribute("lang", "de")
+    await page.get_by_role("button", name="English").click()
+    await expect(page.locator("html")).to_have_attribute("lang", "en")
 
 
 async def test_an_error_stands_at_the_field(open_page: OpenPage) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlencode
 
 import httpx
 import pytest
+from litestar.di import Provide
 from PIL import Image
 
 from kernel.blobs import Blobs
@@ -33,7 +36,8 @@ from tenants.invoices.pdfs import Pdf, keep_pdf
 from tenants.workspaces.actions import create_workspace, set_logo
 from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
-from web.gateway import Gateway, create_app
+from web.gateway import Gateway, create_gateway
+from web.http.assets import Assets
 
 CLOCK = SystemClock()
 VAT = Tax(TaxCategory.STANDARD, Decimal(19))
@@ -164,18 +168,57 @@ class Visitor:
         self.address = address()
 
     async def ask(
-        self, path: str, host: str, *, method: str = "GET", of: str | None = None, **headers: str
+        self,
+        path: str,
+        host: str,
+        *,
+        method: str = "GET",
+        of: str | None = None,
+        content: bytes | None = None,
+        **headers: str,
     ) -> httpx.Response:
         """Send one request; header names are written with underscores, `of` is another client's address."""
         transport = httpx.ASGITransport(
-            app=self.gateway, raise_app_exceptions=False, client=(of or self.address, 50_000)
+            # Litestar's types of ASGI are closed sets of messages, httpx's are any mappings.
+            app=cast("Any", self.gateway),
+            raise_app_exceptions=False,
+            client=(of or self.address, 50_000),
         )
         named = {"host": host} | {name.replace("_", "-"): value for name, value in headers.items()}
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
             # httpx would ask for compression and call itself by its name; nothing is sent but what is said.
             for name in ("accept-encoding", "user-agent", "accept", "connection"):
                 client.headers.pop(name, None)
-            return await client.request(method, path, headers=named)
+            return await client.request(method, path, headers=named, content=content)
+
+    async def open_form(self, path: str, host: str) -> OpenForm:
+        """Load a page with a form, as a browser does before it can send it."""
+        page = await self.ask(path, host)
+        token = re.search(r'name="form_token" value="([^"]+)"', page.text)
+        assert token is not None
+        return OpenForm(token[1], page.headers["set-cookie"].partition(";")[0])
+
+    async def send_form(
+        self, path: str, host: str, form: OpenForm, *, origin: str | None = None, **fields: str
+    ) -> httpx.Response:
+        """Send a form with its token and cookie; `origin` is the host's own by default."""
+        return await self.ask(
+            path,
+            host,
+            method="POST",
+            content=urlencode({"form_token": form.token, **fields}).encode(),
+            content_type="application/x-www-form-urlencoded",
+            cookie=form.cookie,
+            origin=f"http://{host}" if origin is None else origin,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenForm:
+    """What a browser holds of a page with a form: the token in it, and the session cookie as it is sent back."""
+
+    token: str
+    cookie: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +231,12 @@ class Portal:
 
     def visitor(self) -> Visitor:
         return Visitor(self.gateway)
+
+    def dependency(self, name: str) -> Any:
+        """What handlers of the portal get under that name."""
+        provide = self.gateway.surfaces["portal"].app.dependencies[name]
+        assert isinstance(provide, Provide)
+        return provide.dependency()
 
     def count(self, name: str, **labels: str) -> float:
         """The value of a series, 0 where it was never counted."""
@@ -211,9 +260,15 @@ def blobs(tmp_path: Path) -> Blobs:
     return Blobs.open(tmp_path / "blobs")
 
 
+@pytest.fixture(scope="session")
+def assets() -> Assets:
+    """The build, read and compressed once: that takes half a second."""
+    return Assets.load()
+
+
 @pytest.fixture
 async def make_portal(
-    settings: Settings, database: Database, limiter: Limiter, blobs: Blobs
+    settings: Settings, database: Database, limiter: Limiter, blobs: Blobs, assets: Assets
 ) -> AsyncIterator[MakePortal]:
     """Build a gateway; `settings` replaces fields, `database`, `clock` and `beside` are taken as they are."""
 
@@ -225,25 +280,29 @@ async def make_portal(
         kept_in: Blobs = blobs,
         clock: Clock = CLOCK,
         beside: Sequence[Any] = (),
+        body_deadline_s: float = 10,
         **fields: Any,
     ) -> Portal:
         metrics, log = Metrics(), io.StringIO()
-        gateway = create_app(
+        gateway = create_gateway(
             replace(settings, **fields),
             over,
+            assets=assets,
             blobs=kept_in,
             clock=clock,
             limiter=limiter,
             metrics=metrics,
-            routes_beside=beside,
             access_log=log,
+            body_deadline_s=body_deadline_s,
         )
+        for handler in beside:
+            gateway.surfaces["portal"].app.register(handler)
         made.append(gateway)
         return Portal(gateway, metrics, log)
 
     yield make
     for gateway in made:
-        await gateway.house.looks.close()
+        await gateway.close()
 
 
 Printed = Callable[..., Awaitable[bytes]]

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from litestar import get
+from litestar import MediaType, Response, route
+from litestar.di import NamedDependency
 from litestar.params import FromPath
-from litestar.types import ASGIApp, Scope
 
 from kernel.clock import SystemClock
 from kernel.errors import Missing
@@ -25,28 +25,28 @@ from tenants.invoices.actions import record_views
 from tenants.invoices.pdfs import keep_pdf
 from tenants.invoices.values import ActorClass, View
 from tenants.workspaces.jobs import ForgetReleasedDomains
-from web.http.answer import Answer
-from web.http.context import visit_of
-from web.http.deps import house_of
-from web.http.unknown_host import STRAY_PAGE
+from web.http.context import GatewayRequest
+from web.http.unknown_host import PAGE as UNKNOWN_HOST_PAGE
 
 CLOCK = SystemClock()
 # The headers that differ from one request to the next and say nothing about what was asked.
 PASSING: Final = {"x-request-id", "date"}
 
 
-@get("/forgetful/{invoice_id:uuid}")
-async def forgetful(scope: Scope, invoice_id: FromPath[UUID]) -> ASGIApp:
+@route("/forgetful/{invoice_id:uuid}", http_method=["GET", "HEAD"])
+async def forgetful(
+    request: GatewayRequest, invoice_id: FromPath[UUID], pages: NamedDependency[Any]
+) -> Response[str]:
     """A route as it must never be written: it forgets which workspace it serves.
 
     Every query of the product names its workspace, so that behind those the policies are never what decides.
     Behind this one they are all there is.
     """
-    async with house_of(scope).database.scope(visit_of(scope).workspace.workspace_id, read_only=True):
+    async with pages._database.scope(request.context.workspace.workspace_id, read_only=True):
         row = await fetch_one("SELECT number FROM invoice WHERE invoice_id = $1", invoice_id)
     if row is None:
         raise Missing("invoice.not_found", "There is no such invoice.")
-    return Answer(200, ((b"content-type", b"text/plain"),), str(row["number"]).encode())
+    return Response(str(row["number"]), media_type=MediaType.TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,15 @@ class Attempt:
     foreign: str
     nobodys: str
     own: str
+    form: dict[str, str] | None = None
+    """What is posted; None: the route is read."""
+
+    async def make(self, visitor: Any, path: str, host: str, own: Known, method: str) -> Any:
+        """Ask for a path on a host; forms are sent with the token and the cookie of one's own page."""
+        if self.form is None:
+            return await visitor.ask(path, host, method=method)
+        form = await visitor.open_form(own.path, own.host)
+        return await visitor.send_form(path, host, form, **self.form)
 
 
 def attempts(own: Any, foreign: Any) -> dict[str, Attempt | None]:
@@ -71,6 +80,12 @@ def attempts(own: Any, foreign: Any) -> dict[str, Attempt | None]:
         ),
         "/i/{token:str}/invoice.pdf": Attempt(
             f"{foreign.path}/invoice.pdf", f"/i/{new_token()}/invoice.pdf", f"{own.path}/invoice.pdf"
+        ),
+        "/i/{token:str}/language": Attempt(
+            f"{foreign.path}/language",
+            f"/i/{new_token()}/language",
+            f"{own.path}/language",
+            form={"language": "de"},
         ),
         "/brand/{name:str}": Attempt(logo(foreign), f"/brand/{'0' * 64}.png", logo(own)),
         "/forgetful/{invoice_id:uuid}": Attempt(
@@ -139,26 +154,26 @@ async def leaks(portal: Any, tenants: Any, printed: Any) -> list[str]:
     own, foreign = await known(fresh(), ours), await known(fresh(), theirs)
     found: list[str] = []
     table = attempts(own, foreign)
-    for route in portal.gateway.routed.routes:
-        attempt = table[route.path]
+    for each in portal.gateway.surfaces["portal"].app.routes:
+        attempt = table[each.path]
         if attempt is None:
             continue
-        for method in ("GET", "HEAD"):
+        for method in ("GET", "HEAD") if attempt.form is None else ("POST",):
             # A visitor for each request: nobody is limited, and nothing is remembered of the one before.
-            shown = await fresh().ask(attempt.own, own.host, method=method)
-            assert shown.status_code == 200, attempt.own
-            miss = await fresh().ask(attempt.nobodys, own.host, method=method)
+            shown = await attempt.make(fresh(), attempt.own, own.host, own, method)
+            assert shown.status_code == (303 if attempt.form else 200), attempt.own
+            miss = await attempt.make(fresh(), attempt.nobodys, own.host, own, method)
             assert miss.status_code == 404, attempt.nobodys
-            tried = await fresh().ask(attempt.foreign, own.host, method=method)
+            tried = await attempt.make(fresh(), attempt.foreign, own.host, own, method)
             if fingerprint(tried) != fingerprint(miss):
-                found.append(f"{method} {route.path}: a foreign id is answered {tried.status_code}")
+                found.append(f"{method} {each.path}: a foreign id is answered {tried.status_code}")
         for host in ("nobody.localhost", "127.0.0.1"):
-            stray = await fresh().ask(attempt.own, host)
-            nowhere = await fresh().ask(attempt.nobodys, host)
-            is_plain = (stray.status_code, stray.content) == (404, STRAY_PAGE)
+            stray = await attempt.make(fresh(), attempt.own, host, own, "GET")
+            nowhere = await attempt.make(fresh(), attempt.nobodys, host, own, "GET")
+            is_plain = (stray.status_code, stray.content) == (404, UNKNOWN_HOST_PAGE)
             if not is_plain or fingerprint(stray) != fingerprint(nowhere):
-                found.append(f"{route.path}: answered {stray.status_code} on the host {host}")
-    return found + await rows_that_leak(portal.gateway.house.database, own, foreign)
+                found.append(f"{each.path}: answered {stray.status_code} on the host {host}")
+    return found + await rows_that_leak(portal.gateway.services.database, own, foreign)
 
 
 async def tables_of(database: Database) -> list[str]:
@@ -214,7 +229,7 @@ async def test_every_route_has_its_attempt_and_a_new_one_without_fails_here(
 ) -> None:
     portal = make_portal(beside=[forgetful])
     own = await known(portal.visitor(), acme)
-    assert {route.path for route in portal.gateway.routed.routes} == set(attempts(own, own))
+    assert {each.path for each in portal.gateway.surfaces["portal"].app.routes} == set(attempts(own, own))
 
 
 async def test_nothing_of_one_workspace_is_reached_through_another(
@@ -232,7 +247,7 @@ async def test_the_same_pdf_in_two_workspaces_is_two_blobs(
     data = await printed(bolt)
     async with tenants.database.scope(acme.profile.workspace_id):
         await keep_pdf(acme.invoice_id, 1, "en-US", bytes(32), data, pinned=True, created_at=CLOCK.now())
-    portal.gateway.house.pdfs.drain()
+    portal.gateway.drain()
     visitor = portal.visitor()
     assert (await visitor.ask(f"{bolt.path}/invoice.pdf", bolt.host)).content == data
     assert (await visitor.ask(f"{acme.path}/invoice.pdf", acme.host)).status_code == 202

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from web.http.templates import FOLDER
-from web.portal.accent import LIGHT_GROUND, accent, contrast
+from web.portal.accent import LIGHT_GROUND, adapt_accent, compute_contrast
 
 ASSETS = FOLDER.parent / "assets"
 THEME = (ASSETS / "shared" / "theme.css").read_text(encoding="utf-8")
@@ -33,27 +33,27 @@ def test_both_themes_name_the_same_colours() -> None:
 @pytest.mark.parametrize("text", ["ink", "soft", "red"])
 @pytest.mark.parametrize("ground", ["ground", "surface"])
 def test_every_text_colour_is_read_on_every_ground(theme: dict[str, str], text: str, ground: str) -> None:
-    assert contrast(theme[text], theme[ground]) >= READABLE
+    assert compute_contrast(theme[text], theme[ground]) >= READABLE
 
 
 @pytest.mark.parametrize("brand", BRANDS)
 def test_the_accent_of_any_brand_is_read_on_the_grounds_it_stands_on(brand: str) -> None:
-    made = accent(brand)
+    made = adapt_accent(brand)
     for ground in ("ground", "surface"):
-        assert contrast(made.light, LIGHT[ground]) >= READABLE
-        assert contrast(made.dark, DARK[ground]) >= READABLE
-    assert contrast(made.light, made.on_light) >= READABLE
-    assert contrast(made.dark, made.on_dark) >= READABLE
+        assert compute_contrast(made.light, LIGHT[ground]) >= READABLE
+        assert compute_contrast(made.dark, DARK[ground]) >= READABLE
+    assert compute_contrast(made.light, made.on_light) >= READABLE
+    assert compute_contrast(made.dark, made.on_dark) >= READABLE
 
 
 def test_the_theme_is_no_darker_than_what_accents_are_made_for() -> None:
-    assert contrast(LIGHT["ground"], "#000000") >= contrast(LIGHT_GROUND, "#000000")
+    assert compute_contrast(LIGHT["ground"], "#000000") >= compute_contrast(LIGHT_GROUND, "#000000")
 
 
 def test_every_status_is_read_on_its_own_wash() -> None:
     pairs = re.findall(r"--tone: (#[0-9a-f]{6});\s+--wash: (#[0-9a-f]{6});", SUMMARY)
     assert len(pairs) == 14
-    assert [pair for pair in pairs if contrast(*pair) < READABLE] == []
+    assert [pair for pair in pairs if compute_contrast(*pair) < READABLE] == []
     # Each state has a tone of its own, in the light and in the dark.
     assert len(set(pairs)) == len(pairs)
 

@@ -14,18 +14,22 @@ from web.http.templates import CATALOGUES, FOLDER
 
 _KEYWORDS: dict[str, Any] = {
     "_": None,
+    # `web.http.errors.mark`, for texts of the surfaces: they are translated where they are printed.
+    "mark": None,
     "gettext": None,
     "ngettext": (1, 2),
     "pgettext": ((1, "c"), 2),
     "npgettext": ((1, "c"), 2, 3),
 }
+#: The packages of web that speak to people.
+PACKAGES = ("http", "portal", "console")
 _METHODS = [("**.jinja", "jinja2"), ("**.py", "python")]
 
 
 def used() -> set[tuple[str | None, Any]]:
     return {
         (context, message)
-        for folder in (FOLDER, FOLDER.parent / "portal", FOLDER.parent / "http")
+        for folder in (FOLDER, *(FOLDER.parent / package for package in PACKAGES))
         for _, _, message, _, context in extract_from_dir(folder, _METHODS, {}, _KEYWORDS)
     }
 

@@ -1,1 +1,1 @@
-"""The Litestar gateway: app, hosts, errors, security, probes."""
+"""What all surfaces share: requests, hosts, errors, forms, conditional requests, templates, the server."""

@@ -1,4 +1,4 @@
-"""Who is asking: the client's address, read through the proxies that are trusted and no others."""
+"""The client's address, read through trusted proxies only."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ from typing import Final
 Network = IPv4Network | IPv6Network
 
 UNKNOWN: Final = "unknown"
-_CUSTOMER_PREFIX: Final = 64  # what one IPv6 customer is given at least, RFC 6177: limits count it as one
+_LONGEST: Final = 45  # characters of an IPv6 address with an IPv4 tail
+# Bits. An IPv6 customer gets at least this network (RFC 6177), so limits count it as one client.
+_CUSTOMER_PREFIX: Final = 64
 
 
-def client_address(peer: str | None, forwarded_for: bytes, trusted: tuple[Network, ...]) -> str:
-    """Return the nearest address that is not one of our proxies; "unknown" when there is none to read.
+def find_client_address(peer: str | None, forwarded_for: str, trusted: tuple[Network, ...]) -> str:
+    """Return the nearest address that is no trusted proxy; "unknown" without a peer.
 
-    `forwarded_for` (X-Forwarded-For) is read from the right and only as far as the hops before it are
-    trusted: what a client writes into it stands left of the address it really has, and is never reached.
+    `forwarded_for` (X-Forwarded-For) is read from the right, and only while the hops before are
+    trusted. What a client writes into it stands left of the client's real address and is never read.
     """
     if peer is None:
         return UNKNOWN
     if not is_proxy(peer, trusted):
         return peer
     nearest = peer
-    for hop in reversed(forwarded_for.decode("latin-1").split(",")):
-        address = _parsed(hop.strip())
+    for hop in reversed(forwarded_for.split(",")):
+        address = _parse_address(hop.strip())
         if address is None:
             break
         nearest = str(address)
@@ -34,23 +36,23 @@ def client_address(peer: str | None, forwarded_for: bytes, trusted: tuple[Networ
 
 
 def is_proxy(peer: str | None, trusted: tuple[Network, ...]) -> bool:
-    """Tell whether who has connected to us is one of our proxies."""
+    """Tell whether the peer of a connection is a trusted proxy."""
     return bool(trusted) and peer is not None and _is_trusted(peer, trusted)
 
 
 @lru_cache(maxsize=4096)
-def limited_as(address: str) -> str:
-    """Return the name under which limits count an address: itself, or the /64 it belongs to."""
-    parsed = _parsed(address)
+def format_rate_limit_key(address: str) -> str:
+    """Return the key under which limits count an address: the address itself, or the /64 of IPv6."""
+    parsed = _parse_address(address)
     if isinstance(parsed, IPv6Address):
         return str(ip_network((parsed, _CUSTOMER_PREFIX), strict=False))
     return address
 
 
 @lru_cache(maxsize=4096)
-def logged_as(address: str) -> str:
-    """Return the prefix that logs keep of an address: /24 of IPv4, /48 of IPv6."""
-    parsed = _parsed(address)
+def format_network(address: str) -> str:
+    """Return the network that logs hold instead of an address: /24 of IPv4, /48 of IPv6."""
+    parsed = _parse_address(address)
     if parsed is None:
         return UNKNOWN
     return str(ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False))
@@ -58,13 +60,14 @@ def logged_as(address: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
-    parsed = _parsed(address)
+    parsed = _parse_address(address)
     return parsed is not None and any(parsed in network for network in trusted)
 
 
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+def _parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    # The answers are cached, and a scope id ("fe80::1%…") has any length.
     try:
-        address = ip_address(text)
+        address = ip_address(text) if len(text) <= _LONGEST and "%" not in text else None
     except ValueError:
         return None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import mimetypes
 import re
@@ -11,16 +12,26 @@ from typing import Final
 
 import brotli  # type: ignore[import-untyped]
 import msgspec
+from litestar import HttpMethod, route
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
-from kernel.errors import Unavailable
+from kernel.errors import Missing, Unavailable
 from tenants.invoices.document.fonts import FOLDER as FACES
-from web.http.compression import SMALLEST, accepts, gzipped
+from web.http.compression import SMALLEST, compress
+from web.http.conditional import IMMUTABLE, REVALIDATE
+from web.http.context import GatewayRequest
+from web.http.lru import MEBIBYTE, SharedCache
+from web.http.negotiation import accepts_coding
+from web.http.responses import Body, answer_conditions, build_validators, respond
 
 BUILT: Final = Path(__file__).parent.parent / "static"
 PREFIX: Final = "/assets/"
 _HASHED: Final = re.compile(r"-[A-Za-z0-9_-]{8,}\.[a-z0-9.]+\Z")
-# The best coding of pdf.js would cost every start a second, for a twelfth of its size.
+# A higher quality for pdf.js would take a second of every start and save a twelfth of its size.
 _LARGE: Final = 256 * 1024
+# Bytes: the font faces of some invoices in Chinese or Japanese; a face has 20 to 90 kB.
+_FACES_BYTES: Final = 32 * MEBIBYTE
 _TEXT: Final = ("text/", "application/javascript", "application/json", "image/svg+xml")
 _TYPES: Final = {
     ".woff2": "font/woff2",
@@ -31,14 +42,14 @@ _TYPES: Final = {
 
 
 class _Chunk(msgspec.Struct, frozen=True):
-    """One entry of Vite's manifest; the rest of it is of no interest here."""
+    """One entry of Vite's manifest; its other fields are ignored."""
 
     file: str
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One built file with its compressed twins (None where they would not be smaller)."""
+    """One built file with its compressed forms; they are None for small files and for types that do not compress."""
 
     body: bytes
     content_type: str
@@ -47,29 +58,35 @@ class Asset:
     brotli: bytes | None
     gzip: bytes | None
 
-    def encoded(self, accept_encoding: bytes) -> tuple[bytes, str | None]:
-        """Return the smallest body the client takes, and the name of its coding."""
-        if self.brotli is not None and accepts(accept_encoding, "br"):
+    @property
+    def size(self) -> int:
+        """The approximate size in memory, in bytes."""
+        return len(self.body) + 1024
+
+    def encode(self, accept_encoding: str | None) -> tuple[bytes, str | None]:
+        """Return the smallest body that the client accepts, and the name of its coding."""
+        if self.brotli is not None and accepts_coding(accept_encoding, "br"):
             return self.brotli, "br"
-        if self.gzip is not None and accepts(accept_encoding, "gzip"):
+        if self.gzip is not None and accepts_coding(accept_encoding, "gzip"):
             return self.gzip, "gzip"
         return self.body, None
 
 
 class Assets:
-    """All files of one build, and the way from a source's name to the URL of what became of it."""
+    """The files of one build, by path; maps the name of a source to the URL of its built file."""
 
     def __init__(self, files: dict[str, Asset], names: dict[str, str], faces: dict[str, Path]) -> None:
-        """Take the files by their path below /assets/, the paths by the name of their source, the document's faces."""
+        """Map paths below /assets/ to files, names of sources to paths, and names to the document's font faces."""
         self._files = files
         self._names = names
         self._faces = faces
+        self._cache: SharedCache[str, Asset] = SharedCache(_FACES_BYTES, lambda _result: None)
 
     @classmethod
     def load(cls, folder: Path = BUILT, faces: Path = FACES) -> Assets:
         """Read a Vite build with its manifest; Unavailable("assets.missing") when there is none.
 
-        The faces of other scripts are many and seldom asked for: they are read when they are.
+        The faces of other scripts are many and rarely used: each is read when it is first requested.
         """
         manifest = folder / ".vite" / "manifest.json"
         if not manifest.is_file():
@@ -77,7 +94,7 @@ class Assets:
             raise Unavailable("assets.missing", message)
         chunks = msgspec.json.decode(manifest.read_bytes(), type=dict[str, _Chunk])
         files = {
-            path.relative_to(folder).as_posix(): _asset(path)
+            path.relative_to(folder).as_posix(): _read_asset(path)
             for path in sorted(folder.rglob("*"))
             if path.is_file() and ".vite" not in path.parts
         }
@@ -88,22 +105,39 @@ class Assets:
         """Return the URL of a source named in the manifest; KeyError for a name that is not."""
         return PREFIX + self._names[name]
 
-    def find(self, path: str) -> Asset | None:
-        """Return the file at a path below /assets/; what was not there at start is not there."""
-        if (found := self._files.get(path)) is None and (face := self._faces.get(path)) is not None:
-            return _asset(face)
-        return found
+    async def find(self, path: str) -> Asset:
+        """Return the file at a path below /assets/; Missing("asset.not_found") for any other path."""
+        if (file := self._files.get(path)) is not None:
+            return file
+        if (face := self._faces.get(path)) is not None:
+            # A thread reads and hashes the file, once.
+            return await self._cache.get_or_make(path, lambda: asyncio.to_thread(_read_asset, face))
+        raise Missing("asset.not_found", "There is no such file.")
 
 
-def _asset(path: Path) -> Asset:
+@route("/assets/{name:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD], name="asset")
+async def serve_asset(request: GatewayRequest, name: FromPath[str], assets: NamedDependency[Assets]) -> Body:
+    """Return one file of the build, in the best coding that the client accepts."""
+    asset = await assets.find(name)
+    body, coding = asset.encode(request.get_header("accept-encoding"))
+    cache_control = IMMUTABLE if asset.immutable else REVALIDATE
+    if (answer := answer_conditions(request, asset.etag, cache_control, coding)) is not None:
+        return answer
+    headers = build_validators(asset.etag, cache_control, coding)
+    if coding is not None:
+        headers["content-encoding"] = coding
+    return respond((body,), media_type=asset.content_type, headers=headers)
+
+
+def _read_asset(path: Path) -> Asset:
     body = path.read_bytes()
     content_type = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     is_text = content_type.startswith(_TEXT) and len(body) >= SMALLEST
     return Asset(
         body=body,
-        content_type=f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type,
+        content_type=content_type,
         etag=f'"{hashlib.sha256(body).hexdigest()[:32]}"',
         immutable=bool(_HASHED.search(path.name)),
         brotli=brotli.compress(body, quality=9 if len(body) > _LARGE else 10) if is_text else None,
-        gzip=gzipped(body, 9) if is_text else None,
+        gzip=compress(body, 9) if is_text else None,
     )

@@ -1,75 +1,88 @@
-"""Request bodies: read whole before anything is decided, within a size and a time, chunked ones too."""
+"""The deadline and the media type of request bodies; Litestar's `request_max_body_size` bounds their size."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from litestar.exceptions import HTTPException
+from litestar.status_codes import HTTP_408_REQUEST_TIMEOUT, HTTP_415_UNSUPPORTED_MEDIA_TYPE
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from web.http.context import Headers
+    from litestar.connection import ASGIConnection
+    from litestar.datastructures import Headers
+    from litestar.handlers.base import BaseRouteHandler
+    from litestar.types import Receive
+    from litestar.types.asgi_types import HTTPReceiveMessage, WebSocketReceiveMessage
 
-LARGEST: Final = 64 * 1024
+    # Litestar's type of a guard.
+    AnyConnection = ASGIConnection[Any, Any, Any, Any]
+    Guard = Callable[[AnyConnection, BaseRouteHandler], Awaitable[None]]
+
 DEADLINE_S: Final = 10.0
+#: nginx's status for a request whose client has disconnected, in metrics and log. It is never sent.
+CLIENT_CLOSED_REQUEST: Final = 499
 
 
-class BodyTooLarge(Exception):
-    """More bytes were announced or sent than this gateway takes."""
+class ClientDisconnected(Exception):
+    """The client has closed the connection before it got a response."""
 
 
-class BodyTooSlow(Exception):
-    """The body was not here within the deadline."""
+class BodyReader:
+    """Receives the messages of one request; the body must arrive by a deadline."""
 
+    __slots__ = ("_deadline_s", "_receive", "is_answered", "is_complete")
 
-class ClientGone(Exception):
-    """The client hung up before its body was whole: there is nobody to answer."""
+    def __init__(self, receive: Receive, deadline_s: float) -> None:
+        """Give the body `deadline_s` seconds from now on."""
+        self._receive = receive
+        self._deadline_s = asyncio.get_running_loop().time() + deadline_s
+        self.is_answered = False
+        self.is_complete = False
+
+    async def receive(self) -> HTTPReceiveMessage | WebSocketReceiveMessage:
+        """Return the next message; HTTPException 408 after the deadline, ClientDisconnected within the body.
+
+        Once the response has begun, the rest of the body is dropped.
+        """
+        if self.is_answered:
+            return await self._wait_for_disconnect()
+        if self.is_complete:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._deadline_s):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(status_code=HTTP_408_REQUEST_TIMEOUT) from None
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        self.is_complete = message["type"] != "http.request" or not message["more_body"]
+        return message
+
+    async def _wait_for_disconnect(self) -> HTTPReceiveMessage | WebSocketReceiveMessage:
+        # Litestar's Stream receives while it sends, and recurses for each message other than a disconnect.
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return message
 
 
 def has_body(headers: Headers) -> bool:
     """Tell whether a body follows the headers (RFC 9112, 6.3)."""
-    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
-async def whole_body(
-    headers: Headers,
-    receive: Callable[[], Awaitable[Any]],
-    *,
-    largest: int = LARGEST,
-    deadline_s: float = DEADLINE_S,
-) -> Callable[[], Awaitable[Any]]:
-    """Read the body and return a `receive` that gives it out again; raises BodyTooLarge, BodyTooSlow, ClientGone."""
-    announced = headers.get(b"content-length", b"0")
-    if not announced.isdigit() or len(announced) > 19 or int(announced) > largest:
-        raise BodyTooLarge
-    try:
-        async with asyncio.timeout(deadline_s):
-            body = await _read(receive, largest)
-    except TimeoutError:
-        raise BodyTooSlow from None
-    given = False
+def require_media_type(*accepted: str) -> Guard:
+    """Return a guard that refuses bodies of other media types: HTTPException 415.
 
-    async def again() -> Any:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+    Litestar decodes a body by what the handler declares, whatever its Content-Type says.
+    """
 
-    return again
+    async def check_media_type(connection: AnyConnection, _handler: BaseRouteHandler) -> None:
+        media_type = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type not in accepted:
+            raise HTTPException(status_code=HTTP_415_UNSUPPORTED_MEDIA_TYPE)
 
-
-async def _read(receive: Callable[[], Awaitable[Any]], largest: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise ClientGone
-        part = message.get("body", b"")
-        size += len(part)
-        if size > largest:
-            raise BodyTooLarge
-        parts.append(part)
-        if not message.get("more_body", False):
-            return b"".join(parts)
+    return check_media_type

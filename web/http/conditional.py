@@ -1,66 +1,73 @@
-"""Answers that may be asked for again: entity tags, 304, compression, life in caches."""
+"""Conditional requests and ranges: what a client has already, and which part it asks for (RFC 9110, 13 and 14)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from web.http.answer import Answer
-from web.http.compression import SMALLEST, accepts, gzipped
+from werkzeug.http import parse_etags, parse_range_header
 
 if TYPE_CHECKING:
-    from web.http.assets import Asset
-    from web.http.context import Headers
-    from web.http.security import Header
+    from web.http.context import GatewayRequest
 
-FOREVER: Final[Header] = (b"cache-control", b"public, max-age=31536000, immutable")
-ASK_AGAIN: Final[Header] = (b"cache-control", b"no-cache")
-# What a link opens is for its holder's own cache only, and to be asked for each time.
-PRIVATE: Final[Header] = (b"cache-control", b"private, no-cache")
-_VARY: Final[Header] = (b"vary", b"accept-encoding")
+IMMUTABLE: Final = "public, max-age=31536000, immutable"
+REVALIDATE: Final = "no-cache"
+# Only the client's own cache may store what a link opens, and it must revalidate each time.
+PRIVATE_REVALIDATE: Final = "private, no-cache"
+_CODINGS: Final = ("gzip", "br")
 
 
-def tagged(body: bytes, content_type: str, etag: str, cache: Header, headers: Headers) -> Answer:
-    """Return `body` gzipped where that is wanted and worth it, or 304 when the client has it already."""
-    coding = None
-    if len(body) >= SMALLEST and content_type.startswith(("application/json", "text/")):
-        packed = accepts(headers.get(b"accept-encoding", b""), "gzip")
-        coding = "gzip" if packed else None
-    if _has_it(headers, etag):
-        return Answer(304, ((b"etag", _tag(etag, coding)), cache, _VARY))
-    return _answer(gzipped(body) if coding else body, content_type, etag, cache, coding)
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """The bytes from `start` to before `end` of a file."""
+
+    start: int
+    end: int
 
 
-def asset_answer(asset: Asset, headers: Headers) -> Answer:
-    """Return a built file in the best coding the client takes."""
-    body, coding = asset.encoded(headers.get(b"accept-encoding", b""))
-    cache = FOREVER if asset.immutable else ASK_AGAIN
-    if _has_it(headers, asset.etag):
-        return Answer(304, ((b"etag", _tag(asset.etag, coding)), cache, _VARY))
-    return _answer(body, asset.content_type, asset.etag, cache, coding)
+class RangeNotSatisfiable(Exception):
+    """The file has no such part: 416."""
 
 
-def _answer(body: bytes, content_type: str, etag: str, cache: Header, coding: str | None) -> Answer:
-    headers = [(b"content-type", content_type.encode()), (b"etag", _tag(etag, coding)), cache, _VARY]
-    if coding is not None:
-        headers.append((b"content-encoding", coding.encode()))
-    return Answer(200, tuple(headers), body)
+class PreconditionFailed(Exception):
+    """The file is not the one that If-Match names: 412."""
 
 
-def _tag(etag: str, coding: str | None) -> bytes:
-    """Return the tag of one coding: strong tags name bytes, and each coding has its own."""
-    return (etag if coding is None else f'{etag[:-1]}-{coding}"').encode()
+def add_coding(etag: str, coding: str | None) -> str:
+    """Return the entity tag of one coding: a strong tag identifies bytes, and each coding has other bytes."""
+    return etag if coding is None else f'{etag[:-1]}-{coding}"'
 
 
-def _has_it(headers: Headers, etag: str) -> bool:
-    """Compare weakly (RFC 9110, 13.1.2) and across codings: the client has one of them, and that will do."""
-    asked = headers.get(b"if-none-match")
-    if asked is None:
-        return False
-    known = {etag, *(f'{etag[:-1]}-{coding}"' for coding in ("gzip", "br"))}
-    named = {tag.removeprefix("W/") for tag in tags(asked)}
-    return "*" in named or not known.isdisjoint(named)
+def is_not_modified(request: GatewayRequest, etag: str) -> bool:
+    """Tell by If-None-Match whether the client has the representation; raises PreconditionFailed by If-Match.
+
+    The order is that of RFC 9110, 13.2.2. No representation has a date, so conditions by date are ignored.
+    If-None-Match compares weakly (13.1.2) and across codings: whichever coding the client has is current.
+    """
+    if_match, if_none_match = request.get_header("if-match"), request.get_header("if-none-match")
+    plain = etag.strip('"')
+    tags = (plain, *(f"{plain}-{coding}" for coding in _CODINGS))
+    if if_match is not None and not any(map(parse_etags(if_match).contains, tags)):
+        raise PreconditionFailed
+    return if_none_match is not None and any(map(parse_etags(if_none_match).contains_weak, tags))
 
 
-def tags(header: bytes) -> list[str]:
-    """Return the entity tags of a list; one of another server's that holds a comma comes in pieces."""
-    return [tag.strip() for tag in header.decode("latin-1").split(",")]
+def find_byte_range(request: GatewayRequest, etag: str, size: int) -> ByteRange | None:
+    """Return the part that a GET asks for, None for all of it; raises RangeNotSatisfiable.
+
+    A range that cannot be parsed is ignored, and so is one whose If-Range names another state of the file: a weak
+    tag never matches there, and neither does a date, because the file has none. Several ranges get the whole file
+    (RFC 9110, 14.2): many small or overlapping ones cost the server more than the client (CVE-2011-3192).
+    """
+    if_range = request.get_header("if-range")
+    if request.is_head or (if_range is not None and if_range.strip() != etag):
+        return None
+    found = parse_range_header(request.get_header("range"))
+    if found is None or found.units != "bytes" or len(found.ranges) != 1:
+        return None
+    start, end = found.ranges[0]
+    # Range.range_for_length is not used: it refuses a suffix longer than the file, which RFC 9110, 14.1.2 allows.
+    start = max(0, size + start) if start < 0 else start
+    if start >= size:
+        raise RangeNotSatisfiable
+    return ByteRange(start, size if end is None else min(end, size))

@@ -1,11 +1,11 @@
-"""How many connections a process holds, of one address and in all, and which of them makes room for a new one."""
+"""Limits the connections of a process, per address and in all; an idle one is closed to admit a new one."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from web.http.addresses import is_proxy, limited_as
+from web.http.addresses import format_rate_limit_key, is_proxy
 
 if TYPE_CHECKING:
     from asyncio import WriteTransport
@@ -18,15 +18,15 @@ class Connection(Protocol):
 
     @property
     def transport(self) -> WriteTransport:
-        """What closes it."""
+        """The transport, which can close the connection."""
         ...
 
 
 class ConnectionLimiter:
     """Counts connections by address; at a limit, closes the one that has been idle longest to admit the next.
 
-    Idle is a connection without a request that is being answered. A browser that meets a closed one sends its
-    request again over a new one.
+    A connection is idle while no request on it is being answered. A browser whose idle connection was closed sends
+    its request over a new one.
     """
 
     def __init__(self, most: int, *, per_address: int, trusted_proxies: tuple[Network, ...]) -> None:
@@ -41,7 +41,7 @@ class ConnectionLimiter:
 
     def admit(self, connection: Connection, peer: str) -> int | None:
         """Add an idle connection; where there is no room, return the status of the refusal instead."""
-        address = None if is_proxy(peer, self._trusted_proxies) else limited_as(peer)
+        address = None if is_proxy(peer, self._trusted_proxies) else format_rate_limit_key(peer)
         is_at_limit = address is not None and self._counts[address] >= self._per_address
         if is_at_limit and not self._close_idle(address):
             return 429
@@ -75,7 +75,7 @@ class ConnectionLimiter:
         """Close the connection that has been idle longest, of one address or of all; False when there is none."""
         for each in self._idle:
             is_eligible = address is None or self._addresses[each] == address
-            # One whose client still reads its answer would be cut off.
+            # A client that still reads its response is not cut off.
             if is_eligible and not each.transport.get_write_buffer_size():
                 self.release(each)
                 each.transport.close()

@@ -1,66 +1,132 @@
-"""One request as the edge has understood it: everything later steps need to know, read only once."""
+"""What the gateway knows of one request before its handler runs, and the request type that carries it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import parse_qsl
+
+from litestar import Request
+from litestar.datastructures import FormMultiDict, Headers, MultiDict, State
+from litestar.exceptions import ClientException
+from litestar.types import Empty
+from litestar.utils.scope.state import ScopeState
+from werkzeug.http import parse_cookie
 
 from kernel.ids import nonce
-from tenants.workspaces.profile import ResolvedHost, WorkspaceProfile
+from tenants.workspaces.profile import WorkspaceProfile
+from web.http.negotiation import LANGUAGES, negotiate_language
+from web.http.sessions import CookieJar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from litestar.types import Scope
 
-Headers = dict[bytes, bytes]
-KEY: Final = "visit"
-_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_-]{8,64}\Z")
+LANGUAGE_COOKIE: Final = "language"
+_KEY: Final = "context"
+_LONGEST_COOKIES: Final = 8192
+_MOST_FIELDS: Final = 100
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 @dataclass(slots=True)
-class Visit:
-    """Who asks what: filled by the edge, read by handlers through `visit_of`."""
+class RequestContext:
+    """The client and the host of a request; the middleware fills it, handlers read it as `request.context`."""
 
     request_id: str
-    headers: Headers
     address: str
-    is_head: bool
-    host: ResolvedHost | None = None
-    """Whose host it is; the probes alone are answered without one."""
+    """The client's address, read through the trusted proxies."""
+    path: str
+    """The path as it was sent, decoded."""
+    cookie_jar: CookieJar
+    """Reads and makes cookies for this host."""
+    host: str = ""
+    """The canonical name of the host; empty when the Host header holds no valid name."""
+    profile: WorkspaceProfile | None = None
+    """The workspace of a portal domain; the other hosts belong to none."""
 
     @property
     def workspace(self) -> WorkspaceProfile:
-        """The workspace of the host."""
-        if self.host is None:
-            raise LookupError("this route is answered without a workspace")
-        return self.host.workspace
+        """The workspace of the portal domain; LookupError on a host that belongs to none."""
+        if self.profile is None:
+            raise LookupError("this host belongs to no workspace")
+        return self.profile
 
 
-def visit_of(scope: Mapping[str, Any]) -> Visit:
-    """Return what the edge knows of the request that `scope` belongs to."""
-    return cast("Visit", scope[KEY])
+class GatewayRequest(Request[None, None, State]):
+    """Litestar's request with the context of the gateway.
+
+    Litestar caches parsed cookies, queries and forms by their raw text: a client could fill these caches with a
+    gigabyte, and they would hold what people typed. This class bounds the text and parses it without
+    these caches.
+    """
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies of the request; a header that is too long is cut."""
+        if self._cookies is Empty:
+            self._cookies = dict(parse_cookie((self.get_header("cookie") or "")[:_LONGEST_COOKIES]))
+        return self._cookies
+
+    @property
+    def query_params(self) -> MultiDict[str]:
+        """The parameters of the query; the length of a request's target is bounded already."""
+        return MultiDict(parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True))
+
+    async def form(self) -> FormMultiDict:
+        """Return the fields of a URL-encoded form; HTTPException 400 for what is none."""
+        state = ScopeState.from_scope(self.scope)
+        if state.form is Empty:
+            try:
+                text = (await self.body()).decode()
+                fields = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+            except ValueError:
+                raise ClientException("The form cannot be read.") from None
+            values: dict[str, list[str]] = {}
+            for name, value in fields:
+                values.setdefault(name, []).append(value)
+            # Litestar takes the handler's body from here and does not parse the form again.
+            state.form = {name: each[0] if len(each) == 1 else each for name, each in values.items()}
+        return FormMultiDict.from_form_data(state.form)
+
+    @property
+    def context(self) -> RequestContext:
+        """What the middleware knows of this request."""
+        return cast("RequestContext", self.scope["state"][_KEY])
+
+    @property
+    def is_head(self) -> bool:
+        """Whether only the headers are asked for."""
+        return self.method == "HEAD"
+
+    @property
+    def chosen_language(self) -> str | None:
+        """The language that the visitor has chosen on this host; None without a choice."""
+        chosen = self.context.cookie_jar.read(self.cookies, LANGUAGE_COOKIE)
+        return chosen if chosen in LANGUAGES else None
+
+    @property
+    def language(self) -> str:
+        """The language of errors: the visitor's choice, else what the browser prefers."""
+        return self.chosen_language or negotiate_language(self.get_header("accept-language"))
+
+    def get_header(self, name: str) -> str | None:
+        """Return a header's value, those sent more than once joined (RFC 9110, 5.3); None without it."""
+        return join_header(self.headers, name)
 
 
-def joined(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return the headers by name; those sent twice are joined by a comma (RFC 9110, 5.3)."""
-    found: Headers = {}
-    again: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        if name not in found:
-            found[name] = value
-        elif name in again:
-            again[name].append(value)
-        else:
-            again[name] = [found[name], value]
-    # Once for each name: joined one by one, a head of many equal headers would cost their number squared.
-    for name, values in again.items():
-        found[name] = b",".join(values)
-    return found
+def set_context(scope: Scope, context: RequestContext) -> None:
+    """Put the context where `GatewayRequest` reads it."""
+    scope["state"][_KEY] = context
 
 
-def request_id(headers: Headers, *, from_proxy: bool) -> str:
+def join_header(headers: Headers, name: str) -> str | None:
+    """Return all values of a header joined by commas; None without it."""
+    values = headers.getall(name, ())
+    return ",".join(values) if values else None
+
+
+def choose_request_id(headers: Headers, *, from_proxy: bool) -> str:
     """Return the id that a trusted proxy gave the request when it is well formed, else a new one."""
-    given = headers.get(b"x-request-id") if from_proxy else None
-    if given is not None and _REQUEST_ID.match(given):
-        return given.decode()
-    return nonce()
+    sent = headers.get("x-request-id") if from_proxy else None
+    return sent if sent is not None and _REQUEST_ID.fullmatch(sent) else nonce()

@@ -1,24 +1,28 @@
-"""From a failure to an answer: status, page or problem document, the same for the same failure."""
+"""Turns exceptions into responses: a status, a page or a problem document; equal errors give equal responses."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
+from litestar import MediaType, Response
 from litestar.exceptions import HTTPException
 
-from kernel.errors import Kind, PortalError
-from web.http.answer import Answer
-from web.http.security import STILL_POLICY
-from web.http.templates import words
-from web.http.unknown_host import STRAY_PAGE, STRAY_POLICY
-from web.portal.page import Notice
+from kernel.errors import Kind, Missing, PortalError
+from kernel.telemetry.logs import logger
+from web.http.bodies import CLIENT_CLOSED_REQUEST, ClientDisconnected
+from web.http.negotiation import prefers_json
+from web.http.security import DATA_POLICY, STATIC_POLICY
+from web.http.templates import load_words
+from web.http.templates import mark_text as _
 
 if TYPE_CHECKING:
-    from web.http.context import Headers
-    from web.http.security import Header
+    from kernel.settings import Settings
+    from web.http.context import GatewayRequest
     from web.http.templates import Templates
 
 STATUS: Final = {
@@ -29,171 +33,264 @@ STATUS: Final = {
     Kind.THROTTLED: 429,
     Kind.UNAVAILABLE: 503,
 }
-SPOKEN: Final = ("en", "de")
+PROBLEM: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 2
 
-
-def _(text: str) -> str:
-    """Mark a text for the catalogues; it is translated where it is printed."""
-    return text
+_log: Final = logger("gateway")
 
 
-# Status: stable key, title, text. What is not here is told as a 500.
-_WORDS: Final = {
-    400: ("bad_request", _("This request cannot be read"), _("The request contains a mistake.")),
-    403: ("denied", _("This is not allowed"), _("Ask the sender of the invoice for access.")),
-    404: (
-        "not_found",
-        _("Invoice not found"),
-        _("The link may be incomplete, have expired or been withdrawn. Ask the sender for a new one."),
+@dataclass(frozen=True, slots=True)
+class ErrorText:
+    """A status in words: its stable code without the prefix `http.`, a title and a sentence."""
+
+    key: str
+    title: str
+    text: str
+
+
+# The texts of a surface that declares no others.
+TEXTS: Final[Mapping[int, ErrorText]] = {
+    400: ErrorText("bad_request", _("This request cannot be read"), _("The request contains a mistake.")),
+    403: ErrorText("denied", _("This is not allowed"), _("You do not have the rights for this.")),
+    404: ErrorText("not_found", _("Nothing found"), _("There is nothing at this address.")),
+    405: ErrorText(
+        "method", _("This cannot be done here"), _("This address does not accept that kind of request.")
     ),
-    405: ("method", _("This cannot be done here"), _("This page can only be read.")),
-    408: ("slow", _("That took too long"), _("The request did not arrive in time. Please try again.")),
-    409: (
+    408: ErrorText(
+        "slow", _("That took too long"), _("The request did not arrive in time. Please try again.")
+    ),
+    409: ErrorText(
         "conflict",
         _("This has changed since you opened it"),
         _("Load the page again to see how it stands now."),
     ),
-    413: ("too_large", _("That is too large"), _("The data sent is larger than allowed.")),
-    414: ("too_long", _("This address is too long"), _("Open the link exactly as you were given it.")),
-    429: (
+    413: ErrorText("too_large", _("That is too large"), _("The data sent is larger than allowed.")),
+    414: ErrorText(
+        "too_long", _("This address is too long"), _("Open the link exactly as you were given it.")
+    ),
+    415: ErrorText(
+        "media_type",
+        _("This kind of data is not accepted here"),
+        _("Go back, load the page again and try again."),
+    ),
+    429: ErrorText(
         "throttled",
         _("One moment, please"),
         _("Too many requests came from your network. Wait a moment, then load the page again."),
     ),
-    500: (
+    500: ErrorText(
         "failed",
         _("Something went wrong on our side"),
         _("It has been recorded and will be looked at. Please try again in a little while."),
     ),
-    503: (
+    503: ErrorText(
         "unavailable",
         _("Back in a moment"),
         _("The page cannot be shown right now. Please try again in a moment."),
     ),
 }
+# People cause these errors by accident and can correct them: the texts say how.
+_FORM_TEXTS: Final = {
+    "form.token": ErrorText(
+        "denied",
+        _("This form can no longer be sent"),
+        _(
+            "Go back, load the page again and send the form once more. Your browser must accept cookies for it."
+        ),
+    ),
+    "form.origin": ErrorText(
+        "denied",
+        _("This form was sent from another site"),
+        _("Open the page itself and send the form from there."),
+    ),
+}
 
-_NO_STORE: Final[Header] = (b"cache-control", b"no-store")
-_VARY: Final[Header] = (b"vary", b"accept, accept-language")
+
+class UnknownHost(Missing):
+    """The host belongs to no surface and no workspace."""
+
+    def __init__(self) -> None:
+        super().__init__("host.unknown", "There is nothing at this address.")
 
 
-# The host is not ours, so neither are its words and its look.
-UNKNOWN_HOST: Final = Answer(
-    404,
-    ((b"content-type", b"text/html; charset=utf-8"), _NO_STORE, STRAY_POLICY),
-    STRAY_PAGE,
-)
+@dataclass(frozen=True, slots=True)
+class ErrorDescription:
+    """What a response shows of an exception. `code` is the stable code, `request_id` is set for a 500 only."""
+
+    status: int
+    text: ErrorText
+    code: str
+    headers: Mapping[str, str]
+    request_id: str
+
+    @classmethod
+    def from_error(
+        cls, error: Exception, request_id: str, texts: Mapping[int, ErrorText]
+    ) -> ErrorDescription:
+        """Describe a PortalError or an HTTPException; anything else is a 500.
+
+        A 404 never says why something is missing: all of them are the same response.
+        """
+        status, headers = _find_status(error)
+        own_code = error.code if isinstance(error, PortalError) and status != 404 else ""
+        text = _FORM_TEXTS.get(own_code, texts[status])
+        return cls(status, text, own_code or f"http.{text.key}", headers, request_id if status == 500 else "")
 
 
-class Refusals:
-    """Builds the answers for what went wrong: neutral pages without any workspace's brand."""
+class ErrorRenderer(Protocol):
+    """Renders the errors of one surface; an exception handler of its Litestar application."""
 
-    def __init__(self, templates: Templates) -> None:
-        """Take the templates `not_found.html.jinja` and `error.html.jinja` are found in."""
+    def __call__(self, request: GatewayRequest, error: Exception, /) -> Response[Any]:
+        """Return the response to an exception."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """What `not_found.html.jinja` and `error.html.jinja` print. It belongs to no workspace.
+
+    `key` is the stable code without its prefix, `request_id` is empty where the page must be the same bytes for
+    everybody. These pages use no script and no inline style, so they need no nonce.
+    """
+
+    language: str
+    direction: str
+    status: int
+    key: str
+    title: str
+    text: str
+    request_id: str
+
+
+class ErrorPages:
+    """Renders errors as pages without a workspace's brand, and as problem documents for programs."""
+
+    def __init__(self, templates: Templates, problems: Problems) -> None:
+        """Use the texts of `problems`."""
         self._templates = templates
-        self._page = lru_cache(maxsize=256)(self._rendered)
+        self._problems = problems
+        self._render_cached_page = lru_cache(maxsize=256)(self._render_page)
 
-    def of(self, error: Exception, headers: Headers, request_id: str, *, as_json: bool = False) -> Answer:
-        """Return the answer to an error of ours, of the framework's or of nobody's (then it is a 500).
+    def __call__(self, request: GatewayRequest, error: Exception, /) -> Response[Any]:
+        """Return the page, or the problem document where the client or the route asks for JSON."""
+        description = self._problems.describe(request, error)
+        if str(request.scope.get("path_template", "")).endswith(".json") or prefers_json(
+            request.get_header("accept")
+        ):
+            return self._problems.render(request, description, {"vary": "accept, accept-language, cookie"})
+        return self.render(request, description)
 
-        Why something is missing is told to nobody: all of it is one and the same answer.
-        """
-        status, extra = _status_of(error)
-        code = error.code if isinstance(error, PortalError) and status != 404 else ""
-        return self.answer(status, headers, request_id=request_id, code=code, extra=extra, as_json=as_json)
+    def render(self, request: GatewayRequest, description: ErrorDescription) -> Response[bytes]:
+        """Return the page of an error."""
+        # A page with a request id is different each time.
+        render = self._render_page if description.request_id else self._render_cached_page
+        return Response(
+            render(description.status, description.text, request.language, description.request_id),
+            status_code=description.status,
+            media_type=MediaType.HTML,
+            headers={
+                **description.headers,
+                "content-security-policy": STATIC_POLICY,
+                "vary": "accept, accept-language, cookie",
+            },
+        )
 
-    def answer(
-        self,
-        status: int,
-        headers: Headers,
-        *,
-        request_id: str = "",
-        code: str = "",
-        extra: tuple[Header, ...] = (),
-        as_json: bool = False,
-    ) -> Answer:
-        """Return the page, or the problem document (RFC 9457) where the client asks for JSON.
-
-        The request id is shown with a 500 only: everything else is the same bytes for everybody.
-        """
-        shown_id = request_id if status == 500 else ""
-        language = negotiated(headers.get(b"accept-language", b""))
-        if as_json or prefers_json(headers.get(b"accept", b"")):
-            content_type = b"application/problem+json"
-            body = _problem(status, language, code, shown_id)
-        else:
-            content_type = b"text/html; charset=utf-8"
-            body = (self._rendered if shown_id else self._page)(status, language, shown_id)
-        common = ((b"content-type", content_type), _NO_STORE, _VARY, STILL_POLICY)
-        return Answer(status, (*common, *extra), body)
-
-    def _rendered(self, status: int, language: str, request_id: str) -> bytes:
-        speaker = words(language)
-        key, title, text = _WORDS[status]
-        notice = Notice(
+    def _render_page(self, status: int, text: ErrorText, language: str, request_id: str) -> bytes:
+        words = load_words(language)
+        page = ErrorPage(
             language=language,
-            direction=speaker.direction,
+            direction=words.direction,
             status=status,
-            key=key,
-            title=speaker.gettext(title),
-            text=speaker.gettext(text),
+            key=text.key,
+            title=words.gettext(text.title),
+            text=words.gettext(text.text),
             request_id=request_id,
         )
         name = "not_found.html.jinja" if status == 404 else "error.html.jinja"
-        return self._templates.render(name, speaker, notice).encode()
+        return self._templates.render(name, words, page).encode()
 
 
-def retry_after(seconds: float) -> Header:
-    """Return the header that says when to come back, in whole seconds and never at once."""
-    return (b"retry-after", str(max(1, math.ceil(seconds))).encode())
+class Problems:
+    """Renders errors as problem documents (RFC 9457); their type is `https://<api host>/problems/<code>`."""
+
+    def __init__(self, settings: Settings, texts: Mapping[int, ErrorText] = TEXTS) -> None:
+        """Use `texts`; the base URL of the types comes from the settings and is the same on every host."""
+        self._base = settings.public_url(settings.api_host, "/problems/")
+        self._texts = texts
+
+    def describe(self, request: GatewayRequest, error: Exception) -> ErrorDescription:
+        """Describe an exception for a response, and log it."""
+        description = ErrorDescription.from_error(error, request.context.request_id, self._texts)
+        log_failure(error, description.status)
+        return description
+
+    def __call__(self, request: GatewayRequest, error: Exception, /) -> Response[Any]:
+        """Return the problem document of an exception."""
+        return self.render(request, self.describe(request, error), {"vary": "accept-language"})
+
+    def render(
+        self, request: GatewayRequest, description: ErrorDescription, headers: Mapping[str, str]
+    ) -> Response[bytes]:
+        """Return the problem document of an error, in the client's language."""
+        words = load_words(request.language)
+        problem: dict[str, object] = {
+            "type": self._base + description.code,
+            "title": words.gettext(description.text.title),
+            "status": description.status,
+            "detail": words.gettext(description.text.text),
+            "code": description.code,
+        }
+        if description.request_id:
+            problem["request_id"] = description.request_id
+        return Response(
+            msgspec.json.encode(problem),
+            status_code=description.status,
+            media_type=PROBLEM,
+            headers={**description.headers, "content-security-policy": DATA_POLICY, **headers},
+        )
 
 
-@lru_cache(maxsize=1024)
-def negotiated(accept_language: bytes) -> str:
-    """Return which of the languages we speak the client prefers (RFC 9110, 12.5.4); English when none."""
-    ranked: list[tuple[float, int, str]] = []
-    for place, part in enumerate(accept_language.decode("latin-1").lower().split(",")[:16]):
-        tag, _sep, weight = part.partition(";")
-        try:
-            quality = float(weight.strip().removeprefix("q=") or 1)
-        except ValueError:
-            quality = 0
-        ranked.append((-quality, place, tag.strip().partition("-")[0]))
-    return next((tag for quality, _place, tag in sorted(ranked) if quality < 0 and tag in SPOKEN), "en")
+def render_status(request: GatewayRequest, error: Exception, /) -> Response[Any]:
+    """Return the status of an error without a body, for clients that read nothing else."""
+    description = ErrorDescription.from_error(error, request.context.request_id, TEXTS)
+    log_failure(error, description.status)
+    return Response(
+        b"", status_code=description.status, media_type=MediaType.TEXT, headers=description.headers
+    )
 
 
-@lru_cache(maxsize=1024)
-def prefers_json(accept: bytes) -> bool:
-    """Tell whether the client asks for JSON and not for a page."""
-    return b"json" in accept and b"html" not in accept
+def render_nothing(_request: GatewayRequest, _error: ClientDisconnected, /) -> Response[Any]:
+    """Return the response to a client that is gone; the middleware counts it and does not send it."""
+    return Response(b"", status_code=CLIENT_CLOSED_REQUEST, media_type=MediaType.TEXT)
 
 
-def _status_of(error: Exception) -> tuple[int, tuple[Header, ...]]:
+def format_retry_after(seconds: float) -> str:
+    """Return the value of Retry-After: whole seconds, at least one."""
+    return str(max(1, math.ceil(seconds)))
+
+
+def read_retry_after(error: PortalError, default: float) -> float:
+    """Return the seconds after which a client may retry; `default` when the error does not say."""
+    seconds = error.data.get("retry_after_s")
+    return float(seconds) if isinstance(seconds, int | float) else default
+
+
+def log_failure(error: Exception, status: int) -> None:
+    """Log a 500 with its traceback and a 503 in one line; other statuses are not logged."""
+    if status == 500:
+        _log.error("failed", exc_info=error)
+    elif status == 503:
+        _log.warning("unavailable", code=getattr(error, "code", ""), reason=str(error))
+
+
+def _find_status(error: Exception) -> tuple[int, Mapping[str, str]]:
     if isinstance(error, PortalError):
         status = STATUS[error.kind]
         if status in {429, 503}:
-            return status, (retry_after(_seconds(error.data.get("retry_after_s"))),)
-        return status, ()
-    if isinstance(error, HTTPException) and error.status_code in _WORDS:
-        # Every route that can be read can be asked for its head only: the edge sees to it.
-        return error.status_code, ((b"allow", b"GET, HEAD"),) if error.status_code == 405 else ()
-    return 500, ()
-
-
-def _seconds(given: object) -> float:
-    return float(given) if isinstance(given, int | float) else RETRY_AFTER_S
-
-
-def _problem(status: int, language: str, code: str, request_id: str) -> bytes:
-    key, title, text = _WORDS[status]
-    speaker = words(language)
-    problem: dict[str, Any] = {
-        "type": "about:blank",
-        "title": speaker.gettext(title),
-        "status": status,
-        "detail": speaker.gettext(text),
-        "code": code or f"http.{key}",
-    }
-    if request_id:
-        problem["request_id"] = request_id
-    return msgspec.json.encode(problem)
+            return status, {"retry-after": format_retry_after(read_retry_after(error, RETRY_AFTER_S))}
+        return status, {}
+    if isinstance(error, HTTPException):
+        # A status without a text becomes 400 or 500.
+        fallback = 400 if error.status_code < 500 else 500
+        return error.status_code if error.status_code in TEXTS else fallback, error.headers or {}
+    return 500, {}

@@ -1,12 +1,13 @@
-"""From the Host header to the workspace it belongs to: one canonical name, a bounded cache, a resolver."""
+"""Resolves Host headers: the canonical name of a host, and a bounded cache of what hosts resolve to."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections import OrderedDict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from cachetools import TLRUCache
 
 from kernel.errors import Invalid
 from tenants.workspaces.domains import canonical_host
@@ -20,28 +21,35 @@ LIFETIME_S: Final = 30
 NEGATIVE_LIFETIME_S: Final = 10
 CAPACITY: Final = 20_000
 
-_PORT: Final = re.compile(rb":\d{0,5}\Z")
+_PORT: Final = re.compile(r":[0-9]{0,5}\Z")
+# Bytes: 253 of a name (RFC 1035, 2.3.4), in UTF-8 up to four a character, and a port.
+_LONGEST: Final = 1024
 
 _T = TypeVar("_T")
 
 
-@lru_cache(maxsize=4096)
-def canonical(raw: bytes) -> str | None:
-    """Return a host name in lower case, as A-labels, without port and trailing dot; None for anything else.
+def canonicalize_host(host: str) -> str | None:
+    """Return a Host header's name in lower case, as A-labels, without port and trailing dot; None for anything else.
 
-    Address literals are not names: a workspace is never reached by address. Two Host headers arrive here
-    joined by a comma, and are none.
+    Address literals are not names: a workspace is never reached by address. `host` is decoded as Latin-1, as
+    Litestar decodes headers; a name in UTF-8 is accepted as well.
     """
+    # The answers are cached by the header: a client must not fill the cache with headers of any size.
+    return _canonicalize_host(host) if len(host) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _canonicalize_host(host: str) -> str | None:
     try:
-        return canonical_host(_PORT.sub(b"", raw).decode())
+        return canonical_host(_PORT.sub("", host.encode("latin-1").decode()))
     except (UnicodeError, Invalid):
         return None
 
 
 class HostCache(Generic[_T]):
-    """Remembers for a short while what each host resolved to, misses included, and asks once for many askers.
+    """Caches for seconds what each host resolves to, misses included; concurrent callers share one look-up.
 
-    Bounded: a flood of invented hosts pushes out old entries and never grows the process.
+    The number of entries is bounded: invented hosts evict old entries.
     """
 
     def __init__(
@@ -49,53 +57,52 @@ class HostCache(Generic[_T]):
         resolve: Callable[[str], Awaitable[_T | None]],
         clock: Clock,
         *,
-        counted: Callable[[str], None],
+        count_lookup: Callable[[str], None],
         capacity: int = CAPACITY,
     ) -> None:
-        """Ask `resolve` for what is not known; `counted` is told: cached, cached_absent, found or absent."""
+        """Call `resolve` for other hosts; pass cached, cached_absent, found or absent to `count_lookup`."""
         self._resolve = resolve
-        self._clock = clock
-        self._counted = counted
-        self._capacity = capacity
-        self._entries: OrderedDict[str, tuple[float, _T | None]] = OrderedDict()
-        self._asking: dict[str, asyncio.Task[_T | None]] = {}
+        self._count_lookup = count_lookup
+        # A tuple, because None is a valid result.
+        self._entries: TLRUCache[str, tuple[_T | None]] = TLRUCache(
+            capacity, ttu=_compute_expiry, timer=lambda: clock.now().timestamp()
+        )
+        self._tasks: dict[str, asyncio.Task[_T | None]] = {}
 
-    def remembered(self, host: str) -> tuple[_T | None] | None:
-        """Return what is known of `host` without asking, in a tuple; None when nothing is."""
+    def find(self, host: str) -> tuple[_T | None] | None:
+        """Return what is cached for `host`, in a tuple; None when nothing is."""
         entry = self._entries.get(host)
-        if entry is None or self._clock.now().timestamp() >= entry[0]:
-            return None
-        self._entries.move_to_end(host)
-        self._counted("cached_absent" if entry[1] is None else "cached")
-        return (entry[1],)
+        if entry is not None:
+            self._count_lookup("cached_absent" if entry[0] is None else "cached")
+        return entry
 
     async def get(self, host: str) -> _T | None:
-        """Return what `host` stands for, or None; what the resolver raises is raised and not remembered."""
-        known = self.remembered(host)
+        """Return what `host` resolves to, or None; errors of the resolver are raised and not cached."""
+        known = self.find(host)
         if known is not None:
             return known[0]
-        asking = self._asking.get(host)
-        if asking is None:
-            asking = self._asking[host] = asyncio.create_task(self._ask(host))
-            asking.add_done_callback(_seen)
-        # Shielded: one asker that hangs up must not cancel the answer of the others.
-        return await asyncio.shield(asking)
+        task = self._tasks.get(host)
+        if task is None:
+            task = self._tasks[host] = asyncio.create_task(self._look_up(host))
+            task.add_done_callback(_retrieve_exception)
+        # Shielded: one caller that is cancelled must not cancel the others.
+        return await asyncio.shield(task)
 
-    async def _ask(self, host: str) -> _T | None:
+    async def _look_up(self, host: str) -> _T | None:
         try:
             found = await self._resolve(host)
-            self._counted("absent" if found is None else "found")
-            lifetime = NEGATIVE_LIFETIME_S if found is None else LIFETIME_S
-            self._entries[host] = (self._clock.now().timestamp() + lifetime, found)
-            self._entries.move_to_end(host)
-            while len(self._entries) > self._capacity:
-                self._entries.popitem(last=False)
+            self._count_lookup("absent" if found is None else "found")
+            self._entries[host] = (found,)
             return found
         finally:
-            del self._asking[host]
+            del self._tasks[host]
 
 
-def _seen(task: asyncio.Task[_T]) -> None:
-    # When every asker has hung up nobody else looks at the failure, and asyncio would complain.
+def _compute_expiry(_host: str, entry: tuple[object], now: float) -> float:
+    return now + (NEGATIVE_LIFETIME_S if entry[0] is None else LIFETIME_S)
+
+
+def _retrieve_exception(task: asyncio.Task[_T]) -> None:
+    # When all callers are cancelled nobody retrieves the exception, and asyncio would log a warning.
     if not task.cancelled():
         task.exception()

@@ -1,10 +1,11 @@
-"""A bounded memory for finished pages: least recently used out first, counted in bytes."""
+"""An LRU cache bounded in bytes; concurrent callers share the call that makes a value."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+
+from cachetools import LRUCache
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -12,72 +13,64 @@ if TYPE_CHECKING:
 MEBIBYTE: Final = 1 << 20
 
 
-class Sized(Protocol):
-    """Something that knows how much memory it holds."""
+class HasSize(Protocol):
+    """A value that reports its size in memory."""
 
     @property
     def size(self) -> int:
-        """Bytes held, about."""
+        """The approximate size in memory, in bytes."""
         ...
 
 
 _K = TypeVar("_K", bound="Hashable")
-_V = TypeVar("_V", bound=Sized)
+_V = TypeVar("_V", bound=HasSize)
 
 
-class Keep(Generic[_K, _V]):
-    """Values by key, up to `limit` bytes of them."""
+class SharedCache(Generic[_K, _V]):
+    """Values by key, bounded in bytes."""
 
-    def __init__(self, limit: int, counted: Callable[[str], None]) -> None:
-        """Keep at most `limit` bytes; `counted` is told "hit" or "miss" at each look."""
-        self._limit = limit
-        self._counted = counted
-        self._held: OrderedDict[_K, _V] = OrderedDict()
-        self._making: dict[_K, asyncio.Task[_V]] = {}
-        self.size = 0
+    def __init__(self, limit: int, count_lookup: Callable[[str], None]) -> None:
+        """Hold at most `limit` bytes; each `get` passes "hit" or "miss" to `count_lookup`."""
+        self._count_lookup = count_lookup
+        self._values: LRUCache[_K, _V] = LRUCache(limit, getsizeof=lambda value: value.size)
+        self._tasks: dict[_K, asyncio.Task[_V]] = {}
+
+    @property
+    def size(self) -> int:
+        """The approximate size in memory, in bytes."""
+        return int(self._values.currsize)
 
     def get(self, key: _K) -> _V | None:
-        """Return what is kept under `key`, and keep it longest from now on."""
-        found = self._held.get(key)
-        if found is None:
-            self._counted("miss")
-            return None
-        self._held.move_to_end(key)
-        self._counted("hit")
-        return found
+        """Return the cached value of `key`, or None."""
+        value = self._values.get(key)
+        self._count_lookup("miss" if value is None else "hit")
+        return value
 
-    async def made(self, key: _K, make: Callable[[], Awaitable[_V]]) -> _V:
-        """Return what `make` makes and keep it; all who want the same at once wait for one making."""
-        # Who looked in vain a moment ago may come here after another's making has ended.
-        found = self._held.get(key)
-        if found is not None:
-            return found
-        making = self._making.get(key)
-        if making is None:
-            making = self._making[key] = asyncio.create_task(self._make(key, make))
-            making.add_done_callback(_seen)
-        return await asyncio.shield(making)
+    async def get_or_make(self, key: _K, make: Callable[[], Awaitable[_V]]) -> _V:
+        """Return the cached value, or what `make` returns; concurrent callers wait for one call."""
+        # Another call may have ended since the caller's `get`.
+        value = self._values.get(key)
+        if value is not None:
+            return value
+        task = self._tasks.get(key)
+        if task is None:
+            task = self._tasks[key] = asyncio.create_task(self._make(key, make))
+            task.add_done_callback(_retrieve_exception)
+        # Shielded: one caller that is cancelled must not cancel the others.
+        return await asyncio.shield(task)
 
     async def _make(self, key: _K, make: Callable[[], Awaitable[_V]]) -> _V:
         try:
             value = await make()
-            self._put(key, value)
+            # A larger value would evict most others.
+            if value.size <= self._values.maxsize // 4:
+                self._values[key] = value
             return value
         finally:
-            del self._making[key]
-
-    def _put(self, key: _K, value: _V) -> None:
-        # One value larger than everything is never kept: it would push out all the others for itself alone.
-        if value.size > self._limit // 4:
-            return
-        self._held[key] = value
-        self.size += value.size
-        while self.size > self._limit:
-            _, oldest = self._held.popitem(last=False)
-            self.size -= oldest.size
+            del self._tasks[key]
 
 
-def _seen(task: asyncio.Task[_V]) -> None:
-    # When all who waited have hung up nobody else looks at the failure, and asyncio would complain.
+def _retrieve_exception(task: asyncio.Task[_V]) -> None:
+    # When all callers are cancelled nobody retrieves the exception, and asyncio would log a warning.
     if not task.cancelled():
         task.exception()

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from web.http.addresses import UNKNOWN
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from web.http.connections import ConnectionLimiter
-    from web.http.security import Header
+    from web.http.security import RawHeaders
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class Bounds:
     head_bytes: int = 32 * 1024
     headers: int = 100
     target_bytes: int = 16 * 1024
+    queued_requests: int = 16
+    """Pipelined behind the one that is being answered; browsers and proxies pipeline none."""
 
 
 BOUNDS: Final = Bounds()
@@ -54,7 +56,7 @@ class BoundedProtocol(HttpToolsProtocol):
         *args: Any,
         bounds: Bounds,
         limiter: ConnectionLimiter,
-        security_headers: tuple[Header, ...],
+        security_headers: RawHeaders,
         count_refusal: Callable[[int], None],
         **kwargs: Any,
     ) -> None:
@@ -66,7 +68,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._count_refusal = count_refusal
         self._timers: dict[str, TimerHandle] = {}
         self._status = 400
-        self._is_in_head = self._is_refused = self._has_request = False
+        self._is_in_head = self._is_refused = False
+        # The request that is being answered, or was last; uvicorn's own `cycle` is the newest of those queued.
+        self._active_cycle: RequestResponseCycle | None = None
         self._unparsed_bytes = self._header_bytes = 0
 
     def connection_made(self, transport: BaseTransport) -> None:
@@ -78,11 +82,17 @@ class BoundedProtocol(HttpToolsProtocol):
             self._set_timer("head", self._bounds.head_s, self._on_head_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Release what belongs to the connection."""
+        """Release what belongs to the connection, and tell the application that the client has gone."""
+        super().connection_lost(exc)
+        # Uvicorn leaves this timer running after a reset.
+        self._unset_keepalive_if_required()
         for timer in self._timers.values():
             timer.cancel()
         self._limiter.release(self)
-        super().connection_lost(exc)
+        if self._active_cycle:
+            # Uvicorn does so for the newest request only; those queued have not been started.
+            self._active_cycle.disconnected = True
+            self._active_cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Parse the data; what is neither a whole head nor a part of a body has a size and a time."""
@@ -131,17 +141,22 @@ class BoundedProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version()  # pyright: ignore[reportOptionalMemberAccess]
         if version != "1.0" and all(name != b"host" for name, _ in self.headers):
             raise HeadRefusedError
-        self._is_in_head = False
-        self._unparsed_bytes = 0
+        if len(self.pipeline) >= self._bounds.queued_requests:
+            self._status = 429
+            raise HeadRefusedError
+        self._is_in_head, self._unparsed_bytes = False, 0
         self._cancel_timer("head")
         super().on_headers_complete()
-        self._has_request = True
+        # Uvicorn stops reading behind a queued request, and would not notice that the client has gone.
+        self.flow.resume_reading()
         self._limiter.mark_busy(self)
 
     def on_body(self, body: bytes) -> None:
-        """Pass on a part of the body, whose size the application bounds."""
+        """Pass on a part of the body, whose size the application bounds; it does not yet read a queued one."""
         self._unparsed_bytes = 0
         super().on_body(body)
+        if self.cycle is not self._active_cycle:
+            self.flow.pause_reading()
 
     def on_response_complete(self) -> None:
         """Go on to the next request; after the last one, wait a bounded time until the client has read."""
@@ -169,7 +184,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _is_idle(self) -> bool:
         # Part of a head is not yet a request.
-        return not self._has_request or (self.cycle.response_complete and not self.pipeline)
+        return self._active_cycle is None or self._active_cycle.response_complete
 
     def _on_head_timeout(self) -> None:
         if not self._is_idle():
@@ -182,17 +197,23 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self, status: int) -> None:
-        """Answer and close; behind a request that is being answered, only close after its answer."""
+        """Answer and close; where a response has begun or its request is complete, only close after it."""
         self._is_refused = True
         self._cancel_timer("head")
         self._count_refusal(status)
-        if not self._is_idle() and not self.cycle.more_body:
-            self.cycle.keep_alive = False
-            return
-        if self._is_idle() or not self.cycle.response_started:
-            self.transport.write(_encode_refusal(status, self._security_headers))
+        if (cycle := self._active_cycle) and not cycle.response_complete:
+            if cycle.response_started or not cycle.more_body:
+                # The connection closes then: what is queued behind it is never begun.
+                cycle.keep_alive = False
+                return
+            cycle.disconnected = True
+        self.transport.write(_encode_refusal(status, self._security_headers))
         self.transport.close()
         self._set_timer("drain", self._bounds.drain_s, self.transport.abort)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._active_cycle = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _set_timer(self, name: str, seconds: float, callback: Callable[[], None]) -> None:
         self._cancel_timer(name)
@@ -203,7 +224,7 @@ class BoundedProtocol(HttpToolsProtocol):
             timer.cancel()
 
 
-def _encode_refusal(status: int, security_headers: tuple[Header, ...]) -> bytes:
+def _encode_refusal(status: int, security_headers: RawHeaders) -> bytes:
     phrase = HTTPStatus(status).phrase
     head = (
         f"HTTP/1.1 {status} {phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"

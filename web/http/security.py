@@ -1,62 +1,63 @@
-"""The headers that every answer carries, and the content security policy of a page."""
+"""The headers that every response carries, and content security policies."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kernel.ids import nonce
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kernel.settings import Settings
 
-Header = tuple[bytes, bytes]
+RawHeaders = tuple[tuple[bytes, bytes], ...]
 
-# Two years, as the preload list wants it. Subdomains are left alone: the domain may be the customer's own.
-_HSTS: Final = (b"strict-transport-security", b"max-age=63072000")
-_ALWAYS: Final[tuple[Header, ...]] = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"same-origin"),
-    # A bank's or wallet's pop-up must be able to report back, hence not plain same-origin.
-    (b"cross-origin-opener-policy", b"same-origin-allow-popups"),
-    (
-        b"permissions-policy",
-        b'payment=(self "https://js.stripe.com"), camera=(), microphone=(), geolocation=(), usb=()',
-    ),
-    (b"x-robots-tag", b"noindex"),
+# Two years, as the preload list requires. Without includeSubDomains: a workspace may use its own domain, and other
+# sites below it.
+_HSTS: Final = {"strict-transport-security": "max-age=63072000"}
+_HEADERS: Final = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "x-robots-tag": "noindex",
+}
+# The pop-up of a bank or wallet must be able to report back, so `same-origin` is too strict.
+_PAYMENT: Final = {
+    "cross-origin-opener-policy": "same-origin-allow-popups",
+    "permissions-policy": 'payment=(self "https://js.stripe.com"), camera=(), microphone=(), geolocation=(), usb=()',
+}
+_NO_PAYMENT: Final = {
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "payment=(), camera=(), microphone=(), geolocation=(), usb=()",
+}
+_PAGE_DIRECTIVES: Final = "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+# Pages without script and inline style: error pages.
+STATIC_POLICY: Final = (
+    f"default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; {_PAGE_DIRECTIVES}"
 )
-_CLOSING: Final = "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-
-# What has no script and no inline style: error pages, and everything that is not a page at all.
-STILL_POLICY: Final[Header] = (
-    b"content-security-policy",
-    f"default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self'; {_CLOSING}".encode(),
-)
-
-# A PDF names nothing that is to be fetched. Neither `sandbox` nor a forbidden plug-in: the viewers that browsers
-# bring are both to it.
-PDF_POLICY: Final[Header] = (
-    b"content-security-policy",
-    f"default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; {_CLOSING}".encode(),
-)
+# Responses that are not pages.
+DATA_POLICY: Final = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+# A PDF loads nothing. The policy has no `sandbox` and allows objects of this host, because the PDF viewers of some
+# browsers count as plug-ins and would not run.
+PDF_POLICY: Final = f"default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; {_PAGE_DIRECTIVES}"
 
 
-def always(settings: Settings) -> tuple[Header, ...]:
-    """Return the headers of every answer; HSTS only where the portal is served over https."""
-    return (_HSTS, *_ALWAYS) if settings.public_scheme == "https" else _ALWAYS
+def build_security_headers(settings: Settings, *, takes_payments: bool) -> dict[str, str]:
+    """Return the headers of every response of a surface; HSTS only where the portal is served over https."""
+    https = _HSTS if settings.public_scheme == "https" else {}
+    return {**https, **_HEADERS, **(_PAYMENT if takes_payments else _NO_PAYMENT)}
 
 
-def new_nonce() -> str:
-    """Return 128 random bits for one response, in base64url (CSP level 3, 8.1)."""
-    return nonce()
+def encode_headers(headers: Mapping[str, str]) -> RawHeaders:
+    """Return headers as ASGI has them: pairs of bytes."""
+    return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items())
 
 
-def page_policy(fresh: str) -> Header:
-    """Return the policy of a page whose own scripts and <style> elements carry the nonce `fresh`.
+def build_page_policy(nonce: str) -> str:
+    """Return the policy of a page whose own scripts and <style> elements carry `nonce`.
 
-    What they import inherits the nonce; a worker cannot carry one, and pdf.js has its own from this host.
+    Imported modules inherit the nonce. A worker cannot carry one: that of pdf.js is allowed by its host.
     """
     return (
-        b"content-security-policy",
-        f"default-src 'none'; script-src 'nonce-{fresh}'; style-src 'self' 'nonce-{fresh}'; "
-        f"worker-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; {_CLOSING}".encode(),
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; "
+        f"worker-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; {_PAGE_DIRECTIVES}"
     )

@@ -9,7 +9,7 @@ import uvicorn
 
 from web.http.connections import ConnectionLimiter
 from web.http.protocol import BOUNDS, BoundedProtocol, Bounds
-from web.http.security import STILL_POLICY, always
+from web.http.security import DATA_POLICY, build_security_headers, encode_headers
 
 if TYPE_CHECKING:
     import socket
@@ -47,6 +47,16 @@ class Server(uvicorn.Server):
         """Return why the pages are not served yet, None once the port is open; a readiness check."""
         return None if self.started else "is starting"
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the port; OSError when it is taken."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as error:
+            # Uvicorn handles the OSError by ending the process.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer the requests in flight, then end."""
         self._gateway.drain()
@@ -63,7 +73,9 @@ def configuration(gateway: Application, settings: Settings, bounds: Bounds) -> u
             per_address=bounds.connections_per_address,
             trusted_proxies=settings.trusted_proxies,
         ),
-        security_headers=(*always(settings), STILL_POLICY),
+        security_headers=encode_headers(
+            build_security_headers(settings, takes_payments=False) | {"content-security-policy": DATA_POLICY}
+        ),
         count_refusal=gateway.count_refusal,
     )
     return uvicorn.Config(
@@ -73,7 +85,7 @@ def configuration(gateway: Application, settings: Settings, bounds: Bounds) -> u
         loop="uvloop",
         http=protocol,
         ws="none",
-        lifespan="on",
+        lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -1,4 +1,4 @@
-"""The pages' templates, compiled once, speaking the language they are asked for."""
+"""The templates of the pages, compiled once for each language."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Templates:
     """Renders a named template of web/templates in a language."""
 
     def __init__(self, assets: Assets) -> None:
-        """Take the built assets, whose URLs the templates ask for by `asset(name)`."""
+        """Take the built assets: templates print their URLs by `asset(name)`."""
         self._assets = assets
-        # A compiled template knows its environment, and that the words: hence one environment a language.
-        self._environment = lru_cache(maxsize=64)(self._made)
+        # Jinja's i18n extension binds a catalogue to an environment, so each language has its own environment.
+        self._get_environment = lru_cache(maxsize=64)(self._make_environment)
 
     def render(self, name: str, language: Language, page: Any) -> str:
         """Return the template's text with `page` filled in, everything in it escaped."""
-        return self._environment(language).get_template(name).render(page=page)
+        return self._get_environment(language).get_template(name).render(page=page)
 
-    def _made(self, language: Language) -> Environment:
+    def _make_environment(self, language: Language) -> Environment:
         environment = Environment(
             loader=FileSystemLoader(FOLDER),
             autoescape=True,
@@ -47,6 +47,11 @@ class Templates:
         return environment
 
 
-def words(tag: str) -> Language:
+def mark_text(text: str) -> str:
+    """Mark a text for the catalogues; it is translated where it is printed."""
+    return text
+
+
+def load_words(tag: str) -> Language:
     """Return the language of a locale with the words of the pages; Invalid("language.unknown")."""
     return Language.load(tag, CATALOGUES)

@@ -1,15 +1,14 @@
-"""The page for a host that is nobody's: the same bytes for everybody, complete in itself."""
+"""The page for an unknown host: the same bytes for every client, with its style inside."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from web.http.security import Header
+from litestar import MediaType, Response
 
-# Nothing else is answered on such a host, no style sheet either: so the page carries its own.
+# No style sheet is served on such a host, so the page contains its style.
 _STYLE: Final = (
     ":root{color-scheme:light dark}"
     "body{display:grid;place-items:center;min-height:100vh;margin:0;padding:0 24px;box-sizing:border-box;"
@@ -20,7 +19,7 @@ _STYLE: Final = (
     "@media(prefers-color-scheme:dark){body{background:#16181c;color:#eceef1}section{color:#a3aab6}}"
 )
 
-STRAY_PAGE: Final = (
+PAGE: Final = (
     '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     '<meta name="robots" content="noindex, nofollow">\n'
@@ -35,9 +34,15 @@ STRAY_PAGE: Final = (
 ).encode()
 
 _HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-# Its one style is allowed by its hash (CSP level 3, 8.3), and nothing else at all.
-STRAY_POLICY: Final[Header] = (
-    b"content-security-policy",
-    f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'".encode(),
+# The policy allows the one style element by its hash (CSP level 3, 8.3), and nothing else.
+POLICY: Final = (
+    f"default-src 'none'; style-src 'sha256-{_HASH}'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+
+def render_unknown_host() -> Response[bytes]:
+    """Return the page; it names no workspace, because the host belongs to none."""
+    return Response(
+        PAGE, status_code=404, media_type=MediaType.HTML, headers={"content-security-policy": POLICY}
+    )

@@ -1,4 +1,4 @@
-"""The workspace's own images, served from its own host and found on no other."""
+"""The images of a workspace, served on its own hosts only."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from litestar import HttpMethod, route
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
 from kernel.errors import Missing
 from tenants.workspaces import queries
-from web.http.lru import MEBIBYTE, Keep
+from web.http.conditional import IMMUTABLE
+from web.http.context import GatewayRequest
+from web.http.lru import MEBIBYTE, SharedCache
+from web.http.responses import Body, answer_conditions, build_validators, respond
 
 if TYPE_CHECKING:
     from kernel.ids import WorkspaceId
     from kernel.store import Database
-    from web.http.context import Visit
+    from web.http.context import RequestContext
     from web.http.limits import MissLimit
 
-KEPT_BYTES: Final = 16 * MEBIBYTE
+CACHE_BYTES: Final = 16 * MEBIBYTE
 _NAME: Final = re.compile(r"([0-9a-f]{64})\.png")
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """Bytes that we have encoded ourselves; the name is their hash, and so is the entity tag."""
+    """An image that the portal has encoded itself; its name and its entity tag are the hash of its bytes."""
 
     content_type: str
     data: bytes
@@ -30,38 +37,52 @@ class Image:
 
     @property
     def size(self) -> int:
-        """Bytes held, about."""
+        """The approximate size in memory, in bytes."""
         return len(self.data) + 512
 
 
 class BrandImages:
     """Finds images by the hash of their bytes, in one workspace."""
 
-    def __init__(self, database: Database, misses: MissLimit, *, kept_bytes: int = KEPT_BYTES) -> None:
-        """Keep up to `kept_bytes` of images; `misses` bounds how many an address may look for in vain."""
+    def __init__(self, database: Database, misses: MissLimit, *, cache_bytes: int = CACHE_BYTES) -> None:
+        """Cache up to `cache_bytes` of images; `misses` limits how many missing ones an address may request."""
         self._database = database
         self._misses = misses
-        self._kept: Keep[tuple[WorkspaceId, str], Image] = Keep(kept_bytes, lambda _result: None)
+        self._cache: SharedCache[tuple[WorkspaceId, str], Image] = SharedCache(
+            cache_bytes, lambda _result: None
+        )
 
-    async def find(self, visit: Visit, name: str) -> Image:
-        """Return the image called `<sha256>.png` of the visited workspace; Missing("brand.not_found")."""
+    async def find(self, context: RequestContext, name: str) -> Image:
+        """Return the image called `<sha256>.png` of the host's workspace; Missing("brand.not_found")."""
         matched = _NAME.fullmatch(name)
         if matched is None:
             raise Missing("brand.not_found", "There is no such image.")
-        # The key holds the workspace: an image that another one has too is still not this one's.
-        key = (visit.workspace.workspace_id, matched[1])
-        kept = self._kept.get(key)
-        if kept is not None:
-            return kept
-        if self._misses.is_reached(visit.address):
+        # The key holds the workspace: an image that only another workspace has is not found.
+        key = (context.workspace.workspace_id, matched[1])
+        if (image := self._cache.get(key)) is not None:
+            return image
+        if self._misses.is_reached(context.address):
             raise Missing("brand.not_found", "There is no such image.")
         try:
-            return await self._kept.made(key, lambda: self._read(*key))
+            return await self._cache.get_or_make(key, lambda: self._read(*key))
         except Missing:
-            await self._misses.count(visit.address)
+            await self._misses.count(context.address)
             raise
 
     async def _read(self, workspace_id: WorkspaceId, sha256: str) -> Image:
         async with self._database.scope(workspace_id, read_only=True):
             stored = await queries.brand_asset(sha256)
         return Image(stored.content_type, stored.data, f'"{sha256[:32]}"')
+
+
+@route("/brand/{name:str}", http_method=[HttpMethod.GET, HttpMethod.HEAD], name="brand")
+async def show_brand_image(
+    request: GatewayRequest, name: FromPath[str], images: NamedDependency[BrandImages]
+) -> Body:
+    """Return an image of this host's workspace."""
+    image = await images.find(request.context, name)
+    if (answer := answer_conditions(request, image.etag, IMMUTABLE)) is not None:
+        return answer
+    return respond(
+        (image.data,), media_type=image.content_type, headers=build_validators(image.etag, IMMUTABLE)
+    )

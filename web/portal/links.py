@@ -1,80 +1,80 @@
-"""The one way through a link: from a token to what its invoice shows, or to a miss that tells nobody why."""
+"""Opens links: finds the invoice of a token, or a miss that does not say why."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Invalid, Missing, Unavailable
 from kernel.ids import token_is_well_formed
 from tenants.invoices import queries
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Iterator
 
     from kernel.seals import Sealer
     from kernel.store import Database
     from kernel.telemetry.metrics import Metrics
     from tenants.invoices.values import OpenedInvoice
     from tenants.workspaces.profile import WorkspaceProfile
-    from web.http.context import Visit
-    from web.http.limits import MissLimit
 
-_T = TypeVar("_T")
+# A token, and what mail programs and people append to an address: a full stop, a bracket, a slash, a blank, a
+# character without width.
+_APPENDED: Final = re.compile(r"/i/([0-9A-Za-z]+)[^0-9A-Za-z]+")
 
 
-class Unshowable(RuntimeError):
-    """What is stored cannot be shown. A mistake of ours, whatever kind of error it comes from: nothing was sent."""
+class StoredDataError(RuntimeError):
+    """Stored data cannot be shown. The client did not send it, so the error is a 500 and no 400."""
+
+
+@contextmanager
+def convert_stored_data_errors(subject: str) -> Iterator[None]:
+    """Turn Invalid into StoredDataError; `subject` names the stored data in the log."""
+    try:
+        yield
+    except Invalid as error:
+        raise StoredDataError(subject) from error
 
 
 class Links:
-    """Opens links in the visited workspace; counts what is missing, and against whom."""
+    """Opens links and counts misses."""
 
-    def __init__(self, *, database: Database, sealer: Sealer, metrics: Metrics, misses: MissLimit) -> None:
-        """Bound by `misses` how many links an address may look for in vain."""
+    def __init__(self, database: Database, sealer: Sealer, metrics: Metrics) -> None:
+        """Look tokens up by the hashes of `sealer`."""
         self._database = database
         self._sealer = sealer
-        self._metrics = metrics
-        self._misses = misses
+        self._malformed = metrics.links_not_found.labels("malformed")
+        self._unknown = metrics.links_not_found.labels("token")
 
-    async def within(
-        self, visit: Visit, token: str, read: Callable[[OpenedInvoice], Awaitable[_T]]
-    ) -> tuple[OpenedInvoice, _T]:
-        """Return what a token opens on the visited host, and what `read` finds in the same unit of work.
+    async def open(self, profile: WorkspaceProfile, token: str) -> OpenedInvoice:
+        """Return what a token opens in a workspace, in one round trip.
 
-        Missing("link.not_found") whatever the reason that it opens none. A malformed token, mistyped or cut off
-        by a mail program, cost no look-up and is held against nobody.
+        Missing("link.not_found") whatever the reason that it opens nothing; a malformed token costs no look-up. Misses
+        are counted and nobody is locked out: 131 random bits cannot be guessed, and an office shares one address.
         """
-        missed = Missing("link.not_found", "This link opens nothing.")
-        if not token_is_well_formed(token):
-            self._metrics.links_not_found.labels("malformed").inc()
-            raise missed
-        if not self._misses.is_reached(visit.address):
-            try:
-                return await self._read(visit.workspace, token, read)
-            except Missing as error:
-                missed = error
-        self._metrics.links_not_found.labels("token").inc()
-        await self._misses.count(visit.address)
-        raise missed
-
-    async def _read(
-        self, profile: WorkspaceProfile, token: str, read: Callable[[OpenedInvoice], Awaitable[_T]]
-    ) -> tuple[OpenedInvoice, _T]:
         try:
-            return await self._once(profile, token, read)
+            with convert_stored_data_errors(str(profile.workspace_id)):
+                return await self._read(profile, token)
+        except Missing:
+            (self._unknown if token_is_well_formed(token) else self._malformed).inc()
+            raise
+
+    async def _read(self, profile: WorkspaceProfile, token: str) -> OpenedInvoice:
+        try:
+            return await queries.open_link(self._database, profile.workspace_id, token, sealer=self._sealer)
         except Unavailable as error:
-            # Postgres may just have been restarted: a read can simply be done again, once. Not so when we have
+            # Postgres may just have restarted, so the read is repeated once. Other codes mean that the request has
             # waited already, for an answer or for a connection.
             if error.code != "store.unavailable":
                 raise
-            return await self._once(profile, token, read)
+            return await queries.open_link(self._database, profile.workspace_id, token, sealer=self._sealer)
 
-    async def _once(
-        self, profile: WorkspaceProfile, token: str, read: Callable[[OpenedInvoice], Awaitable[_T]]
-    ) -> tuple[OpenedInvoice, _T]:
-        try:
-            opened = await queries.open_link(self._database, profile.workspace_id, token, sealer=self._sealer)
-            async with self._database.scope(profile.workspace_id, read_only=True):
-                return opened, await read(opened)
-        except Invalid as error:
-            raise Unshowable(str(profile.workspace_id)) from error
+
+def clean_path(path: str) -> str | None:
+    """Return the path of a link without the characters appended to it; None for any other path.
+
+    The result does not depend on whether the link opens: all well-formed tokens get the same response.
+    """
+    found = _APPENDED.fullmatch(path)
+    return f"/i/{found[1]}" if found and token_is_well_formed(found[1]) else None

@@ -1,4 +1,4 @@
-"""What the invoice page shows: ready strings in the customer's language, nothing left to compute."""
+"""The values that the invoice page prints: complete strings in the customer's language."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-# Contract between the handler that builds these values and the templates that print them.
-#
 # A template gets one variable, `page`, and the globals `_`, `ngettext`, `pgettext` (the customer's language,
-# autoescaped) and `asset(name)` (the hashed URL of a source named in Vite's manifest). Invoice pages are
-# rendered once per state and cached: the nonce is filled in afterwards, so every use of `page.nonce` belongs
-# into <head>, and nothing in a template may depend on the request. The policy allows scripts and <style>
-# elements with the nonce and files of this host; style attributes and inline handlers are refused.
+# autoescaped) and `asset(name)` (the hashed URL of a source named in Vite's manifest). Invoice pages are rendered
+# once for many visitors and cached: nothing in a template may depend on the request. Values that do are slots,
+# which each response fills: `nonce`, and `token` and `error` of `language_form`; a template prints them unchanged. The
+# policy allows scripts and <style> elements with the nonce and files of this host; style attributes and inline
+# handlers are refused.
 
 
 @dataclass(frozen=True, slots=True)
 class Accent:
-    """The brand's colour as `#rrggbb`, moved until it reads at 4.5:1 on the light and on the dark ground.
+    """The brand's colour as `#rrggbb`, adapted to a contrast of 4.5:1 on the light and on the dark background.
 
-    `on_light` and `on_dark` are black or white, whichever reads better on the accent itself.
+    `on_light` and `on_dark` are black or white, whichever has more contrast on the accent itself.
     """
 
     light: str
@@ -39,7 +38,7 @@ class Logo:
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """Who the page belongs to. `contact` is one line of plain text, empty when there is none."""
+    """The workspace as the page shows it. `contact` is one line of plain text, empty when there is none."""
 
     name: str
     contact: str
@@ -49,7 +48,7 @@ class Brand:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """State of payment: `state` is the stable key (a CSS hook), `word` what is read, `icon` the drawing.
+    """State of payment: `state` is the stable key (for CSS), `word` the text, `icon` the name of the icon.
 
     States: due, overdue, partly_paid, processing, paid, void, written_off.
     Icons: clock, alert, half, hourglass, check, cross, minus.
@@ -62,7 +61,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A date as it is read and as machines read it (`datetime` attribute of <time>)."""
+    """A date as text, and in ISO 8601 for the attribute `datetime` of <time>."""
 
     text: str
     iso: str
@@ -72,9 +71,9 @@ class Day:
 class Amounts:
     """Sums with their currency, ready to print.
 
-    `paid` and `held` are empty when they are zero: then the page has no row for them. `due_exact` is what
-    is copied into a bank's form: no currency and no grouping ("1234,50"). `due` is never below zero: what was
-    paid too much is in `credit`.
+    `paid` and `held` are empty when they are zero: then the page has no row for them. `due_exact` is to be
+    copied into a bank's form: no currency and no grouping ("1234,50"). `due` is never below zero: `credit` holds
+    an overpayment.
     """
 
     due: str
@@ -96,9 +95,9 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """One account to pay to. `account` is grouped for reading (an IBAN in fours), `account_raw` for copying.
+    """A bank account to pay to. `account` is grouped for reading (an IBAN in fours), `account_raw` for copying.
 
-    `is_iban` decides the label; `reference` is what to quote, never empty. Empty strings have no row.
+    `is_iban` decides the label; `reference`, which the payment must quote, is never empty. Empty strings have no row.
     """
 
     holder: str
@@ -139,13 +138,13 @@ class PageModel:
 
     language: str  # BCP 47, for <html lang>
     direction: str  # ltr or rtl, for <html dir>
-    title: str  # for <title>: number and workspace, no amount (it would stand in window lists)
+    title: str  # for <title>: number and workspace, no amount (it would show in window lists)
     brand: Brand
     number: str
     customer_name: str
     status: Status
     amount_label: str  # "Amount due", or "Paid", "Total" where nothing is due any more
-    amount: str  # the largest thing on the page: what `amount_label` names
+    amount: str  # the amount in the largest type; `amount_label` names it
     amounts: Amounts
     issued: Day | None
     due: Day | None
@@ -156,31 +155,14 @@ class PageModel:
     transfers: tuple[Transfer, ...]  # empty where nothing is to be paid
     payment_terms: str
     page_size: str  # "A4" or "Letter"
-    early_faces: tuple[str, ...]  # addresses of the faces to fetch at once
+    early_faces: tuple[str, ...]  # URLs of the font faces to preload
     faces: Markup  # @font-face rules for what the document has beside Latin letters
     paper: Markup  # the document, for the declarative shadow root
-    list: Markup  # the same document as the list a phone shows
+    list: Markup  # the same document as a list, for phones
     json_url: str
-    # The templates print both as they are, because they may hold a query. Never with the attribute `download`: while
-    # the PDF is being made, a page is answered instead.
+    # Both may hold a query: a template appends nothing to them. Their links have no attribute `download`, because the
+    # response is a page while the PDF is being printed.
     pdf_url: str  # downloads the PDF
     pdf_inline_url: str  # opens it in place
     language_form: LanguageForm
     nonce: str
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What `not_found.html.jinja` and `error.html.jinja` print: neutral, of no workspace, without a nonce.
-
-    `status` is the HTTP status, `key` its stable code ("not_found", "throttled" …), `request_id` is empty
-    where the page must be the same bytes for everybody. These pages use no script and no inline style.
-    """
-
-    language: str
-    direction: str
-    status: int
-    key: str
-    title: str
-    text: str
-    request_id: str

@@ -1,49 +1,48 @@
-"""What is answered while a PDF is not there: a calm page that comes back by itself, or data for programs."""
+"""The response while a PDF is not ready: a page that refreshes itself, or JSON for programs."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import msgspec
+from litestar import MediaType, Response
 
-from web.http.answer import Answer
-from web.http.errors import retry_after
-from web.http.security import STILL_POLICY
+from kernel.errors import Unavailable
+from web.http.errors import format_retry_after
+from web.http.security import DATA_POLICY, STATIC_POLICY
 
 if TYPE_CHECKING:
     from kernel.language import Language
-    from web.http.context import Headers
-    from web.http.errors import Refusals
-    from web.http.security import Header
+    from web.http.context import GatewayRequest
+    from web.http.errors import Problems
     from web.http.templates import Templates
 
-#: So often the page comes back by itself: for six minutes or more, with what each request waits.
+#: How often the page refreshes itself; with the wait of each request this takes six minutes or more.
 MOST_TRIES: Final = 30
-_SOONEST_S: Final = 2
-_LATEST_S: Final = 60
+_SHORTEST_PAUSE_S: Final = 2
+_LONGEST_PAUSE_S: Final = 60
 _FEW_SECONDS: Final = 15
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
-_COMMON: Final[tuple[Header, ...]] = (
-    (b"cache-control", b"no-store"),
-    (b"vary", b"accept"),
-    STILL_POLICY,
-)
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
-    """When to come back: in about `after_s` seconds. `code` says what is away, empty when nothing is."""
+class PendingPdf:
+    """When to try again: in about `after_s` seconds. `code` is the error, empty when nothing is unavailable."""
 
     after_s: float
     code: str = ""
 
+    @property
+    def pause_s(self) -> int:
+        """Whole seconds until the page refreshes itself."""
+        return min(max(_SHORTEST_PAUSE_S, math.ceil(self.after_s)), _LONGEST_PAUSE_S)
+
 
 @dataclass(frozen=True, slots=True)
-class LaterPage:
-    """What `later.html.jinja` prints. No refresh where `refresh_s` is 0: then `again_url` is a link."""
+class PendingPage:
+    """What `pdf_pending.html.jinja` prints. When `refresh_s` is 0 it does not refresh: `again_url` is a link."""
 
     language: str
     direction: str
@@ -57,29 +56,25 @@ class LaterPage:
     page_url: str
 
 
-def wants_page(accept: bytes) -> bool:
-    """Tell whether a browser goes to the address by itself, rather than a program fetching it."""
-    return b"text/html" in accept.lower()
-
-
-def later_page(
-    later: Later,
+def build_pending_page(
+    pending: PendingPdf,
     language: Language,
     *,
     tries: int,
     page_url: str,
+    pdf_query: str,
     number: str,
     workspace: str,
-    inline: bool = False,
-) -> LaterPage:
-    """Return the page for who has come back `tries` times."""
+    inline: bool,
+) -> PendingPage:
+    """Return the page for a browser that has tried `tries` times; `pdf_query` is the query of its next try."""
     _ = language.gettext
     is_over = tries >= MOST_TRIES
-    when = in_words(later.after_s, language)
+    when = format_delay(pending.after_s, language)
     if is_over:
         heading = _("The PDF is still not ready")
         text = _("This page has stopped trying. Please try again later, or ask the sender for the PDF.")
-    elif later.code:
+    elif pending.code:
         heading = _("The PDF is not available right now")
         text = _("It should be ready %(when)s. This page tries again by itself.") % {"when": when}
     else:
@@ -89,24 +84,24 @@ def later_page(
             if inline
             else _("The download should start by itself %(when)s. Then you can close this page.")
         ) % {"when": when}
+    query = "&".join(part for part in (pdf_query, "" if is_over else f"tries={tries + 1}") if part)
     again = f"{page_url}/invoice.pdf"
-    query = "&".join((["inline"] if inline else []) + ([] if is_over else [f"tries={tries + 1}"]))
-    return LaterPage(
+    return PendingPage(
         language=language.words_tag,
         direction=language.direction,
         title=f"{heading} · {workspace}",
         invoice=_("Invoice %(number)s") % {"number": number} + f" · {workspace}",
         heading=heading,
         text=text,
-        is_waiting=not is_over and not later.code,
-        refresh_s=0 if is_over else _pause_s(later),
+        is_waiting=not is_over and not pending.code,
+        refresh_s=0 if is_over else pending.pause_s,
         again_url=f"{again}?{query}" if query else again,
         page_url=page_url,
     )
 
 
-def in_words(seconds: float, language: Language) -> str:
-    """Return how long that is, as the end of a sentence: "in about 2 minutes"."""
+def format_delay(seconds: float, language: Language) -> str:
+    """Return a delay as the end of a sentence: "in about 2 minutes"."""
     if seconds <= _FEW_SECONDS:
         return language.gettext("in a few seconds")
     if seconds <= _MINUTE_S:
@@ -118,21 +113,36 @@ def in_words(seconds: float, language: Language) -> str:
     return language.ngettext("in about %(n)s hour", "in about %(n)s hours", hours) % {"n": hours}
 
 
-def page_answer(templates: Templates, page: LaterPage, later: Later, language: Language) -> Answer:
-    """Return the page: 202 while the PDF is being made, 503 while what makes or keeps it is away."""
-    body = templates.render("later.html.jinja", language, page).encode()
-    headers = ((b"content-type", b"text/html; charset=utf-8"), *_COMMON, retry_after(_pause_s(later)))
-    return Answer(503 if later.code else 202, headers, body)
+def respond_with_page(
+    templates: Templates, page: PendingPage, pending: PendingPdf, language: Language
+) -> Response[bytes]:
+    """Return the page: 202 while the PDF is being printed, 503 while what prints or stores it is unavailable."""
+    return Response(
+        templates.render("pdf_pending.html.jinja", language, page).encode(),
+        status_code=503 if pending.code else 202,
+        media_type=MediaType.HTML,
+        headers={
+            "content-security-policy": STATIC_POLICY,
+            "vary": "accept",
+            "retry-after": format_retry_after(pending.pause_s),
+        },
+    )
 
 
-def data_answer(refusals: Refusals, later: Later, headers: Headers) -> Answer:
-    """Return the same for programs: a status as JSON, or a problem document with its code."""
-    pause = retry_after(max(1.0, later.after_s))
-    if later.code:
-        return refusals.answer(503, headers, code=later.code, extra=(pause,), as_json=True)
-    status: dict[str, Any] = {"status": "preparing", "retry_after_s": int(pause[1])}
-    return Answer(202, ((b"content-type", b"application/json"), *_COMMON, pause), msgspec.json.encode(status))
-
-
-def _pause_s(later: Later) -> int:
-    return min(max(_SOONEST_S, math.ceil(later.after_s)), _LATEST_S)
+def respond_with_data(
+    problems: Problems, request: GatewayRequest, pending: PendingPdf
+) -> Response[bytes] | Response[dict[str, object]]:
+    """Return JSON for programs: 202 with a status, or 503 with a problem document when something is unavailable."""
+    pause_s = format_retry_after(max(1.0, pending.after_s))
+    if pending.code:
+        error = Unavailable(
+            pending.code, "The PDF is not available right now.", retry_after_s=pending.after_s
+        )
+        description = problems.describe(request, error)
+        return problems.render(request, description, {"vary": "accept, accept-language, cookie"})
+    return Response(
+        {"status": "preparing", "retry_after_s": int(pause_s)},
+        status_code=202,
+        media_type=MediaType.JSON,
+        headers={"content-security-policy": DATA_POLICY, "vary": "accept", "retry-after": pause_s},
+    )

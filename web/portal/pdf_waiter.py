@@ -1,30 +1,30 @@
-"""Waits for PDFs that are being made: many who want the same one cost one who asks Postgres."""
+"""Requests PDFs and waits for them; concurrent requests for the same PDF share their queries."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from time import perf_counter
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from kernel.errors import Missing, Unavailable
 from tenants.invoices.actions.pdfs import Expected, request_pdf
 from tenants.invoices.pdfs import Pdf, kept_pdf
-from web.http.bodies import ClientGone
+from web.http.bodies import ClientDisconnected
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Hashable
-    from typing import Any
+    from collections.abc import Callable, Coroutine, Hashable
 
     from kernel.blobs import Blobs
     from kernel.ids import InvoiceId, WorkspaceId
     from kernel.store import Database
     from kernel.telemetry.metrics import Metrics
+    from web.http.context import GatewayRequest
 
-PATIENCE_S: Final = 10.0
-#: Requests that may wait at once: of the connections that a gateway takes, a third stays for pages.
-MOST: Final = 600
-#: PDFs that may be waited for at once: each costs some looks into Postgres a second.
+LONGEST_WAIT_S: Final = 10.0
+#: Requests that may wait at once; a third of the connections of a gateway stays free for pages.
+MOST_WAITING: Final = 600
+#: PDFs that may be waited for at once: each costs some queries a second.
 MOST_PDFS: Final = 100
 # Most are printed in less than a second.
 _FIRST_PAUSE_S: Final = 0.1
@@ -34,18 +34,17 @@ _K = TypeVar("_K", bound="Hashable")
 _T = TypeVar("_T")
 
 
-class Wanted(NamedTuple):
-    """One PDF: a version of an invoice in a language. `is_lost`: a row tells of it, and its blob is gone."""
+class PdfKey(NamedTuple):
+    """Names the PDF of one version of an invoice, in one locale."""
 
     workspace_id: WorkspaceId
     invoice_id: InvoiceId
     version: int
     locale: str
-    is_lost: bool
 
 
-class Waits:
-    """Has PDFs made, and waits until they are there."""
+class PdfWaiter:
+    """Requests the printing of PDFs and waits until they are stored."""
 
     def __init__(
         self,
@@ -53,52 +52,82 @@ class Waits:
         blobs: Blobs,
         metrics: Metrics,
         *,
-        patience_s: float = PATIENCE_S,
-        most: int = MOST,
+        longest_wait_s: float = LONGEST_WAIT_S,
+        most_waiting: int = MOST_WAITING,
         most_pdfs: int = MOST_PDFS,
     ) -> None:
-        """Let nobody wait longer than `patience_s`, nor more than `most` at once."""
+        """Let no request wait longer than `longest_wait_s`, nor more than `most_waiting` at once."""
         self._database = database
         self._blobs = blobs
         self._metrics = metrics
-        self._patience_s = patience_s
-        self._most = most
+        self._longest_wait_s = longest_wait_s
+        self._most_waiting = most_waiting
         self._most_pdfs = most_pdfs
-        self._asking: _Shared[Wanted, Pdf | Expected] = _Shared()
-        self._looking: _Shared[Wanted, Pdf | None] = _Shared()
+        self._requests: _SharedTasks[tuple[PdfKey, bool], Pdf | Expected] = _SharedTasks()
+        self._polls: _SharedTasks[PdfKey, Pdf | None] = _SharedTasks()
         self._closing = asyncio.Event()
         self._waiting = 0
 
-    async def made(self, wanted: Wanted) -> Pdf | Expected:
-        """Have a PDF made and return it, or when to ask again.
+    async def find(self, key: PdfKey) -> Pdf | None:
+        """Return the row of a PDF, None when it was never printed; its blob may be lost."""
+        async with self._database.scope(key.workspace_id, read_only=True):
+            return await kept_pdf(key.invoice_id, key.version, key.locale)
 
-        Waits only where that may end well: not for one that is expected later than patience lasts, and not
-        among too many. Errors are those of `request_pdf`, or of the store.
+    async def wait(self, request: GatewayRequest, key: PdfKey, *, is_lost: bool) -> Pdf | Expected:
+        """Request a PDF and return it, or when to try again; ClientDisconnected when the client disconnects.
+
+        `is_lost`: there is a row of the PDF, and its blob is gone. Errors are those of `request_pdf`, or of the store.
         """
-        answer = await self._asking.run(wanted, lambda: self._ask(wanted))
-        if isinstance(answer, Pdf) or answer.after_s > self._patience_s or not self._has_room(wanted):
+        waiting = asyncio.create_task(self.print_pdf(key, is_lost=is_lost))
+        disconnected = asyncio.create_task(_receive_disconnect(request))
+        try:
+            await asyncio.wait({waiting, disconnected}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                # Raises for a body that does not arrive.
+                disconnected.result()
+                raise ClientDisconnected
+            return waiting.result()
+        finally:
+            waiting.cancel()
+            disconnected.cancel()
+            await asyncio.gather(waiting, disconnected, return_exceptions=True)
+
+    async def print_pdf(self, key: PdfKey, *, is_lost: bool = False) -> Pdf | Expected:
+        """Request the printing of a PDF, and wait for it.
+
+        It does not wait for a PDF that is expected later than `longest_wait_s`, nor when too many requests wait.
+        """
+        answer = await self._request(key, is_lost=is_lost)
+        if isinstance(answer, Pdf) or answer.after_s > self._longest_wait_s or not self._has_room(key):
             return answer
-        found = await self._awaited(wanted)
+        found = await self._poll_for_some_time(key)
         if found is not None or self._closing.is_set():
             return found or answer
-        # What was expected did not come. Why, is known by now: it failed, or others go first.
-        return await self._asking.run(wanted, lambda: self._ask(wanted))
+        # The PDF did not come in time. The next answer knows why: it failed, or others go first.
+        return await self._request(key, is_lost=is_lost)
 
     def drain(self) -> None:
-        """Let nobody wait any longer: all who do are answered now."""
+        """End the waiting: requests that wait are answered now."""
         self._closing.set()
 
-    def _has_room(self, wanted: Wanted) -> bool:
-        is_shared = wanted in self._looking or len(self._looking) < self._most_pdfs
-        return is_shared and self._waiting < self._most and not self._closing.is_set()
+    def _has_room(self, key: PdfKey) -> bool:
+        is_shared = key in self._polls or len(self._polls) < self._most_pdfs
+        return is_shared and self._waiting < self._most_waiting and not self._closing.is_set()
 
-    async def _awaited(self, wanted: Wanted) -> Pdf | None:
+    async def _request(self, key: PdfKey, *, is_lost: bool) -> Pdf | Expected:
+        async def request() -> Pdf | Expected:
+            async with self._database.scope(key.workspace_id):
+                return await request_pdf(key.invoice_id, key.version, key.locale, is_lost=is_lost)
+
+        return await self._requests.run((key, is_lost), request)
+
+    async def _poll_for_some_time(self, key: PdfKey) -> Pdf | None:
         began = perf_counter()
         self._waiting += 1
         self._metrics.pdf_waiting.inc()
         try:
-            async with asyncio.timeout(self._patience_s):
-                return await self._looking.run(wanted, lambda: self._look(wanted))
+            async with asyncio.timeout(self._longest_wait_s):
+                return await self._polls.run(key, lambda: self._poll(key))
         except TimeoutError:
             return None
         finally:
@@ -106,87 +135,58 @@ class Waits:
             self._metrics.pdf_waiting.dec()
             self._metrics.pdf_wait_seconds.observe(perf_counter() - began)
 
-    async def _ask(self, wanted: Wanted) -> Pdf | Expected:
-        async with self._database.scope(wanted.workspace_id):
-            return await request_pdf(wanted.invoice_id, wanted.version, wanted.locale, is_lost=wanted.is_lost)
-
-    async def _look(self, wanted: Wanted) -> Pdf | None:
-        """Look until the PDF is there, holding no connection meanwhile; None when the process ends first."""
+    async def _poll(self, key: PdfKey) -> Pdf | None:
+        """Poll until the PDF is there, holding no connection meanwhile; None when the process ends first."""
         pause_s = _FIRST_PAUSE_S
         while not self._closing.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._closing.wait()
             pause_s = min(pause_s * 1.2, _LONGEST_PAUSE_S)
-            # What is away may be back before patience ends.
-            with contextlib.suppress(Unavailable):
-                found = await self._found(wanted)
-                if found is not None:
-                    return found
+            # A store that is unavailable may return before the wait ends.
+            with contextlib.suppress(Unavailable, Missing):
+                pdf = await self.find(key)
+                if pdf is not None and await self._blobs.size(pdf.key) == pdf.size:
+                    return pdf
         return None
 
-    async def _found(self, wanted: Wanted) -> Pdf | None:
-        async with self._database.scope(wanted.workspace_id, read_only=True):
-            pdf = await kept_pdf(wanted.invoice_id, wanted.version, wanted.locale)
-        if pdf is None:
-            return None
-        try:
-            return pdf if await self._blobs.size(pdf.key) == pdf.size else None
-        except Missing:
-            return None
 
-
-async def unless_gone(receive: Callable[[], Awaitable[Any]], work: Coroutine[Any, Any, _T]) -> _T:
-    """Return what `work` returns, and end it with ClientGone when the client hangs up first."""
-    working = asyncio.create_task(work)
-    gone = asyncio.create_task(_gone(receive))
-    try:
-        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientGone
-        return working.result()
-    finally:
-        working.cancel()
-        gone.cancel()
-        await asyncio.gather(working, gone, return_exceptions=True)
-
-
-async def _gone(receive: Callable[[], Awaitable[Any]]) -> None:
-    while (await receive())["type"] != "http.disconnect":
+async def _receive_disconnect(request: GatewayRequest) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-class _Run(Generic[_T]):
-    __slots__ = ("task", "wanted_by")
+class _SharedTask(Generic[_T]):
+    __slots__ = ("callers", "task")
 
     def __init__(self, task: asyncio.Task[_T]) -> None:
         self.task = task
-        self.wanted_by = 0
+        self.callers = 0
 
 
-class _Shared(Generic[_K, _T]):
-    """One run of a thing for all who want it at the same time; it ends when nobody wants it any more."""
+class _SharedTasks(Generic[_K, _T]):
+    """Tasks by key, each shared by concurrent callers and cancelled when its last caller leaves."""
 
     def __init__(self) -> None:
-        self._runs: dict[_K, _Run[_T]] = {}
+        self._tasks: dict[_K, _SharedTask[_T]] = {}
 
     def __len__(self) -> int:
-        return len(self._runs)
+        return len(self._tasks)
 
     def __contains__(self, key: _K) -> bool:
-        return key in self._runs
+        return key in self._tasks
 
     async def run(self, key: _K, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        """Return what the run under `key` returns, or raise what it raises; `make` begins one if there is none."""
-        run = self._runs.get(key)
-        if run is None:
-            run = self._runs[key] = _Run(asyncio.create_task(make()))
-        run.wanted_by += 1
+        """Return what the task of `key` returns, or raise what it raises; `make` begins one if there is none."""
+        shared = self._tasks.get(key)
+        if shared is None:
+            shared = self._tasks[key] = _SharedTask(asyncio.create_task(make()))
+        shared.callers += 1
         try:
-            return await asyncio.shield(run.task)
+            return await asyncio.shield(shared.task)
         finally:
-            run.wanted_by -= 1
-            if run.task.done() or not run.wanted_by:
-                if self._runs.get(key) is run:
-                    del self._runs[key]
-                run.task.cancel()
+            shared.callers -= 1
+            if shared.task.done() or not shared.callers:
+                if self._tasks.get(key) is shared:
+                    del self._tasks[key]
+                shared.task.cancel()

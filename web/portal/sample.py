@@ -1,4 +1,4 @@
-"""An invoice of nobody's, in every language the pages speak: made once at start, shown to no one."""
+"""A sample invoice, rendered at start in every language of the pages, so that no customer waits for templates."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.totals import totals
 from tenants.invoices.values import LoadedVersion, OpenedInvoice
 from tenants.workspaces.profile import BRAND_COLOUR, LINK_DAYS, PAYMENT_DAYS, WorkspaceProfile
+from web.portal.invoice_page import PageKey
 
 if TYPE_CHECKING:
     from web.portal.invoice_page import InvoicePages
 
 LOCALES: Final = ("en-US", "en-GB", "de-DE")
-_NOBODY: Final = UUID(int=0)
+_NO_ID: Final = UUID(int=0)
 _DAY: Final = dt.date(2026, 1, 1)
 
 
 def warm(pages: InvoicePages) -> None:
-    """Make the sample's page in each locale: templates are compiled and CLDR's data is loaded by it.
+    """Render the sample in each locale, which compiles the templates and loads CLDR's data.
 
-    A template that cannot be rendered stops the process here, before it is given any work.
+    A template that cannot be rendered stops the process here, before it serves anything.
     """
     for locale in LOCALES:
-        pages.warm(_profile(locale), _opened(), _version())
+        pages.warm(PageKey(_make_profile(locale), _make_opened_invoice(), _DAY, locale), _make_version())
 
 
-def _version() -> LoadedVersion:
+def _make_version() -> LoadedVersion:
     line = Line(
         name="Sample",
         quantity=Decimal(1),
@@ -49,12 +50,12 @@ def _version() -> LoadedVersion:
     return LoadedVersion(content, totals(content), "0")
 
 
-def _opened() -> OpenedInvoice:
-    computed = _version().totals
+def _make_opened_invoice() -> OpenedInvoice:
+    computed = _make_version().totals
     return OpenedInvoice(
-        invoice_id=InvoiceId(_NOBODY),
-        link_id=LinkId(_NOBODY),
-        customer_id=CustomerId(_NOBODY),
+        invoice_id=InvoiceId(_NO_ID),
+        link_id=LinkId(_NO_ID),
+        customer_id=CustomerId(_NO_ID),
         contact_id=None,
         number="0",
         lifecycle=InvoiceStatus.ISSUED,
@@ -69,9 +70,9 @@ def _opened() -> OpenedInvoice:
     )
 
 
-def _profile(locale: str) -> WorkspaceProfile:
+def _make_profile(locale: str) -> WorkspaceProfile:
     return WorkspaceProfile(
-        workspace_id=WorkspaceId(_NOBODY),
+        workspace_id=WorkspaceId(_NO_ID),
         slug="sample",
         name="Sample",
         locale=locale,

@@ -1,4 +1,4 @@
-"""Builds what the invoice page shows from what the invoice says and how it stands today."""
+"""Builds the values of the invoice page from the invoice's content, its state and the day."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tenants.invoices.document.fonts import PageFaces
 from tenants.invoices.document.values import DocumentBrand, Sum, SumKind
 from tenants.invoices.status import PaymentState, amount_due, payment_state
 from web.portal import words
-from web.portal.accent import accent
+from web.portal.accent import adapt_accent
 from web.portal.page import Amounts, Brand, Day, Detail, LanguageForm, Logo, PageModel, Transfer
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tenants.workspaces.profile import LogoRef, WorkspaceProfile
 
 LOGO_PREFIX: Final = "/brand/"
-# Japanese is written in some thirty files: what all wait for is no longer early.
+# A Japanese document has some thirty faces: the page would wait for too many preloads.
 _EARLY_FACES: Final = 8
 
 
@@ -41,7 +41,7 @@ class Paper:
     faces: PageFaces
 
 
-def page_model(
+def build_page_model(
     opened: OpenedInvoice,
     content: Content,
     paper: Paper,
@@ -56,34 +56,34 @@ def page_model(
     nonce: str,
 ) -> PageModel:
     """Return what the page shows on the day `today` of the workspace's time zone."""
-    state = state_of(opened, today)
-    amounts = _amounts(opened, state, language)
+    state = compute_payment_state(opened, today)
+    amounts = _format_amounts(opened, state, language)
     left = amount_due(opened.total, opened.paid)
     is_payable = state in words.PAYABLE and bool(left)
-    # Over nothing, or a credit to the customer: it counts as paid, but nobody ever paid it.
-    is_free = not left and not opened.paid
+    # An invoice over zero, or a credit to the customer, counts as paid although nobody paid it.
+    was_never_payable = not left and not opened.paid
     number = opened.number
     return PageModel(
         language=language.words_tag,
         direction=language.direction,
         title=language.gettext("Invoice %(number)s") % {"number": number} + f" · {profile.name}",
-        brand=_brand(profile),
+        brand=_build_brand(profile),
         number=number,
         customer_name=opened.customer_name,
-        status=words.describe_status(state, language, is_free=is_free),
-        amount_label=words.label_amount(state, language, is_free=is_free),
-        amount=_largest(opened, state, amounts, language),
+        status=words.describe_status(state, language, was_never_payable=was_never_payable),
+        amount_label=words.label_amount(state, language, was_never_payable=was_never_payable),
+        amount=_choose_amount(opened, state, amounts, language),
         amounts=amounts,
-        issued=_day(opened.issue_date, language),
-        due=_day(opened.due_date, language),
+        issued=_format_day(opened.issue_date, language),
+        due=_format_day(opened.due_date, language),
         due_words=words.describe_due_date(opened.due_date, today, state, language),
-        notice=words.explain_state(state, language, is_free=is_free),
+        notice=words.explain_state(state, language, was_never_payable=was_never_payable),
         is_payable=is_payable,
-        details=tuple(_details(content, language)),
-        transfers=tuple(_transfers(content, number)) if is_payable else (),
+        details=tuple(_list_details(content, language)),
+        transfers=tuple(_list_transfers(content, number)) if is_payable else (),
         payment_terms=content.payment_terms,
         page_size=paper.page_size,
-        # All come from templates and an index of our own; the templates escape whatever they were given.
+        # Templates and a font index of our own made these strings; the templates escape their values.
         early_faces=paper.faces.early[:_EARLY_FACES],
         faces=Markup(paper.faces.css),  # noqa: S704
         paper=Markup(paper.sheet),  # noqa: S704
@@ -96,8 +96,8 @@ def page_model(
     )
 
 
-def state_of(opened: OpenedInvoice, today: dt.date) -> PaymentState:
-    """Return the state of payment on a day; nothing is held before there are payments of our own."""
+def compute_payment_state(opened: OpenedInvoice, today: dt.date) -> PaymentState:
+    """Return the state of payment on a day; nothing is held while the portal takes no payments."""
     return payment_state(
         opened.lifecycle,
         total=opened.total,
@@ -108,9 +108,9 @@ def state_of(opened: OpenedInvoice, today: dt.date) -> PaymentState:
     )
 
 
-def since_issue(opened: OpenedInvoice, today: dt.date, language: Language) -> tuple[Sum, ...]:
-    """Return the rows below the totals that lead from what was invoiced to what is still due; none if it all is."""
-    if state_of(opened, today) not in words.PAYABLE or not opened.paid:
+def list_sums_since_issue(opened: OpenedInvoice, today: dt.date, language: Language) -> tuple[Sum, ...]:
+    """Return the rows below the totals: what was paid and what is due; none if nothing was paid or nothing is due."""
+    if compute_payment_state(opened, today) not in words.PAYABLE or not opened.paid:
         return ()
     left = amount_due(opened.total, opened.paid)
     due = language.gettext("Amount due (%(currency)s)") % {"currency": left.currency.code}
@@ -120,33 +120,33 @@ def since_issue(opened: OpenedInvoice, today: dt.date, language: Language) -> tu
     )
 
 
-def document_brand(profile: WorkspaceProfile) -> DocumentBrand:
-    """Return the workspace's name and logo as the document wants them."""
+def build_document_brand(profile: WorkspaceProfile) -> DocumentBrand:
+    """Return the workspace's name and logo for the document."""
     logo = profile.logo
-    return brand.document_brand(profile, "" if logo is None else _address(logo))
+    return brand.document_brand(profile, "" if logo is None else _build_logo_url(logo))
 
 
-def logo_of(profile: WorkspaceProfile) -> Logo | None:
-    """Return where the workspace's logo is, scaled to the height of the masthead; None when it has none."""
+def build_logo(profile: WorkspaceProfile) -> Logo | None:
+    """Return the workspace's logo, scaled to the height of the masthead; None without a logo."""
     stored = profile.logo
     if stored is None:
         return None
-    return Logo(_address(stored), *brand.shown_size(stored))
+    return Logo(_build_logo_url(stored), *brand.shown_size(stored))
 
 
-def _address(logo: LogoRef) -> str:
+def _build_logo_url(logo: LogoRef) -> str:
     return f"{LOGO_PREFIX}{logo.sha256}.png"
 
 
-def _brand(profile: WorkspaceProfile) -> Brand:
-    return Brand(profile.name, profile.contact_line, logo_of(profile), accent(profile.brand_colour))
+def _build_brand(profile: WorkspaceProfile) -> Brand:
+    return Brand(profile.name, profile.contact_line, build_logo(profile), adapt_accent(profile.brand_colour))
 
 
-def _amounts(opened: OpenedInvoice, state: PaymentState, language: Language) -> Amounts:
+def _format_amounts(opened: OpenedInvoice, state: PaymentState, language: Language) -> Amounts:
     zero = Money.zero(opened.total.currency)
     left = amount_due(opened.total, opened.paid)
     due = left if state in words.PAYABLE or state is PaymentState.PROCESSING else zero
-    # More than the total, or a total that owes the customer: said, never hidden by a zero.
+    # An overpayment, or a total in favour of the customer: the page names it, where `due` is zero.
     credit = max(opened.paid - max(opened.total, zero), zero)
     return Amounts(
         due=language.money(due),
@@ -159,10 +159,10 @@ def _amounts(opened: OpenedInvoice, state: PaymentState, language: Language) -> 
     )
 
 
-def _largest(opened: OpenedInvoice, state: PaymentState, amounts: Amounts, language: Language) -> str:
+def _choose_amount(opened: OpenedInvoice, state: PaymentState, amounts: Amounts, language: Language) -> str:
     match state:
         case PaymentState.PAID:
-            # An invoice over nothing counts as paid, and so does one set to paid before payments are recorded.
+            # An invoice over zero counts as paid, and so does one set to paid before payments are recorded.
             return language.money(opened.paid or opened.total)
         case PaymentState.VOID | PaymentState.WRITTEN_OFF:
             return amounts.total
@@ -170,11 +170,11 @@ def _largest(opened: OpenedInvoice, state: PaymentState, amounts: Amounts, langu
             return amounts.due
 
 
-def _day(day: dt.date | None, language: Language) -> Day | None:
+def _format_day(day: dt.date | None, language: Language) -> Day | None:
     return None if day is None else Day(language.date(day), day.isoformat())
 
 
-def _details(content: Content, language: Language) -> Iterator[Detail]:
+def _list_details(content: Content, language: Language) -> Iterator[Detail]:
     _ = language.gettext
     facts = (
         (_("Your reference"), content.buyer_reference),
@@ -187,7 +187,7 @@ def _details(content: Content, language: Language) -> Iterator[Detail]:
     return (Detail(label, value) for label, value in facts if value)
 
 
-def _transfers(content: Content, number: str) -> Iterator[Transfer]:
+def _list_transfers(content: Content, number: str) -> Iterator[Transfer]:
     for account in content.transfers:
         iban = is_iban(account.account)
         yield Transfer(

@@ -32,22 +32,27 @@ if TYPE_CHECKING:
 FLUSH_INTERVAL_S: Final = 0.5
 #: Views that are buffered while Postgres is away; further ones are dropped and counted.
 CAPACITY: Final = 10_000
-#: What browsers say (Fetch: Sec-Purpose; older ones: the others) when nobody has opened the page yet.
+#: Headers of browsers (Fetch: Sec-Purpose; older ones: the others) that fetch a page before it is opened.
 PURPOSE_HEADERS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
+_log: Final = logger("portal.views")
+
+# Less than the time that Kubernetes leaves between the last request and SIGKILL.
+_CLOSE_S: Final = 5.0
 # Bounds the time a transaction holds its connection.
 _BATCH: Final = 500
-# Of the view log; the cache below holds no longer text either.
+# Characters of a user agent that the view log stores; the cut also bounds the keys that `is_scanner` caches.
 _LONGEST_AGENT: Final = 500
 _PREFETCH: Final = re.compile(r"prefetch|prerender|preview", re.IGNORECASE)
-# Mail scanners and link previews that crawler-user-agents does not list.
+# crawler-user-agents does not list these: mail scanners, link previews, and robots by their generic names.
 _MAIL_SCANNER: Final = re.compile(
-    r"preview|scan|barracuda|proofpoint|mimecast|ironport|safelinks|office existence|ms-office|microsoft office|java/",
+    r"(?<!cu)bot\b|crawl|spider|preview|scan|barracuda|proofpoint|mimecast|ironport|safelinks"
+    r"|office existence|ms-office|microsoft office|java/",
     re.IGNORECASE,
 )
 
 
-class _Pending(NamedTuple):
+class _PendingView(NamedTuple):
     """A view whose actor is not decided yet."""
 
     view_id: UUID
@@ -84,7 +89,7 @@ class ViewRecorder:
         self._written = metrics.views.labels("written")
         self._dropped = metrics.views.labels("dropped")
         self._skipped = metrics.views.labels("skipped")
-        self._buffer: dict[WorkspaceId, list[_Pending]] = {}
+        self._buffer: dict[WorkspaceId, list[_PendingView]] = {}
         self._count = 0
         self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
@@ -101,10 +106,10 @@ class ViewRecorder:
     ) -> None:
         """Buffer one view of an opened invoice.
 
-        `purpose_headers` are the values of PURPOSE_HEADERS that the request has; an `address` that is none is
-        stored as unknown. A HEAD request is no view.
+        `purpose_headers` are the values of PURPOSE_HEADERS that the request has; an invalid `address`
+        is stored as unknown. A HEAD request is no view.
         """
-        pending = _Pending(
+        pending = _PendingView(
             new_id(),
             opened.invoice_id,
             opened.link_id,
@@ -120,18 +125,25 @@ class ViewRecorder:
             self._task = asyncio.get_running_loop().create_task(self._flush_regularly(), context=Context())
 
     async def close(self) -> None:
-        """Write what is buffered and stop."""
+        """Write what is buffered and stop; what cannot be written within five seconds is dropped and counted."""
         self._closing.set()
-        if self._task is not None:
-            await asyncio.wait([self._task])
-        await self.flush()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                if self._task is not None:
+                    await asyncio.wait([self._task])
+                await self.flush()
+        self._dropped.inc(self._count)
+        self._buffer, self._count = {}, 0
 
     async def flush(self) -> None:
-        """Write what is buffered now; it stays buffered while Postgres is away."""
-        buffer, self._buffer, self._count = self._buffer, {}, 0
-        for workspace_id, views in buffer.items():
-            for start in range(0, len(views), _BATCH):
-                await self._write(workspace_id, views[start : start + _BATCH])
+        """Write what is buffered now; while Postgres is away it stays buffered."""
+        for workspace_id in list(self._buffer):
+            while pending := self._buffer[workspace_id][:_BATCH]:
+                if not await self._write(workspace_id, pending):
+                    return
+                del self._buffer[workspace_id][: len(pending)]
+                self._count -= len(pending)
+            del self._buffer[workspace_id]
 
     async def _flush_regularly(self) -> None:
         while self._buffer and not self._closing.is_set():
@@ -140,22 +152,24 @@ class ViewRecorder:
                     await self._closing.wait()
             await self.flush()
 
-    async def _write(self, workspace_id: WorkspaceId, pending: list[_Pending]) -> None:
+    async def _write(self, workspace_id: WorkspaceId, pending: list[_PendingView]) -> bool:
+        """Write views; return False when they must be written again."""
         try:
             # In a thread: the list of crawlers is long, and takes up to a millisecond for each new user agent.
-            views = await asyncio.to_thread(_classify, pending)
+            views = await asyncio.to_thread(_build_views, pending)
             async with self._database.scope(workspace_id):
                 stored = await record_views(views)
         except Unavailable:
-            self._add(workspace_id, pending)
-        except Exception as error:  # noqa: BLE001  -- pages are served, whatever is wrong with their log
+            return False
+        except Exception as error:  # noqa: BLE001  -- an error of the view log must not stop the recorder
             _log.error("views lost", count=len(pending), exc_info=error)
             self._dropped.inc(len(pending))
         else:
             self._written.inc(stored)
             self._skipped.inc(len(pending) - stored)
+        return True
 
-    def _add(self, workspace_id: WorkspaceId, pending: list[_Pending]) -> None:
+    def _add(self, workspace_id: WorkspaceId, pending: list[_PendingView]) -> None:
         room = max(0, self._capacity - self._count)
         if room < len(pending):
             self._dropped.inc(len(pending) - room)
@@ -172,19 +186,19 @@ def is_prefetch(purpose_headers: Sequence[str]) -> bool:
 
 @lru_cache(maxsize=1024)
 def is_scanner(user_agent: str) -> bool:
-    """Tell whether a program, not a person, has fetched the page, as far as it says so itself."""
+    """Tell whether a user agent is empty or names a program that no person uses to read pages."""
     return not user_agent or _MAIL_SCANNER.search(user_agent) is not None or is_crawler(user_agent)
 
 
-def _classify(pending: Sequence[_Pending]) -> list[View]:
+def _build_views(pending: Sequence[_PendingView]) -> list[View]:
     return [
         View(
             view_id=each.view_id,
             invoice_id=each.invoice_id,
             link_id=each.link_id,
-            actor=_actor(each),
+            actor=_classify_actor(each),
             viewed_at=each.viewed_at,
-            address=_parsed(each.address),
+            address=_parse_address(each.address),
             user_agent=each.user_agent,
             request_id=each.request_id,
         )
@@ -192,17 +206,14 @@ def _classify(pending: Sequence[_Pending]) -> list[View]:
     ]
 
 
-def _actor(pending: _Pending) -> ActorClass:
+def _classify_actor(pending: _PendingView) -> ActorClass:
     if pending.is_prefetch:
         return ActorClass.PREFETCH
     return ActorClass.SCANNER if is_scanner(pending.user_agent) else ActorClass.HUMAN
 
 
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+def _parse_address(address: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(address)
     except ValueError:
         return None
-
-
-_log: Final = logger("portal.views")

@@ -1,4 +1,4 @@
-"""Words of the page in the customer's language: the state of payment, days until it is due, the languages."""
+"""Texts of the page in the customer's language: the state of payment, the due date, the choice of languages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from tenants.invoices.status import PaymentState
+from web.http.negotiation import LANGUAGES
 from web.portal.page import LanguageForm, LanguageOption, Status
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from kernel.language import Language
 
 PAYABLE: Final = frozenset({PaymentState.DUE, PaymentState.OVERDUE, PaymentState.PARTLY_PAID})
-
-# The languages with a catalogue, each by its own name.
-LANGUAGES: Final = {"en": "English", "de": "Deutsch"}
 
 _ICONS: Final = {
     PaymentState.DUE: "clock",
@@ -29,13 +27,13 @@ _ICONS: Final = {
 }
 
 
-def describe_status(state: PaymentState, language: Language, *, is_free: bool = False) -> Status:
+def describe_status(state: PaymentState, language: Language, *, was_never_payable: bool = False) -> Status:
     """Return the word for a state; a draft has none, because no customer ever sees one.
 
-    `is_free` says that there never was anything to pay, here and below: that is not called paid.
+    `was_never_payable`, here and below: there never was anything to pay, so the invoice is not called paid.
     """
     _ = language.gettext
-    if is_free and state is PaymentState.PAID:
+    if was_never_payable and state is PaymentState.PAID:
         return Status(state.value, _("Nothing to pay"), _ICONS[state])
     word = {
         PaymentState.DUE: _("Due"),
@@ -49,11 +47,11 @@ def describe_status(state: PaymentState, language: Language, *, is_free: bool = 
     return Status(state.value, word, _ICONS[state])
 
 
-def explain_state(state: PaymentState, language: Language, *, is_free: bool = False) -> str:
+def explain_state(state: PaymentState, language: Language, *, was_never_payable: bool = False) -> str:
     """Return the sentence for a state in which nothing is to be paid; empty where something is."""
     _ = language.gettext
     match state:
-        case PaymentState.PAID if is_free:
+        case PaymentState.PAID if was_never_payable:
             return _("You do not need to do anything.")
         case PaymentState.PAID:
             return _("This invoice is paid. Thank you.")
@@ -67,11 +65,11 @@ def explain_state(state: PaymentState, language: Language, *, is_free: bool = Fa
             return ""
 
 
-def label_amount(state: PaymentState, language: Language, *, is_free: bool = False) -> str:
-    """Return what the large amount is: what is due, what was paid, or what the invoice came to."""
+def label_amount(state: PaymentState, language: Language, *, was_never_payable: bool = False) -> str:
+    """Return the label of the large amount: amount due, paid, or total."""
     _ = language.gettext
     match state:
-        case PaymentState.PAID if is_free:
+        case PaymentState.PAID if was_never_payable:
             return _("Total")
         case PaymentState.PAID:
             return _("Paid")
@@ -84,7 +82,7 @@ def label_amount(state: PaymentState, language: Language, *, is_free: bool = Fal
 
 
 def describe_due_date(due: dt.date | None, today: dt.date, state: PaymentState, language: Language) -> str:
-    """Return how far off the due date is; empty without one and where it no longer matters."""
+    """Return the days until or since the due date; empty without a date and when nothing is payable."""
     if due is None or state not in PAYABLE:
         return ""
     days = (due - today).days
@@ -100,7 +98,7 @@ def describe_due_date(due: dt.date | None, today: dt.date, state: PaymentState, 
 
 
 def build_language_form(language: Language, *, action: str, token: str = "", error: str = "") -> LanguageForm:
-    """Return the form that chooses the page's language; the language of the words is the current one."""
+    """Return the form that chooses the page's language; `language` is the current one."""
     options = tuple(
         LanguageOption(code, name, is_current=code == language.words_tag) for code, name in LANGUAGES.items()
     )

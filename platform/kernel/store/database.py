@@ -123,7 +123,7 @@ class Database:
         """
         if self._pool.prepared:
             return await fetch_alone(self._pool, sql, *args)
-        async with self.unbound():
+        async with self.unbound(read_only=True):
             return await fetch_one(sql, *args)
 
     async def run(

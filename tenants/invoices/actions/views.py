@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Final
 
@@ -51,6 +52,7 @@ async def record_views(views: Sequence[View]) -> int:
     return len(rows)
 
 
+@lru_cache(maxsize=1024)
 def _network(address: IPv4Address | IPv6Address | None) -> IPv4Network | IPv6Network | None:
     if isinstance(address, IPv6Address):
         address = address.ipv4_mapped or address

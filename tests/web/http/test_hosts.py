@@ -1,4 +1,4 @@
-"""Hosts: one canonical name, and a memory that is short, bounded and asked once."""
+"""Hosts: one canonical name, and a cache that is short-lived, bounded and filled once."""
 
 import asyncio
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from kernel.clock import FixedClock
-from web.http.hosts import LIFETIME_S, NEGATIVE_LIFETIME_S, HostCache, canonical
+from web.http.hosts import LIFETIME_S, NEGATIVE_LIFETIME_S, HostCache, _canonicalize_host, canonicalize_host
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from web.http.hosts import LIFETIME_S, NEGATIVE_LIFETIME_S, HostCache, canonical
     ],
 )
 def test_every_way_to_write_a_host_is_one_name(raw: bytes, name: str) -> None:
-    assert canonical(raw) == name
+    assert canonicalize_host(raw.decode("latin-1")) == name
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,14 @@ def test_every_way_to_write_a_host_is_one_name(raw: bytes, name: str) -> None:
     ],
 )
 def test_what_is_no_name_resolves_to_nothing(raw: bytes) -> None:
-    assert canonical(raw) is None
+    assert canonicalize_host(raw.decode("latin-1")) is None
+
+
+def test_a_host_of_any_length_does_not_fill_the_cache_of_names() -> None:
+    before = _canonicalize_host.cache_info()
+    for number in range(100):
+        assert canonicalize_host(f"a{number}." * 7500 + "com") is None
+    assert _canonicalize_host.cache_info() == before
 
 
 class Registry:
@@ -73,31 +80,31 @@ class Registry:
         return self.known.get(host)
 
 
-async def test_a_host_is_asked_for_once_while_it_is_remembered(clock: FixedClock) -> None:
-    registry, looks = Registry({"a": "Acme"}), list[str]()
-    cache = HostCache(registry.resolve, clock, counted=looks.append)
+async def test_a_host_is_looked_up_once_while_it_is_cached(clock: FixedClock) -> None:
+    registry, lookups = Registry({"a": "Acme"}), list[str]()
+    cache = HostCache(registry.resolve, clock, count_lookup=lookups.append)
     assert [await cache.get("a"), await cache.get("a")] == ["Acme", "Acme"]
     clock.advance(timedelta(seconds=LIFETIME_S))
     registry.known = {"a": "New Acme"}
     assert await cache.get("a") == "New Acme"
     assert registry.asked == ["a", "a"]
-    assert looks == ["found", "cached", "found"]
+    assert lookups == ["found", "cached", "found"]
 
 
-async def test_a_host_that_is_nobodys_is_remembered_for_less_long(clock: FixedClock) -> None:
-    registry, looks = Registry({}), list[str]()
-    cache = HostCache(registry.resolve, clock, counted=looks.append)
+async def test_a_host_of_nobody_is_cached_for_less_long(clock: FixedClock) -> None:
+    registry, lookups = Registry({}), list[str]()
+    cache = HostCache(registry.resolve, clock, count_lookup=lookups.append)
     assert [await cache.get("b"), await cache.get("b")] == [None, None]
     clock.advance(timedelta(seconds=NEGATIVE_LIFETIME_S))
     registry.known = {"b": "Bolt"}
     assert await cache.get("b") == "Bolt"
-    assert looks == ["absent", "cached_absent", "found"]
+    assert lookups == ["absent", "cached_absent", "found"]
 
 
-async def test_a_hundred_askers_at_once_cost_one_question(clock: FixedClock) -> None:
+async def test_a_hundred_requests_at_once_cost_one_lookup(clock: FixedClock) -> None:
     registry = Registry({"a": "Acme"})
     registry.gate.clear()
-    cache = HostCache(registry.resolve, clock, counted=lambda _look: None)
+    cache = HostCache(registry.resolve, clock, count_lookup=lambda _result: None)
     asking = [asyncio.create_task(cache.get("a")) for _ in range(100)]
     await asyncio.sleep(0)
     registry.gate.set()
@@ -105,10 +112,10 @@ async def test_a_hundred_askers_at_once_cost_one_question(clock: FixedClock) -> 
     assert registry.asked == ["a"]
 
 
-async def test_one_asker_who_hangs_up_does_not_take_the_answer_from_the_others(clock: FixedClock) -> None:
+async def test_a_request_that_is_cancelled_does_not_cancel_the_others(clock: FixedClock) -> None:
     registry = Registry({"a": "Acme"})
     registry.gate.clear()
-    cache = HostCache(registry.resolve, clock, counted=lambda _look: None)
+    cache = HostCache(registry.resolve, clock, count_lookup=lambda _result: None)
     first, second = asyncio.create_task(cache.get("a")), asyncio.create_task(cache.get("a"))
     await asyncio.sleep(0)
     first.cancel()
@@ -116,18 +123,18 @@ async def test_one_asker_who_hangs_up_does_not_take_the_answer_from_the_others(c
     assert await second == "Acme"
 
 
-async def test_a_failure_is_not_remembered(clock: FixedClock) -> None:
+async def test_a_failure_is_not_cached(clock: FixedClock) -> None:
     registry = Registry({})
-    cache = HostCache(registry.resolve, clock, counted=lambda _look: None)
+    cache = HostCache(registry.resolve, clock, count_lookup=lambda _result: None)
     for _ in range(2):
         with pytest.raises(ConnectionError):
             await cache.get("broken")
     assert registry.asked == ["broken", "broken"]
 
 
-async def test_invented_hosts_push_each_other_out(clock: FixedClock) -> None:
+async def test_invented_hosts_push_each_other_out_of_the_cache(clock: FixedClock) -> None:
     registry = Registry({"a": "Acme"})
-    cache = HostCache(registry.resolve, clock, counted=lambda _look: None, capacity=3)
+    cache = HostCache(registry.resolve, clock, count_lookup=lambda _result: None, capacity=3)
     for host in ("a", "x1", "x2", "a", "x3", "x4"):
         await cache.get(host)
     registry.asked.clear()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -11,7 +13,8 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from litestar import get
+from litestar import Request, get, post, route
+from litestar.response import Stream
 from uvicorn.server import ServerState
 
 from web.http.protocol import BOUNDS
@@ -21,6 +24,8 @@ PATIENCE_S = 10
 SHORT = replace(BOUNDS, head_s=0.3, drain_s=0.5)
 REQUEST = b"GET /assets/short HTTP/1.1\r\nHost: probe\r\n"
 WAITING = b"GET /assets/waiting HTTP/1.1\r\nHost: probe\r\n\r\n"
+STREAMED = b"GET /assets/streamed HTTP/1.1\r\nHost: probe\r\n\r\n"
+UPLOAD = b"POST /assets/upload HTTP/1.1\r\nHost: probe\r\nTransfer-Encoding: chunked\r\n\r\n"
 LARGE = 8_000_000
 
 
@@ -76,6 +81,11 @@ class Running:
         """The connections that the server has accepted."""
         return frozenset(self.state.connections)
 
+    def connection(self) -> Any:
+        """The server's side of the only connection."""
+        (found,) = self.state.connections
+        return found
+
     def refused(self, status: int) -> float:
         return float(
             self.portal.count(
@@ -116,11 +126,8 @@ async def until(is_so: Callable[[], bool]) -> None:
 Start = Callable[..., Awaitable[Running]]
 
 
-@pytest.fixture
-async def start(make_portal: Any, settings: Any) -> AsyncIterator[Start]:
-    running: list[tuple[Server, asyncio.Task[None]]] = []
-    started: list[Running] = []
-    gate = asyncio.Event()
+def routes(gate: asyncio.Event) -> list[Any]:
+    """What is served beside the product's own pages; `gate` lets those that wait go on."""
 
     # Beside the files, which are served on every host and do not count towards the limit of pages.
     @get("/assets/short")
@@ -136,8 +143,35 @@ async def start(make_portal: Any, settings: Any) -> AsyncIterator[Start]:
     async def large() -> bytes:
         return bytes(LARGE)
 
+    @route("/assets/streamed", http_method=["GET", "POST"], status_code=200, opt={"exclude_from_csrf": True})
+    async def streamed() -> Stream:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"first"
+            await gate.wait()
+            yield b"second"
+
+        return Stream(parts())
+
+    @post("/assets/waiting", opt={"exclude_from_csrf": True})
+    async def waiting_without_body() -> str:
+        await gate.wait()
+        return "waited"
+
+    @post("/assets/upload", opt={"exclude_from_csrf": True})
+    async def upload(request: Request[Any, Any, Any]) -> str:
+        return str(len(await request.body()))
+
+    return [short, waiting, large, streamed, waiting_without_body, upload]
+
+
+@pytest.fixture
+async def start(make_portal: Any, settings: Any) -> AsyncIterator[Start]:
+    running: list[tuple[Server, asyncio.Task[None]]] = []
+    started: list[Running] = []
+    gate = asyncio.Event()
+
     async def run(*, trusted_proxies: Any = (), **bounds: Any) -> Running:
-        portal = make_portal(beside=[short, waiting, large])
+        portal = make_portal(beside=routes(gate))
         fields = {"port": 0, "trusted_proxies": trusted_proxies}
         server = Server(portal.gateway, replace(settings, **fields), bounds=replace(SHORT, **bounds))
         task = asyncio.create_task(server.serve())
@@ -352,21 +386,17 @@ async def test_a_trusted_proxy_has_as_many_connections_as_there_are(start: Start
 
 
 async def test_who_asks_and_never_reads_is_cut_off(start: Start) -> None:
-    running = await start()
-    name = running.portal.gateway.house.assets.url("portal/page.css")
-    reader, writer = await asyncio.open_connection("127.0.0.1", running.port, limit=1024)
-    writer.transport.pause_reading()  # type: ignore[attr-defined]
-    line = f"GET {name} HTTP/1.1\r\nHost: probe\r\n\r\n".encode()
-    try:
-        with pytest.raises(ConnectionError):
-            async with asyncio.timeout(PATIENCE_S):
-                while True:
-                    writer.write(line * 20)
-                    await writer.drain()
-                    await asyncio.sleep(0.01)
-    finally:
-        writer.transport.abort()
-        del reader
+    running = await start(head_s=60)
+    client = await running.client()
+    client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    client.writer.write(b"GET /assets/large HTTP/1.1\r\nHost: probe\r\n\r\n")
+    with pytest.raises(ConnectionError):
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                # Allowed before a request: only in order to notice the end.
+                client.writer.write(b"\r\n")
+                await client.writer.drain()
+                await asyncio.sleep(0.01)
 
 
 async def test_an_upgrade_is_answered_as_if_it_were_not_asked_for(start: Start) -> None:
@@ -396,7 +426,153 @@ async def test_http_1_1_names_its_host_and_http_1_0_need_not(start: Start) -> No
 )
 async def test_what_is_neither_head_nor_body_is_not_waited_for(start: Start, start_of: bytes) -> None:
     running = await start()
-    head = b"POST /assets/short HTTP/1.1\r\nHost: probe\r\nTransfer-Encoding: chunked\r\n\r\n"
-    answer = await running.talk(head + start_of, *[b"a" * 1000] * 60, pause_s=0.005)
+    answer = await running.talk(UPLOAD + start_of, *[b"a" * 1000] * 60, pause_s=0.005)
     assert is_ours(answer, 431)
     assert running.refused(431) == 1
+
+
+def live_timers(connection: Any) -> list[str]:
+    """The names of the timers that would still call a connection."""
+    timers = connection._timers | {"keep-alive": connection.timeout_keep_alive_task}
+    return [name for name, timer in timers.items() if timer is not None and not timer.cancelled()]
+
+
+async def test_seventeen_requests_at_once_are_answered(start: Start) -> None:
+    running = await start()
+    last = REQUEST + b"Connection: close\r\n\r\n"
+    answer = await running.talk((REQUEST + b"\r\n") * 16 + last)
+    assert answer.count(b"HTTP/1.1 200 ") == 17
+    assert running.refused(429) == 0
+
+
+async def test_of_eighteen_requests_at_once_the_first_is_answered_and_the_others_are_dropped(
+    start: Start,
+) -> None:
+    running = await start()
+    answer = await running.talk((REQUEST + b"\r\n") * 18)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert running.refused(429) == 1
+    assert running.portal.count("portal_http_requests_in_flight_count") == 0
+
+
+async def test_the_requests_of_a_connection_do_not_add_up(start: Start) -> None:
+    running = await start()
+    client = await running.client()
+    for _ in range(40):
+        assert (await client.ask()).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_requests_that_come_one_by_one_behind_a_slow_one_are_bounded_too(start: Start) -> None:
+    running = await start()
+    (client,) = await running.waiting(1)
+    connection = running.connection()
+    for count in range(1, 17):
+        client.writer.write(REQUEST + b"\r\n")
+        await until(lambda count=count: len(connection.pipeline) == count)  # type: ignore[misc]
+    client.writer.write(REQUEST + b"\r\n")
+    await until(lambda: running.refused(429) == 1)
+    running.gate.set()
+    assert (await client.answer()).startswith(b"HTTP/1.1 200 ")
+    assert await client.answer() == b""
+
+
+@pytest.mark.parametrize(
+    ("head", "rubbish"),
+    [(b"", b"rubbish\r\n\r\n"), (UPLOAD, b"rubbish\r\n"), (UPLOAD, b"5;extension=" + b"a" * 40_000)],
+    ids=["no request", "a bad chunk", "a chunk without end"],
+)
+async def test_no_refusal_is_written_into_a_response(start: Start, head: bytes, rubbish: bytes) -> None:
+    running = await start()
+    client = await running.client()
+    connection = running.connection()
+    client.writer.write(STREAMED)
+    assert (await client.reader.readuntil(b"first\r\n")).startswith(b"HTTP/1.1 200 ")
+    client.writer.write(REQUEST + b"\r\n" + head)
+    await until(lambda: len(connection.pipeline) == (2 if head else 1))
+    client.writer.write(rubbish)
+    await until(lambda: running.refused(400) + running.refused(431) == 1)
+    running.gate.set()
+    async with asyncio.timeout(PATIENCE_S):
+        # The request between them is dropped: it was not begun.
+        assert await client.reader.read() == b"6\r\nsecond\r\n0\r\n\r\n"
+
+
+async def test_a_bad_chunk_does_not_cut_off_the_response_that_has_begun(start: Start) -> None:
+    running = await start()
+    client = await running.client()
+    client.writer.write(UPLOAD.replace(b"upload", b"streamed"))
+    assert (await client.reader.readuntil(b"first\r\n")).startswith(b"HTTP/1.1 200 ")
+    client.writer.write(b"rubbish\r\n")
+    await until(lambda: running.refused(400) == 1)
+    running.gate.set()
+    async with asyncio.timeout(PATIENCE_S):
+        assert await client.reader.read() == b"6\r\nsecond\r\n0\r\n\r\n"
+
+
+async def test_a_bad_chunk_of_the_request_itself_is_answered_once(start: Start) -> None:
+    running = await start()
+    answer = await running.talk(UPLOAD + b"rubbish\r\n")
+    assert is_ours(answer, 400)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    await until(lambda: running.portal.count("portal_http_requests_in_flight_count") == 0)
+
+
+async def test_behind_a_refusal_nothing_is_written(start: Start) -> None:
+    running = await start(drain_s=60)
+    client = await running.client()
+    client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    client.writer.write(b"GET /assets/large HTTP/1.1\r\nHost: probe\r\n\r\n")
+    done = {"method": "GET", "route": "/assets/large", "status": "200"}
+    await until(lambda: running.portal.count("portal_http_request_seconds_count", **done) == 1)
+    # The refusal waits in the buffer behind that answer, and the connection is open as long.
+    client.writer.write(UPLOAD.replace(b"upload", b"waiting"))
+    await until(lambda: running.portal.count("portal_http_requests_in_flight_count") == 1)
+    client.writer.write(b"rubbish\r\n")
+    await until(lambda: running.refused(400) == 1)
+    running.gate.set()
+    await until(lambda: running.portal.count("portal_http_requests_in_flight_count") == 0)
+    client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    assert (await client.answer()).endswith(bytes(LARGE))
+    async with asyncio.timeout(PATIENCE_S):
+        assert is_ours(await client.reader.read(), 400)
+
+
+async def test_the_body_of_a_queued_request_is_not_read_ahead(start: Start) -> None:
+    running = await start()
+    (client,) = await running.waiting(1)
+    connection = running.connection()
+    client.writer.write(UPLOAD + (b"4000\r\n" + bytes(0x4000) + b"\r\n") * 3)
+    await until(lambda: connection.flow.read_paused)
+    client.writer.write(b"0\r\n\r\n")
+    running.gate.set()
+    assert (await client.answer()).endswith(b"waited")
+    assert (await client.answer()).endswith(str(3 * 0x4000).encode())
+
+
+async def test_a_lost_connection_with_a_queued_request_leaves_no_timer(start: Start) -> None:
+    running = await start()
+    (client,) = await running.waiting(1)
+    connection = running.connection()
+    client.writer.write(REQUEST + b"\r\n")
+    await until(lambda: len(connection.pipeline) == 1)
+    client.writer.transport.abort()
+    await until(lambda: not running.state.connections)
+    running.gate.set()
+    await until(lambda: not running.state.tasks)
+    assert live_timers(connection) == []
+
+
+async def test_a_connection_that_is_reset_leaves_no_timer(start: Start) -> None:
+    running = await start()
+    client = await running.client()
+    assert (await client.ask()).startswith(b"HTTP/1.1 200 ")
+    connection = running.connection()
+    assert live_timers(connection) == ["keep-alive"]
+    # Closing sends a reset.
+    client.writer.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+    )
+    client.writer.transport.abort()
+    await until(lambda: not running.state.connections)
+    assert live_timers(connection) == []

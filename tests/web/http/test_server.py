@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -18,6 +19,8 @@ import pytest
 from web.http.server import Server
 
 PATIENCE_S = 10
+
+FORM = "Content-Type: application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ async def test_head_sends_the_length_and_nothing_after_it(start: Start, acme: An
 
 async def test_a_large_body_is_refused_by_its_announcement(start: Start, acme: Any, visitor: Any) -> None:
     running = await start()
-    sent = request(f"POST {acme.path}", acme.host, visitor.address, "Content-Length: 70000")
+    sent = request(f"POST {acme.path}/language", acme.host, visitor.address, FORM, "Content-Length: 70000")
     # Not one byte of the body has been sent.
     answer = await running.talk(sent)
     assert answer.startswith(b"HTTP/1.1 413 ")
@@ -110,7 +113,9 @@ async def test_a_large_body_is_refused_by_its_announcement(start: Start, acme: A
 
 async def test_a_large_body_is_refused_when_it_comes_in_chunks(start: Start, acme: Any, visitor: Any) -> None:
     running = await start()
-    sent = request(f"POST {acme.path}", acme.host, visitor.address, "Transfer-Encoding: chunked")
+    sent = request(
+        f"POST {acme.path}/language", acme.host, visitor.address, FORM, "Transfer-Encoding: chunked"
+    )
     chunk = b"2000\r\n" + b"x" * 0x2000 + b"\r\n"
     # Nine chunks of 8 KiB, and no end.
     answer = await running.talk(sent + chunk * 9)
@@ -124,8 +129,9 @@ async def test_a_small_body_reaches_the_route(start: Start, acme: Any, visitor: 
         (("Content-Length: 3",), b"a=1"),
         (("Transfer-Encoding: chunked",), b"3\r\na=1\r\n0\r\n\r\n"),
     ):
-        answer = await running.talk(request(f"POST {acme.path}", acme.host, visitor.address, *headers) + body)
-        assert answer.startswith(b"HTTP/1.1 405 ")
+        head = request(f"POST {acme.path}/language", acme.host, visitor.address, FORM, *headers)
+        # The form was read, and has no token.
+        assert (await running.talk(head + body)).startswith(b"HTTP/1.1 403 ")
 
 
 async def test_two_hosts_are_no_host(start: Start, acme: Any, visitor: Any) -> None:
@@ -149,7 +155,7 @@ async def test_when_it_stops_it_says_so_and_ends(start: Start, acme: Any, visito
     running.server.should_exit = True
     async with asyncio.timeout(PATIENCE_S):
         await running.task
-    assert [failure.name for failure in await running.portal.gateway.house.health.ready()] == ["process"]
+    assert [failure.name for failure in await running.portal.gateway.health.ready()] == ["process"]
 
 
 async def answered(port: int, path: str) -> bytes:
@@ -184,29 +190,53 @@ class GatewayProcess:
 
 
 @pytest.fixture
-async def process(settings: Any, tmp_path: Path) -> AsyncIterator[GatewayProcess]:
-    port, metrics_port = free_port(), free_port()
-    environ = {
+async def start_process(
+    settings: Any, tmp_path: Path
+) -> AsyncIterator[Callable[[int], Awaitable[GatewayProcess]]]:
+    running: list[asyncio.subprocess.Process] = []
+
+    async def run(port: int) -> GatewayProcess:
+        metrics_port = free_port()
+        environ = environment(settings, tmp_path, port, metrics_port)
+        program = (
+            "import os; from kernel.settings import Settings; from web.gateway import serve; "
+            "serve(Settings.from_environ(os.environ))"
+        )
+        running.append(
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                program,
+                env=environ,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        )
+        return GatewayProcess(running[-1], port, metrics_port)
+
+    yield run
+    for each in running:
+        if each.returncode is None:
+            each.kill()
+            await each.communicate()
+
+
+@pytest.fixture
+async def process(start_process: Callable[[int], Awaitable[GatewayProcess]]) -> GatewayProcess:
+    return await start_process(free_port())
+
+
+def environment(settings: Any, folder: Path, port: int, metrics_port: int) -> dict[str, str]:
+    return {
         "PYTHONPATH": os.pathsep.join(sys.path),
         "PORTAL_PROFILE": "test",
         "PORTAL_DATABASE_URL": settings.database_url,
         "PORTAL_REDIS_URL": settings.redis_url,
         "PORTAL_PORT": str(port),
         "PORTAL_METRICS_PORT": str(metrics_port),
-        "PORTAL_BLOBS_URL": str(tmp_path / "blobs"),
+        "PORTAL_BLOBS_URL": str(folder / "blobs"),
         "PORTAL_COLOUR": "blue",
     }
-    program = (
-        "import os; from kernel.settings import Settings; from web.gateway import serve; "
-        "serve(Settings.from_environ(os.environ))"
-    )
-    started = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, env=environ, stdout=asyncio.subprocess.PIPE
-    )
-    yield GatewayProcess(started, port, metrics_port)
-    if started.returncode is None:
-        started.kill()
-        await started.communicate()
 
 
 async def read_until(port: int, path: str, is_expected: Callable[[bytes], bool]) -> bytes:
@@ -239,13 +269,26 @@ async def test_the_process_starts_shows_its_metrics_and_ends_in_order(process: G
     assert lines[-1]["event"] == "stopped"
 
 
+async def test_a_port_that_is_taken_is_an_os_error(
+    start_process: Callable[[int], Awaitable[GatewayProcess]],
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        failing = await start_process(taken.getsockname()[1])
+        async with asyncio.timeout(6 * PATIENCE_S):
+            _, err = await failing.process.communicate()
+    assert failing.process.returncode == 1
+    assert err.splitlines()[-1].startswith(b"OSError: [Errno %d] " % errno.EADDRINUSE)
+
+
 async def test_a_process_that_was_told_to_end_is_alive_and_not_ready_until_it_has(
-    process: GatewayProcess,
+    process: GatewayProcess, acme: Any
 ) -> None:
     await read_until(process.metrics_port, "/readyz", has_status(200))
     reader, writer = await asyncio.open_connection("127.0.0.1", process.port)
     # Answered once its body is there.
-    writer.write(request("POST /assets/nothing.js", "probe", "192.0.2.1", "Content-Length: 1"))
+    writer.write(request(f"POST {acme.path}/language", acme.host, "192.0.2.1", FORM, "Content-Length: 1"))
     in_flight = b"portal_http_requests_in_flight_count 1.0"
     await read_until(process.metrics_port, "/metrics", lambda answer: in_flight in answer)
     process.process.terminate()
@@ -253,7 +296,7 @@ async def test_a_process_that_was_told_to_end_is_alive_and_not_ready_until_it_ha
     assert answer.endswith(b'{"status":"failing","failing":["process"]}')
     assert (await answered(process.metrics_port, "/healthz")).startswith(b"HTTP/1.1 200 ")
     writer.write(b"x")
-    assert (await reader.read()).startswith(b"HTTP/1.1 405 ")
+    assert (await reader.read()).startswith(b"HTTP/1.1 403 ")
     writer.close()
     await writer.wait_closed()
     assert (await process.end())[-1]["event"] == "stopped"
@@ -293,7 +336,36 @@ async def test_who_hangs_up_stops_waiting_for_a_pdf(start: Start, acme: Any, vis
     async with asyncio.timeout(PATIENCE_S):
         while not running.portal.log.getvalue():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    assert json.loads(running.portal.log.getvalue())["status"] == 0
+    assert json.loads(running.portal.log.getvalue())["status"] == 499
+    assert running.portal.count("portal_pdf_answers_total", outcome="gone") == 1
+
+
+@pytest.mark.parametrize("is_at_once", [True, False], ids=["at once", "later"])
+@pytest.mark.usefixtures("press")
+async def test_who_hangs_up_stops_waiting_for_a_pdf_also_with_a_request_queued_behind_it(
+    start: Start, acme: Any, visitor: Any, *, is_at_once: bool
+) -> None:
+    running = await start()
+    _, writer = await asyncio.open_connection("127.0.0.1", running.port)
+    first, second = (
+        f"GET {path} HTTP/1.1\r\nHost: {acme.host}\r\nX-Forwarded-For: {visitor.address}\r\n\r\n".encode()
+        for path in (f"{acme.path}/invoice.pdf", acme.path)
+    )
+    writer.write(first + second if is_at_once else first)
+    await waits_for_pdf(running)
+    (connection,) = running.server.server_state.connections
+    if not is_at_once:
+        writer.write(second)
+    async with asyncio.timeout(PATIENCE_S):
+        while not connection.pipeline:  # type: ignore[union-attr]  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    writer.close()
+    await writer.wait_closed()
+    await waits_for_pdf(running, count=0)
+    async with asyncio.timeout(PATIENCE_S):
+        while not running.portal.log.getvalue():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert json.loads(running.portal.log.getvalue())["status"] == 499
     assert running.portal.count("portal_pdf_answers_total", outcome="gone") == 1
 
 

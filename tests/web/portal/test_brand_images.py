@@ -17,7 +17,7 @@ async def logo_path(visitor: Any, tenant: Any) -> str:
     return found[0]
 
 
-async def test_a_logo_is_a_picture_that_may_be_kept_for_ever(visitor: Any, acme: Any) -> None:
+async def test_a_logo_is_a_picture_that_caches_may_hold_for_ever(visitor: Any, acme: Any) -> None:
     path = await logo_path(visitor, acme)
     answer = await visitor.ask(path, acme.host, accept_encoding="gzip")
     assert answer.headers["content-type"] == "image/png"
@@ -29,7 +29,7 @@ async def test_a_logo_is_a_picture_that_may_be_kept_for_ever(visitor: Any, acme:
     assert (again.status_code, again.content) == (304, b"")
 
 
-async def test_a_logo_of_another_workspace_is_not_found_even_when_it_is_kept(
+async def test_a_logo_of_another_workspace_is_not_found_even_when_it_is_cached(
     portal: Any, tenants: Any, acme: Any
 ) -> None:
     visitor = portal.visitor()
@@ -61,7 +61,7 @@ async def test_invented_images_are_looked_up_until_there_are_too_many(portal: An
         "portal_rate_limit_verdicts_total", limit="image_misses", verdict="allowed", source="redis"
     )
     assert counted + refused < 33
-    # Not even the right one is looked up for this address, unless it is kept already.
+    # Not even the right one is looked up for this address, unless it is cached already.
     assert (await guesser.ask(path, acme.host)).status_code == 404
     assert (await portal.visitor().ask(path, acme.host)).status_code == 200
     assert (await guesser.ask(path, acme.host)).status_code == 200

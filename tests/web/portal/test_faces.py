@@ -1,4 +1,4 @@
-"""The faces of other scripts: named by the pages whose documents need them, served by ourselves, kept for ever."""
+"""The faces of other scripts: named by the pages whose documents need them, served by ourselves, cached for ever."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def page_of(visitor: Any, tenants: Any, acme: Any, content: Content) -> st
     return text
 
 
-async def test_a_page_in_latin_letters_names_none(visitor: Any, acme: Any) -> None:
+async def test_a_page_in_latin_letters_names_no_faces(visitor: Any, acme: Any) -> None:
     answer = await visitor.ask(acme.path, acme.host)
     assert "@font-face" not in answer.text
 
@@ -36,7 +36,7 @@ async def test_a_page_in_latin_letters_names_none(visitor: Any, acme: Any) -> No
         ("請求書", {"Portal Japanese"}, "swap"),
     ],
 )
-async def test_a_page_names_the_faces_of_its_letters_and_they_are_there(
+async def test_a_page_names_the_faces_of_its_letters_and_they_are_served(
     visitor: Any,
     tenants: Any,
     acme: Any,
@@ -60,7 +60,7 @@ async def test_a_page_names_the_faces_of_its_letters_and_they_are_there(
         assert face.content.startswith(b"wOF2")
 
 
-async def test_the_first_of_them_are_fetched_at_once_where_the_paper_is_shown(
+async def test_the_first_faces_are_preloaded_where_the_paper_is_shown(
     visitor: Any, tenants: Any, acme: Any, content: Callable[..., Content]
 ) -> None:
     page = await page_of(

@@ -1,4 +1,4 @@
-"""The invoice page: what a link opens, what is kept of it, and when it is made anew."""
+"""The invoice page: what a link opens, what is cached of it, and when it is rendered anew."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ from kernel.money import Money, currency
 from kernel.store import execute
 from tenants.invoices import actions
 from tenants.invoices.content import Party
+from web.http.sections import CompressedHtml, join_gzipped, join_plain
 
 CLOCK = SystemClock()
 RENDERED = "portal_document_render_seconds_count"
 
 
-def without_nonce(page: str) -> str:
-    return re.sub(r'nonce="[^"]+"', "", page)
+def without_slots(page: str) -> str:
+    """What all visitors are shown: the page without its nonces and its form token."""
+    without_nonces, nonces = re.subn(r'nonce="[^"]+"', "", page)
+    without_token, tokens = re.subn(r'name="form_token" value="[^"]+"', "", without_nonces)
+    assert nonces
+    assert tokens == 1
+    return without_token
 
 
 async def test_a_link_opens_its_invoice(visitor: Any, acme: Any) -> None:
@@ -52,11 +58,11 @@ async def test_a_compressed_page_is_the_same_page(visitor: Any, acme: Any) -> No
     packed = await visitor.ask(acme.path, acme.host, accept_encoding="gzip, br")
     assert packed.headers["content-encoding"] == "gzip"
     assert int(packed.headers["content-length"]) < len(plain.content) / 2
-    assert without_nonce(packed.text) == without_nonce(plain.text)
-    assert plain.headers["vary"] == packed.headers["vary"] == "accept-encoding"
+    assert without_slots(packed.text) == without_slots(plain.text)
+    assert plain.headers["vary"] == packed.headers["vary"] == "accept-encoding, cookie"
 
 
-async def test_a_page_is_made_once_and_kept(portal: Any, acme: Any) -> None:
+async def test_a_page_is_rendered_once_and_cached(portal: Any, acme: Any) -> None:
     visitor = portal.visitor()
     for _ in range(3):
         await visitor.ask(acme.path, acme.host)
@@ -65,7 +71,7 @@ async def test_a_page_is_made_once_and_kept(portal: Any, acme: Any) -> None:
     assert portal.count("portal_document_lookups_total", result="hit") == 2
 
 
-async def test_many_who_open_it_at_once_wait_for_one_making(
+async def test_many_who_open_it_at_once_wait_for_one_rendering(
     portal: Any, tenants: Any, acme: Any, content: Any
 ) -> None:
     large = await tenants.another(acme, content(150))
@@ -178,13 +184,36 @@ async def test_a_thousand_lines_are_one_page(portal: Any, tenants: Any, acme: An
     assert int(answer.headers["content-length"]) < len(answer.content) / 10
 
 
-async def test_nothing_is_kept_longer_than_its_room_allows(portal: Any, acme: Any) -> None:
+async def test_the_cache_counts_every_byte_that_it_holds(portal: Any, acme: Any) -> None:
     await portal.visitor().ask(acme.path, acme.host)
-    kept = portal.gateway.house.invoices._kept
-    page = next(iter(kept._held.values()))
-    assert kept.size == page.size
-    assert page.size >= len(page.tail.plain) + len(page.tail.deflated)
-    assert gzip.decompress(page.gzipped("n")) == page.plain("n")
+    cache = portal.dependency("pages")._cache
+    (section,) = cache._values.values()
+    assert cache.size == section.size
+    texts = [part for part in section.parts if isinstance(part, CompressedHtml)]
+    names = [part for part in section.parts if not isinstance(part, CompressedHtml)]
+    assert section.size >= sum(len(text.plain) + len(text.deflated) for text in texts)
+    assert set(names) == {"nonce", "language_token", "language_error"}
+    slots = {name: f"<{name}>".encode() for name in names}
+    page = b"".join(join_plain((section,), slots))
+    assert gzip.decompress(b"".join(join_gzipped((section,), slots))) == page
+
+
+async def test_the_first_page_sets_an_anonymous_session_and_the_next_ones_none(
+    portal: Any, acme: Any
+) -> None:
+    visitor = portal.visitor()
+    first = await visitor.ask(acme.path, acme.host)
+    name, _, value = first.headers["set-cookie"].partition(";")[0].partition("=")
+    assert (name, len(value), value[0]) == ("session", 44, "a")
+    attributes = {part.strip().lower() for part in first.headers["set-cookie"].split(";")[1:]}
+    assert {"httponly", "samesite=lax", "path=/"} <= attributes
+    assert not any(part.startswith(("domain", "max-age", "expires")) for part in attributes)
+    second = await visitor.ask(acme.path, acme.host, cookie=f"session={value}")
+    assert "set-cookie" not in second.headers
+    miss = await visitor.ask(f"/i/{'0' * len(acme.token)}", acme.host)
+    assert (miss.status_code, "set-cookie" in miss.headers) == (404, False)
+    other = await visitor.ask(acme.path, acme.host, cookie="session=mine")
+    assert other.headers["set-cookie"].partition(";")[0] not in {"session=mine", f"session={value}"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which pages are written beside the loop, so that nobody else waits for them."""
+"""Which pages are rendered in a thread, so that nobody else waits for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The PDF behind a link, where it is there: whole, in parts, known already, under a good name."""
+"""The PDF behind a link, once it is printed: whole, in parts, not modified, named for the reader."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kernel.clock import SystemClock
 from kernel.errors import Unavailable
 from kernel.store import execute
 from tenants.invoices import actions
-from web.portal.pdf import PIECE
+from web.http.responses import PIECE
 
 CLOCK = SystemClock()
 OUTCOMES = "portal_pdf_answers_total"
@@ -93,7 +93,9 @@ async def test_a_part_that_is_not_there_is_refused_with_the_size(
     assert portal.count(OUTCOMES, outcome="unmet") == 1
 
 
-async def test_of_several_parts_the_whole_is_sent(visitor: Any, acme: Any, path: str, printed: Any) -> None:
+async def test_a_request_for_several_parts_gets_the_whole(
+    visitor: Any, acme: Any, path: str, printed: Any
+) -> None:
     data = await printed(acme)
     answer = await visitor.ask(path, acme.host, range="bytes=0-1,5-6")
     assert (answer.status_code, answer.content) == (200, data)
@@ -111,7 +113,7 @@ async def test_a_part_of_another_state_becomes_the_whole(
     assert (other.status_code, other.content) == (200, data)
 
 
-async def test_who_has_it_is_told_so(portal: Any, acme: Any, path: str, printed: Any) -> None:
+async def test_a_client_that_has_it_is_told_so(portal: Any, acme: Any, path: str, printed: Any) -> None:
     await printed(acme)
     visitor = portal.visitor()
     tag = (await visitor.ask(path, acme.host)).headers["etag"]
@@ -197,7 +199,7 @@ async def test_a_pdf_counts_as_a_page_and_a_wait_as_nothing_more(
     assert set(answers) == {200, 429}
 
 
-class Fading:
+class FailingBlobs:
     """A store of blobs that is away after so many calls."""
 
     def __init__(self, blobs: Any, calls: int) -> None:
@@ -219,11 +221,11 @@ class Fading:
 
 
 @pytest.mark.parametrize("calls", [0, 1])
-async def test_without_its_bytes_it_says_when_to_come_back(
+async def test_while_the_store_is_away_the_response_says_when_to_ask_again(
     make_portal: Any, blobs: Any, acme: Any, path: str, *, printed: Any, calls: int
 ) -> None:
     await printed(acme)
-    portal = make_portal(kept_in=Fading(blobs, calls))
+    portal = make_portal(kept_in=FailingBlobs(blobs, calls))
     visitor = portal.visitor()
     answer = await visitor.ask(path, acme.host)
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
@@ -237,7 +239,7 @@ async def test_without_its_bytes_it_says_when_to_come_back(
     assert (await visitor.ask(acme.path, acme.host)).status_code == 200
 
 
-async def test_a_store_that_fades_midway_cuts_the_answer_short(
+async def test_a_store_that_fails_midway_cuts_the_response_short(
     make_portal: Any, blobs: Any, acme: Any, path: str, printed: Any
 ) -> None:
     data = await printed(acme, size=3 * PIECE)
@@ -246,8 +248,13 @@ async def test_a_store_that_fades_midway_cuts_the_answer_short(
     async def send(message: Any) -> None:
         sent.append(message)
 
+    messages = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if not messages:
+            # The client stays.
+            await asyncio.Event().wait()
+        return messages.pop()
 
     scope = {
         "type": "http",
@@ -258,7 +265,7 @@ async def test_a_store_that_fades_midway_cuts_the_answer_short(
         "headers": [(b"host", acme.host.encode())],
         "client": ("192.0.2.9", 1),
     }
-    await make_portal(kept_in=Fading(blobs, 3)).gateway(scope, receive, send)
+    await make_portal(kept_in=FailingBlobs(blobs, 3)).gateway(scope, receive, send)
     bodies = [message for message in sent if message["type"] == "http.response.body"]
     assert b"".join(message["body"] for message in bodies) == data[: 2 * PIECE]
     # Never ended: the server closes such a connection, and the client misses what Content-Length announced.
@@ -271,3 +278,42 @@ async def test_no_query_breaks_it(visitor: Any, acme: Any, path: str, printed: A
     answer = await visitor.ask(path + query, acme.host)
     assert (answer.status_code, answer.content) == (200, data)
     assert answer.headers["content-disposition"].startswith("inline" if "inline" in query else "attachment")
+
+
+async def test_a_chosen_language_is_the_language_of_the_pdf_and_of_its_name(
+    visitor: Any, acme: Any, path: str, printed: Any
+) -> None:
+    english, german = await printed(acme), await printed(acme, locale="de")
+    for query, data, name in (
+        ("", english, "Invoice"),
+        ("?lang=en", english, "Invoice"),
+        ("?lang=de", german, "Rechnung"),
+        ("?inline&lang=de", german, "Rechnung"),
+    ):
+        answer = await visitor.ask(path + query, acme.host)
+        assert (answer.status_code, answer.content) == (200, data), query
+        shown = "inline" if "inline" in query else "attachment"
+        assert answer.headers["content-disposition"].startswith(
+            f'{shown}; filename="{name} {acme.number} - Acme GmbH.pdf"'
+        )
+
+
+async def test_the_cookie_does_not_change_a_pdf_whose_address_names_no_language(
+    visitor: Any, acme: Any, path: str, printed: Any
+) -> None:
+    english = await printed(acme)
+    await printed(acme, locale="de")
+    assert (await visitor.ask(path, acme.host, cookie="language=de")).content == english
+
+
+@pytest.mark.parametrize(
+    "query", ["?lang=fr", "?lang=", "?lang", "?lang=DE", "?lang=de-DE", "?lang=%00", "?LANG=de"]
+)
+async def test_an_unknown_language_is_ignored(
+    visitor: Any, acme: Any, path: str, printed: Any, query: str
+) -> None:
+    english = await printed(acme)
+    await printed(acme, locale="de")
+    answer = await visitor.ask(path + query, acme.host)
+    assert (answer.status_code, answer.content) == (200, english)
+    assert answer.headers["content-disposition"].startswith('attachment; filename="Invoice ')

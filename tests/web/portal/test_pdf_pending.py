@@ -1,8 +1,9 @@
-"""While a PDF is not there: the page that comes back by itself, the answer for programs, and when they end."""
+"""While a PDF is not there: the page that refreshes itself, the data for programs, and when both end."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from typing import Any
 
@@ -14,8 +15,8 @@ from kernel.store import execute, fetch
 from tenants.invoices.actions import revoke_link
 from tenants.invoices.jobs import PDF_QUEUE, RenderVersion
 from tests.web.conftest import CLOCK
-from web.http.templates import words
-from web.portal.pdf_pending import MOST_TRIES, Later, in_words, later_page
+from web.http.templates import load_words
+from web.portal.pdf_pending import MOST_TRIES, PendingPdf, build_pending_page, format_delay
 
 OUTCOMES = "portal_pdf_answers_total"
 pytestmark = pytest.mark.usefixtures("press")
@@ -29,9 +30,9 @@ async def path(acme: Any) -> str:
 
 
 @pytest.fixture
-def hurried(portal: Any) -> Any:
-    """A gateway in which nobody waits."""
-    portal.gateway.house.pdfs.drain()
+def draining(portal: Any) -> Any:
+    """A gateway in which no request waits for a PDF."""
+    portal.gateway.drain()
     return portal
 
 
@@ -54,7 +55,9 @@ def refresh(page: str) -> tuple[str, str] | None:
     return "soon" if 2 <= int(found[1]) <= 10 else found[1], found[2].replace("&amp;", "&")
 
 
-async def test_who_waits_gets_it_when_it_is_made(portal: Any, acme: Any, path: str, printed: Any) -> None:
+async def test_a_request_that_waits_gets_the_pdf_once_it_is_printed(
+    portal: Any, acme: Any, path: str, printed: Any
+) -> None:
     asking = asyncio.create_task(portal.visitor().ask(path, acme.host, accept=BROWSER))
     async with asyncio.timeout(10):
         while portal.count("portal_pdf_waiting_count") < 1:  # noqa: ASYNC110  -- nothing tells of it
@@ -65,7 +68,7 @@ async def test_who_waits_gets_it_when_it_is_made(portal: Any, acme: Any, path: s
     assert portal.count(OUTCOMES, outcome="waited") == 1
 
 
-async def test_a_link_that_is_revoked_while_its_pdf_is_made_opens_nothing(
+async def test_a_link_that_is_revoked_while_its_pdf_is_printed_opens_nothing(
     portal: Any, tenants: Any, acme: Any, path: str, printed: Any
 ) -> None:
     asking = asyncio.create_task(portal.visitor().ask(path, acme.host, accept=BROWSER))
@@ -80,20 +83,20 @@ async def test_a_link_that_is_revoked_while_its_pdf_is_made_opens_nothing(
     assert (answer.status_code, answer.content) == (404, page.content)
 
 
-async def test_who_asks_goes_before_what_nobody_waits_for(
-    hurried: Any, tenants: Any, acme: Any, path: str
+async def test_a_requested_pdf_is_printed_before_those_that_nobody_waits_for(
+    draining: Any, tenants: Any, acme: Any, path: str
 ) -> None:
-    await hurried.visitor().ask(path, acme.host)
+    await draining.visitor().ask(path, acme.host)
     async with tenants.database.scope(acme.profile.workspace_id, read_only=True):
         rows = await fetch("SELECT queue, payload FROM job WHERE kind = $1", RenderVersion.kind)
     # The job that was there since the invoice was issued, and no other.
     assert [row["queue"] for row in rows] == [PDF_QUEUE]
 
 
-async def test_a_browser_gets_a_page_that_comes_back_by_itself(
-    hurried: Any, acme: Any, path: str, printed: Any
+async def test_a_browser_gets_a_page_that_refreshes_itself(
+    draining: Any, acme: Any, path: str, printed: Any
 ) -> None:
-    visitor = hurried.visitor()
+    visitor = draining.visitor()
     answer = await visitor.ask(path, acme.host, accept=BROWSER)
     assert (answer.status_code, answer.headers["content-type"]) == (202, "text/html; charset=utf-8")
     assert answer.headers["cache-control"] == "no-store"
@@ -106,39 +109,54 @@ async def test_a_browser_gets_a_page_that_comes_back_by_itself(
     await printed(acme)
     again = await visitor.ask(f"{path}?tries=1", acme.host, accept=BROWSER)
     assert again.headers["content-type"] == "application/pdf"
-    assert hurried.count(OUTCOMES, outcome="preparing") == 1
+    assert draining.count(OUTCOMES, outcome="preparing") == 1
 
 
-async def test_the_page_remembers_that_the_pdf_is_to_be_shown(hurried: Any, acme: Any, path: str) -> None:
-    answer = await hurried.visitor().ask(f"{path}?inline&tries=4", acme.host, accept=BROWSER)
+async def test_the_page_remembers_that_the_pdf_is_to_be_shown(draining: Any, acme: Any, path: str) -> None:
+    answer = await draining.visitor().ask(f"{path}?inline&tries=4", acme.host, accept=BROWSER)
     assert refresh(answer.text) == ("soon", f"{path}?inline&tries=5")
     assert "It should open here in a few seconds." in answer.text
 
 
 @pytest.mark.parametrize("tries", ["30", "31", "999"])
-async def test_the_page_does_not_come_back_for_ever(hurried: Any, acme: Any, path: str, tries: str) -> None:
-    answer = await hurried.visitor().ask(f"{path}?tries={tries}", acme.host, accept=BROWSER)
+async def test_the_page_does_not_refresh_itself_for_ever(
+    draining: Any, acme: Any, path: str, tries: str
+) -> None:
+    answer = await draining.visitor().ask(f"{path}?tries={tries}", acme.host, accept=BROWSER)
     assert refresh(answer.text) is None
     assert "The PDF is still not ready" in answer.text
     assert f'<a href="{path}">Try again</a>' in answer.text
 
 
-async def test_a_program_gets_data(hurried: Any, acme: Any, path: str) -> None:
+async def test_the_page_goes_on_asking_for_the_language_that_was_chosen(
+    draining: Any, acme: Any, path: str
+) -> None:
+    answer = await draining.visitor().ask(f"{path}?lang=de&tries=4", acme.host, accept=BROWSER)
+    assert answer.status_code == 202
+    assert '<html lang="de" dir="ltr">' in answer.text
+    assert refresh(answer.text) == ("soon", f"{path}?lang=de&tries=5")
+    inline = await draining.visitor().ask(f"{path}?inline&lang=de", acme.host, accept=BROWSER)
+    assert refresh(inline.text) == ("soon", f"{path}?lang=de&inline&tries=1")
+    over = await draining.visitor().ask(f"{path}?lang=de&tries=30", acme.host, accept=BROWSER)
+    assert f'<a href="{path}?lang=de">' in over.text
+
+
+async def test_a_program_gets_data(draining: Any, acme: Any, path: str) -> None:
     for accept in ("application/pdf", "*/*", "application/json"):
-        answer = await hurried.visitor().ask(path, acme.host, accept=accept)
+        answer = await draining.visitor().ask(path, acme.host, accept=accept)
         assert (answer.status_code, answer.headers["content-type"]) == (202, "application/json")
         soon = int(answer.headers["retry-after"])
         assert 1 <= soon <= 10
         assert answer.json() == {"status": "preparing", "retry_after_s": soon}
 
 
-async def test_head_says_that_it_is_being_prepared(hurried: Any, acme: Any, path: str) -> None:
-    answer = await hurried.visitor().ask(path, acme.host, method="HEAD")
+async def test_head_says_that_it_is_being_prepared(draining: Any, acme: Any, path: str) -> None:
+    answer = await draining.visitor().ask(path, acme.host, method="HEAD")
     assert (answer.status_code, answer.content) == (202, b"")
     assert "retry-after" in answer.headers
 
 
-async def test_without_a_press_it_says_when_it_will_be_there(
+async def test_while_nobody_prints_the_response_says_when_to_ask_again(
     portal: Any, tenants: Any, acme: Any, path: str
 ) -> None:
     await fail_prints(tenants, acme, 100)
@@ -158,7 +176,9 @@ async def test_without_a_press_it_says_when_it_will_be_there(
     assert (await visitor.ask(acme.path, acme.host)).status_code == 200
 
 
-async def test_when_too_many_wait_it_says_so(portal: Any, tenants: Any, acme: Any, path: str) -> None:
+async def test_while_too_many_wait_the_response_says_so(
+    portal: Any, tenants: Any, acme: Any, path: str
+) -> None:
     scope = tenants.database.scope
     async with scope(acme.profile.workspace_id):
         await execute("UPDATE job_worker SET slots = 1")
@@ -176,7 +196,7 @@ async def test_when_too_many_wait_it_says_so(portal: Any, tenants: Any, acme: An
         page = await portal.visitor().ask(path, acme.host, accept=BROWSER)
     finally:
         async with scope(acme.profile.workspace_id):
-            # Nobody else is to think that the press is slow.
+            # Nobody else is to think that printing is slow.
             await execute(
                 "UPDATE job SET state = 'dead', ended_at = now(), begun_at = NULL WHERE kind = $1",
                 RenderVersion.kind,
@@ -187,7 +207,7 @@ async def test_when_too_many_wait_it_says_so(portal: Any, tenants: Any, acme: An
     assert "in about" in page.text
 
 
-async def test_what_was_tried_in_vain_too_often_says_so(
+async def test_a_pdf_that_failed_too_often_is_said_to_have_failed(
     portal: Any, tenants: Any, acme: Any, path: str
 ) -> None:
     async with tenants.database.scope(acme.profile.workspace_id):
@@ -212,9 +232,9 @@ async def test_the_page_speaks_the_customers_language(portal: Any, tenants: Any)
 
 
 async def test_a_lost_blob_is_printed_again(
-    hurried: Any, tenants: Any, acme: Any, path: str, *, printed: Any, blobs: Any
+    draining: Any, tenants: Any, acme: Any, path: str, *, printed: Any, blobs: Any
 ) -> None:
-    visitor = hurried.visitor()
+    visitor = draining.visitor()
     data = await printed(acme)
     tag = (await visitor.ask(path, acme.host)).headers["etag"]
     key = f"{acme.profile.workspace_id}/pdf/{tag.strip(chr(34))}.pdf"
@@ -241,14 +261,24 @@ async def test_a_lost_blob_is_printed_again(
     ],
 )
 def test_times_are_told_in_words(seconds: float, english: str, german: str) -> None:
-    assert (in_words(seconds, words("en-US")), in_words(seconds, words("de-DE"))) == (english, german)
+    assert (format_delay(seconds, load_words("en-US")), format_delay(seconds, load_words("de-DE"))) == (
+        english,
+        german,
+    )
 
 
 def test_the_page_tries_for_some_minutes_and_then_stops() -> None:
     pauses, tries = [], 0
     while True:
-        page = later_page(
-            Later(1), words("en-US"), tries=tries, page_url="/i/x", number="7", workspace="Acme"
+        page = build_pending_page(
+            PendingPdf(1),
+            load_words("en-US"),
+            tries=tries,
+            page_url="/i/x",
+            pdf_query="",
+            number="7",
+            workspace="Acme",
+            inline=False,
         )
         if not page.refresh_s:
             break
@@ -257,3 +287,35 @@ def test_the_page_tries_for_some_minutes_and_then_stops() -> None:
     assert len(pauses) == MOST_TRIES
     # Each try waits ten seconds for its answer, too.
     assert 5 * 60 <= sum(pauses) + 10 * len(pauses) <= 10 * 60
+
+
+async def test_a_pdf_in_a_chosen_language_is_printed_on_demand(
+    draining: Any, tenants: Any, acme: Any, path: str, printed: Any
+) -> None:
+    await printed(acme)
+    visitor = draining.visitor()
+    for _ in range(2):
+        assert (await visitor.ask(f"{path}?lang=de", acme.host)).status_code == 202
+    assert await requested_locales(tenants, acme) == ["de"]
+    data = await printed(acme, locale="de")
+    answer = await visitor.ask(f"{path}?lang=de", acme.host)
+    assert (answer.status_code, answer.content) == (200, data)
+    assert answer.headers["content-disposition"].startswith('attachment; filename="Rechnung ')
+
+
+async def test_an_unknown_language_has_nothing_printed(
+    draining: Any, tenants: Any, acme: Any, path: str, printed: Any
+) -> None:
+    await printed(acme)
+    for language in ("fr", "xx-XX", "", "DE"):
+        assert (await draining.visitor().ask(f"{path}?lang={language}", acme.host)).status_code == 200
+    assert await requested_locales(tenants, acme) == []
+
+
+async def requested_locales(tenants: Any, tenant: Any) -> list[str]:
+    """In which languages a PDF is being printed because somebody asks for it."""
+    async with tenants.database.scope(tenant.profile.workspace_id, read_only=True):
+        rows = await fetch(
+            "SELECT payload FROM job WHERE kind = $1 AND queue = $2", RenderVersion.kind, PDF_QUEUE
+        )
+    return [json.loads(row["payload"])["locale"] for row in rows]

@@ -1,10 +1,10 @@
-"""The wait for a PDF: one who asks for all, bounded, ended by what ends it, and told to the customer."""
+"""Waiting for a PDF: one query for all who wait, bounded, ended by drain and by clients that leave."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,15 +15,15 @@ from kernel.telemetry.metrics import Metrics
 from tenants.invoices.actions.pdfs import Expected
 from tenants.invoices.jobs import PDF_QUEUE, RenderVersion
 from tenants.invoices.pdfs import Pdf
-from web.http.bodies import ClientGone
-from web.portal.pdf_waiter import Waits, Wanted, unless_gone
+from web.http.bodies import ClientDisconnected
+from web.portal.pdf_waiter import PdfKey, PdfWaiter
 
 PATIENCE_S = 10
 
 pytestmark = pytest.mark.usefixtures("press")
 
 
-class Counting:
+class CountingDatabase:
     """A database that counts the units of work that are opened, writing and reading ones."""
 
     def __init__(self, database: Database) -> None:
@@ -36,8 +36,8 @@ class Counting:
         return self.database.scope(workspace_id, read_only=read_only)
 
 
-def wanted(tenant: Any, *, is_lost: bool = False) -> Wanted:
-    return Wanted(tenant.profile.workspace_id, tenant.invoice_id, 1, "en-US", is_lost)
+def key_of(tenant: Any) -> PdfKey:
+    return PdfKey(tenant.profile.workspace_id, tenant.invoice_id, 1, "en-US")
 
 
 def is_soon(found: Pdf | Expected) -> bool:
@@ -45,24 +45,24 @@ def is_soon(found: Pdf | Expected) -> bool:
 
 
 @pytest.fixture
-def counted(database: Database) -> Counting:
-    return Counting(database)
+def counted(database: Database) -> CountingDatabase:
+    return CountingDatabase(database)
 
 
-Make = Callable[..., Waits]
+MakeWaiter = Callable[..., PdfWaiter]
 
 
 @pytest.fixture
-async def make_waits(counted: Any, blobs: Blobs) -> AsyncIterator[Make]:
-    made: list[Waits] = []
+async def make_waiter(counted: Any, blobs: Blobs) -> AsyncIterator[MakeWaiter]:
+    made: list[PdfWaiter] = []
 
-    def make(**bounds: Any) -> Waits:
-        made.append(Waits(counted, blobs, bounds.pop("metrics", Metrics()), **bounds))
+    def make(**bounds: Any) -> PdfWaiter:
+        made.append(PdfWaiter(counted, blobs, bounds.pop("metrics", Metrics()), **bounds))
         return made[-1]
 
     yield make
-    for waits in made:
-        waits.drain()
+    for waiter in made:
+        waiter.drain()
 
 
 async def jobs(tenant: Any, database: Database) -> list[tuple[str, str]]:
@@ -77,29 +77,29 @@ async def until(is_so: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_five_hundred_who_wait_cost_one_who_asks(
-    make_waits: Make, counted: Counting, acme: Any, printed: Any, database: Database
+async def test_five_hundred_who_wait_cost_the_queries_of_one(
+    make_waiter: MakeWaiter, counted: CountingDatabase, acme: Any, printed: Any, database: Database
 ) -> None:
     metrics = Metrics()
-    waits = make_waits(metrics=metrics)
-    waiting = [asyncio.create_task(waits.made(wanted(acme))) for _ in range(500)]
+    waiter = make_waiter(metrics=metrics)
+    waiting = [asyncio.create_task(waiter.print_pdf(key_of(acme))) for _ in range(500)]
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 500)
     data = await printed(acme)
     found = await asyncio.gather(*waiting)
     assert {pdf.size if isinstance(pdf, Pdf) else pdf for pdf in found} == {len(data)}
     assert counted.written == 1
-    # One looks, at most ten times a second; alone, somebody would have looked as often.
+    # One task polls, at most ten times a second; for one request it would have polled as often.
     assert counted.read < 100
     assert await jobs(acme, database) == [(PDF_QUEUE, "queued")]
     assert metrics.registry.get_sample_value("portal_pdf_wait_seconds_count") == 500
     assert metrics.registry.get_sample_value("portal_pdf_waiting_count") == 0
 
 
-async def test_nobody_holds_a_connection_while_waiting(
-    make_waits: Make, acme: Any, printed: Any, database: Database
+async def test_no_connection_is_held_while_waiting(
+    make_waiter: MakeWaiter, acme: Any, printed: Any, database: Database
 ) -> None:
-    waits = make_waits()
-    waiting = asyncio.create_task(waits.made(wanted(acme)))
+    waiter = make_waiter()
+    waiting = asyncio.create_task(waiter.print_pdf(key_of(acme)))
     idle = 0
     for _ in range(50):
         await asyncio.sleep(0.01)
@@ -109,103 +109,103 @@ async def test_nobody_holds_a_connection_while_waiting(
     assert isinstance(await waiting, Pdf)
 
 
-async def test_patience_ends_and_says_when_to_come_back(make_waits: Make, acme: Any) -> None:
-    assert is_soon(await make_waits(patience_s=3).made(wanted(acme)))
+async def test_the_longest_wait_ends_with_when_to_ask_again(make_waiter: MakeWaiter, acme: Any) -> None:
+    assert is_soon(await make_waiter(longest_wait_s=3).print_pdf(key_of(acme)))
 
 
-async def test_what_will_take_longer_than_patience_is_not_waited_for(
-    make_waits: Make, acme: Any, database: Database
+async def test_a_pdf_that_will_take_longer_than_the_longest_wait_is_not_waited_for(
+    make_waiter: MakeWaiter, acme: Any, database: Database
 ) -> None:
     metrics = Metrics()
-    waits = make_waits(metrics=metrics)
+    waiter = make_waiter(metrics=metrics)
     async with database.scope(acme.profile.workspace_id):
         await execute(
             "UPDATE job SET attempts = 1, run_at = now() + interval '90 seconds' WHERE kind = $1",
             RenderVersion.kind,
         )
         await execute("DELETE FROM job_worker")
-    found = await waits.made(wanted(acme))
+    found = await waiter.print_pdf(key_of(acme))
     assert isinstance(found, Expected)
     assert found.is_failing
     assert 85 <= found.after_s <= 95
     assert metrics.registry.get_sample_value("portal_pdf_wait_seconds_count") == 0
 
 
-async def test_beyond_the_bounds_all_are_answered_at_once(
-    make_waits: Make, tenants: Any, acme: Any, printed: Any
+async def test_beyond_the_bounds_nobody_waits(
+    make_waiter: MakeWaiter, tenants: Any, acme: Any, printed: Any
 ) -> None:
     bolt = await tenants.make(name="Bolt Ltd")
     metrics = Metrics()
-    waits = make_waits(most=2, metrics=metrics)
-    waiting = [asyncio.create_task(waits.made(wanted(acme))) for _ in range(2)]
+    waiter = make_waiter(most_waiting=2, metrics=metrics)
+    waiting = [asyncio.create_task(waiter.print_pdf(key_of(acme))) for _ in range(2)]
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 2)
-    assert is_soon(await waits.made(wanted(acme)))
+    assert is_soon(await waiter.print_pdf(key_of(acme)))
     await printed(acme)
     assert {type(pdf) for pdf in await asyncio.gather(*waiting)} == {Pdf}
-    few = make_waits(most_pdfs=1, metrics=metrics)
-    first = asyncio.create_task(few.made(wanted(bolt, is_lost=True)))
+    few = make_waiter(most_pdfs=1, metrics=metrics)
+    first = asyncio.create_task(few.print_pdf(key_of(bolt), is_lost=True))
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 1)
-    assert is_soon(await few.made(wanted(acme, is_lost=True)))
+    assert is_soon(await few.print_pdf(key_of(acme), is_lost=True))
     await printed(bolt)
     assert isinstance(await first, Pdf)
 
 
-async def test_when_nobody_waits_any_more_nobody_looks(
-    make_waits: Make, counted: Counting, acme: Any
+async def test_when_nobody_waits_any_more_nothing_is_polled(
+    make_waiter: MakeWaiter, counted: CountingDatabase, acme: Any
 ) -> None:
     metrics = Metrics()
-    waits = make_waits(metrics=metrics)
-    waiting = [asyncio.create_task(waits.made(wanted(acme))) for _ in range(3)]
+    waiter = make_waiter(metrics=metrics)
+    waiting = [asyncio.create_task(waiter.print_pdf(key_of(acme))) for _ in range(3)]
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 3)
     for one in waiting:
         one.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     assert metrics.registry.get_sample_value("portal_pdf_waiting_count") == 0
-    looks = counted.read
+    queries = counted.read
     await asyncio.sleep(0.6)
-    assert counted.read == looks
+    assert counted.read == queries
 
 
-async def test_one_who_leaves_does_not_end_the_wait_of_others(
-    make_waits: Make, acme: Any, printed: Any
+async def test_a_client_that_leaves_does_not_end_the_wait_of_others(
+    make_waiter: MakeWaiter, acme: Any, printed: Any
 ) -> None:
     metrics = Metrics()
-    waits = make_waits(metrics=metrics)
-    leaving, staying = [asyncio.create_task(waits.made(wanted(acme))) for _ in range(2)]
+    waiter = make_waiter(metrics=metrics)
+    leaving, staying = [asyncio.create_task(waiter.print_pdf(key_of(acme))) for _ in range(2)]
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 2)
     leaving.cancel()
     await printed(acme)
     assert isinstance(await staying, Pdf)
 
 
-async def test_at_the_end_all_who_wait_are_answered(make_waits: Make, acme: Any) -> None:
+async def test_when_the_process_ends_all_who_wait_are_answered(make_waiter: MakeWaiter, acme: Any) -> None:
     metrics = Metrics()
-    waits = make_waits(patience_s=600, metrics=metrics)
-    waiting = [asyncio.create_task(waits.made(wanted(acme))) for _ in range(20)]
+    waiter = make_waiter(longest_wait_s=600, metrics=metrics)
+    waiting = [asyncio.create_task(waiter.print_pdf(key_of(acme))) for _ in range(20)]
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 20)
-    waits.drain()
+    waiter.drain()
     async with asyncio.timeout(PATIENCE_S):
         assert all(map(is_soon, await asyncio.gather(*waiting)))
         # And whoever still comes.
-        assert is_soon(await waits.made(wanted(acme)))
+        assert is_soon(await waiter.print_pdf(key_of(acme)))
 
 
 async def test_a_lost_blob_is_printed_again_and_waited_for(
-    make_waits: Make, acme: Any, *, printed: Any, blobs: Blobs, database: Database
+    make_waiter: MakeWaiter, acme: Any, *, printed: Any, blobs: Blobs, database: Database
 ) -> None:
     data = await printed(acme)
-    waits = make_waits()
-    found = await waits.made(wanted(acme))
+    waiter = make_waiter()
+    found = await waiter.print_pdf(key_of(acme))
     assert isinstance(found, Pdf)
     await blobs.delete(found.key)
-    waiting = asyncio.create_task(waits.made(wanted(acme, is_lost=True)))
-    await until(lambda: waits._waiting == 1)
+    waiting = asyncio.create_task(waiter.print_pdf(key_of(acme), is_lost=True))
+    await until(lambda: waiter._waiting == 1)
     assert await jobs(acme, database) == [(PDF_QUEUE, "queued")]
     await blobs.put(found.key, data)
     assert await waiting == found
 
 
-class Flickering:
+class BrieflyAwayBlobs:
     """A store of blobs that is away at first."""
 
     def __init__(self, blobs: Blobs, failures: int) -> None:
@@ -219,46 +219,75 @@ class Flickering:
         return await self.blobs.size(key)
 
 
-async def test_what_is_away_for_a_moment_ends_no_wait(
+async def test_a_store_that_is_away_for_a_moment_ends_no_wait(
     database: Database, blobs: Blobs, acme: Any, printed: Any
 ) -> None:
-    flickering = Flickering(blobs, 2)
-    kept_in: Any = flickering
-    waits = Waits(database, kept_in, Metrics())
-    waiting = asyncio.create_task(waits.made(wanted(acme)))
-    await until(lambda: waits._waiting == 1)
+    away = BrieflyAwayBlobs(blobs, 2)
+    kept_in: Any = away
+    waiter = PdfWaiter(database, kept_in, Metrics())
+    waiting = asyncio.create_task(waiter.print_pdf(key_of(acme)))
+    await until(lambda: waiter._waiting == 1)
     await printed(acme)
     assert isinstance(await waiting, Pdf)
-    assert flickering.failures < 0
+    assert away.failures < 0
 
 
-async def test_a_client_that_hangs_up_ends_its_wait() -> None:
-    hung_up, ended = asyncio.Event(), asyncio.Event()
+class Client:
+    """A client's request as far as its connection goes: it hangs up when it is told to."""
 
-    async def receive() -> Any:
-        if not hung_up.is_set():
-            await hung_up.wait()
-            return {"type": "http.request", "body": b""}
+    def __init__(self) -> None:
+        self.hung_up = asyncio.Event()
+        self.received = 0
+
+    async def receive(self) -> Any:
+        self.received += 1
+        if self.received == 1:
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self.hung_up.wait()
         return {"type": "http.disconnect"}
 
-    async def work() -> None:
-        try:
-            hung_up.set()
-            await asyncio.Event().wait()
-        finally:
-            ended.set()
 
-    with pytest.raises(ClientGone):
-        await unless_gone(receive, work())
-    assert ended.is_set()
+async def test_a_client_that_hangs_up_ends_its_wait(
+    make_waiter: MakeWaiter, counted: CountingDatabase, acme: Any
+) -> None:
+    waiter, client = make_waiter(longest_wait_s=600), Client()
+    request: Any = client
+    waiting = asyncio.create_task(waiter.wait(request, key_of(acme), is_lost=False))
+    await until(lambda: waiter._waiting == 1)
+    client.hung_up.set()
+    async with asyncio.timeout(PATIENCE_S):
+        with pytest.raises(ClientDisconnected):
+            await waiting
+    assert (waiter._waiting, len(waiter._polls), len(waiter._requests)) == (0, 0, 0)
+    queries = counted.read
+    await asyncio.sleep(0.6)
+    assert counted.read == queries
 
 
-async def test_work_that_fails_fails() -> None:
-    async def work() -> None:
-        raise Unavailable("pdf.busy", "Too many wait.")
+async def test_a_client_that_stays_gets_the_pdf_and_is_listened_to_no_longer(
+    make_waiter: MakeWaiter, acme: Any, printed: Any
+) -> None:
+    waiter, client = make_waiter(), Client()
+    request: Any = client
+    waiting = asyncio.create_task(waiter.wait(request, key_of(acme), is_lost=False))
+    await until(lambda: waiter._waiting == 1)
+    data = await printed(acme)
+    found = await waiting
+    assert isinstance(found, Pdf)
+    assert found.size == len(data)
+    client.hung_up.set()
+    await asyncio.sleep(0)
+    assert (client.received, waiter._waiting, len(waiter._polls)) == (2, 0, 0)
 
-    async def receive() -> Any:
-        await asyncio.Event().wait()
 
-    with pytest.raises(Unavailable):
-        await unless_gone(receive, work())
+async def test_an_error_of_the_store_ends_the_wait_with_that_error(blobs: Blobs, acme: Any) -> None:
+    class BusyDatabase:
+        def scope(self, *_args: Any, **_words: Any) -> Any:
+            raise Unavailable("pdf.busy", "Too many wait.")
+
+    database, request = (BusyDatabase(), Client())
+    waiter = PdfWaiter(cast("Any", database), blobs, Metrics())
+    with pytest.raises(Unavailable) as caught:
+        await waiter.wait(cast("Any", request), key_of(acme), is_lost=False)
+    assert caught.value.code == "pdf.busy"
+    assert (waiter._waiting, len(waiter._requests)) == (0, 0)

@@ -16,9 +16,9 @@ from tenants.invoices.document.fonts import PageFaces
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.values import OpenedInvoice
 from tenants.workspaces.profile import LogoRef, WorkspaceProfile
-from web.http.templates import words
+from web.http.templates import load_words
 from web.portal.page import PageModel
-from web.portal.summary import Paper, logo_of, page_model, since_issue
+from web.portal.summary import Paper, build_logo, build_page_model, list_sums_since_issue
 from web.portal.words import build_language_form
 
 ID = UUID(int=7)
@@ -60,17 +60,17 @@ Make = Callable[..., PageModel]
 @pytest.fixture
 def model(content: Callable[..., Content]) -> Make:
     def make(tag: str = "en-US", said: Content | None = None, **fields: object) -> PageModel:
-        return page_model(
+        return build_page_model(
             replace(OPENED, **fields),  # type: ignore[arg-type]
             said or content(),
             Paper("<p>paper</p>", "<ul></ul>", "A4", PageFaces()),
             PROFILE,
-            language=words(tag),
+            language=load_words(tag),
             today=TODAY,
             json_url="/i/x/invoice.json",
             pdf_url="/i/x/invoice.pdf",
             pdf_inline_url="/i/x/invoice.pdf?inline",
-            language_form=build_language_form(words(tag), action="/i/x/language"),
+            language_form=build_language_form(load_words(tag), action="/i/x/language"),
             nonce="n",
         )
 
@@ -105,11 +105,13 @@ def test_a_part_payment_is_taken_off(model: Make) -> None:
 
 def test_a_part_payment_leads_from_the_total_to_what_is_left() -> None:
     paid = replace(OPENED, paid=Money(23450, EUR))
-    assert [(each.label, each.amount) for each in since_issue(paid, TODAY, words("en-US"))] == [
+    assert [
+        (each.label, each.amount) for each in list_sums_since_issue(paid, TODAY, load_words("en-US"))
+    ] == [
         ("Paid so far", "−234.50"),
         ("Amount due (EUR)", "1,000.00"),
     ]
-    late = since_issue(paid, TODAY + dt.timedelta(days=30), words("de-DE"))
+    late = list_sums_since_issue(paid, TODAY + dt.timedelta(days=30), load_words("de-DE"))
     assert [(each.label, each.amount) for each in late] == [
         ("Bisher gezahlt", "−234,50"),
         ("Zu zahlen (EUR)", "1.000,00"),
@@ -126,7 +128,7 @@ def test_a_part_payment_leads_from_the_total_to_what_is_left() -> None:
     ],
 )
 def test_where_all_or_nothing_is_due_the_totals_are_the_last_word(opened: OpenedInvoice) -> None:
-    assert since_issue(opened, TODAY, words("en-US")) == ()
+    assert list_sums_since_issue(opened, TODAY, load_words("en-US")) == ()
 
 
 def test_an_amount_is_copied_as_the_customer_would_type_it(model: Make) -> None:
@@ -223,7 +225,7 @@ def test_references_are_listed_when_there_are_any(model: Make, content: Callable
     [((120, 60), (80, 40)), ((2000, 100), (240, 12)), ((10, 400), (1, 40)), ((40, 40), (40, 40))],
 )
 def test_a_logo_is_shown_as_a_mark_of_one_height(size: tuple[int, int], shown: tuple[int, int]) -> None:
-    logo = logo_of(replace(PROFILE, logo=LogoRef("ab" * 32, *size)))
+    logo = build_logo(replace(PROFILE, logo=LogoRef("ab" * 32, *size)))
     assert logo is not None
     assert (logo.width, logo.height) == shown
     assert logo.url == f"/brand/{'ab' * 32}.png"

@@ -32,7 +32,7 @@ async def test_a_view_of_the_page_is_written_with_the_network_only(
     visitor = portal.visitor()
     page = await visitor.ask(acme.path, acme.host, of="203.0.113.77", user_agent=FIREFOX)
     assert page.status_code == 200
-    await portal.gateway.house.looks.flush()
+    await portal.dependency("pages")._views.flush()
     (view,) = await views_of(database, acme)
     assert view.pop("viewed_at").year >= 2000
     assert view.pop("view_id").version == 4
@@ -52,7 +52,7 @@ async def test_no_job_is_made_of_a_view(portal: Any, visitor: Any, acme: Any, da
     async with database.scope(acme.profile.workspace_id, read_only=True):
         before = await fetch("SELECT * FROM job")
     await visitor.ask(acme.path, acme.host)
-    await portal.gateway.house.looks.flush()
+    await portal.dependency("pages")._views.flush()
     async with database.scope(acme.profile.workspace_id, read_only=True):
         assert await fetch("SELECT * FROM job") == before
 
@@ -75,7 +75,7 @@ async def test_what_is_no_view_is_not_logged(
     await visitor.ask(acme.path, acme.host, method="HEAD")
     await visitor.ask(f"{acme.path}/invoice.json", acme.host)
     assert (await visitor.ask(acme.path[:-1] + "x", acme.host)).status_code == 404
-    await portal.gateway.house.looks.close()
+    await portal.dependency("pages")._views.close()
     assert await views_of(database, acme) == []
 
 
@@ -100,7 +100,7 @@ async def test_headers_tell_who_views(
 ) -> None:
     sent = {name.replace("-", "_"): value for name, value in headers.items()}
     await portal.visitor().ask(acme.path, acme.host, **sent)
-    await portal.gateway.house.looks.flush()
+    await portal.dependency("pages")._views.flush()
     assert [view["actor"] for view in await views_of(database, acme)] == [actor]
 
 

@@ -239,7 +239,7 @@ async def test_without_prepared_statements_one_alone_keeps_its_connection_by_a_t
     with connection.query_logger(lambda record: sent.append(record.query)):
         await shelf.fetch_alone("SELECT 1")
         await asyncio.sleep(0)
-    assert [statement.partition(";")[0] for statement in sent] == ["BEGIN", "SELECT 1", "COMMIT"]
+    assert [statement.partition(";")[0] for statement in sent] == ["BEGIN READ ONLY", "SELECT 1", "COMMIT"]
     await shelf.close()
 
 

@@ -1,0 +1,111 @@
+"""A surface: everything that one kind of client sees on one kind of host, with all its policies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from litestar.di import Provide
+
+from web.http.bodies import ClientDisconnected
+from web.http.errors import render_nothing
+from web.http.security import encode_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from litestar import Litestar, Response
+
+    from kernel.blobs import Blobs
+    from kernel.clock import Clock
+    from kernel.limits import Limiter
+    from kernel.seals import Sealer
+    from kernel.settings import Settings
+    from kernel.store import Database
+    from kernel.telemetry.metrics import Metrics
+    from web.http.access_log import AccessLog
+    from web.http.assets import Assets
+    from web.http.errors import ErrorRenderer
+    from web.http.forms import FormTokens
+    from web.http.limits import RequestLimit
+    from web.http.security import RawHeaders
+    from web.http.templates import Templates
+
+KIBIBYTE: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the surfaces share; the gateway builds it once."""
+
+    settings: Settings
+    database: Database
+    blobs: Blobs
+    sealer: Sealer
+    clock: Clock
+    limiter: Limiter
+    metrics: Metrics
+    access_log: AccessLog
+    assets: Assets
+    templates: Templates
+    forms: FormTokens
+
+
+def _do_nothing() -> None:
+    """Do nothing: the surface has nothing to warm or drain."""
+
+
+async def _close_nothing() -> None:
+    """Do nothing: the surface has no background tasks."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One Litestar application and what the middleware needs to know of it."""
+
+    name: str
+    app: Litestar
+    host: str | None
+    """The one host that it answers on; None: every portal domain of a workspace."""
+    limit: RequestLimit
+    """How many requests a minute one address may make."""
+    unlimited_prefixes: tuple[str, ...]
+    """Paths that are not counted."""
+    headers: Mapping[str, str]
+    """Sent with every response."""
+    default_headers: Mapping[str, str]
+    """Sent with responses that do not set them: content security policy, cache."""
+    render_error: ErrorRenderer
+    warm: Callable[[], None] = _do_nothing
+    """Loads what the first request would wait for; a template that cannot be rendered stops the start."""
+    drain: Callable[[], None] = _do_nothing
+    """Ends the waiting of requests; called when the process begins to stop."""
+    close: Callable[[], Awaitable[None]] = _close_nothing
+    """Ends background tasks, after the last request."""
+
+    @cached_property
+    def encoded_headers(self) -> RawHeaders:
+        """`headers` as ASGI has them."""
+        return encode_headers(self.headers)
+
+    @cached_property
+    def encoded_default_headers(self) -> RawHeaders:
+        """`default_headers` as ASGI has them."""
+        return encode_headers(self.default_headers)
+
+
+def build_exception_handlers(
+    render_error: ErrorRenderer,
+) -> dict[int | type[Exception], Callable[[Any, Any], Response[Any]]]:
+    """Return the exception handlers of a surface's application."""
+    return {ClientDisconnected: render_nothing, Exception: render_error}
+
+
+def provide(**values: object) -> dict[str, Provide]:
+    """Return dependencies that are the same object for every request."""
+
+    def make(value: object) -> Provide:
+        return Provide(lambda: value, use_cache=True, sync_to_thread=False)
+
+    return {name: make(value) for name, value in values.items()}

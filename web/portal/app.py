@@ -1,0 +1,128 @@
+"""The portal: what customers see on a workspace's portal domains."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from litestar import HttpMethod, Litestar, MediaType, Response, Router, route
+
+from web.http.assets import serve_asset
+from web.http.conditional import REVALIDATE
+from web.http.context import GatewayRequest
+from web.http.errors import TEXTS, ErrorPages, ErrorText, Problems
+from web.http.limits import MissLimit, RequestLimit
+from web.http.security import STATIC_POLICY, build_security_headers
+from web.http.surface import KIBIBYTE, Surface, build_exception_handlers, provide
+from web.http.templates import mark_text as _
+from web.portal.brand_images import BrandImages, show_brand_image
+from web.portal.invoice_data import InvoiceData, show_invoice_data
+from web.portal.invoice_page import InvoicePages, choose_language, show_invoice
+from web.portal.links import Links, clean_path
+from web.portal.pdf import InvoicePdfs, send_invoice_pdf
+from web.portal.pdf_waiter import PdfWaiter
+from web.portal.sample import warm
+from web.portal.view_recorder import ViewRecorder
+
+if TYPE_CHECKING:
+    from web.http.surface import Services
+
+# A header of the pages says "noindex", and only crawlers that may fetch a page can read it. If robots.txt forbade
+# the fetch, a search engine could still list the URL of a link that was published somewhere.
+_ROBOTS: Final = b"User-agent: *\nDisallow:\n"
+
+_TEXTS: Final = {
+    **TEXTS,
+    403: ErrorText("denied", _("This is not allowed"), _("Ask the sender of the invoice for access.")),
+    404: ErrorText(
+        "not_found",
+        _("Invoice not found"),
+        _("The link may be incomplete, have expired or been withdrawn. Ask the sender for a new one."),
+    ),
+}
+
+
+def create_app(services: Services) -> Surface:
+    """Build the surface of customers."""
+    problems = Problems(services.settings, _TEXTS)
+    waiter = PdfWaiter(services.database, services.blobs, services.metrics)
+    views = ViewRecorder(services.database, services.clock, services.metrics)
+    links = Links(services.database, services.sealer, services.metrics)
+    pages = InvoicePages(
+        links=links,
+        database=services.database,
+        clock=services.clock,
+        templates=services.templates,
+        metrics=services.metrics,
+        forms=services.forms,
+        views=views,
+    )
+    pdfs = InvoicePdfs(
+        links=links,
+        blobs=services.blobs,
+        waiter=waiter,
+        templates=services.templates,
+        problems=problems,
+        metrics=services.metrics,
+    )
+    images = BrandImages(
+        services.database, MissLimit(services.limiter, services.clock, services.access_log, subject="image")
+    )
+    error_pages = ErrorPages(services.templates, problems)
+
+    def render_error(request: GatewayRequest, error: Exception) -> Response[Any]:
+        response = error_pages(request, error)
+        path = clean_path(request.context.path) if response.status_code == 404 else None
+        if path is None:
+            return response
+        # A mail program has appended the punctuation of its sentence to the link.
+        return Response(b"", status_code=302, media_type=MediaType.TEXT, headers={"location": path})
+
+    return Surface(
+        name="portal",
+        host=None,
+        app=Litestar(
+            [
+                show_invoice,
+                show_invoice_data,
+                send_invoice_pdf,
+                show_brand_image,
+                serve_asset,
+                show_robots,
+                # Routes that change something: the guard checks the token and the origin of each form.
+                Router("/", route_handlers=[choose_language], guards=[services.forms.make_guard()]),
+            ],
+            request_class=GatewayRequest,
+            request_max_body_size=64 * KIBIBYTE,
+            dependencies=provide(
+                pages=pages,
+                invoice_data=InvoiceData(links=links, database=services.database, clock=services.clock),
+                pdfs=pdfs,
+                images=images,
+                assets=services.assets,
+            ),
+            exception_handlers=build_exception_handlers(render_error),
+            openapi_config=None,
+            logging_config=None,
+        ),
+        limit=RequestLimit(
+            services.limiter,
+            services.clock,
+            services.access_log,
+            services.settings.page_limit_per_minute,
+            name="page",
+        ),
+        unlimited_prefixes=("/brand/",),
+        headers=build_security_headers(services.settings, takes_payments=True),
+        default_headers={"content-security-policy": STATIC_POLICY, "cache-control": "no-store"},
+        render_error=render_error,
+        warm=partial(warm, pages),
+        drain=waiter.drain,
+        close=views.close,
+    )
+
+
+@route("/robots.txt", http_method=[HttpMethod.GET, HttpMethod.HEAD], name="robots", media_type=MediaType.TEXT)
+async def show_robots() -> Response[bytes]:
+    """Return robots.txt: it allows fetching, because the "noindex" of the pages must be read."""
+    return Response(_ROBOTS, headers={"cache-control": REVALIDATE})
