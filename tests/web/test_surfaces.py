@@ -334,14 +334,27 @@ async def test_a_form_of_the_site_itself_is_taken(portal: Any, acme: Any, case: 
 
 
 async def test_every_route_that_changes_something_is_guarded(portal: Any) -> None:
-    """Of the surfaces that people use: a form without its guard fails here."""
-    for name in ("portal", "console"):
-        for route in portal.gateway.surfaces[name].app.routes:
+    """A form without its token, or a machine's body without its media type, fails here on any surface."""
+    for name, surface in portal.gateway.surfaces.items():
+        needed = "check_form" if name in {"portal", "console"} else "check_media_type"
+        for route in surface.app.routes:
             for handler in route.route_handlers:
                 if handler.http_methods - {"GET", "HEAD", "OPTIONS"}:
                     guards = [guard.__qualname__ for guard in handler.resolve_guards()]
-                    assert any("check_form" in each for each in guards), (name, route.path)
-                    assert PURPOSE in handler.opt, (name, route.path)
+                    assert any(needed in each for each in guards), (name, route.path)
+                    assert needed != "check_form" or PURPOSE in handler.opt, (name, route.path)
+
+
+async def test_an_unguarded_route_is_found(portal: Any) -> None:
+    """The negative control of the test above."""
+
+    @post("/unguarded")
+    async def take(data: JSONBody[Note]) -> dict[str, str]:
+        return {"text": data.text}
+
+    portal.gateway.surfaces["api"].app.register(take)
+    with pytest.raises(AssertionError, match="unguarded"):
+        await test_every_route_that_changes_something_is_guarded(portal)
 
 
 async def test_hosts_of_surfaces_cost_no_look_up(portal: Any) -> None:
