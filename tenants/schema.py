@@ -1,4 +1,4 @@
-"""The database structure of the whole product: migrations of the kernel's jobs and of the packages of tenants."""
+"""The database structure of the whole product: its migrations, and the lists that the catalog test compares."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 import tenants
-from kernel import jobs
 from kernel.store.catalog import findings
-from kernel.store.migrations import Migration, in_order, read_folder
+from kernel.store.migrations import Migration, read_folder
 from kernel.store.migrations import migrate as run_migrations
 
 if TYPE_CHECKING:
@@ -74,10 +73,8 @@ FOREIGN_KEYS: Final = frozenset(
 
 
 def migrations() -> tuple[Migration, ...]:
-    """Return every migration of the product in order; read from the packages' `migrations` folders."""
-    packages = (files(jobs), *(package for package in files(tenants).iterdir() if package.is_dir()))
-    folders = (package / "migrations" for package in packages)
-    return in_order(migration for folder in folders if folder.is_dir() for migration in read_folder(folder))
+    """Return every migration of the product in order, the kernel's tables included."""
+    return read_folder(files(tenants) / "migrations")
 
 
 def version() -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import asyncpg
 import pytest
 
+import tenants
 from kernel.store import Database, execute, fetch
 from kernel.store.migrations import migrate
 from kernel.store.pool import Connection
@@ -88,11 +90,16 @@ async def test_what_was_taken_away_is_named(owner_url: str, statement: str, said
         await connection.close()
 
 
-async def test_migrations_are_numbered_and_found_in_every_package() -> None:
+async def test_migrations_are_numbered_and_lie_in_one_folder() -> None:
     migrations = schema.migrations()
     assert [migration.number for migration in migrations] == sorted({m.number for m in migrations})
     assert migrations[-1].number == schema.version()
-    assert {"workspaces", "customers", "invoices"} <= {migration.name for migration in migrations}
+    assert {"workspaces", "customers", "invoices", "jobs"} <= {migration.name for migration in migrations}
+    product = Path(tenants.__file__).parents[1]
+    scripts = (
+        file for layer in ("platform", "tenants", "workers") for file in (product / layer).rglob("*.sql")
+    )
+    assert {file.parent for file in scripts} == {product / "tenants" / "migrations"}
 
 
 async def test_migrating_a_migrated_database_changes_nothing(

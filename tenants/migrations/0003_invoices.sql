@@ -19,7 +19,7 @@ CREATE TABLE invoice (
     series text,
     version integer NOT NULL CHECK (version >= 1),
     currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
-    -- Minor units. What is to be paid by this invoice: with tax, less what was prepaid when it was written.
+    -- Minor units. The amount due: with tax, less what was prepaid when the invoice was written.
     total_minor bigint NOT NULL,
     paid_minor bigint NOT NULL DEFAULT 0 CHECK (paid_minor >= 0),
     buyer_name text NOT NULL,
@@ -37,7 +37,8 @@ CREATE TABLE invoice (
     FOREIGN KEY (workspace_id, customer_id) REFERENCES customer (workspace_id, customer_id),
     FOREIGN KEY (workspace_id, series) REFERENCES number_series (workspace_id, series)
 );
-CREATE INDEX invoice_newest ON invoice (workspace_id, created_at DESC, invoice_id);
+-- Both columns in one direction, so that one comparison of rows within the index finds the start of a page.
+CREATE INDEX invoice_newest ON invoice (workspace_id, created_at DESC, invoice_id DESC);
 CREATE INDEX invoice_by_status ON invoice (workspace_id, status, due_date);
 
 CREATE TABLE invoice_version (
@@ -47,13 +48,13 @@ CREATE TABLE invoice_version (
     content jsonb NOT NULL,
     totals jsonb NOT NULL,
     created_at timestamptz NOT NULL,
-    -- Null while it is a draft and may still be written over.
+    -- Null while it is a draft and may still be overwritten.
     issued_at timestamptz,
     PRIMARY KEY (workspace_id, invoice_id, version),
     FOREIGN KEY (workspace_id, invoice_id) REFERENCES invoice (workspace_id, invoice_id) ON DELETE CASCADE
 );
 
--- An invoice always has the version it names; at commit, because each row needs the other.
+-- The version that an invoice names exists. Checked at commit, because each row refers to the other.
 ALTER TABLE invoice
     ADD CONSTRAINT invoice_has_its_version FOREIGN KEY (workspace_id, invoice_id, version)
     REFERENCES invoice_version (workspace_id, invoice_id, version) DEFERRABLE INITIALLY DEFERRED;

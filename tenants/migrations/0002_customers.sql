@@ -1,4 +1,4 @@
--- Customers of a workspace and the people one writes to.
+-- Customers of a workspace and their contacts.
 
 CREATE TABLE customer (
     workspace_id uuid NOT NULL REFERENCES workspace (workspace_id),
@@ -15,7 +15,7 @@ CREATE TABLE customer (
     email text NOT NULL DEFAULT '',
     -- The language of pages and mails; null: the workspace's.
     locale text CHECK (locale <> ''),
-    -- By what an imported invoice finds its buyer again: see tenants/customers/matching.py.
+    -- Identifies the buyer of an imported invoice: see tenants/customers/matching.py.
     match_key text NOT NULL,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, customer_id)
@@ -33,7 +33,7 @@ CREATE TABLE contact (
     created_at timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, contact_id),
     CONSTRAINT contact_email UNIQUE (workspace_id, customer_id, email),
-    -- What a row that names a contact of a certain customer refers to.
+    -- The target of foreign keys that name a contact of a certain customer.
     CONSTRAINT contact_of_customer UNIQUE (workspace_id, customer_id, contact_id),
     FOREIGN KEY (workspace_id, customer_id) REFERENCES customer (workspace_id, customer_id) ON DELETE CASCADE
 );

@@ -1,16 +1,16 @@
--- Rendered PDFs: which blob holds what a version looks like in a language.
+-- Rendered PDFs: which blob holds a version in a language.
 
 CREATE TABLE invoice_pdf (
     workspace_id uuid NOT NULL,
     invoice_id uuid NOT NULL,
     version integer NOT NULL,
     locale text NOT NULL CHECK (locale <> ''),
-    -- Over everything that decides how it looks: content, brand, language, template, fonts, finisher, Chromium.
+    -- A hash of everything that decides the bytes: content, brand, language, template, fonts, post-processing, Chromium.
     fingerprint bytea NOT NULL CHECK (octet_length(fingerprint) = 32),
-    -- Of the file: the name of its blob, and its ETag.
+    -- Of the file: the name of its blob, and the ETag.
     sha256 text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
     bytes bigint NOT NULL CHECK (bytes > 0),
-    -- The one PDF of an issued version in a language, whatever becomes of template, fonts and Chromium.
+    -- The final PDF of an issued version in a language: later changes of template, fonts or Chromium do not replace it.
     pinned boolean NOT NULL,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, invoice_id, version, locale, fingerprint),

@@ -12,10 +12,12 @@ CREATE TABLE workspace (
     logo_sha256 text,
     payment_days integer NOT NULL CHECK (payment_days BETWEEN 0 AND 365),
     link_days integer NOT NULL CHECK (link_days BETWEEN 0 AND 3650),
-    -- Where the CNAME of the workspace's own domains points: random, so that it tells nobody whose it is.
+    -- Where the CNAME of the workspace's own domains points: random, so that it does not reveal the workspace.
     cname_label text NOT NULL CHECK (cname_label ~ '^[a-z0-9]{16,63}$'),
-    -- The data key, wrapped by a key of the environment: what seals the workspace's secrets.
+    -- Encrypts the workspace's secrets; itself encrypted by a key from the environment.
     data_key bytea NOT NULL,
+    -- The job that fetches the logo that was requested last; null: none is being fetched.
+    awaited_logo uuid,
     created_at timestamptz NOT NULL
 );
 
@@ -56,12 +58,12 @@ CREATE TABLE portal_domain (
     CONSTRAINT portal_domain_released CHECK ((state = 'released') = (released_at IS NOT NULL))
 );
 
--- Anybody may claim any host; only one may have proven it. A released one stays in the way as a tombstone
--- until it is purged, so that nobody takes over links that were just given up.
+-- Any workspace may claim any host; only one may have verified it. A released host stays reserved as a tombstone
+-- until it is purged, so that no other workspace takes over links that still circulate.
 CREATE UNIQUE INDEX portal_domain_host ON portal_domain (host) WHERE state <> 'claimed';
 CREATE UNIQUE INDEX portal_domain_primary ON portal_domain (workspace_id) WHERE is_primary;
 
--- From a host to its workspace: the only way from unbound to bound for a public page.
+-- Finds the workspace of a host. A public page has no other way to the workspace that it binds.
 CREATE FUNCTION portal_workspace_by_host(asked text)
     RETURNS TABLE (
         workspace_id uuid, slug text, name text, locale text, time_zone text, currency text, brand_colour text,
