@@ -10,17 +10,19 @@ from playwright.async_api import Page, expect
 
 from tests.journeys.conftest import OpenPage, Portal
 
-_RULES: dict[str, Any] = {
+_OPTIONS: dict[str, Any] = {
+    # Rules that passed are not described element by element, which takes as long as all the rules.
+    "resultTypes": ["violations"],
     "runOnly": {
         "type": "tag",
         "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    }
+    },
 }
 KINDS = ("due", "overdue", "paid", "partly-paid", "void", "rtl", "long-words", "allowances")
 
 
 async def violations(page: Page) -> list[tuple[str, list[str]]]:
-    found = (await Axe().run(page, options=_RULES)).response["violations"]
+    found = (await Axe().run(page, options=_OPTIONS)).response["violations"]
     return [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found]
 
 
