@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Unavailable
 from kernel.ids import InvoiceId
 from kernel.jobs import enqueue
 from kernel.jobs.load import queue_load
-from kernel.store import current_workspace, execute, fetch, fetch_one
+from kernel.jobs.status import describe_job, expedite, find_by_key
+from kernel.store import current_workspace, fetch, fetch_value
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderVersion
 from tenants.invoices.pdfs import Pdf, kept_pdf
 from tenants.invoices.queries import no_invoice
@@ -35,26 +38,14 @@ WHERE NOT EXISTS (
     WHERE p.workspace_id = $1 AND p.invoice_id = $2 AND p.version = $3 AND p.locale = read_in.locale AND p.pinned
 )
 """
-# What is known of an issued version's print: whether one is under way for somebody, or was given up lately.
-_KNOWN: Final = """
-SELECT EXISTS (SELECT FROM job
-               WHERE workspace_id = $1 AND kind = $4 AND dedupe_key = $5 AND state IN ('queued', 'running')
-                 AND (queue = $6 OR state = 'running')) AS under_way,
-       (SELECT ceil(extract(epoch FROM max(ended_at) + interval '15 minutes' - now()))::integer FROM job
-        WHERE workspace_id = $1 AND kind = $4 AND dedupe_key = $5 AND state = 'dead') AS given_up_s
-FROM invoice_version
-WHERE workspace_id = $1 AND invoice_id = $2 AND version = $3 AND issued_at IS NOT NULL
+_IS_ISSUED: Final = """
+SELECT EXISTS (SELECT FROM invoice_version
+               WHERE workspace_id = $1 AND invoice_id = $2 AND version = $3 AND issued_at IS NOT NULL)
 """
-_NEXT: Final = """
-SELECT greatest(0, ceil(extract(epoch FROM run_at - now())))::integer AS pause_s,
-       attempts > 0 AND state = 'queued' AS failed
-FROM job WHERE workspace_id = $1 AND job_id = $2
-"""
+# A PDF that could not be made is tried again after this time.
+_RETRY_DEAD_AFTER: Final = timedelta(minutes=15)
 # After an outage the next attempt may be an hour away.
-_HURRY: Final = """
-UPDATE job SET run_at = now() + interval '10 seconds'
-WHERE workspace_id = $1 AND job_id = $2 AND state = 'queued' AND run_at > now() + interval '10 seconds'
-"""
+_EXPEDITE_WITHIN: Final = timedelta(seconds=10)
 #: Whoever would wait for longer, in seconds, is asked to come back.
 LONGEST_S: Final = 60
 # While nobody prints, a new look is worth it after so long.
@@ -85,16 +76,16 @@ async def request_pdf(
     if kept is not None and not is_lost:
         return kept
     job = RenderVersion(invoice_id=invoice_id, version=version, locale=locale)
-    known = await fetch_one(
-        _KNOWN, current_workspace(), invoice_id, version, job.kind, job.dedupe_key(), PDF_QUEUE
-    )
-    if known is None:
+    if not await fetch_value(_IS_ISSUED, current_workspace(), invoice_id, version):
         raise no_invoice()
-    if known["given_up_s"] is not None and known["given_up_s"] > 0 and not known["under_way"]:
+    jobs = await find_by_key(job)
+    is_under_way = jobs.live is not None and (jobs.live.queue == PDF_QUEUE or jobs.live.is_running)
+    if not is_under_way and jobs.dead_for is not None and jobs.dead_for < _RETRY_DEAD_AFTER:
         message = "The PDF could not be made, however often it was tried."
-        raise Unavailable("pdf.failed", message, retry_after_s=known["given_up_s"])
+        retry_after_s = _whole_seconds(_RETRY_DEAD_AFTER - jobs.dead_for)
+        raise Unavailable("pdf.failed", message, retry_after_s=retry_after_s)
     load = await queue_load(PDF_QUEUE, job.kind)
-    if load.wait_s is not None and load.wait_s > LONGEST_S and not known["under_way"]:
+    if load.wait_s is not None and load.wait_s > LONGEST_S and not is_under_way:
         message = "Too many PDFs are waited for at the moment."
         raise Unavailable("pdf.busy", message, retry_after_s=load.wait_s)
     added = await enqueue(job)
@@ -109,12 +100,15 @@ async def print_ahead(invoice_id: InvoiceId, version: int) -> None:
 
 
 async def _expected(job_id: UUID, wait_s: int | None) -> Expected:
-    workspace_id = current_workspace()
-    found = await fetch_one(_NEXT, workspace_id, job_id)
+    found = await describe_job(job_id)
     if wait_s is None:
-        return Expected(max(_UNKNOWN_S, found["pause_s"]), is_failing=True)
-    if found["failed"]:
+        return Expected(max(_UNKNOWN_S, _whole_seconds(found.due_in)), is_failing=True)
+    if found.is_retry:
         # Others print well: it is worth another try while somebody waits for it.
-        await execute(_HURRY, workspace_id, job_id)
-        found = await fetch_one(_NEXT, workspace_id, job_id)
-    return Expected(found["pause_s"] + wait_s, found["failed"])
+        await expedite(job_id, within=_EXPEDITE_WITHIN)
+        found = await describe_job(job_id)
+    return Expected(_whole_seconds(found.due_in) + wait_s, found.is_retry)
+
+
+def _whole_seconds(duration: timedelta) -> int:
+    return ceil(duration.total_seconds())
