@@ -24,6 +24,7 @@ from ops import browser as programs
 from ops import services
 from ops.programs import Program, RunningProgram, environment, free_port, start, stop, wait_until_ready
 from ops.seed import seed
+from tenants.invoices.jobs import PDF_QUEUE
 from web.gateway import create_gateway
 from web.http.server import Server
 
@@ -113,6 +114,8 @@ async def _works(portal: Portal, urls: Urls, blobs_folder: Path) -> AsyncIterato
             "PORTAL_REDIS_URL": services.start_redis(folder, environ={}),
             "PORTAL_BLOBS_URL": str(blobs_folder),
             "PORTAL_CHROMIUM": programs.executable(),
+            # Not what was issued: without this each run prints all seeded invoices, and the pages wait.
+            "PORTAL_JOB_QUEUES": PDF_QUEUE,
             "PORTAL_JOB_LEASE_S": "2",
             "PORTAL_JOB_REDISPATCH_S": "2",
         }
