@@ -16,6 +16,7 @@ ELSEWHERE: Mapping[str, tuple[str, str]] = {
     "customer": ("ops.commands.customer", "customer"),
     "import-ubl": ("ops.commands.invoices", "import_ubl"),
     "link": ("ops.commands.links", "link"),
+    "series": ("ops.commands.series", "series"),
     "jobs": ("ops.commands.jobs", "jobs"),
     "worker": ("ops.commands.processes", "worker"),
     "relay": ("ops.commands.processes", "relay"),

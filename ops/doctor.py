@@ -12,12 +12,13 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from kernel.clock import Clock, SystemClock
-from kernel.errors import Invalid, PortalError
+from kernel.errors import Conflict, Invalid, PortalError
 from kernel.ids import WorkspaceId
 from kernel.jobs.dispatch import Backlog, backlog
 from kernel.seals import Sealer
 from kernel.settings import Profile, Settings
 from kernel.store import Database
+from kernel.store.migrations import APPLIED, find_missing
 from kernel.store.roles import APP, OLDEST_POSTGRES, OWNER, SVC
 from ops import printing_check
 from ops.finding import Finding, Tell
@@ -131,16 +132,24 @@ def _server(about: Mapping[str, Any], clock: Clock) -> list[Finding]:
 
 async def _structure(connection: Any) -> AsyncIterator[Finding]:
     try:
-        newest = await connection.fetchval("SELECT max(number) FROM schema_migration") or 0
+        applied = await connection.fetch(APPLIED)
     except asyncpg.InsufficientPrivilegeError:
         yield Finding("The role of PORTAL_DATABASE_URL may not read the tables.", f"Let it name {APP}.")
         return
-    if newest < schema.version():
-        what = f"The database is at migration {newest:04}, this release needs {schema.version():04}."
-        yield Finding(what, "Run `portal migrate`.")
-    elif newest > schema.version():
-        what = f"The database is at migration {newest:04}, newer than this release's {schema.version():04}."
-        yield Finding(what, "Run the newer release, or keep this one only for as long as the roll-out takes.")
+    newest = applied[-1]["number"] if applied else 0
+    try:
+        missing = find_missing(schema.migrations(), applied)
+    except Conflict as error:
+        yield Finding("The database does not match the migrations of this release.", error.message)
+    else:
+        if missing:
+            what = f"The database is at migration {newest:04}, this release needs {schema.version():04}."
+            yield Finding(what, "Run `portal migrate`.")
+        elif newest > schema.version():
+            what = (
+                f"The database is at migration {newest:04}, newer than this release's {schema.version():04}."
+            )
+            yield Finding(what, "Run the newer release, or run this one only during the roll-out.")
     for sentence in await schema.tenancy_findings(connection):
         yield Finding(
             sentence, "Run `portal migrate`, which writes all policies anew; if it stays, do not serve."

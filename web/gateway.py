@@ -60,7 +60,7 @@ class Gateway:
     def __init__(self, services: Services, *, body_deadline_s: float) -> None:
         """Build the surfaces; a request's body has `body_deadline_s` seconds to arrive."""
         self.services = services
-        self.health = Health([schema_check(services.database, schema.version())])
+        self.health = Health([schema_check(services.database, schema.migrations())])
         self.surfaces: dict[str, Surface] = {
             surface.name: surface for surface in (create_app(services) for create_app in SURFACES)
         }

@@ -76,7 +76,7 @@ async def running(name: str, settings: Settings, *, role: str, size: int) -> Asy
     try:
         await database.require_role(role)
         metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
-        health = Health([schema_check(database, schema.version())])
+        health = Health([schema_check(database, schema.migrations())])
         serving = internal_server.serve(
             metrics.registry, health, settings.metrics_host, settings.metrics_port
         )

@@ -11,6 +11,8 @@ from kernel.errors import Invalid
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}")
 _PREFIX: Final = re.compile(r"[^\W_]?[\w./#-]{0,19}")
 MOST_DIGITS: Final = 12
+#: Of a next number that is set; whoever needs more digits has mistyped.
+MAX_RUNNING: Final = 10**MOST_DIGITS - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,14 @@ class Series:
     name: str
     prefix: str
     digits: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesStatus:
+    """A series, and the number that its next invoice will have."""
+
+    series: Series
+    next_number: str
 
 
 DEFAULT_SERIES: Final = Series("invoices", "INV-", 5)
@@ -34,6 +44,14 @@ def check_series(series: Series) -> Series:
         )
         raise Invalid("series.invalid", words, series=series.name[:40])
     return series
+
+
+def check_running(running: int) -> int:
+    """Return it; Invalid("series.next") if it cannot be the running number of an invoice."""
+    if not 1 <= running <= MAX_RUNNING:
+        words = f"The next number of a series is from 1 to {MAX_RUNNING}."
+        raise Invalid("series.next", words, next=running)
+    return running
 
 
 def write_number(prefix: str, digits: int, running: int) -> str:

@@ -9,6 +9,7 @@ from kernel.ids import ContactId, CustomerId, InvoiceId, LinkId, WorkspaceId, to
 from kernel.money import Money, currency
 from kernel.seals import Sealer
 from kernel.store import Database, current_workspace, fetch, fetch_one
+from tenants.invoices.numbering import Series, SeriesStatus, write_number
 from tenants.invoices.snapshot import decode_content, decode_totals
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.values import InvoiceSummary, LinkLine, LinkState, LoadedVersion, OpenedInvoice
@@ -43,6 +44,10 @@ FROM link l
 LEFT JOIN contact k ON k.workspace_id = l.workspace_id AND k.contact_id = l.contact_id
 WHERE l.workspace_id = $1 AND l.invoice_id = $2
 ORDER BY l.created_at, l.link_id
+"""
+_SERIES: Final = """
+SELECT series, prefix, digits, first_free_number(workspace_id, prefix, digits, next_number) AS running
+FROM number_series WHERE workspace_id = $1 ORDER BY series
 """
 
 
@@ -122,6 +127,17 @@ async def list_invoices(*, limit: int = 100, after: InvoiceId | None = None) -> 
 async def links(invoice_id: InvoiceId) -> tuple[LinkLine, ...]:
     """Return the links of an invoice, oldest first, without their tokens; none for an unknown invoice."""
     return tuple(_link(row) for row in await fetch(_LINKS, current_workspace(), invoice_id))
+
+
+async def list_series() -> tuple[SeriesStatus, ...]:
+    """Return the workspace's series by name; a series exists once it was set or has issued a number."""
+    return tuple(
+        SeriesStatus(
+            Series(row["series"], row["prefix"], row["digits"]),
+            write_number(row["prefix"], row["digits"], row["running"]),
+        )
+        for row in await fetch(_SERIES, current_workspace())
+    )
 
 
 def no_invoice() -> Missing:

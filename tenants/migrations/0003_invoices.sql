@@ -82,3 +82,22 @@ CREATE TRIGGER invoice_keeps_its_number BEFORE UPDATE ON invoice
             IS DISTINCT FROM (OLD.number, OLD.series, OLD.currency, OLD.issued_at)
     )
     EXECUTE FUNCTION refuse_change('number, series, currency and moment of issue are final');
+
+-- The first running number from $4 on whose number, written as tenants.invoices.numbering.write_number does, no invoice
+-- of the workspace has. VOLATILE: the query then has a snapshot of its own, taken after the caller has locked the series.
+CREATE FUNCTION first_free_number(workspace uuid, prefix text, digits integer, start bigint) RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY INVOKER
+AS $$
+    WITH RECURSIVE candidate (running) AS (
+        SELECT $4
+        UNION ALL
+        SELECT c.running + 1 FROM candidate c
+        CROSS JOIN LATERAL (
+            SELECT FROM invoice
+            WHERE workspace_id = $1
+              AND number = $2 || lpad(c.running::text, greatest($3, length(c.running::text)), '0')
+            LIMIT 1
+        ) taken
+    )
+    SELECT max(running) FROM candidate
+$$;

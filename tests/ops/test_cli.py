@@ -72,6 +72,7 @@ async def test_help_names_every_command(run_portal: Portal) -> None:
         "relay",
         "scheduler",
         "seed",
+        "series",
         "worker",
         "workspace",
     }
@@ -89,6 +90,21 @@ async def test_a_workspace_is_created_changed_and_shown(run_portal: Portal) -> N
     by_host = await _json(run_portal, "workspace", "show", f"{slug}.localhost")
     assert by_host == shown
     assert slug in [row["slug"] for row in await _json(run_portal, "workspace", "list")]
+
+
+async def test_a_series_continues_from_the_next_number_that_is_set(run_portal: Portal) -> None:
+    at = ("--workspace", await _workspace(run_portal))
+    assert (await run_portal("series", "list", *at)).stdout == "There is no series yet.\n"
+    expected = {"series": "invoices", "prefix": "INV-", "digits": 5, "next_number": "INV-05001"}
+    assert await _json(run_portal, "series", "set", *at, "--next", "5001") == expected
+    expected |= {"prefix": "RE/", "digits": 3, "next_number": "RE/5001"}
+    assert (
+        await _json(run_portal, "series", "set", "invoices", *at, "--prefix", "RE/", "--digits", "3")
+        == expected
+    )
+    assert await _json(run_portal, "series", "list", *at) == [expected]
+    zero = await run_portal("series", "set", *at, "--next", "0")
+    assert (zero.exit_code, "[series.next]" in zero.stderr) == (1, True)
 
 
 async def test_a_mistake_is_said_in_plain_words_with_its_code(run_portal: Portal) -> None:

@@ -119,6 +119,19 @@ async def test_a_database_without_tables_and_one_that_is_behind(
     assert "is at migration 0001" in finding.what
 
 
+async def test_a_migration_that_was_passed_over(
+    healthy: dict[str, str], scratch: Callable[..., Awaitable[Urls]]
+) -> None:
+    urls = await scratch(migrated=True)
+    connection = await asyncpg.connect(urls.owner)
+    await connection.execute("DELETE FROM schema_migration WHERE number = 1")
+    await connection.close()
+    (finding,) = await _found(healthy | {"PORTAL_DATABASE_URL": urls.app})
+    assert finding.what == "The database does not match the migrations of this release."
+    assert "0001_workspaces is not applied, but the later" in finding.cure
+    assert "Rename the file to" in finding.cure
+
+
 async def test_a_table_that_lost_its_policies(
     healthy: dict[str, str], scratch: Callable[..., Awaitable[Urls]]
 ) -> None:

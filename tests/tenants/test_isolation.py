@@ -155,6 +155,7 @@ OWN: dict[str, Call] = {
         invoice_actions.record_views([_view(x.invoice_id, x.link_id), _view(x.draft_id, None)])
     ),
     "invoice_actions.set_series": lambda _, __: invoice_actions.set_series(Series("invoices", "MINE-", 2)),
+    "invoice_queries.list_series": lambda _, __: _empty(invoice_queries.list_series()),
     "invoice_queries.list_invoices": lambda _, __: _empty(invoice_queries.list_invoices()),
     "invoice_queries.links": lambda x, _: _empty(invoice_queries.links(x.invoice_id)),
     "workspace_actions.set_brand": lambda _, __: workspace_actions.set_brand(name="Mine"),

@@ -1,17 +1,18 @@
-"""Numbered SQL scripts, applied in order by one migrator at a time, each in a transaction of its own."""
+"""Numbered SQL scripts, applied in order by one migrator at a time, each in a transaction if it can be."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
 from kernel.errors import Conflict, Invalid, Unavailable
-from kernel.store.policies import FUNCTIONS, apply_policies, hand_over_definers
+from kernel.store.policies import FUNCTIONS, apply_policies, assign_definers
 from kernel.store.roles import SVC
 
 if TYPE_CHECKING:
@@ -21,10 +22,19 @@ if TYPE_CHECKING:
     from kernel.store.pool import Connection
 
 _FILE: Final = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
+#: First line of a script that Postgres refuses inside a transaction.
+NO_TRANSACTION: Final = "-- no transaction\n"
+# One statement, because a failure leaves what came before it; and one that can be repeated after a failure.
+_REPEATABLE: Final = re.compile(
+    r"(--.*\n|\s)*"
+    r"(CREATE\s+(UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+IF\s+NOT\s+EXISTS|DROP\s+INDEX\s+CONCURRENTLY\s+IF\s+EXISTS)"
+    r"\s+(?P<index>[a-z0-9_]+)\b[^;]*;?\s*"
+)
 # Locks are per database: any number that nothing else in it uses.
 _LOCK: Final = 7_305_081_965_420_002
+_POLL_S: Final = 0.1
 
-_LEDGER: Final = """
+_CREATE_TABLE: Final = """
 CREATE TABLE IF NOT EXISTS schema_migration (
     number integer PRIMARY KEY,
     name text NOT NULL,
@@ -32,24 +42,55 @@ CREATE TABLE IF NOT EXISTS schema_migration (
     applied_at timestamptz NOT NULL DEFAULT now()
 )
 """
+#: The rows that `find_missing` compares with a release's migrations.
+APPLIED: Final = "SELECT number, name, checksum FROM schema_migration ORDER BY number"
+_RECORD: Final = "INSERT INTO schema_migration (number, name, checksum) VALUES ($1, $2, $3)"
+_IS_INVALID: Final = "SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass('public.' || $1)"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Migration:
-    """One script. The number is unique in the whole product and orders them all."""
+    """One script. The number is unique in the whole product and orders them all.
+
+    A script whose first line is `-- no transaction` creates or drops one index concurrently; any other statement
+    there is Invalid("migration.not_repeatable").
+    """
 
     number: int
     name: str
     sql: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        if not self.in_transaction:
+            self.concurrent_index()
+
+    def __str__(self) -> str:
+        return f"{self.number:04}_{self.name}"
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the script and its record are one transaction."""
+        return not self.sql.startswith(NO_TRANSACTION)
+
+    def concurrent_index(self) -> str:
+        """Return the index that a script without a transaction creates or drops."""
+        match = _REPEATABLE.fullmatch(self.sql)
+        if match is None:
+            message = (
+                f"Migration {self} runs in no transaction, so it must be one CREATE INDEX CONCURRENTLY IF NOT EXISTS"
+                " or one DROP INDEX CONCURRENTLY IF EXISTS."
+            )
+            raise Invalid("migration.not_repeatable", message, number=self.number)
+        return match["index"]
+
     @property
     def checksum(self) -> str:
-        """What the ledger remembers of the text, to notice that an applied script was edited."""
+        """Hash of the text, recorded in order to detect that an applied script was edited."""
         return sha256(self.sql.encode()).hexdigest()
 
 
 def read_folder(folder: Traversable) -> tuple[Migration, ...]:
-    """Read a folder's NNNN_name.sql files; raises Invalid("migration.file_name") for any other .sql file."""
+    """Read a folder's NNNN_name.sql files in order; raises Invalid("migration.file_name") for any other .sql file."""
     found: list[Migration] = []
     for file in folder.iterdir():
         if not file.name.endswith(".sql"):
@@ -59,11 +100,11 @@ def read_folder(folder: Traversable) -> tuple[Migration, ...]:
             message = f"A migration is called NNNN_name.sql, not {file.name}."
             raise Invalid("migration.file_name", message, file=file.name)
         found.append(Migration(int(match["number"]), match["name"], file.read_text(encoding="utf-8")))
-    return tuple(sorted(found))
+    return sort_migrations(found)
 
 
-def in_order(migrations: Iterable[Migration]) -> tuple[Migration, ...]:
-    """Sort them; raises Invalid("migration.number_twice")."""
+def sort_migrations(migrations: Iterable[Migration]) -> tuple[Migration, ...]:
+    """Sort them by number; raises Invalid("migration.number_twice")."""
     ordered = tuple(sorted(migrations))
     for one, next_one in pairwise(ordered):
         if one.number == next_one.number:
@@ -72,84 +113,113 @@ def in_order(migrations: Iterable[Migration]) -> tuple[Migration, ...]:
     return ordered
 
 
+def find_missing(migrations: Sequence[Migration], applied: Sequence[Mapping[str, Any]]) -> list[Migration]:
+    """Return the migrations that are still to be applied, given the rows of APPLIED; both are in order.
+
+    Rows that the release does not know belong to a newer one: expand, then contract, lets both run.
+    Raises Conflict("migration.changed" | "migration.out_of_order").
+    """
+    checksums = {row["number"]: row["checksum"] for row in applied}
+    missing: list[Migration] = []
+    for migration in migrations:
+        if migration.number not in checksums:
+            missing.append(migration)
+        elif checksums[migration.number] != migration.checksum:
+            message = (
+                f"Migration {migration} was edited after it had been applied. Restore the file, and put the change"
+                " into a new migration."
+            )
+            raise Conflict("migration.changed", message, number=migration.number)
+    if missing and applied and missing[0].number < applied[-1]["number"]:
+        first, last = missing[0], applied[-1]
+        following = max(migrations[-1].number, last["number"]) + 1
+        message = (
+            f"Migration {first} is not applied, but the later {last['number']:04}_{last['name']} is."
+            f" Rename the file to {following:04}_{first.name}.sql and run `portal migrate` again."
+        )
+        raise Conflict("migration.out_of_order", message, number=first.number)
+    return missing
+
+
 async def migrate(
     owner_url: str,
     migrations: Sequence[Migration],
     *,
     unscoped: Mapping[str, str] | None = None,
     lock_timeout_s: float = 5.0,
-    patience_s: float = 120.0,
+    wait_timeout_s: float = 120.0,
 ) -> list[Migration]:
     """Apply what is missing, then the policies; returns what was applied, in order.
 
-    One migrator works at a time, others wait up to `patience_s` and then find nothing to do. A statement
-    that cannot have its lock within `lock_timeout_s` fails rather than queue all readers behind it.
-    `unscoped`: see `apply_policies`. Raises Conflict("migration.changed" | "migration.out_of_order") and
-    Unavailable("migration.running" | "migration.locked_out").
+    A statement that cannot have its lock within `lock_timeout_s` fails rather than queue all readers behind it.
+    `wait_timeout_s` bounds the waits that block nobody: for another migrator, after which nothing is missing, and
+    of a concurrent index build for the transactions that were open before it. `unscoped`: see `apply_policies`.
+    Raises Conflict("migration.changed" | "migration.out_of_order") and Unavailable("migration.running" |
+    "migration.locked_out").
     """
-    ordered = in_order(migrations)
+    ordered = sort_migrations(migrations)
     connection: Connection = await asyncpg.connect(owner_url, statement_cache_size=0)
     try:
-        await _lock(connection, patience_s)
-        await connection.execute(f"SET lock_timeout = {int(lock_timeout_s * 1000)}")
-        await connection.execute(_LEDGER + ";" + FUNCTIONS)
-        missing = _missing(
-            ordered, await connection.fetch("SELECT number, name, checksum FROM schema_migration")
-        )
+        await _lock(connection, wait_timeout_s)
+        await _set_lock_timeout(connection, lock_timeout_s)
+        await connection.execute(_CREATE_TABLE + ";" + FUNCTIONS)
+        missing = find_missing(ordered, await connection.fetch(APPLIED))
         for migration in missing:
-            await _apply(connection, migration)
+            if migration.in_transaction:
+                await _apply(connection, migration)
+            else:
+                await _set_lock_timeout(connection, wait_timeout_s)
+                await _apply_without_transaction(connection, migration)
+                await _set_lock_timeout(connection, lock_timeout_s)
         await connection.execute("BEGIN")
         await apply_policies(connection, unscoped=unscoped)
         await connection.execute("COMMIT")
     except asyncpg.LockNotAvailableError as error:
-        message = "A table stayed locked by others; nothing of this migration has been applied. Try again."
+        message = (
+            "Another session held a lock for too long. The migration that needed it is not applied;"
+            " those before it are. Run `portal migrate` again."
+        )
         raise Unavailable("migration.locked_out", message) from error
     finally:
-        # Closing gives up the lock and whatever transaction is open.
+        # Closing releases the lock and rolls back an open transaction.
         await connection.close()
     return missing
 
 
-async def _lock(connection: Connection, patience_s: float) -> None:
-    await connection.execute(f"SET lock_timeout = {int(patience_s * 1000)}")
+async def _lock(connection: Connection, timeout_s: float) -> None:
+    # Polled: a migrator that waits inside a statement holds a snapshot, for which the other one's concurrent index
+    # build would wait in turn.
     try:
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
-    except asyncpg.LockNotAvailableError as error:
-        message = f"Another migration has been running for {patience_s:.0f} seconds."
+        async with asyncio.timeout(timeout_s):
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError as error:
+        message = f"Another migration has been running for {timeout_s:.0f} seconds."
         raise Unavailable("migration.running", message) from error
 
 
-def _missing(ordered: Sequence[Migration], ledger: Sequence[Mapping[str, object]]) -> list[Migration]:
-    applied = {row["number"]: row for row in ledger}
-    known = {migration.number for migration in ordered}
-    # Numbers that we do not know are a newer release's: expand, then contract, lets both run.
-    last = max((number for number in known if number in applied), default=-1)
-    missing: list[Migration] = []
-    for migration in ordered:
-        row = applied.get(migration.number)
-        if row is None and migration.number < last:
-            message = f"Migration {migration.number:04} {migration.name} comes before the applied {last:04}."
-            raise Conflict("migration.out_of_order", message, number=migration.number)
-        if row is None:
-            missing.append(migration)
-        elif row["checksum"] != migration.checksum:
-            message = (
-                f"Migration {migration.number:04} {migration.name} was edited after it had been applied."
-            )
-            raise Conflict("migration.changed", message, number=migration.number)
-    return missing
+async def _set_lock_timeout(connection: Connection, seconds: float) -> None:
+    await connection.execute(f"SET lock_timeout = {int(seconds * 1000)}")
 
 
 async def _apply(connection: Connection, migration: Migration) -> None:
     await connection.execute("BEGIN")
-    # svc may own functions but not make them: it has the right only while a migration hands one over.
+    # svc may own functions but not create them: it has the right only while a migration assigns one to it.
     await connection.execute(f"GRANT CREATE ON SCHEMA public TO {SVC}")
     await connection.execute(migration.sql)
-    await hand_over_definers(connection)
-    await connection.execute(
-        "INSERT INTO schema_migration (number, name, checksum) VALUES ($1, $2, $3)",
-        migration.number,
-        migration.name,
-        migration.checksum,
-    )
+    await assign_definers(connection)
+    await _record(connection, migration)
     await connection.execute("COMMIT")
+
+
+async def _apply_without_transaction(connection: Connection, migration: Migration) -> None:
+    index = migration.concurrent_index()
+    # A build that failed leaves an invalid index, which IF NOT EXISTS would take for the finished one.
+    if await connection.fetchval(_IS_INVALID, index):
+        await connection.execute(f"DROP INDEX CONCURRENTLY {index}")
+    await connection.execute(migration.sql)
+    await _record(connection, migration)
+
+
+async def _record(connection: Connection, migration: Migration) -> None:
+    await connection.execute(_RECORD, migration.number, migration.name, migration.checksum)

@@ -92,7 +92,7 @@ async def apply_policies(connection: Connection, *, unscoped: Mapping[str, str] 
             )
             raise Invalid("store.unlisted_table", message, table=table["name"])
     await connection.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP}, {SVC}")
-    await hand_over_definers(connection)
+    await assign_definers(connection)
 
 
 async def _set_policies(connection: Connection, table: str) -> None:
@@ -130,7 +130,7 @@ async def _set_grants(connection: Connection, table: str, wanted: Mapping[str, s
             await connection.execute(f"GRANT {rights} ON {name} TO {role}")
 
 
-async def hand_over_definers(connection: Connection) -> None:
+async def assign_definers(connection: Connection) -> None:
     """Give definer functions to svc: as the owner's, forced row-level security would call them unbound."""
     functions = await connection.fetch(_DEFINERS)
     # svc may own functions but not make them: it has the right only while one is handed over.

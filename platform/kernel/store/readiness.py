@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from kernel.store.unit import fetch_value
+from kernel.store.migrations import APPLIED, find_missing
+from kernel.store.unit import fetch
 from kernel.telemetry.health import Probe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kernel.store.database import Database
+    from kernel.store.migrations import Migration
 
-_NEWEST: Final = "SELECT max(number) FROM schema_migration"
 
-
-def schema_check(database: Database, needed: int) -> Probe:
-    """Return the check "database": it fails below migration `needed`, which the caller's release was built for."""
+def schema_check(database: Database, migrations: Sequence[Migration]) -> Probe:
+    """Return the check "database": it fails while one of the release's migrations, given in order, is not applied."""
 
     async def find_failure() -> str | None:
         async with database.unbound(read_only=True):
-            found = await fetch_value(_NEWEST)
-        if found is None or found < needed:
-            return f"schema is {found}, this release needs {needed}"
-        return None
+            applied = await fetch(APPLIED)
+        missing = find_missing(migrations, applied)
+        return f"migration {missing[0]} is not applied: run `portal migrate`" if missing else None
 
     return Probe("database", find_failure)

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from kernel.errors import Conflict, Invalid, Unavailable
-from kernel.store.migrations import Migration, in_order, migrate, read_folder
+from kernel.store.migrations import Migration, migrate, read_folder, sort_migrations
 from kernel.store.pool import Connection
 from kernel.store.roles import Urls
 
@@ -97,7 +97,7 @@ async def test_a_migrator_that_runs_too_long_is_not_waited_for(empty: tuple[str,
         ):
             await asyncio.sleep(0.01)
     with pytest.raises(Unavailable) as caught:
-        await migrate(url, [CUPS], patience_s=0.1)
+        await migrate(url, [CUPS], wait_timeout_s=0.1)
     assert caught.value.code == "migration.running"
     await slow
 
@@ -146,6 +146,7 @@ async def test_an_applied_script_may_not_be_edited(empty: tuple[str, Connection]
     with pytest.raises(Conflict) as caught:
         await migrate(url, [Migration(1, "cups", CUPS.sql + " -- better"), SAUCERS])
     assert (caught.value.code, caught.value.data) == ("migration.changed", {"number": 1})
+    assert "Restore the file" in caught.value.message
 
 
 async def test_a_script_may_not_come_before_an_applied_one(empty: tuple[str, Connection]) -> None:
@@ -154,6 +155,23 @@ async def test_a_script_may_not_come_before_an_applied_one(empty: tuple[str, Con
     with pytest.raises(Conflict) as caught:
         await migrate(url, [CUPS, SAUCERS, SPOONS])
     assert (caught.value.code, caught.value.data) == ("migration.out_of_order", {"number": 2})
+    assert caught.value.message == (
+        "Migration 0002_saucers is not applied, but the later 0005_spoons is."
+        " Rename the file to 0006_saucers.sql and run `portal migrate` again."
+    )
+    renamed = Migration(6, SAUCERS.name, SAUCERS.sql)
+    assert await migrate(url, [CUPS, SPOONS, renamed]) == [renamed]
+
+
+async def test_a_script_may_not_come_before_one_that_only_a_newer_release_knows(
+    empty: tuple[str, Connection],
+) -> None:
+    url, _ = empty
+    await migrate(url, [CUPS, SPOONS])
+    with pytest.raises(Conflict) as caught:
+        await migrate(url, [CUPS, SAUCERS])
+    assert caught.value.code == "migration.out_of_order"
+    assert "0006_saucers.sql" in caught.value.message
 
 
 async def test_an_older_release_leaves_a_newer_database_alone(empty: tuple[str, Connection]) -> None:
@@ -178,9 +196,119 @@ async def test_a_migration_may_replace_a_function_of_svc(empty: tuple[str, Conne
     assert not await connection.fetchval("SELECT has_schema_privilege('portal_svc', 'public', 'CREATE')")
 
 
+INDEX = Migration(
+    2,
+    "cup_index",
+    "-- no transaction\n-- Why it is needed; a comment may hold anything but that.\n"
+    "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS cup_once ON cup (workspace_id) WHERE cup_id IS NOT NULL;\n",
+)
+DROP = Migration(3, "no_cup_index", "-- no transaction\nDROP INDEX CONCURRENTLY IF EXISTS cup_once;\n")
+IS_VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('cup_once')"
+ADD_CUP = "INSERT INTO cup VALUES ('00000000-0000-4000-8000-000000000001', gen_random_uuid())"
+
+
+async def test_an_index_is_built_and_dropped_without_a_transaction(empty: tuple[str, Connection]) -> None:
+    url, connection = empty
+    assert await migrate(url, [CUPS, INDEX]) == [CUPS, INDEX]
+    assert await connection.fetchval(IS_VALID)
+    assert await migrate(url, [CUPS, INDEX, DROP, SPOONS]) == [DROP, SPOONS]
+    assert await connection.fetchval(IS_VALID) is None
+    assert await applied(connection) == [1, 2, 3, 5]
+
+
+async def test_an_index_is_not_built_concurrently_in_a_transaction(empty: tuple[str, Connection]) -> None:
+    url, connection = empty
+    with pytest.raises(asyncpg.ActiveSQLTransactionError):
+        await migrate(url, [CUPS, Migration(2, "cup_index", INDEX.sql.removeprefix("-- no transaction\n"))])
+    assert await applied(connection) == [1]
+
+
+async def test_a_build_that_waits_too_long_for_open_transactions_is_repeated(
+    empty: tuple[str, Connection],
+) -> None:
+    url, connection = empty
+    await migrate(url, [CUPS])
+    await connection.execute("BEGIN; LOCK TABLE cup IN ROW EXCLUSIVE MODE")
+    async with asyncio.timeout(5):
+        with pytest.raises(Unavailable) as caught:
+            await migrate(url, [CUPS, INDEX], wait_timeout_s=0.2)
+    assert caught.value.code == "migration.locked_out"
+    await connection.execute("ROLLBACK")
+    assert await connection.fetchval(IS_VALID) is False
+    assert await applied(connection) == [1]
+    assert await migrate(url, [CUPS, INDEX]) == [INDEX]
+    assert await connection.fetchval(IS_VALID)
+
+
+async def test_a_build_waits_for_open_transactions_longer_than_for_a_lock(
+    empty: tuple[str, Connection],
+) -> None:
+    url, connection = empty
+    await migrate(url, [CUPS])
+    await connection.execute("BEGIN; LOCK TABLE cup IN ROW EXCLUSIVE MODE")
+    build = asyncio.create_task(migrate(url, [CUPS, INDEX], lock_timeout_s=0.05))
+    await asyncio.sleep(0.5)
+    await connection.execute("ROLLBACK")
+    assert await build == [INDEX]
+
+
+async def test_a_unique_index_that_met_duplicates_is_built_once_they_are_gone(
+    empty: tuple[str, Connection],
+) -> None:
+    url, connection = empty
+    await migrate(url, [CUPS])
+    add = f"SET app.workspace = '00000000-0000-4000-8000-000000000001'; {ADD_CUP}"
+    await connection.execute(f"{add}; {ADD_CUP}")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await migrate(url, [CUPS, INDEX])
+    assert await connection.fetchval(IS_VALID) is False
+    await connection.execute("DELETE FROM cup")
+    assert await migrate(url, [CUPS, INDEX]) == [INDEX]
+    assert await connection.fetchval(IS_VALID)
+
+
+async def test_a_built_index_that_was_not_recorded_is_not_built_again(
+    empty: tuple[str, Connection],
+) -> None:
+    url, connection = empty
+    await migrate(url, [CUPS, INDEX])
+    oid = await connection.fetchval("SELECT to_regclass('cup_once')::oid")
+    await connection.execute("DELETE FROM schema_migration WHERE number = 2")
+    assert await migrate(url, [CUPS, INDEX]) == [INDEX]
+    assert await connection.fetchval("SELECT to_regclass('cup_once')::oid") == oid
+
+
+async def test_a_migrator_that_waits_does_not_stop_the_build_of_another(
+    empty: tuple[str, Connection],
+) -> None:
+    url, connection = empty
+    # Waiting inside a statement the others would hold snapshots, and the build would wait for them: a deadlock.
+    done = await asyncio.gather(*(migrate(url, [CUPS, INDEX, SPOONS]) for _ in range(4)))
+    assert sorted(done) == [[], [], [], [CUPS, INDEX, SPOONS]]
+    assert await connection.fetchval(IS_VALID)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE INDEX CONCURRENTLY cup_once ON cup (workspace_id)",
+        "CREATE INDEX IF NOT EXISTS cup_once ON cup (workspace_id)",
+        "DROP INDEX CONCURRENTLY cup_once",
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS ON cup (workspace_id); DROP TABLE cup",
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS cup_once ON cup (workspace_id); SELECT 1",
+        "VACUUM cup",
+        "",
+    ],
+)
+def test_a_script_without_a_transaction_is_one_statement_that_can_be_repeated(statement: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        Migration(7, "cups", f"-- no transaction\n{statement}")
+    assert (caught.value.code, caught.value.data) == ("migration.not_repeatable", {"number": 7})
+
+
 def test_a_number_is_given_once() -> None:
     with pytest.raises(Invalid) as caught:
-        in_order([CUPS, SAUCERS, Migration(1, "mugs", "")])
+        sort_migrations([CUPS, SAUCERS, Migration(1, "mugs", "")])
     assert (caught.value.code, caught.value.data) == ("migration.number_twice", {"number": 1})
 
 
