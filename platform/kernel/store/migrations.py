@@ -77,6 +77,7 @@ async def migrate(
     migrations: Sequence[Migration],
     *,
     unscoped: Mapping[str, str] | None = None,
+    grants: Mapping[str, Mapping[str, str]] | None = None,
     lock_timeout_s: float = 5.0,
     patience_s: float = 120.0,
 ) -> list[Migration]:
@@ -84,7 +85,7 @@ async def migrate(
 
     One migrator works at a time, others wait up to `patience_s` and then find nothing to do. A statement
     that cannot have its lock within `lock_timeout_s` fails rather than queue all readers behind it.
-    `unscoped`: see `apply_policies`. Raises Conflict("migration.changed" | "migration.out_of_order") and
+    `unscoped` and `grants`: see `apply_policies`. Raises Conflict("migration.changed" | "migration.out_of_order") and
     Unavailable("migration.running" | "migration.locked_out").
     """
     ordered = in_order(migrations)
@@ -99,7 +100,7 @@ async def migrate(
         for migration in missing:
             await _apply(connection, migration)
         await connection.execute("BEGIN")
-        await apply_policies(connection, unscoped=unscoped)
+        await apply_policies(connection, unscoped=unscoped, grants=grants)
         await connection.execute("COMMIT")
     except asyncpg.LockNotAvailableError as error:
         message = "A table stayed locked by others; nothing of this migration has been applied. Try again."
