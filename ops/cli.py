@@ -89,7 +89,7 @@ def seed() -> None:
     from kernel.errors import Denied
     from kernel.settings import Profile
     from kernel.store import Database
-    from ops.session import read_settings
+    from ops.session import operator, read_settings
 
     async def work() -> None:
         settings = read_settings()
@@ -100,7 +100,10 @@ def seed() -> None:
         from ops.seed import seed as write
 
         database = await Database.open(
-            settings.database_url, name="portal seed", prepared=settings.database_prepared
+            settings.database_url,
+            name="portal seed",
+            prepared=settings.database_prepared,
+            actor=operator(),
         )
         try:
             seeded = await write(database, settings, click.echo)

@@ -152,6 +152,7 @@ class Demo:
         from kernel.store import Database  # noqa: PLC0415
         from ops.migrate import prepare  # noqa: PLC0415
         from ops.seed import seed  # noqa: PLC0415
+        from ops.session import operator  # noqa: PLC0415
 
         with self.step("migrate", "Preparing the database"):
             urls = (await prepare(admin_url, self.database)).urls
@@ -171,7 +172,7 @@ class Demo:
             variables["PORTAL_SECRET_KEYS"] = keys
         settings = Settings.from_environ(variables)
         with self.step("seed", "Seeding workspaces and invoices"):
-            database = await Database.open(settings.database_url, name="portal seed")
+            database = await Database.open(settings.database_url, name="portal seed", actor=operator())
             try:
                 seeded = await seed(database, settings, _aside)
             finally:

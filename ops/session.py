@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pwd
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TypeVar
 
 import click
 
+from kernel.actor import Actor, ActorKind
 from kernel.clock import Clock, SystemClock
 from kernel.errors import Missing
 from kernel.ids import WorkspaceId
@@ -59,8 +61,20 @@ def read_settings() -> Settings:
 
 
 async def open_database(settings: Settings, url: str) -> Database:
-    """Connect once for a command, as the role that the url names."""
-    return await Database.open(url, size=1, name="portal command", prepared=settings.database_prepared)
+    """Connect once for a command, as the role that the url names; the operator acts in it."""
+    return await Database.open(
+        url, size=1, name="portal command", prepared=settings.database_prepared, actor=operator()
+    )
+
+
+def operator() -> Actor:
+    """Return whoever runs this command: the user of the operating system, by number where it has no name."""
+    number = os.getuid()
+    try:
+        user = pwd.getpwuid(number).pw_name
+    except KeyError:
+        user = str(number)
+    return Actor(ActorKind.OPERATOR, user)
 
 
 def run(work: Callable[[Session], Awaitable[_T]]) -> _T:

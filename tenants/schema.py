@@ -9,16 +9,29 @@ import tenants
 from kernel.store.catalog import findings
 from kernel.store.migrations import Migration, read_folder
 from kernel.store.migrations import migrate as run_migrations
+from kernel.store.roles import APP, SVC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kernel.store.pool import Connection
 
+_EMITTED: Final = "workspace_id, kind, payload, audit_only, actor_kind, actor_id, context"
+
 #: Tables without a workspace_id and what app may do there; each needs its reason in a comment.
 UNSCOPED: Final[Mapping[str, str]] = {
     "job_worker": "SELECT, INSERT, UPDATE, DELETE",  # workers are the installation's, and say what they can do
     "schedule_occurrence": "",  # the schedules are the installation's; only the scheduler, role svc, writes here
+}
+
+#: Scoped tables on which a role has less than all rights, each with its reason.
+GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
+    # Actions emit, and read nothing back; time, order and id are the database's.
+    "event_draft": {APP: f"INSERT ({_EMITTED})", SVC: "SELECT, DELETE"},
+    # Append-only: nobody updates an event, and retention alone deletes, from the beginning of the log.
+    "event": {APP: "SELECT", SVC: "SELECT, INSERT, DELETE"},
+    # It is made with its workspace, at place 0; then only the sequencer and retention write it.
+    "event_head": {APP: "SELECT, INSERT (workspace_id)", SVC: "SELECT, UPDATE"},
 }
 
 #: Indexes that do not begin with workspace_id, because a definer function comes from outside any workspace.
@@ -55,6 +68,7 @@ FOREIGN_KEYS: Final = frozenset(
         "brand_asset.brand_asset_workspace_id_fkey",
         "contact.contact_workspace_id_customer_id_fkey",
         "customer.customer_workspace_id_fkey",
+        "event_head.event_head_workspace_id_fkey",
         "invoice.invoice_has_its_version",
         "invoice.invoice_workspace_id_customer_id_fkey",
         "invoice.invoice_workspace_id_fkey",
@@ -84,7 +98,7 @@ def version() -> int:
 
 async def migrate(owner_url: str) -> list[Migration]:
     """Bring a database to this release's structure and policies; returns what was applied."""
-    return await run_migrations(owner_url, migrations(), unscoped=UNSCOPED)
+    return await run_migrations(owner_url, migrations(), unscoped=UNSCOPED, grants=GRANTS)
 
 
 async def tenancy_findings(connection: Connection) -> list[str]:
@@ -96,4 +110,5 @@ async def tenancy_findings(connection: Connection) -> list[str]:
         definers=DEFINERS,
         triggers=TRIGGERS,
         foreign_keys=FOREIGN_KEYS,
+        grants=GRANTS,
     )

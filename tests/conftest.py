@@ -15,6 +15,7 @@ from typing import Any
 import hypothesis
 import pytest
 
+from kernel.actor import Actor, ActorKind
 from kernel.clock import FixedClock, SystemClock
 from kernel.ids import new_id
 from kernel.seals import Sealer
@@ -33,6 +34,7 @@ hypothesis.settings.register_profile("portal", deadline=None)
 hypothesis.settings.load_profile("portal")
 
 TEMPLATE = "portal_test_template"
+OPERATOR = Actor(ActorKind.OPERATOR, "tests")
 NOW = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
 _HOUSE = pytest.StashKey["House"]()
 
@@ -127,7 +129,7 @@ def owner_url(urls: Urls) -> str:
 
 @pytest.fixture(scope="session")
 async def _app_database(urls: Urls) -> AsyncIterator[Database]:
-    database = await Database.open(urls.app, size=5, name="tests", patience_s=5)
+    database = await Database.open(urls.app, size=5, name="tests", patience_s=5, actor=OPERATOR)
     yield database
     await database.close()
 

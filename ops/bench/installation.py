@@ -17,6 +17,7 @@ from kernel.store.roles import Urls, url_as
 from ops.migrate import prepare
 from ops.seed.businesses import ACME, ACME_BANK, OAKRIDGE
 from ops.seed.lines import SALES, many
+from ops.session import operator
 from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
 from tenants.invoices import actions
@@ -86,7 +87,7 @@ async def install(
 ) -> Installation:
     """Make a database with ten measured workspaces and a crowd of `crowd` others with `each` invoices."""
     urls = (await prepare(admin_url, database)).urls
-    opened = await Database.open(urls.app, size=1, name="bench")
+    opened = await Database.open(urls.app, size=1, name="bench", actor=operator())
     pages: dict[int, list[Page]] = {count: [] for count in lines}
     try:
         written = [await _write(opened, index, lines, pages) for index in range(MEASURED_WORKSPACES)]

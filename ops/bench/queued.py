@@ -24,6 +24,7 @@ from ops.bench import prints
 from ops.bench.effort import children_of
 from ops.bench.prints import ABOUT, OWNER
 from ops.migrate import prepare
+from ops.session import operator
 from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
 from tenants.invoices import actions
@@ -124,7 +125,7 @@ def _start(kind: str, urls: Urls, redis: str, state: Path) -> programs.RunningPr
 
 async def _measured(urls: Urls, worker: programs.RunningProgram, rounds: int) -> Queue:
     fonts, found = Fonts.load(), Queue()
-    database = await Database.open(urls.app, size=2, name="bench")
+    database = await Database.open(urls.app, size=2, name="bench", actor=operator())
     press = prints.open_press(SLOTS, fonts)
     try:
         await press.start()

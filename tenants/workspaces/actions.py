@@ -18,6 +18,7 @@ from kernel.ids import DomainId, new_id, secret_bytes
 from kernel.jobs import Enqueued, enqueue
 from kernel.seals import Sealer
 from kernel.store import current_workspace, execute, fetch_one, savepoint
+from tenants.activity.actions import create_event_head
 from tenants.workspaces import domains, queries
 from tenants.workspaces import profile as values
 from tenants.workspaces.domains import TOMBSTONE_DAYS, DomainState
@@ -80,6 +81,7 @@ async def create_workspace(
         async with savepoint():
             await Workspace.insert(row)
             await PortalDomain.insert(domain)
+            await create_event_head()
     except asyncpg.UniqueViolationError as error:
         raise Conflict("workspace.slug_taken", f"The name {slug} is taken.", slug=slug) from error
     return await queries.profile()

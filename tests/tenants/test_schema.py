@@ -107,7 +107,9 @@ async def test_migrating_a_migrated_database_changes_nothing(
 ) -> None:
     urls = await scratch(migrated=True)
     assert await schema.migrate(urls.owner) == []
-    assert await migrate(urls.owner, schema.migrations(), unscoped=schema.UNSCOPED) == []
+    assert (
+        await migrate(urls.owner, schema.migrations(), unscoped=schema.UNSCOPED, grants=schema.GRANTS) == []
+    )
 
 
 async def test_two_workspaces_have_two_hosts_and_see_only_themselves(

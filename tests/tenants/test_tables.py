@@ -6,11 +6,15 @@ import pytest
 from piccolo.table import Table
 
 from kernel.store import Database, fetch
+from tenants.activity.tables import Event, EventDraft, EventHead
 from tenants.customers.tables import Contact, Customer
 from tenants.invoices.tables import Invoice, InvoicePdf, InvoiceVersion, InvoiceView, Link, NumberSeries
 from tenants.workspaces.tables import BrandAsset, PortalDomain, Workspace
 
 TABLES = (
+    EventDraft,
+    Event,
+    EventHead,
     Workspace,
     BrandAsset,
     PortalDomain,

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from kernel.actor import Actor, ActorKind
 from kernel.jobs.leases import Claimed, complete
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class Attempt:
         """Whether the effect has yet to be written; while it is, the row is locked, and nobody can take the job."""
         return not (self._writing or self.completed)
 
+    @property
+    def actor(self) -> Actor:
+        """Who acts in the job's effect: the job."""
+        return Actor(ActorKind.SYSTEM_JOB, str(self.job_id), name=self._claimed.kind)
+
     def scope(self) -> UnitOfWork:
         """Return a unit of work that reads in the job's workspace."""
         return self._database.scope(self.workspace_id, read_only=True)
@@ -75,7 +81,7 @@ class Attempt:
         """
         self._writing = True
         try:
-            async with self._database.scope(self.workspace_id):
+            async with self._database.scope(self.workspace_id, actor=self.actor):
                 await complete(self._claimed)
                 yield
             self.completed = True

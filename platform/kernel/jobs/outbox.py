@@ -7,11 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from structlog.contextvars import get_contextvars
-
 from kernel.ids import new_id
 from kernel.jobs.job import encoded
 from kernel.store import bulk_insert, current_workspace, fetch_one
+from kernel.telemetry.logs import current_request_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +65,7 @@ async def enqueue(job: Job, *, delay: timedelta | None = None, queue: str | None
         job.dedupe_key(),
         job.max_attempts,
         delay or _NOW,
-        _request_id(),
+        current_request_id(),
         job.queue,
     )
     return Enqueued(row["job_id"], row["fresh"])
@@ -83,7 +82,3 @@ async def enqueue_many(jobs: Sequence[tuple[Job, str]]) -> int:
         for job, request_id in jobs
     ]
     return await bulk_insert("job", _COLUMNS, rows)
-
-
-def _request_id() -> str:
-    return str(get_contextvars().get("request", ""))

@@ -2,11 +2,13 @@
 
 from kernel.store.database import Database, Isolation
 from kernel.store.engine import BOUND
-from kernel.store.faults import Nested, NotOffered, StoreMisuse, Swallowed, Unbound, WrongTask
+from kernel.store.faults import Nested, NoActor, NotOffered, StoreMisuse, Swallowed, Unbound, WrongTask
 from kernel.store.unit import (
     UnitOfWork,
+    after_commit,
     bulk_insert,
     current,
+    current_actor,
     current_workspace,
     execute,
     fetch,
@@ -20,14 +22,17 @@ __all__ = [
     "Database",
     "Isolation",
     "Nested",
+    "NoActor",
     "NotOffered",
     "StoreMisuse",
     "Swallowed",
     "Unbound",
     "UnitOfWork",
     "WrongTask",
+    "after_commit",
     "bulk_insert",
     "current",
+    "current_actor",
     "current_workspace",
     "execute",
     "fetch",

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kernel.store.policies import APP_POLICY, APP_RULE, OWN_TABLES, SVC_POLICY, UNBOUND_BODY, WORKSPACE_BODY
+from kernel.store.policies import (
+    APP_POLICY,
+    APP_RULE,
+    OWN_TABLES,
+    RIGHTS,
+    SVC_POLICY,
+    UNBOUND_BODY,
+    WORKSPACE_BODY,
+)
 from kernel.store.roles import APP, OWNER, SEARCH_PATH, SVC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from kernel.store.pool import Connection
 
@@ -20,6 +28,7 @@ WITH
 listed (tables, indexes, definers, triggers, foreign_keys) AS (
     SELECT $1::text[], $2::text[], $3::text[], $4::text[], $5::text[]
 ),
+limited (name, role, rights) AS (SELECT * FROM unnest($6::text[], $7::text[], $8::text[])),
 relation AS (
     SELECT c.* FROM pg_class c
     WHERE c.relnamespace = 'public'::regnamespace
@@ -94,6 +103,12 @@ _RULES: Final = (
       AND NOT (coalesce(g.rolname, '') IN ('{APP}', '{SVC}')
                AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE'))
     """,
+    f"""
+    SELECT format('role %s may "%s" table %s, which must be "%s"', l.role, found.rights, l.name, l.rights)
+    FROM limited l JOIN relation c ON c.relname = l.name JOIN pg_roles r ON r.rolname = l.role,
+         LATERAL (SELECT {RIGHTS} AS rights FROM (SELECT r.oid) of (role)) found
+    WHERE found.rights <> l.rights
+    """,
     """
     SELECT format('view %s does not run with the rights of who asks (security_invoker)', relname)
     FROM relation WHERE relkind = 'v' AND NOT coalesce(reloptions @> '{security_invoker=true}', false)
@@ -155,7 +170,8 @@ _RULES: Final = (
     """,
     """
     SELECT DISTINCT format('column %s.%s has grants of its own', s.relname, a.attname)
-    FROM scoped s JOIN pg_attribute a ON a.attrelid = s.oid CROSS JOIN aclexplode(a.attacl)
+    FROM scoped s JOIN pg_attribute a ON a.attrelid = s.oid CROSS JOIN aclexplode(a.attacl) g
+    WHERE NOT EXISTS (SELECT FROM limited l WHERE l.name = s.relname AND l.role::regrole = g.grantee)
     """,
     """
     SELECT format('table %s has a rule that rewrites statements: %s', r.relname, w.rulename)
@@ -234,15 +250,26 @@ async def findings(
     definers: Iterable[str] = (),
     triggers: Iterable[str] = (),
     foreign_keys: Iterable[str] = (),
+    grants: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[str]:
     """Return a sentence for everything that tenancy forbids, sorted; an empty list is what one wants.
 
     `unscoped` are the tables that need no workspace_id, `global_indexes` the indexes that need not begin with
     it, `definers` the only functions that may be SECURITY DEFINER, as "name(types)"; `triggers` and
-    `foreign_keys` must be there, as "table.name".
+    `foreign_keys` must be there, as "table.name"; `grants` as for `apply_policies`.
     """
     tables = [*OWN_TABLES, *unscoped]
-    lists = (tables, list(global_indexes), list(definers), list(triggers), list(foreign_keys))
+    limited = [
+        (table, role, rights) for table, roles in (grants or {}).items() for role, rights in roles.items()
+    ]
+    lists = (
+        tables,
+        list(global_indexes),
+        list(definers),
+        list(triggers),
+        list(foreign_keys),
+        *([line[i] for line in limited] for i in range(3)),
+    )
     found: set[str] = set()
     for rule in _RULES:
         rows = await connection.fetch(f"{_RELATIONS} {rule}", *lists)

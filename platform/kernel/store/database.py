@@ -16,6 +16,8 @@ from kernel.store.unit import UnitOfWork, fetch, fetch_alone, fetch_one
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from kernel.actor import Actor
+
 ATTEMPTS: Final = 3
 _PAUSE_S: Final = 0.01
 _ROLE: Final = """
@@ -36,10 +38,11 @@ class Isolation(StrEnum):
 class Database:
     """Connections to one database as one role. Open it once per process and role; close it at the end."""
 
-    __slots__ = ("_pool", "name")
+    __slots__ = ("_actor", "_pool", "name")
 
-    def __init__(self, pool: Pool, name: str) -> None:
+    def __init__(self, pool: Pool, name: str, actor: Actor | None = None) -> None:
         self._pool = pool
+        self._actor = actor
         self.name = name
 
     @classmethod
@@ -52,12 +55,14 @@ class Database:
         prepared: bool = True,
         patience_s: float = PATIENCE_S,
         command_timeout_s: float = COMMAND_TIMEOUT_S,
+        actor: Actor | None = None,
     ) -> Self:
         """Connect once, to know that it works, and return the database.
 
         `size` bounds the connections; `name` is what pg_stat_activity shows; `prepared` False is for a
         PgBouncer in transaction mode without max_prepared_statements; `patience_s` bounds the wait for a
-        connection, `command_timeout_s` the wait for the answer to one statement.
+        connection, `command_timeout_s` the wait for the answer to one statement; `actor` acts in every scope
+        that names none (an operator's command).
         Raises Unavailable("store.unavailable").
         """
         pool = Pool(
@@ -69,7 +74,7 @@ class Database:
             command_timeout_s=command_timeout_s,
         )
         pool.take_back(await pool.lend(), sound=True)
-        return cls(pool, name)
+        return cls(pool, name, actor)
 
     async def require_role(self, role: str) -> None:
         """Refuse to go on as another role, or as one that row-level security does not hold.
@@ -95,10 +100,16 @@ class Database:
         await self._pool.close()
 
     def scope(
-        self, workspace_id: UUID, *, read_only: bool = False, isolation: Isolation | None = None
+        self,
+        workspace_id: UUID,
+        *,
+        actor: Actor | None = None,
+        read_only: bool = False,
+        isolation: Isolation | None = None,
     ) -> UnitOfWork:
         """Return the unit of work that sees and writes the rows of one workspace only.
 
+        `actor` is who acts in it; without one nothing that emits an event can be done.
         BEGIN and the binding travel in one round trip. Entering raises Nested inside another unit of work and
         Unavailable("store.unavailable" | "store.slow" | "store.busy"); leaving commits, or rolls back after an
         exception.
@@ -106,11 +117,13 @@ class Database:
         if not _is_uuid(workspace_id):
             message = f"A workspace id is a UUID, not {type(workspace_id).__name__}."
             raise TypeError(message)
-        return self._unit(WorkspaceId(workspace_id), read_only=read_only, isolation=isolation)
+        return self._unit(
+            WorkspaceId(workspace_id), actor or self._actor, read_only=read_only, isolation=isolation
+        )
 
-    def unbound(self, *, read_only: bool = False) -> UnitOfWork:
+    def unbound(self, *, read_only: bool = False, isolation: Isolation | None = None) -> UnitOfWork:
         """Return a unit of work bound to no workspace: tenants' tables raise, definer functions work."""
-        return self._unit(None, read_only=read_only, isolation=None)
+        return self._unit(None, None, read_only=read_only, isolation=isolation)
 
     async def fetch_alone(self, sql: str, *args: object) -> Any:
         """Return the first row (asyncpg.Record) of one read that is a transaction of its own, or None: one round trip.
@@ -131,6 +144,7 @@ class Database:
         workspace_id: UUID,
         work: Callable[[], Awaitable[_T]],
         *,
+        actor: Actor | None = None,
         isolation: Isolation | None = None,
     ) -> _T:
         """Run `work` in a scope; again, at most three times in all, when Postgres could not serialise it.
@@ -140,7 +154,7 @@ class Database:
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with self.scope(workspace_id, isolation=isolation):
+                async with self.scope(workspace_id, actor=actor, isolation=isolation):
                     return await work()
             except Unavailable as error:
                 if error.code != CONTENDED or attempt == ATTEMPTS:
@@ -164,7 +178,12 @@ class Database:
         return self._pool.waiting
 
     def _unit(
-        self, workspace_id: WorkspaceId | None, *, read_only: bool, isolation: Isolation | None
+        self,
+        workspace_id: WorkspaceId | None,
+        actor: Actor | None,
+        *,
+        read_only: bool,
+        isolation: Isolation | None,
     ) -> UnitOfWork:
         begin = "BEGIN"
         if isolation is not None:
@@ -173,7 +192,7 @@ class Database:
             begin += " READ ONLY"
         # The simple protocol takes both statements in one trip. A UUID's text holds nothing to quote.
         setting = "" if workspace_id is None else workspace_id
-        return UnitOfWork(self._pool, f"{begin}; SET LOCAL app.workspace = '{setting}'", workspace_id)
+        return UnitOfWork(self._pool, f"{begin}; SET LOCAL app.workspace = '{setting}'", workspace_id, actor)
 
 
 def _is_uuid(given: object) -> bool:

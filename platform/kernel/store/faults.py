@@ -33,6 +33,7 @@ class StoreMisuse(RuntimeError):
     ├── Unbound        a statement outside any unit of work
     ├── WrongTask      a unit of work used from a task that did not open it
     ├── Nested         a unit of work opened inside another
+    ├── NoActor        an event in a unit of work that names no actor
     ├── NotOffered     a way of Piccolo's that would leave the unit of work
     └── Swallowed      an error of Postgres was caught inside the unit of work, which then could not commit
     """
@@ -48,6 +49,10 @@ class WrongTask(StoreMisuse):
 
 class Nested(StoreMisuse):
     """A unit of work opened inside another one of the same task."""
+
+
+class NoActor(StoreMisuse):
+    """A unit of work that names no actor, where one is needed."""
 
 
 class NotOffered(StoreMisuse):

@@ -146,6 +146,7 @@ async def migrate(
     migrations: Sequence[Migration],
     *,
     unscoped: Mapping[str, str] | None = None,
+    grants: Mapping[str, Mapping[str, str]] | None = None,
     lock_timeout_s: float = 5.0,
     wait_timeout_s: float = 120.0,
 ) -> list[Migration]:
@@ -153,7 +154,8 @@ async def migrate(
 
     A statement that cannot have its lock within `lock_timeout_s` fails rather than queue all readers behind it.
     `wait_timeout_s` bounds the waits that block nobody: for another migrator, after which nothing is missing, and
-    of a concurrent index build for the transactions that were open before it. `unscoped`: see `apply_policies`.
+    of a concurrent index build for the transactions that were open before it. `unscoped` and
+    `grants`: see `apply_policies`.
     Raises Conflict("migration.changed" | "migration.out_of_order") and Unavailable("migration.running" |
     "migration.locked_out").
     """
@@ -172,7 +174,7 @@ async def migrate(
                 await _apply_without_transaction(connection, migration)
                 await _set_lock_timeout(connection, lock_timeout_s)
         await connection.execute("BEGIN")
-        await apply_policies(connection, unscoped=unscoped)
+        await apply_policies(connection, unscoped=unscoped, grants=grants)
         await connection.execute("COMMIT")
     except asyncpg.LockNotAvailableError as error:
         message = (

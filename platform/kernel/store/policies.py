@@ -21,6 +21,20 @@ ALL_RIGHTS: Final = "SELECT, INSERT, UPDATE, DELETE"
 #: Tables of the store itself that have no workspace, with what app may do there.
 OWN_TABLES: Final[Mapping[str, str]] = {"schema_migration": "SELECT"}
 
+#: The rights of a role on a table as a canonical text: "SELECT, INSERT (workspace_id, kind)". Names the relation `c`
+#: of pg_class and `role`, an oid.
+RIGHTS: Final = """
+(SELECT coalesce(string_agg(text, ', ' ORDER BY array_position('{SELECT,INSERT,UPDATE,DELETE}', privilege), text), '')
+ FROM (
+     SELECT a.privilege_type AS privilege, a.privilege_type AS text
+     FROM aclexplode(c.relacl) a WHERE a.grantee = role
+     UNION ALL
+     SELECT a.privilege_type, format('%s (%s)', a.privilege_type, string_agg(t.attname, ', ' ORDER BY t.attnum))
+     FROM pg_attribute t CROSS JOIN aclexplode(t.attacl) a
+     WHERE t.attrelid = c.oid AND a.grantee = role GROUP BY a.privilege_type
+ ) granted)
+"""
+
 # As Postgres writes it back. The sub-select makes it one evaluation a query instead of one a row.
 APP_RULE: Final = "(workspace_id = ( SELECT app_workspace() AS app_workspace))"
 
@@ -66,14 +80,21 @@ ORDER BY 1
 """
 
 
-async def apply_policies(connection: Connection, *, unscoped: Mapping[str, str] | None = None) -> None:
+async def apply_policies(
+    connection: Connection,
+    *,
+    unscoped: Mapping[str, str] | None = None,
+    grants: Mapping[str, Mapping[str, str]] | None = None,
+) -> None:
     """Bring policies, grants and owners of definer functions to what they must be; run as the owner.
 
     Repeating it takes no lock on tables that are right already. `unscoped` is the explicit list of tables
-    without a workspace_id, each with the rights of app on it ("" for none).
+    without a workspace_id, each with the rights of app on it ("" for none). `grants` are the scoped tables on
+    which a role has less than all rights, as {table: {role: rights}}, the rights as `RIGHTS` writes them.
     Raises Invalid("store.unlisted_table" | "store.unpinned_function").
     """
     listed = {**OWN_TABLES, **(unscoped or {})}
+    limited = grants or {}
     for table in await connection.fetch(_TABLES):
         name = _quoted(table["name"])
         if table["scoped"]:
@@ -82,7 +103,8 @@ async def apply_policies(connection: Connection, *, unscoped: Mapping[str, str] 
                     f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
                 )
             await _set_policies(connection, table["name"])
-            await _set_grants(connection, table["name"], {APP: ALL_RIGHTS, SVC: ALL_RIGHTS})
+            rights = {APP: ALL_RIGHTS, SVC: ALL_RIGHTS, **limited.get(table["name"], {})}
+            await _set_grants(connection, table["name"], rights)
         elif table["name"] in listed:
             svc = "SELECT" if table["name"] in OWN_TABLES else ALL_RIGHTS
             await _set_grants(connection, table["name"], {APP: listed[table["name"]], SVC: svc})
@@ -117,10 +139,8 @@ def _shape(row: Any) -> tuple[str, tuple[str, ...], str, str, str]:
 
 
 async def _set_grants(connection: Connection, table: str, wanted: Mapping[str, str]) -> None:
-    sql = """SELECT coalesce(string_agg(privilege_type, ', ' ORDER BY array_position(
-                 ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE'], privilege_type)), '')
-             FROM pg_class c, aclexplode(c.relacl) a
-             WHERE c.oid = $1::text::regclass AND a.grantee = $2::text::regrole"""
+    sql = f"""SELECT {RIGHTS} FROM pg_class c, (SELECT $2::text::regrole::oid) of (role)
+              WHERE c.oid = $1::text::regclass"""  # noqa: S608  -- this module's own constant
     name = _quoted(table)
     for role, rights in wanted.items():
         if await connection.fetchval(sql, name, role) == rights:

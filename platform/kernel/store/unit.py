@@ -10,6 +10,7 @@ from asyncpg import PostgresError
 
 from kernel.store.faults import (
     Nested,
+    NoActor,
     Swallowed,
     Unbound,
     WrongTask,
@@ -18,16 +19,20 @@ from kernel.store.faults import (
     is_silent,
     unavailable,
 )
+from kernel.telemetry import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
 
+    from kernel.actor import Actor
     from kernel.ids import WorkspaceId
     from kernel.store.pool import Connection, Pool
 
 _CURRENT: Final[ContextVar[UnitOfWork | None]] = ContextVar("unit_of_work", default=None)
 _FRESH_TRIES: Final = 3
+
+_log: Final = logs.logger("kernel.store")
 
 
 class UnitOfWork:
@@ -38,15 +43,29 @@ class UnitOfWork:
     interrupted, because neither awaits anything.
     """
 
-    __slots__ = ("_begin", "_connection", "_pool", "_token", "task", "workspace_id")
+    __slots__ = (
+        "_begin",
+        "_connection",
+        "_pool",
+        "_token",
+        "actor",
+        "callbacks",
+        "task",
+        "workspace_id",
+    )
 
-    def __init__(self, pool: Pool, begin: str, workspace_id: WorkspaceId | None) -> None:
+    def __init__(
+        self, pool: Pool, begin: str, workspace_id: WorkspaceId | None, actor: Actor | None = None
+    ) -> None:
         self._pool = pool
         self._begin = begin
         self._connection: Connection | None = None
         self.task: asyncio.Task[Any] | None = None
         self._token: Token[UnitOfWork | None] | None = None
         self.workspace_id = workspace_id
+        self.actor = actor
+        self.callbacks: list[Callable[[], Awaitable[None]]] = []
+        """What is called after COMMIT: see `after_commit`."""
 
     async def __aenter__(self) -> Self:
         _require_none_open("a nested one would end with the outer one")
@@ -71,7 +90,10 @@ class UnitOfWork:
             if self._token is not None:
                 _CURRENT.reset(self._token)
             self._release(sound=sound)
-        if error is not None and (ours := in_our_words(error, connection)) is not None:
+        if error is None:
+            # Outside the unit, with its connection back in the pool: a callback may take long or open another unit.
+            await _call(self.callbacks)
+        elif (ours := in_our_words(error, connection)) is not None:
             raise ours from error
 
     def connection(self) -> Connection:
@@ -133,12 +155,21 @@ async def _finished(connection: Connection, error: BaseException | None) -> bool
     return True
 
 
+async def _call(callbacks: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    for callback in callbacks:
+        try:
+            await callback()
+        except Exception as error:  # noqa: BLE001  -- the work is committed, whatever its announcement does
+            _log.error("after_commit callback failed", callback=repr(callback), exc_info=error)
+
+
 class Savepoint:
     """Part of a unit of work whose failure leaves the rest usable: an async context manager."""
 
-    __slots__ = ()
+    __slots__ = ("_callbacks",)
 
     async def __aenter__(self) -> None:
+        self._callbacks = len(current().callbacks)
         await current().connection().execute("SAVEPOINT part")
 
     async def __aexit__(
@@ -147,7 +178,10 @@ class Savepoint:
         connection = current().connection()
         if error is None:
             await connection.execute("RELEASE SAVEPOINT part")
-        elif isinstance(error, Exception) and not connection.is_closed():
+            return
+        # What is rolled back has no callbacks.
+        del current().callbacks[self._callbacks :]
+        if isinstance(error, Exception) and not connection.is_closed():
             await connection.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
 
 
@@ -174,6 +208,24 @@ def current_workspace() -> WorkspaceId:
         message = "The open unit of work is bound to no workspace."
         raise Unbound(message)
     return workspace_id
+
+
+def current_actor() -> Actor:
+    """Return who acts in the open unit of work; raises Unbound without one, NoActor where nobody was named."""
+    actor = current().actor
+    if actor is None:
+        message = "The open unit of work has no actor: use `database.scope(workspace_id, actor=...)`."
+        raise NoActor(message)
+    return actor
+
+
+def after_commit(callback: Callable[[], Awaitable[None]]) -> None:
+    """Have `callback` called once the open unit of work is committed; raises Unbound without one.
+
+    Callbacks run in order, never after a rollback (of the unit, or of the savepoint around the call). An error in
+    one is logged; it neither stops the others nor reaches the caller.
+    """
+    current().callbacks.append(callback)
 
 
 def savepoint() -> Savepoint:

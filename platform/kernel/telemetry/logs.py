@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 import msgspec
 import structlog
-from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars, merge_contextvars
+from structlog.contextvars import (
+    bind_contextvars,
+    bound_contextvars,
+    clear_contextvars,
+    get_contextvars,
+    merge_contextvars,
+)
 
 from kernel.clock import Clock, SystemClock
 
@@ -90,6 +96,11 @@ def bound(**values: object) -> AbstractContextManager[None]:
 def unbind_all() -> None:
     """Forget what is bound: the first thing a new request or job does."""
     clear_contextvars()
+
+
+def current_request_id() -> str:
+    """Return the id of the request that is being answered here, or that asked for this job; "" outside both."""
+    return str(get_contextvars().get("request", ""))
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

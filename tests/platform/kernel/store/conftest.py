@@ -10,7 +10,7 @@ import pytest
 from kernel.store import Database
 from kernel.store.migrations import Migration, migrate
 from kernel.store.pool import Connection
-from kernel.store.roles import Urls, drop_database, provision
+from kernel.store.roles import APP, Urls, drop_database, provision
 
 SHELF = Migration(
     1,
@@ -32,6 +32,7 @@ SHELF = Migration(
         CONSTRAINT page_of_book FOREIGN KEY (workspace_id, book_id) REFERENCES book (workspace_id, book_id)
             DEFERRABLE INITIALLY DEFERRED
     );
+    CREATE TABLE leaf (workspace_id uuid NOT NULL PRIMARY KEY, note text);
     CREATE FUNCTION book_count() RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER
         SET search_path = pg_catalog, public, pg_temp AS $$ SELECT count(*) FROM book $$;
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused'; END $$;
@@ -40,6 +41,9 @@ SHELF = Migration(
     """,
 )
 
+#: A leaf is added with its key alone, and never changed.
+LIMITED = {"leaf": {APP: "SELECT, INSERT (workspace_id)"}}
+
 
 @pytest.fixture(scope="session")
 async def shelf_urls(admin_url: str, worker_name: str) -> AsyncIterator[Urls]:
@@ -47,7 +51,7 @@ async def shelf_urls(admin_url: str, worker_name: str) -> AsyncIterator[Urls]:
     name = f"portal_shelf_{worker_name}"
     await drop_database(admin_url, name)
     urls = await provision(admin_url, name)
-    await migrate(urls.owner, [SHELF])
+    await migrate(urls.owner, [SHELF], grants=LIMITED)
     yield urls
     await drop_database(admin_url, name)
 

@@ -10,8 +10,9 @@ import pytest
 
 from kernel.store.catalog import findings
 from kernel.store.pool import Connection
-from kernel.store.roles import PROVISION_LOCK, Urls, url_as
+from kernel.store.roles import APP, PROVISION_LOCK, Urls, url_as
 
+LEAF_RIGHTS = "SELECT, INSERT (workspace_id)"
 BREACHES = {
     "CREATE TABLE leaflet (leaflet_id uuid PRIMARY KEY)": [
         "table leaflet has no workspace_id and is not on the list"
@@ -123,6 +124,13 @@ BREACHES = {
     ],
     "ALTER ROLE portal_app RESET search_path": ["role portal_app does not start with its own search_path"],
     "ALTER ROLE portal_app CREATEROLE": ["role portal_app may make roles or databases, or replicate"],
+    "GRANT UPDATE ON leaf TO portal_app": [
+        f'role portal_app may "SELECT, INSERT (workspace_id), UPDATE" table leaf, which must be "{LEAF_RIGHTS}"'
+    ],
+    "GRANT INSERT (note) ON leaf TO portal_app": [
+        f'role portal_app may "SELECT, INSERT (workspace_id, note)" table leaf, which must be "{LEAF_RIGHTS}"'
+    ],
+    "GRANT SELECT (note) ON leaf TO portal_owner": ["column leaf.note has grants of its own"],
     "CREATE PUBLICATION away FOR TABLE book": ["publication away sends the rows of table book elsewhere"],
 }
 INNOCENT = (
@@ -159,6 +167,7 @@ async def found(connection: Connection) -> list[str]:
         definers=["book_count()"],
         triggers=["book.book_stays"],
         foreign_keys=["page.page_of_book"],
+        grants={"leaf": {APP: LEAF_RIGHTS}},
     )
 
 

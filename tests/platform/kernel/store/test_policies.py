@@ -15,7 +15,7 @@ from kernel.store.faults import UNBOUND_SQLSTATE
 from kernel.store.migrations import Migration, migrate
 from kernel.store.policies import apply_policies
 from kernel.store.pool import Connection
-from kernel.store.roles import Urls
+from kernel.store.roles import APP, SVC, Urls
 
 ADD_BOOK = "INSERT INTO book (workspace_id, book_id, title) VALUES ($1, $2, $3)"
 ADD_PAGE = "INSERT INTO page (workspace_id, page_id, book_id) VALUES ($1, $2, $3)"
@@ -213,6 +213,39 @@ async def test_a_table_without_workspace_must_be_listed(sheets: tuple[Urls, Conn
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await app.execute("INSERT INTO rate VALUES ('EUR')")
     await app.close()
+
+
+async def test_a_role_may_have_less_than_all_rights_on_a_table(sheets: tuple[Urls, Connection]) -> None:
+    urls, owner = sheets
+    await apply_policies(owner, grants={"sheet": {APP: "SELECT, INSERT (workspace_id, sheet_id)"}})
+    workspace = uuid4()
+    app: Connection = await asyncpg.connect(urls.app)
+    await app.execute("SELECT set_config('app.workspace', $1, false)", str(workspace))
+    await app.execute("INSERT INTO sheet (workspace_id, sheet_id) VALUES ($1, $2)", workspace, uuid4())
+    assert len(await app.fetch("SELECT * FROM sheet")) == 1
+    for statement in ("UPDATE sheet SET back_of = NULL", "DELETE FROM sheet"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await app.execute(statement)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await app.execute(ADD_SHEET, workspace, uuid4(), None)
+    # With the limit gone it has all rights again, and none on a column alone.
+    await apply_policies(owner)
+    await app.execute(ADD_SHEET, workspace, uuid4(), None)
+    await app.execute("DELETE FROM sheet")
+    await app.close()
+    columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'sheet'::regclass AND attacl IS NOT NULL"
+    assert await owner.fetchval(columns) == 0
+
+
+async def test_limited_rights_that_are_right_already_are_left_alone(sheets: tuple[Urls, Connection]) -> None:
+    _, owner = sheets
+    grants = {"sheet": {APP: "SELECT, INSERT (workspace_id, sheet_id)", SVC: "SELECT, DELETE"}}
+    version = """SELECT c.xmin::text, array_agg(a.xmin::text ORDER BY attnum) FROM pg_class c, pg_attribute a
+                 WHERE c.oid = 'sheet'::regclass AND attrelid = c.oid GROUP BY 1"""
+    await apply_policies(owner, grants=grants)
+    before = await owner.fetch(version)
+    await apply_policies(owner, grants=grants)
+    assert await owner.fetch(version) == before
 
 
 async def test_a_definer_function_must_pin_its_search_path(sheets: tuple[Urls, Connection]) -> None:

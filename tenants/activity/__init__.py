@@ -1,0 +1,1 @@
+"""Who did what: typed events, their order and hash chain, the audit log."""
