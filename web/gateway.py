@@ -1,9 +1,8 @@
-"""The gateway: builds what the surfaces share, serves each host by its surface, starts and ends as one process."""
+"""The gateway: builds what the surfaces share and serves each host by its surface."""
 
 from __future__ import annotations
 
 import asyncio
-import signal
 from typing import TYPE_CHECKING, Final, TextIO
 
 import uvloop
@@ -11,13 +10,11 @@ import uvloop
 from kernel.blobs import Blobs
 from kernel.clock import SystemClock
 from kernel.limits import Limiter
+from kernel.process import Process, Shutdown, open_process
 from kernel.seals import Sealer
-from kernel.store import Database
-from kernel.store.readiness import schema_check
 from kernel.store.roles import APP
-from kernel.telemetry import internal_server, logs
-from kernel.telemetry.health import Health, Probe
-from kernel.telemetry.metrics import Metrics
+from kernel.telemetry.health import Probe
+from kernel.telemetry.logs import logger
 from tenants import schema
 from tenants.invoices.document.fonts import built_fonts
 from tenants.workspaces import queries
@@ -37,13 +34,12 @@ from web.http.templates import Templates
 from web.portal import app as portal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
-
     from litestar.types import Receive, Scope, Send
 
     from kernel.clock import Clock
     from kernel.settings import Settings
+    from kernel.store import Database
+    from kernel.telemetry.metrics import Metrics
     from tenants.workspaces.profile import ResolvedHost
 
 # A page needs milliseconds of Postgres: one that does not answer in seconds is as good as away.
@@ -53,6 +49,8 @@ PATIENCE_S: Final = 4.0
 #: What each kind of host is served by.
 SURFACES: Final = (portal.create_app, console.create_app, api.create_app, hooks.create_app)
 
+_log: Final = logger("gateway")
+
 
 class Gateway:
     """The ASGI application of all surfaces."""
@@ -60,7 +58,6 @@ class Gateway:
     def __init__(self, services: Services, *, body_deadline_s: float) -> None:
         """Build the surfaces; a request's body has `body_deadline_s` seconds to arrive."""
         self.services = services
-        self.health = Health([schema_check(services.database, schema.migrations())])
         self.surfaces: dict[str, Surface] = {
             surface.name: surface for surface in (create_app(services) for create_app in SURFACES)
         }
@@ -87,8 +84,7 @@ class Gateway:
             surface.warm()
 
     def drain(self) -> None:
-        """Report "not ready" and let no request wait any longer."""
-        self.health.drain()
+        """Let no request wait any longer."""
         for surface in self.surfaces.values():
             surface.drain()
 
@@ -125,7 +121,6 @@ def create_gateway(
     sealer = Sealer(settings.secret_keys)
     # Read now, not by the first page.
     built_fonts()
-    metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
     return Gateway(
         Services(
             settings=settings,
@@ -145,53 +140,51 @@ def create_gateway(
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. OSError when a port is taken, Unavailable without Postgres or blobs."""
-    logs.configure(level=settings.log_level, process="gateway")
+    """Serve until SIGTERM or SIGINT; a second signal cuts off the requests in flight.
+
+    OSError when a port is taken, Unavailable without Postgres or blobs.
+    """
     uvloop.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:
-    stopping = asyncio.Event()
-    _handle_signals(lambda *_: stopping.set())
-    log = logs.logger("gateway.serve")
-    for warning in settings.warnings:
-        log.warning("setting", text=warning)
-    metrics = Metrics()
-    database = await Database.open(
-        settings.database_url,
-        size=settings.pool_size,
-        name="portal gateway",
-        prepared=settings.database_prepared,
+    process = open_process(
+        "gateway",
+        settings,
+        role=APP,
+        pool_size=settings.pool_size,
+        migrations=schema.migrations(),
         command_timeout_s=COMMAND_TIMEOUT_S,
         patience_s=PATIENCE_S,
     )
-    limiter = Limiter(settings.redis_url)
+    async with process as opened:
+        limiter = Limiter(settings.redis_url)
+        try:
+            await _serve_surfaces(opened, limiter)
+        finally:
+            await limiter.close()
+
+
+async def _serve_surfaces(process: Process, limiter: Limiter) -> None:
+    settings = process.settings
+    gateway = create_gateway(
+        settings, process.database, clock=SystemClock(), limiter=limiter, metrics=process.metrics
+    )
+    gateway.warm()
+    server = Server(gateway, settings)
+    process.health.add(Probe("server", server.find_failure))
+    process.mark_started()
+    _log.info("serving", host=settings.host, port=settings.port)
+    stopping = asyncio.create_task(_stop(server, process.shutdown))
     try:
-        await database.require_role(APP)
-        gateway = create_gateway(settings, database, clock=SystemClock(), limiter=limiter, metrics=metrics)
-        gateway.warm()
-        server = Server(gateway, settings)
-        gateway.health.add(Probe("server", server.find_failure))
-        # Uvicorn replaces these handlers while it serves. Afterwards it restores them and raises the signal that
-        # ended it once more: the default handler would kill the process before its end.
-        _handle_signals(server.handle_exit)
-        if stopping.is_set():
-            server.should_exit = True
-        internal = internal_server.serve(
-            metrics.registry, gateway.health, settings.metrics_host, settings.metrics_port
-        )
-        async with internal as metrics_port:
-            log.info("starting", host=settings.host, port=settings.port, metrics_port=metrics_port)
-            try:
-                await server.serve()
-            finally:
-                await gateway.close()
-        log.info("stopped")
+        await server.serve()
     finally:
-        await limiter.close()
-        await database.close()
+        stopping.cancel()
+        await gateway.close()
 
 
-def _handle_signals(handler: Callable[[int, FrameType | None], object]) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handler)
+async def _stop(server: Server, shutdown: Shutdown) -> None:
+    await shutdown.requested.wait()
+    server.should_exit = True
+    await shutdown.forced.wait()
+    server.abort()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 from kernel.errors import Unavailable
 from kernel.jobs.bell import open_broker, ring, room
 from kernel.jobs.dispatch import FIRST, backlog, bury, prune, put_back, recall, take_due, waiting_queues
+from kernel.process import Process, open_process
 from kernel.store.roles import SVC
 from kernel.telemetry import logs
-from workers.process import Process, running
+from tenants import schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +37,13 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    async with running("relay", settings, role=SVC, size=2) as process:
-        relay = Relay(process, open_broker(settings.jobs_redis_url))
+    process = open_process("relay", settings, role=SVC, pool_size=2, migrations=schema.migrations())
+    async with process as opened:
+        relay = Relay(opened, open_broker(settings.jobs_redis_url))
         sampling = asyncio.create_task(relay.sample())
-        while not process.signals.stop.is_set():
-            await process.signals.pause(await relay.round())
+        opened.mark_started()
+        while not await opened.shutdown.wait(await relay.round()):
+            pass
         sampling.cancel()
         await asyncio.wait([sampling])
 

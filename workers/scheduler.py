@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Unavailable
 from kernel.jobs.schedules import Schedule, add_jobs, occur
+from kernel.process import Process, open_process
 from kernel.store.roles import SVC
 from kernel.telemetry import logs
+from tenants import schema
 from tenants.workspaces import queries
 from tenants.workspaces.jobs import ForgetReleasedDomains
-from workers.process import Process, running
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,10 +41,12 @@ def serve(settings: Settings, schedules: Sequence[Schedule] = SCHEDULES) -> None
 
 
 async def _serve(settings: Settings, schedules: Sequence[Schedule]) -> None:
-    async with running("scheduler", settings, role=SVC, size=1) as process:
-        while not await process.signals.pause(POLL_S):
+    process = open_process("scheduler", settings, role=SVC, pool_size=1, migrations=schema.migrations())
+    async with process as opened:
+        opened.mark_started()
+        while not await opened.shutdown.wait(POLL_S):
             for schedule in schedules:
-                await _tried(process, schedule)
+                await _tried(opened, schedule)
 
 
 async def _tried(process: Process, schedule: Schedule) -> None:

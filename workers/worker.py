@@ -16,9 +16,11 @@ from kernel.errors import Unavailable
 from kernel.ids import new_id
 from kernel.jobs.bell import listen, open_broker
 from kernel.jobs.load import ANNOUNCED_EVERY_S, announce, withdraw
+from kernel.process import Process, open_process
 from kernel.store.roles import APP
 from kernel.telemetry import logs
 from kernel.telemetry.health import Probe
+from tenants import schema
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUES, RenderVersion
 from tenants.workspaces.jobs import FetchLogo, ForgetReleasedDomains
 from workers.actors.domains import forget_released
@@ -26,7 +28,6 @@ from workers.actors.logos import fetch_logo, guarded
 from workers.actors.pdfs import render_version
 from workers.handlers import Handlers
 from workers.press.plant import Plant
-from workers.process import Process, running
 from workers.runner import Runner
 
 if TYPE_CHECKING:
@@ -70,11 +71,12 @@ def serve(settings: Settings, handlers: Handlers | None = None, *, grace_s: floa
 async def _serve(settings: Settings, handlers: Handlers | None, grace_s: float) -> None:
     # Each job may hold a connection for itself and one for its heartbeat.
     size = max(settings.pool_size, 2 * settings.job_slots + 1)
-    async with running("worker", settings, role=APP, size=size) as process:
+    process = open_process("worker", settings, role=APP, pool_size=size, migrations=schema.migrations())
+    async with process as opened:
         known = handlers or product_handlers()
         queues = settings.job_queues or known.queues
-        async with _plant(process, queues) as plant:
-            await _run(process, handlers or product_handlers(plant), queues, plant, grace_s)
+        async with _plant(opened, queues) as plant:
+            await _run(opened, handlers or product_handlers(plant), queues, plant, grace_s)
 
 
 async def _run(
@@ -102,8 +104,9 @@ async def _run(
     )
     await asyncio.to_thread(worker.start)
     _log.info("listening", queues=list(queues), slots=settings.job_slots)
+    process.mark_started()
     announcing = asyncio.create_task(_announced(process, queues, plant))
-    await process.signals.stop.wait()
+    await process.shutdown.requested.wait()
     announcing.cancel()
     await asyncio.wait([announcing])
     await _end(process, worker, runner, grace_s)
@@ -149,11 +152,10 @@ async def _plant(process: Process, queues: tuple[str, ...]) -> AsyncIterator[Pla
     try:
         yield plant
     finally:
-        await plant.close(within_s=_CLOSING_NOW_S if process.signals.now.is_set() else _CLOSING_S)
+        await plant.close(within_s=_CLOSING_NOW_S if process.shutdown.forced.is_set() else _CLOSING_S)
 
 
 async def _end(process: Process, worker: dramatiq.Worker, runner: Runner, grace_s: float) -> None:
-    process.health.drain()
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -163,12 +165,12 @@ async def _end(process: Process, worker: dramatiq.Worker, runner: Runner, grace_
 
     # A daemon: with Redis away it may block for longer than anybody waits.
     Thread(target=stop, daemon=True, name="stop").start()
-    waiting = [asyncio.create_task(event.wait()) for event in (ended, process.signals.now)]
+    waiting = [asyncio.create_task(event.wait()) for event in (ended, process.shutdown.forced)]
     await asyncio.wait(waiting, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
     if not ended.is_set():
-        _log.warning("cut off", twice_told=process.signals.now.is_set())
+        _log.warning("cut off", twice_told=process.shutdown.forced.is_set())
         # With Postgres away too the leases will run out.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_S):

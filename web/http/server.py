@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -13,6 +14,7 @@ from web.http.security import DATA_POLICY, build_security_headers, encode_header
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Generator
 
     from kernel.settings import Settings
 
@@ -29,14 +31,14 @@ class Application(Protocol):
         """Answer one ASGI connection."""
 
     def drain(self) -> None:
-        """Report "not ready" and end the waiting of requests."""
+        """End the waiting of requests."""
 
     def count_refusal(self, status: int) -> None:
         """Count a connection or head that the server refused with this status."""
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that reports "not ready" from the first signal on, so that it gets no new requests."""
+    """Uvicorn that leaves the signals to the process and lets no request wait once it is to end."""
 
     def __init__(self, gateway: Application, settings: Settings, *, bounds: Bounds = BOUNDS) -> None:
         """Serve `gateway` on the host and port of the settings."""
@@ -46,6 +48,17 @@ class Server(uvicorn.Server):
     async def find_failure(self) -> str | None:
         """Return why the pages are not served yet, None once the port is open; a readiness check."""
         return None if self.started else "is starting"
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Handle no signals: `kernel.process` does."""
+        yield
+
+    def abort(self) -> None:
+        """Cut off the requests in flight and end at once."""
+        self.force_exit = True
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port; OSError when it is taken."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import os
@@ -150,12 +151,11 @@ async def test_an_absolute_request_target_does_not_choose_the_host(
     assert answer.startswith(b"HTTP/1.1 404 ")
 
 
-async def test_when_it_stops_it_says_so_and_ends(start: Start, acme: Any, visitor: Any) -> None:
+async def test_it_ends_when_it_is_to_stop(start: Start) -> None:
     running = await start()
     running.server.should_exit = True
     async with asyncio.timeout(PATIENCE_S):
         await running.task
-    assert [failure.name for failure in await running.portal.gateway.health.ready()] == ["process"]
 
 
 async def answered(port: int, path: str) -> bytes:
@@ -265,7 +265,7 @@ async def test_the_process_starts_shows_its_metrics_and_ends_in_order(process: G
     lines = await process.end()
     assert {line["process"] for line in lines} == {"gateway"}
     assert [line["route"] for line in lines if line["logger"] == "access"] == ["/assets/{name}"]
-    assert "PORTAL_COLOUR" in next(line["text"] for line in lines if line["event"] == "setting")
+    assert "PORTAL_COLOUR" in next(line["text"] for line in lines if line["event"] == "settings warning")
     assert lines[-1]["event"] == "stopped"
 
 
@@ -299,6 +299,22 @@ async def test_a_process_that_was_told_to_end_is_alive_and_not_ready_until_it_ha
     assert (await reader.read()).startswith(b"HTTP/1.1 403 ")
     writer.close()
     await writer.wait_closed()
+    assert (await process.end())[-1]["event"] == "stopped"
+
+
+async def test_a_second_signal_cuts_off_a_request_in_flight(process: GatewayProcess, acme: Any) -> None:
+    await read_until(process.metrics_port, "/readyz", has_status(200))
+    reader, writer = await asyncio.open_connection("127.0.0.1", process.port)
+    # Its body never comes: an orderly end would wait for it.
+    writer.write(request(f"POST {acme.path}/language", acme.host, "192.0.2.1", FORM, "Content-Length: 1"))
+    in_flight = b"portal_http_requests_in_flight_count 1.0"
+    await read_until(process.metrics_port, "/metrics", lambda answer: in_flight in answer)
+    process.process.terminate()
+    await read_until(process.metrics_port, "/readyz", has_status(503))
+    process.process.terminate()
+    with contextlib.suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    writer.close()
     assert (await process.end())[-1]["event"] == "stopped"
 
 

@@ -1,0 +1,130 @@
+"""Start and end of a process: logs, signals, database, probes and metrics, the same for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from kernel.store import Database
+from kernel.store.pool import COMMAND_TIMEOUT_S, PATIENCE_S
+from kernel.store.readiness import schema_check
+from kernel.store.roles import SVC
+from kernel.telemetry import internal_server, logs
+from kernel.telemetry.health import Health, Probe
+from kernel.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from kernel.settings import Settings
+    from kernel.store.migrations import Migration
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+_log: Final = logs.logger("process")
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """The first request asks for an orderly end, the second for an immediate one."""
+
+    requested: asyncio.Event = field(default_factory=asyncio.Event)
+    forced: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def request(self) -> None:
+        """Ask for the end."""
+        (self.forced if self.requested.is_set() else self.requested).set()
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Wait for the first request; False when there was none within `timeout_s` seconds."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.requested.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+@dataclass(slots=True)
+class Process:
+    """A running process."""
+
+    settings: Settings
+    database: Database
+    metrics: Metrics
+    health: Health
+    shutdown: Shutdown
+    is_started: bool = False
+
+    def mark_started(self) -> None:
+        """Report "ready" from now on, if the other checks pass."""
+        self.is_started = True
+
+
+@asynccontextmanager
+async def open_process(
+    name: str,
+    settings: Settings,
+    *,
+    role: str,
+    pool_size: int,
+    migrations: Sequence[Migration],
+    patience_s: float = PATIENCE_S,
+    command_timeout_s: float = COMMAND_TIMEOUT_S,
+) -> AsyncIterator[Process]:
+    """Open what every process needs and close it again; to be called in the main thread.
+
+    `role` is the database's, portal_app or portal_svc; another one is refused with Invalid("store.wrong_role").
+    `migrations` are those that this release needs, in order. The internal port serves metrics and probes. It
+    reports "not ready" until `mark_started`, and again from the first SIGTERM or SIGINT.
+    OSError when the internal port is taken, Unavailable without Postgres.
+    """
+    logs.configure(level=settings.log_level, process=name)
+    for warning in settings.warnings:
+        _log.warning("settings warning", text=warning)
+    metrics, health, shutdown = Metrics(), Health([]), Shutdown()
+
+    def handle_signal() -> None:
+        health.drain()
+        shutdown.request()
+
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, handle_signal)
+    try:
+        database = await Database.open(
+            settings.svc_url() if role == SVC else settings.database_url,
+            size=pool_size,
+            name=f"portal {name}",
+            prepared=settings.database_prepared,
+            patience_s=patience_s,
+            command_timeout_s=command_timeout_s,
+        )
+        try:
+            await database.require_role(role)
+            metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
+            process = Process(settings, database, metrics, health, shutdown)
+            health.add(schema_check(database, migrations))
+            health.add(_start_check(process))
+            serving = internal_server.serve(
+                metrics.registry, health, settings.metrics_host, settings.metrics_port
+            )
+            async with serving as port:
+                _log.info("starting", metrics_port=port)
+                yield process
+            _log.info("stopped")
+        finally:
+            await database.close()
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def _start_check(process: Process) -> Probe:
+    async def find_failure() -> str | None:
+        return None if process.is_started else "is starting"
+
+    return Probe("process", find_failure)
