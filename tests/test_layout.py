@@ -162,7 +162,7 @@ def test_no_action_can_draw_a_picture_or_parse_a_document_in_its_unit_of_work() 
         "import importlib, sys\n"
         f"sys.path[:0] = {[str(ROOT), str(ROOT / 'platform')]!r}\n"
         f"for name in {actions!r}: importlib.import_module(name)\n"
-        "print(*sorted({'PIL', 'defusedxml', 'tenants.invoices.ubl_read'} & sys.modules.keys()))\n"
+        "print(*sorted({'PIL', 'defusedxml', 'tenants.invoices.ubl.read'} & sys.modules.keys()))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd="/", check=True, capture_output=True, text=True)
     assert done.stdout.split() == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tenants.invoices.ubl import UblRefused, parse
-from tenants.invoices.ubl_xml import INVOICE, MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, root_of
+from tenants.invoices.ubl.xml import INVOICE, MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, parse_root
 from tests.fakes.ubl_writer import published, with_more
 
 ROOT = f'<Invoice xmlns="{INVOICE}">'
@@ -145,7 +145,7 @@ def test_a_large_attachment_is_read_past() -> None:
     )
 
     [attachment] = parse(document).content.attachments
-    embedded = root_of(document).need(
+    embedded = parse_root(document).require(
         "cac:AdditionalDocumentReference/cac:Attachment/cbc:EmbeddedDocumentBinaryObject", "none"
     )
 

@@ -1,4 +1,4 @@
-"""Reads a hostile document into a bounded tree: no entities, no depths, no heaps of elements."""
+"""Parses an untrusted XML document: no entities, bounded in bytes, depth and number of elements."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from tenants.invoices.ubl_node import Node, UblRefused
+from tenants.invoices.ubl.node import Node, UblRefused
 
-# XRechnung embeds attachments, whose bytes are read past.
+# XRechnung embeds attachments; their bytes are skipped.
 MAX_BYTES: Final = 20 * 1024 * 1024
 MAX_DEPTH: Final = 32
 # 5,000 lines of 60 elements.
@@ -19,8 +19,8 @@ MAX_ELEMENTS: Final = 300_000
 INVOICE: Final = "urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"
 
 
-class _Bounded(TreeBuilder):
-    """Builds the tree, no deeper and no larger than an invoice is, without the bytes of attachments."""
+class _BoundedTreeBuilder(TreeBuilder):
+    """Builds a tree of bounded depth and size, without the bytes of attachments."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class _Bounded(TreeBuilder):
         self._depth += 1
         self._elements += 1
         if self._depth > MAX_DEPTH or self._elements > MAX_ELEMENTS:
-            raise UblRefused("PORTAL-SIZE", "The document has more or deeper elements than any invoice.")
+            raise UblRefused("PORTAL-SIZE", "The document has too many elements, or too deep ones.")
         self._skipping = tag.endswith("}EmbeddedDocumentBinaryObject")
         return super().start(tag, dict(attrs))
 
@@ -46,14 +46,14 @@ class _Bounded(TreeBuilder):
         return super().end(tag)
 
 
-def root_of(document: bytes) -> Node:
-    """Return the root of a UBL 2.1 invoice (OASIS UBL 2.1); UblRefused if it is not safely one.
+def parse_root(document: bytes) -> Node:
+    """Return the root of a UBL 2.1 invoice; UblRefused for any other document.
 
-    At most 20 MiB, 300,000 elements, 32 levels; no document type definition, hence no entities.
+    Bounds: 20 MiB, 300,000 elements, 32 levels; no document type definition, hence no entities.
     """
     if len(document) > MAX_BYTES:
         raise UblRefused("PORTAL-SIZE", f"The document has more than {MAX_BYTES:,} bytes.")
-    parser = DefusedXMLParser(target=_Bounded(), forbid_dtd=True)
+    parser = DefusedXMLParser(target=_BoundedTreeBuilder(), forbid_dtd=True)
     try:
         parser.feed(document)
         element = parser.close()
@@ -64,6 +64,6 @@ def root_of(document: bytes) -> Node:
         raise UblRefused("PORTAL-XML", f"The document is not well-formed XML: {error}.") from error
     if element.tag != f"{{{INVOICE}}}Invoice":
         name = str(element.tag).rpartition("}")[2][:40]
-        what = "a credit note" if name == "CreditNote" else f"{name!r}, not a UBL 2.1 invoice"
-        raise UblRefused("PORTAL-ROOT", f"The document is {what}.")
+        kind = "a credit note" if name == "CreditNote" else f"{name!r}, not a UBL 2.1 invoice"
+        raise UblRefused("PORTAL-ROOT", f"The document is {kind}.")
     return Node(element, "Invoice")

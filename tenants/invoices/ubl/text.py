@@ -24,7 +24,7 @@ def many_lines(text: str) -> str:
     return "\n".join(" ".join(line.split()) for line in _visible(text).split("\n")).strip("\n")
 
 
-def without_subject_code(note: str) -> str:
+def strip_subject_code(note: str) -> str:
     """Return a note without the subject code (BT-21) that stands before its text."""
     match = _SUBJECT_CODE.match(note)
     return note[match.end() :] if match else note

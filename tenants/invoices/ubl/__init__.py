@@ -1,22 +1,22 @@
-"""Import of UBL 2.1 invoices: `parse` reads a document, `check` believes it or names the broken rule."""
+"""Reads UBL 2.1 invoices: `parse` reads a document, `check_totals` compares its totals with its lines."""
 
 from __future__ import annotations
 
 from tenants.invoices.snapshot import encode_content, encode_totals
-from tenants.invoices.ubl_check import LINE_NET, check
-from tenants.invoices.ubl_node import UblRefused
-from tenants.invoices.ubl_read import ParsedInvoice, Stated, StatedTax, parse
-from tenants.invoices.ubl_xml import MAX_BYTES
+from tenants.invoices.ubl.check import LINE_NET, check_totals
+from tenants.invoices.ubl.node import UblRefused
+from tenants.invoices.ubl.read import ParsedInvoice, StatedTax, StatedTotals, parse
+from tenants.invoices.ubl.xml import MAX_BYTES
 from tenants.invoices.values import CheckedInvoice
 
 __all__ = [
     "LINE_NET",
     "MAX_BYTES",
     "ParsedInvoice",
-    "Stated",
     "StatedTax",
+    "StatedTotals",
     "UblRefused",
-    "check",
+    "check_totals",
     "parse",
     "read_ubl",
 ]
@@ -30,7 +30,7 @@ def read_ubl(document: bytes) -> CheckedInvoice:
     Invalid("invoice.text" | "invoice.too_long") for what cannot be stored.
     """
     parsed = parse(document)
-    computed = check(parsed)
+    computed = check_totals(parsed)
     return CheckedInvoice(
         number=parsed.number,
         content=parsed.content,

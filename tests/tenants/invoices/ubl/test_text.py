@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenants.invoices.ubl_text import many_lines, one_line, without_subject_code
+from tenants.invoices.ubl.text import many_lines, one_line, strip_subject_code
 
 
 def test_white_space_becomes_single_spaces() -> None:
@@ -53,4 +53,4 @@ def test_no_control_character_is_left_and_cleaning_twice_changes_nothing(text: s
     ],
 )
 def test_only_a_subject_code_before_the_text_is_taken_off(note: str, text: str) -> None:
-    assert without_subject_code(note) == text
+    assert strip_subject_code(note) == text
