@@ -90,7 +90,7 @@ async def test_the_same_script_twice_at_once_without_the_lock_would_fail(
 
 async def test_a_migrator_that_runs_too_long_is_not_waited_for(empty: tuple[str, Connection]) -> None:
     url, connection = empty
-    slow = asyncio.create_task(migrate(url, [Migration(1, "slow", "SELECT pg_sleep(0.6)")]))
+    slow = asyncio.create_task(migrate(url, [Migration(1, "slow", "SELECT pg_sleep(60)")]))
     async with asyncio.timeout(5):
         while not await connection.fetchval(  # noqa: ASYNC110  -- Postgres' state
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
@@ -99,7 +99,8 @@ async def test_a_migrator_that_runs_too_long_is_not_waited_for(empty: tuple[str,
     with pytest.raises(Unavailable) as caught:
         await migrate(url, [CUPS], wait_timeout_s=0.1)
     assert caught.value.code == "migration.running"
-    await slow
+    slow.cancel()
+    await asyncio.wait([slow])
 
 
 async def test_a_locked_table_fails_the_migration_rather_than_stop_all_readers(
