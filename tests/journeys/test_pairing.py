@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.fakes.live_and_pdf import TOP, Pairing, Words
+from tests.fakes.page_pdf_comparison import TOP, Pairing, Words
 from tests.fakes.words import Block, Word
 
 INK = (22, 25, 31)

@@ -22,7 +22,7 @@ from kernel.store import Database, execute, fetch, fetch_one
 from kernel.store.policies import APP_POLICY
 from tenants.customers.actions import add_contact
 from tenants.invoices.actions import record_views
-from tenants.invoices.pdfs import keep_pdf
+from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.values import ActorClass, View
 from tenants.workspaces.jobs import ForgetReleasedDomains
 from web.http.context import GatewayRequest
@@ -139,8 +139,8 @@ async def fill(tenants: Any, tenant: Any) -> None:
             ]
         )
         await enqueue(ForgetReleasedDomains())
-        await keep_pdf(
-            tenant.invoice_id, 1, "en-US", bytes(32), b"%PDF-", pinned=False, created_at=CLOCK.now()
+        await store_pdf(
+            tenant.invoice_id, 1, "en-US", bytes(32), b"%PDF-", is_pinned=False, created_at=CLOCK.now()
         )
 
 
@@ -238,7 +238,7 @@ async def test_nothing_of_one_workspace_is_reached_through_another(
     assert await leaks(make_portal(beside=[forgetful]), tenants, printed) == []
 
 
-@pytest.mark.usefixtures("press")
+@pytest.mark.usefixtures("rendering_worker")
 async def test_the_same_pdf_in_two_workspaces_is_two_blobs(
     portal: Any, tenants: Any, acme: Any, printed: Any
 ) -> None:
@@ -246,7 +246,7 @@ async def test_the_same_pdf_in_two_workspaces_is_two_blobs(
     bolt = await tenants.make(name="Bolt Ltd")
     data = await printed(bolt)
     async with tenants.database.scope(acme.profile.workspace_id):
-        await keep_pdf(acme.invoice_id, 1, "en-US", bytes(32), data, pinned=True, created_at=CLOCK.now())
+        await store_pdf(acme.invoice_id, 1, "en-US", bytes(32), data, is_pinned=True, created_at=CLOCK.now())
     portal.gateway.drain()
     visitor = portal.visitor()
     assert (await visitor.ask(f"{bolt.path}/invoice.pdf", bolt.host)).content == data

@@ -13,13 +13,14 @@ from kernel.ids import new_id
 from kernel.jobs import enqueue
 from kernel.store import execute, fetch
 from tenants.invoices.actions import revoke_link
-from tenants.invoices.jobs import PDF_QUEUE, RenderVersion
+from tenants.invoices.jobs import PDF_QUEUE, RenderPdf
+from tenants.invoices.values import PendingPdf
 from tests.web.conftest import CLOCK
 from web.http.templates import load_words
-from web.portal.pdf_pending import MOST_TRIES, PendingPdf, build_pending_page, format_delay
+from web.portal.pdf_pending import MOST_TRIES, build_pending_page, format_delay
 
 OUTCOMES = "portal_pdf_answers_total"
-pytestmark = pytest.mark.usefixtures("press")
+pytestmark = pytest.mark.usefixtures("rendering_worker")
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -36,12 +37,12 @@ def draining(portal: Any) -> Any:
     return portal
 
 
-async def fail_prints(tenants: Any, tenant: Any, seconds: int) -> None:
+async def fail_renders(tenants: Any, tenant: Any, seconds: int) -> None:
     """Let the last attempt at each print have failed, the next be so many seconds away, and nobody print now."""
     async with tenants.database.scope(tenant.profile.workspace_id):
         await execute(
             "UPDATE job SET attempts = 1, run_at = now() + make_interval(secs => $2) WHERE kind = $1",
-            RenderVersion.kind,
+            RenderPdf.kind,
             seconds,
         )
         await execute("DELETE FROM job_worker")
@@ -88,7 +89,7 @@ async def test_a_requested_pdf_is_printed_before_those_that_nobody_waits_for(
 ) -> None:
     await draining.visitor().ask(path, acme.host)
     async with tenants.database.scope(acme.profile.workspace_id, read_only=True):
-        rows = await fetch("SELECT queue, payload FROM job WHERE kind = $1", RenderVersion.kind)
+        rows = await fetch("SELECT queue, payload FROM job WHERE kind = $1", RenderPdf.kind)
     # The job that was there since the invoice was issued, and no other.
     assert [row["queue"] for row in rows] == [PDF_QUEUE]
 
@@ -159,7 +160,7 @@ async def test_head_says_that_it_is_being_prepared(draining: Any, acme: Any, pat
 async def test_while_nobody_prints_the_response_says_when_to_ask_again(
     portal: Any, tenants: Any, acme: Any, path: str
 ) -> None:
-    await fail_prints(tenants, acme, 100)
+    await fail_renders(tenants, acme, 100)
     visitor = portal.visitor()
     page = await visitor.ask(path, acme.host, accept=BROWSER)
     assert (page.status_code, page.headers["retry-after"]) == (503, "60")
@@ -183,12 +184,12 @@ async def test_while_too_many_wait_the_response_says_so(
     async with scope(acme.profile.workspace_id):
         await execute("UPDATE job_worker SET slots = 1")
         for _ in range(3):
-            await enqueue(RenderVersion(invoice_id=new_id(), version=1, locale="en-US"))
+            await enqueue(RenderPdf(invoice_id=new_id(), version=1, locale="en-US"))
         # Those before were slow.
         await execute(
             """UPDATE job SET state = 'done', begun_at = now() - interval '10 minutes', ended_at = now()
                WHERE kind = $1 AND queue <> $2""",
-            RenderVersion.kind,
+            RenderPdf.kind,
             PDF_QUEUE,
         )
     try:
@@ -199,7 +200,7 @@ async def test_while_too_many_wait_the_response_says_so(
             # Nobody else is to think that printing is slow.
             await execute(
                 "UPDATE job SET state = 'dead', ended_at = now(), begun_at = NULL WHERE kind = $1",
-                RenderVersion.kind,
+                RenderPdf.kind,
             )
     assert (data.status_code, data.json()["code"]) == (503, "pdf.busy")
     assert int(data.headers["retry-after"]) > 60
@@ -211,7 +212,7 @@ async def test_a_pdf_that_failed_too_often_is_said_to_have_failed(
     portal: Any, tenants: Any, acme: Any, path: str
 ) -> None:
     async with tenants.database.scope(acme.profile.workspace_id):
-        await execute("UPDATE job SET state = 'dead', ended_at = now() WHERE kind = $1", RenderVersion.kind)
+        await execute("UPDATE job SET state = 'dead', ended_at = now() WHERE kind = $1", RenderPdf.kind)
     data = await portal.visitor().ask(path, acme.host)
     assert (data.status_code, data.json()["code"]) == (503, "pdf.failed")
     page = await portal.visitor().ask(path, acme.host, accept=BROWSER)
@@ -221,7 +222,7 @@ async def test_a_pdf_that_failed_too_often_is_said_to_have_failed(
 
 async def test_the_page_speaks_the_customers_language(portal: Any, tenants: Any) -> None:
     tenant = await tenants.make(name="<b>Nordlicht</b>", locale="de-DE")
-    await fail_prints(tenants, tenant, 50)
+    await fail_renders(tenants, tenant, 50)
     answer = await portal.visitor().ask(
         f"{tenant.path}/invoice.pdf", tenant.host, accept=BROWSER, accept_language="en"
     )
@@ -316,6 +317,6 @@ async def requested_locales(tenants: Any, tenant: Any) -> list[str]:
     """In which languages a PDF is being printed because somebody asks for it."""
     async with tenants.database.scope(tenant.profile.workspace_id, read_only=True):
         rows = await fetch(
-            "SELECT payload FROM job WHERE kind = $1 AND queue = $2", RenderVersion.kind, PDF_QUEUE
+            "SELECT payload FROM job WHERE kind = $1 AND queue = $2", RenderPdf.kind, PDF_QUEUE
         )
     return [json.loads(row["payload"])["locale"] for row in rows]

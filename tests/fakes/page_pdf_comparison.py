@@ -14,7 +14,7 @@ from tests.fakes.words import Block, Word
 # rendering.md's targets, in CSS pixels.
 ACROSS: Final = 0.25
 DOWN: Final = 1.5
-#: Where print begins on each page (press.css).
+#: Where print begins on each page (pdf.css).
 TOP: Final = 64.0
 _SHAPED: Final = 2.0
 # What begins at the same place across is nearer than that.
