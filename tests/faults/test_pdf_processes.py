@@ -13,7 +13,7 @@ import pytest
 from kernel.errors import Unavailable
 from kernel.jobs.care import replay
 from kernel.store import execute
-from tenants.invoices.actions import request_pdf
+from tenants.invoices.actions import issue, request_pdf
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderPdf
 from tenants.invoices.values import PendingPdf
 from tests.fakes.businesses import Business
@@ -117,8 +117,11 @@ async def test_a_browser_that_hangs_is_replaced(yard: Any, acme: Business) -> No
     worker = await start_worker(yard)
     browser = find_chromium_processes(worker.process.pid, "browser")
     send_signal(browser, signal.SIGSTOP)
-    issued = [await acme.invoice() for _ in range(3)]
-    async with yard.svc.unbound():
+    issued = [await acme.draft() for _ in range(3)]
+    async with acme.database.scope(acme.workspace_id):
+        for draft in issued:
+            await issue(draft, clock=acme.clock)
+        # In the same transaction: a job that is claimed before has a longer deadline.
         await execute("UPDATE job SET payload = payload || '{\"within_s\": 2}'")
     jobs = await yard.until("done", list(await yard.jobs()))
     assert {"[pdf.deadline]" in row["error"] or row["attempts"] > 1 for row in jobs.values()} == {True}

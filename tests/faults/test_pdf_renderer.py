@@ -99,13 +99,13 @@ async def test_running_renders_succeed_when_a_process_is_killed(
 ) -> None:
     renderer = await open_renderer(slots=2)
     html = render_seed_sheet("lines-1000")
-    printing = [asyncio.create_task(renderer.render(html, owner=OWNER, within_s=60)) for _ in range(4)]
+    renders = [asyncio.create_task(renderer.render(html, owner=OWNER, within_s=60)) for _ in range(4)]
     await asyncio.sleep(0.3)
-    assert not any(task.done() for task in printing)
+    assert not any(task.done() for task in renders)
     for pid in await find_victims(renderer, who):
         os.kill(pid, signal.SIGKILL)
-    pages = await asyncio.gather(*printing)
-    assert [raw.startswith(b"%PDF-") for raw in pages] == [True] * 4
+    pdfs = await asyncio.gather(*renders)
+    assert [raw.startswith(b"%PDF-") for raw in pdfs] == [True] * 4
     assert count_launches(renderer) == (1 if who == "renderer" else 2)
 
 

@@ -51,7 +51,7 @@ IN_WORDS: dict[str, tuple[str, Callable[[Words], bool]]] = {
     "half a pixel sideways": ("{position:relative;left:0.5px}", lambda found: found.x > ACROSS),
     "three pixels down": ("{position:relative;top:3px}", lambda found: found.y > DOWN),
     "a shade of colour": ("{color:#575d69!important}", lambda found: bool(found.colours)),
-    "a missing word": ("{display:none}", lambda found: bool(found.lonely)),
+    "a missing word": ("{display:none}", lambda found: bool(found.unpaired)),
 }
 IN_PIXELS = {
     "a missing line": "{border-color:transparent!important}",

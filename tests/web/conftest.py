@@ -306,12 +306,12 @@ async def make_portal(
         await gateway.close()
 
 
-Printed = Callable[..., Awaitable[bytes]]
+AddPdf = Callable[..., Awaitable[bytes]]
 
 
 @pytest.fixture
-def printed(blobs: Blobs, database: Database) -> Printed:
-    """Give an invoice its PDF: `await printed(tenant, size=…, locale=…, version=…, over=…)` returns its bytes."""
+def add_pdf(blobs: Blobs, database: Database) -> AddPdf:
+    """Give an invoice its PDF: `await add_pdf(tenant, size=…, locale=…, version=…, over=…)` returns its bytes."""
 
     async def make(tenant: Tenant, **said: Any) -> bytes:
         return await store_test_pdf(tenant, blobs, said.pop("over", database), **said)

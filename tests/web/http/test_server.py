@@ -402,9 +402,9 @@ async def test_at_the_end_who_waits_for_a_pdf_is_answered_first(
 
 
 async def test_a_reader_that_does_not_read_holds_a_piece_and_no_more(
-    start: Start, acme: Any, visitor: Any, printed: Any
+    start: Start, acme: Any, visitor: Any, add_pdf: Any
 ) -> None:
-    data = await printed(acme, size=20_000_000)
+    data = await add_pdf(acme, size=20_000_000)
     running = await start()
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port, limit=1024)
     writer.write(request(f"GET {acme.path}/invoice.pdf", acme.host, visitor.address))

@@ -77,13 +77,13 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 async def test_five_hundred_who_wait_cost_the_queries_of_one(
-    make_waiter: MakeWaiter, counted: CountingDatabase, acme: Any, printed: Any, database: Database
+    make_waiter: MakeWaiter, counted: CountingDatabase, acme: Any, add_pdf: Any, database: Database
 ) -> None:
     metrics = Metrics()
     waiter = make_waiter(metrics=metrics)
     waiting = [asyncio.create_task(waiter.request_and_wait(key_of(acme))) for _ in range(500)]
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 500)
-    data = await printed(acme)
+    data = await add_pdf(acme)
     found = await asyncio.gather(*waiting)
     assert {pdf.size if isinstance(pdf, Pdf) else pdf for pdf in found} == {len(data)}
     assert counted.written == 1
@@ -95,7 +95,7 @@ async def test_five_hundred_who_wait_cost_the_queries_of_one(
 
 
 async def test_no_connection_is_held_while_waiting(
-    make_waiter: MakeWaiter, acme: Any, printed: Any, database: Database
+    make_waiter: MakeWaiter, acme: Any, add_pdf: Any, database: Database
 ) -> None:
     waiter = make_waiter()
     waiting = asyncio.create_task(waiter.request_and_wait(key_of(acme)))
@@ -104,7 +104,7 @@ async def test_no_connection_is_held_while_waiting(
         await asyncio.sleep(0.01)
         idle += database.in_use == 0
     assert idle > 25
-    await printed(acme)
+    await add_pdf(acme)
     assert isinstance(await waiting, Pdf)
 
 
@@ -131,7 +131,7 @@ async def test_a_pdf_that_will_take_longer_than_the_longest_wait_is_not_waited_f
 
 
 async def test_beyond_the_bounds_nobody_waits(
-    make_waiter: MakeWaiter, tenants: Any, acme: Any, printed: Any
+    make_waiter: MakeWaiter, tenants: Any, acme: Any, add_pdf: Any
 ) -> None:
     bolt = await tenants.make(name="Bolt Ltd")
     metrics = Metrics()
@@ -139,13 +139,13 @@ async def test_beyond_the_bounds_nobody_waits(
     waiting = [asyncio.create_task(waiter.request_and_wait(key_of(acme))) for _ in range(2)]
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 2)
     assert is_soon(await waiter.request_and_wait(key_of(acme)))
-    await printed(acme)
+    await add_pdf(acme)
     assert {type(pdf) for pdf in await asyncio.gather(*waiting)} == {Pdf}
     few = make_waiter(most_pdfs=1, metrics=metrics)
     first = asyncio.create_task(few.request_and_wait(key_of(bolt), is_lost=True))
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 1)
     assert is_soon(await few.request_and_wait(key_of(acme), is_lost=True))
-    await printed(bolt)
+    await add_pdf(bolt)
     assert isinstance(await first, Pdf)
 
 
@@ -166,14 +166,14 @@ async def test_when_nobody_waits_any_more_nothing_is_polled(
 
 
 async def test_a_client_that_leaves_does_not_end_the_wait_of_others(
-    make_waiter: MakeWaiter, acme: Any, printed: Any
+    make_waiter: MakeWaiter, acme: Any, add_pdf: Any
 ) -> None:
     metrics = Metrics()
     waiter = make_waiter(metrics=metrics)
     leaving, staying = [asyncio.create_task(waiter.request_and_wait(key_of(acme))) for _ in range(2)]
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 2)
     leaving.cancel()
-    await printed(acme)
+    await add_pdf(acme)
     assert isinstance(await staying, Pdf)
 
 
@@ -190,9 +190,9 @@ async def test_when_the_process_ends_all_who_wait_are_answered(make_waiter: Make
 
 
 async def test_a_lost_blob_is_rendered_again_and_waited_for(
-    make_waiter: MakeWaiter, acme: Any, *, printed: Any, blobs: Blobs, database: Database
+    make_waiter: MakeWaiter, acme: Any, *, add_pdf: Any, blobs: Blobs, database: Database
 ) -> None:
-    data = await printed(acme)
+    data = await add_pdf(acme)
     waiter = make_waiter()
     found = await waiter.request_and_wait(key_of(acme))
     assert isinstance(found, Pdf)
@@ -219,14 +219,14 @@ class BrieflyAwayBlobs:
 
 
 async def test_a_store_that_is_away_for_a_moment_ends_no_wait(
-    database: Database, blobs: Blobs, acme: Any, printed: Any
+    database: Database, blobs: Blobs, acme: Any, add_pdf: Any
 ) -> None:
     away = BrieflyAwayBlobs(blobs, 2)
     kept_in: Any = away
     waiter = PdfWaiter(database, kept_in, Metrics())
     waiting = asyncio.create_task(waiter.request_and_wait(key_of(acme)))
     await until(lambda: waiter._waiting == 1)
-    await printed(acme)
+    await add_pdf(acme)
     assert isinstance(await waiting, Pdf)
     assert away.failures < 0
 
@@ -264,13 +264,13 @@ async def test_a_client_that_hangs_up_ends_its_wait(
 
 
 async def test_a_client_that_stays_gets_the_pdf_and_is_listened_to_no_longer(
-    make_waiter: MakeWaiter, acme: Any, printed: Any
+    make_waiter: MakeWaiter, acme: Any, add_pdf: Any
 ) -> None:
     waiter, client = make_waiter(), Client()
     request: Any = client
     waiting = asyncio.create_task(waiter.wait(request, key_of(acme), is_lost=False))
     await until(lambda: waiter._waiting == 1)
-    data = await printed(acme)
+    data = await add_pdf(acme)
     found = await waiting
     assert isinstance(found, Pdf)
     assert found.size == len(data)
