@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from workers.press.shut_in import NAMES
+from workers.pdf.sandbox import CHROMIUM_NAMES
 
 PACKAGES = ("chromium-headless-shell", "chromium")
 DOWNLOAD_SECONDS = 900
@@ -22,8 +22,8 @@ class NoBrowser(RuntimeError):
 
 @functools.cache
 def executable() -> str:
-    """Return the path of a Chromium that runs: on PATH, as the press looks, else Playwright's. Raises NoBrowser."""
-    on_path = (shutil.which(name) for name in NAMES)
+    """Return a Chromium that runs: one on PATH under the renderer's names, else Playwright's. Raises NoBrowser."""
+    on_path = (shutil.which(name) for name in CHROMIUM_NAMES)
     for path in (*on_path, *_downloaded()):
         if path and _runs(path):
             return path

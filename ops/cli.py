@@ -133,7 +133,7 @@ def doctor(*, as_json: bool, no_printing: bool) -> None:
         if not as_json:
             click.echo(f"✓ {words}")
 
-    # What the press says of itself has no place among the findings.
+    # Log lines of the renderer do not belong between the findings.
     logs.configure(level="error", process="doctor", stream=sys.stderr)
     findings = asyncio.run(examine(os.environ, printing=not no_printing, tell=tell))
     if as_json:

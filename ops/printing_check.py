@@ -22,18 +22,18 @@ _APT: Final = "on Debian and Ubuntu `apt install chromium-headless-shell`"
 
 
 async def chromium(settings: Settings, tell: Tell) -> AsyncIterator[Finding]:
-    """Print a canary as a worker would, and say how well Chromium is locked in."""
+    """Render a probe as a worker would, and report Chromium's sandbox."""
     try:
         # Whoever only serves pages has installed neither.
-        from workers.press.press import Press  # noqa: PLC0415
-        from workers.press.shut_in import why_no_sandbox  # noqa: PLC0415
+        from workers.pdf.renderer import Renderer  # noqa: PLC0415
+        from workers.pdf.sandbox import explain_no_sandbox  # noqa: PLC0415
     except ImportError:
         tell("Nothing prints here: the extra 'worker' is not installed.")
         return
-    press = Press(Metrics(), executable=settings.chromium, sandbox=settings.chromium_sandbox)
+    renderer = Renderer(Metrics(), executable=settings.chromium, sandbox=settings.chromium_sandbox)
     try:
         async with asyncio.timeout(PATIENCE_S):
-            await press.start()
+            await renderer.start()
     except TimeoutError:
         yield Finding(
             f"Chromium did not print within {PATIENCE_S:.0f} s.", "See what keeps this machine busy."
@@ -43,10 +43,10 @@ async def chromium(settings: Settings, tell: Tell) -> AsyncIterator[Finding]:
         yield Finding(_sentence(error), _cure(error))
         return
     finally:
-        await press.close()
-    why = why_no_sandbox(wanted=settings.chromium_sandbox)
+        await renderer.close()
+    why = explain_no_sandbox(is_wanted=settings.chromium_sandbox)
     where = f"without its own sandbox: {why}" if why else "in its own sandbox"
-    tell(f"Chromium {press.version} prints, {where}.")
+    tell(f"Chromium {renderer.version} prints, {where}.")
     if why and settings.profile is Profile.PRODUCTION:
         cure = (
             "Run workers as an ordinary user where user namespaces are allowed; see ops/runbooks/install.md."
@@ -76,7 +76,7 @@ async def blobs(settings: Settings, tell: Tell, *, least_free: int = LEAST_FREE)
     if folder is not None and not folder.is_absolute() and settings.profile is Profile.PRODUCTION:
         what = f"PORTAL_BLOBS_URL is {where}, a different folder for processes that start elsewhere."
         yield Finding(what, "Write the whole path, or name a store such as s3://bucket/prefix.")
-    key, data = f"canary/{new_id()}", bytes(1024)
+    key, data = f"probe/{new_id()}", bytes(1024)
     try:
         store = Blobs.open(where)
         await store.put(key, data)
@@ -103,13 +103,13 @@ def _free(folder: Path) -> int:
 
 
 def _sentence(error: Unavailable) -> str:
-    if error.code == "press.no_chromium":
+    if error.code == "pdf.no_chromium":
         return error.message
     return f"Chromium does not print: {error.message}"
 
 
 def _cure(error: Unavailable) -> str:
-    if error.code == "press.no_chromium":
+    if error.code == "pdf.no_chromium":
         return f"Install one ({_APT}), or name one with PORTAL_CHROMIUM; pages work without, PDFs do not."
     if "sandbox" in error.message:
         return "Allow user namespaces for the worker's user; ops/runbooks/install.md says how and what else there is."

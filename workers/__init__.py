@@ -1,1 +1,1 @@
-"""What happens later: actors and the press."""
+"""Background work: jobs, their actors, and the PDF render service."""

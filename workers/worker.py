@@ -21,13 +21,13 @@ from kernel.store.roles import APP
 from kernel.telemetry import logs
 from kernel.telemetry.health import Probe
 from tenants import schema
-from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUES, RenderVersion
+from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUES, RenderPdf
 from tenants.workspaces.jobs import FetchLogo, ForgetReleasedDomains
 from workers.actors.domains import forget_released
 from workers.actors.logos import fetch_logo, guarded
-from workers.actors.pdfs import render_version
+from workers.actors.pdfs import build_pdf_handler
 from workers.handlers import Handlers
-from workers.press.plant import Plant
+from workers.pdf.render_service import RenderService
 from workers.runner import Runner
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import dramatiq
 
     from kernel.settings import Settings
-    from workers.actors.pdfs import Prints
+    from workers.actors.pdfs import PdfService
 
 # Kubernetes gives 30 s from SIGTERM to SIGKILL.
 GRACE_S: Final = 20.0
@@ -50,12 +50,12 @@ _LOOKED_EVERY_S: Final = 0.25
 _log: Final = logs.logger("workers.worker")
 
 
-def product_handlers(printer: Prints | None = None) -> Handlers:
-    """Return the functions for all kinds of job of the product; without a printer, printing fails."""
+def product_handlers(pdf_service: PdfService | None = None) -> Handlers:
+    """Return the functions for all kinds of job of the product; without a PDF service, renders fail."""
     handlers = Handlers()
     handlers.register(ForgetReleasedDomains, forget_released)
     handlers.register(FetchLogo, fetch_logo(guarded()))
-    handlers.register(RenderVersion, render_version(printer), queue=PDF_BULK_QUEUE)
+    handlers.register(RenderPdf, build_pdf_handler(pdf_service), queue=PDF_BULK_QUEUE)
     return handlers
 
 
@@ -63,7 +63,7 @@ def serve(settings: Settings, handlers: Handlers | None = None, *, grace_s: floa
     """Run jobs until SIGTERM or SIGINT, then finish those begun, for `grace_s` at most; a second signal ends now.
 
     What is not finished is given back, to be run by another worker at once. A Chromium is launched where one of the
-    queues is a PDF queue; while it cannot print, the worker is not ready, and runs what needs no press.
+    queues is a PDF queue; while it cannot render, the worker is not ready, and runs the other jobs.
     """
     asyncio.run(_serve(settings, handlers, grace_s))
 
@@ -75,12 +75,16 @@ async def _serve(settings: Settings, handlers: Handlers | None, grace_s: float) 
     async with process as opened:
         known = handlers or product_handlers()
         queues = settings.job_queues or known.queues
-        async with _plant(opened, queues) as plant:
-            await _run(opened, handlers or product_handlers(plant), queues, plant, grace_s)
+        async with _open_render_service(opened, queues) as render_service:
+            await _run(opened, handlers or product_handlers(render_service), queues, render_service, grace_s)
 
 
 async def _run(
-    process: Process, handlers: Handlers, queues: tuple[str, ...], plant: Plant | None, grace_s: float
+    process: Process,
+    handlers: Handlers,
+    queues: tuple[str, ...],
+    render_service: RenderService | None,
+    grace_s: float,
 ) -> None:
     settings = process.settings
     runner = Runner(
@@ -105,21 +109,21 @@ async def _run(
     await asyncio.to_thread(worker.start)
     _log.info("listening", queues=list(queues), slots=settings.job_slots)
     process.mark_started()
-    announcing = asyncio.create_task(_announced(process, queues, plant))
+    announcing = asyncio.create_task(_announced(process, queues, render_service))
     await process.shutdown.requested.wait()
     announcing.cancel()
     await asyncio.wait([announcing])
     await _end(process, worker, runner, grace_s)
 
 
-async def _announced(process: Process, queues: tuple[str, ...], plant: Plant | None) -> None:
-    """Say which queues are served here, until cancelled: PDF queues only while there is something to print with."""
+async def _announced(process: Process, queues: tuple[str, ...], render_service: RenderService | None) -> None:
+    """Say which queues are served here, until cancelled: PDF queues only while the render service works."""
     worker_id, at = new_id(), -ANNOUNCED_EVERY_S
-    slots = process.settings.job_slots if plant is None else plant.width
+    slots = process.settings.job_slots if render_service is None else render_service.concurrency
     said: tuple[str, ...] = ()
     try:
         while True:
-            works = plant is None or await plant.failure() is None
+            works = render_service is None or await render_service.read_failure() is None
             able = queues if works else tuple(name for name in queues if name not in PDF_QUEUES)
             if able != said or monotonic() - at >= ANNOUNCED_EVERY_S:
                 try:
@@ -141,18 +145,22 @@ async def _announced(process: Process, queues: tuple[str, ...], plant: Plant | N
 
 
 @asynccontextmanager
-async def _plant(process: Process, queues: tuple[str, ...]) -> AsyncIterator[Plant | None]:
-    """Open what prints, for those queues that need it; closed after the last job has ended."""
+async def _open_render_service(
+    process: Process, queues: tuple[str, ...]
+) -> AsyncIterator[RenderService | None]:
+    """Open the render service if one of the queues needs it; it is closed after the last job has ended."""
     if not set(queues) & set(PDF_QUEUES):
         yield None
         return
-    plant = Plant(process.settings, process.database, process.metrics, SystemClock())
-    process.health.add(Probe("press", plant.failure))
-    plant.start()
+    render_service = RenderService(process.settings, process.database, process.metrics, SystemClock())
+    process.health.add(Probe("pdf", render_service.read_failure))
+    render_service.start()
     try:
-        yield plant
+        yield render_service
     finally:
-        await plant.close(within_s=_CLOSING_NOW_S if process.shutdown.forced.is_set() else _CLOSING_S)
+        await render_service.close(
+            within_s=_CLOSING_NOW_S if process.shutdown.forced.is_set() else _CLOSING_S
+        )
 
 
 async def _end(process: Process, worker: dramatiq.Worker, runner: Runner, grace_s: float) -> None:

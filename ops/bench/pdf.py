@@ -1,4 +1,4 @@
-"""What a PDF costs on the press, against a bare print over CDP and the ways in which PDFs are usually made.
+"""What a PDF costs on the renderer, against a bare print over CDP and the ways in which PDFs are usually made.
 
 Run it as `ops/bench/pdf`. Every way prints the same invoice; rounds are interleaved, so that a change of the machine's
 pace meets all alike. Processor time is that of the whole tree of processes. Ratios are medians of rounds.
@@ -16,14 +16,14 @@ from playwright.async_api import async_playwright
 
 from ops.bench import prints, trials
 from ops.bench.effort import Cost, adopt_orphans
-from ops.bench.prints import ABOUT, OWNER, Way
+from ops.bench.prints import METADATA, OWNER, Way
 from ops.bench.queued import Queue, measure_queue
 from ops.bench.result import Row, report
 from ops.bench.sameness import compare_page_and_pdf
 from tenants.invoices.document.fonts import Fonts
-from workers.press.finish import finish
+from workers.pdf.postprocess import postprocess
 
-PRESS, FINISHED, BARE = "press, warm page", "press, finished", "bare CDP, same page"
+RENDERER, POSTPROCESSED, BARE = "renderer, warm page", "renderer, post-processed", "bare CDP, same page"
 CONTEXT, BROWSER, WEASY = "context per job", "browser per job", "WeasyPrint"
 VICTIMS = ("browser", "renderer", "driver")
 
@@ -50,14 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _bench(rounds: int, each: int) -> list[Row]:
     fonts = Fonts.load()
     html = prints.sheet(fonts)
-    press = prints.open_press(2, fonts)
-    await press.start()
+    renderer = prints.make_renderer(2, fonts)
+    await renderer.start()
     no_weasyprint = await _refusal(html)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(**prints.chromium().launch)
         ways = [
-            Way(PRESS, lambda: press.print(html, owner=OWNER, within_s=60), each),
-            Way(FINISHED, lambda: prints.finished(press, html), each),
+            Way(RENDERER, lambda: renderer.render(html, owner=OWNER, within_s=60), each),
+            Way(POSTPROCESSED, lambda: prints.finished(renderer, html), each),
             Way(BARE, await prints.bare(browser, html), each),
             Way(CONTEXT, lambda: prints.in_a_context(browser, html), each),
             Way(BROWSER, lambda: prints.in_a_browser(playwright, html), each),
@@ -68,19 +68,22 @@ async def _bench(rounds: int, each: int) -> list[Row]:
         await browser.close()
     _table(found)
     print("First prints, finishing, memory, crashes, vectors …", flush=True)
-    raw = await press.print(html, owner=OWNER, within_s=60)
+    raw = await renderer.render(html, owner=OWNER, within_s=60)
     rows = [
         *_cost_rows(found, no_weasyprint),
         Row(
-            "pre-warmed context / warm page, wall", await trials.first_prints(press, html, rounds), 1.2, True
+            "pre-warmed context / warm page, wall",
+            await trials.first_prints(renderer, html, rounds),
+            1.2,
+            True,
         ),
-        Row("finish / render, wall", await trials.finishing(press, html, rounds), 0.35, True),
-        Row("size after / before finishing", len(finish(raw, ABOUT)) / len(raw), 0.5, True),
+        Row("post-processing / render, wall", await trials.finishing(renderer, html, rounds), 0.35, True),
+        Row("size after / before post-processing", len(postprocess(raw, METADATA)) / len(raw), 0.5, True),
         Row("memory at 300 / at 75 prints", await trials.growth(html), 1.10, True),
-        Row("vectors of 26 that reach anything", await trials.reached(press), 0, True),
+        Row("vectors of 26 that reach anything", await trials.reached(renderer), 0, True),
         Row("hashes of one document, crash included", await trials.hashes(html), 1, True),
     ]
-    await press.close()
+    await renderer.close()
     hanging = await trials.hanging()
     return [
         *rows,
@@ -107,18 +110,18 @@ def _table(found: dict[str, list[Cost]]) -> None:
 
 
 def _cost_rows(found: dict[str, list[Cost]], no_weasyprint: str) -> list[Row]:
-    """Return how much cheaper the press is: what the other way costs over what it costs, round by round."""
+    """Return how much cheaper the renderer is: what the other way costs over what it costs, round by round."""
 
     def cpu(of: str, to: str) -> float:
         return statistics.median(a.cpu / b.cpu for a, b in zip(found[of], found[to], strict=True))
 
     return [
-        Row("browser per job / press, CPU", cpu(BROWSER, PRESS), 5.0),
-        Row("context per job / press, CPU", cpu(CONTEXT, PRESS), 2.5),
-        Row("press / bare CDP, CPU", cpu(PRESS, BARE), 1.15, True),
+        Row("browser per job / renderer, CPU", cpu(BROWSER, RENDERER), 5.0),
+        Row("context per job / renderer, CPU", cpu(CONTEXT, RENDERER), 2.5),
+        Row("renderer / bare CDP, CPU", cpu(RENDERER, BARE), 1.15, True),
         Row(
-            "WeasyPrint / press with finish, CPU",
-            None if no_weasyprint else cpu(WEASY, FINISHED),
+            "WeasyPrint / renderer with post-processing, CPU",
+            None if no_weasyprint else cpu(WEASY, POSTPROCESSED),
             8.0,
             why=no_weasyprint,
         ),

@@ -1,4 +1,4 @@
-"""The ways to a PDF that are compared: the press, the bare protocol, and what is usually done."""
+"""The ways to a PDF that are compared: the renderer, the bare protocol, and what is usually done."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from tenants.invoices.document.model import CATALOGUES, document
 from tenants.invoices.document.sheet import render_sheet
 from tenants.invoices.document.values import DocumentBrand
 from tenants.invoices.totals import totals
-from workers.press.finish import About, finish
-from workers.press.press import Limits, Press
-from workers.press.sample import sample_sheet
-from workers.press.shut_in import CONTEXT, launch_options
-from workers.press.slot import PRINT
+from workers.pdf.page import PRINT_OPTIONS
+from workers.pdf.postprocess import PdfMetadata, postprocess
+from workers.pdf.renderer import Renderer, RenderLimits
+from workers.pdf.sample import render_sample
+from workers.pdf.sandbox import CONTEXT_OPTIONS, build_launch_options
 
 OWNER = WorkspaceId(new_id())
-ABOUT = About("Invoice", "Bench", "de", datetime(2026, 3, 16, tzinfo=UTC))
+METADATA = PdfMetadata("Invoice", "Bench", "de", datetime(2026, 3, 16, tzinfo=UTC))
 # For what goes on after an answer: browsers that end, contexts that are torn down. It is part of the price.
 _SETTLE_S = 0.1
 
@@ -58,8 +58,8 @@ class Chromium:
 
     @property
     def launch(self) -> dict[str, Any]:
-        """The options of Playwright's launch: the press's own, for all alike."""
-        return launch_options(self.path, sandbox=self.sandbox)
+        """The options of Playwright's launch: the renderer's own, for all alike."""
+        return build_launch_options(self.path, sandbox=self.sandbox)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -75,14 +75,14 @@ def chromium() -> Chromium:
     return Chromium(path, given.chromium_sandbox)
 
 
-def open_press(slots: int, fonts: Fonts | None = None) -> Press:
-    """Return a press, not started; with fonts its spares are warmed with a sheet, as a worker's."""
-    return Press(
+def make_renderer(slots: int, fonts: Fonts | None = None) -> Renderer:
+    """Return a renderer, not started; with fonts its spare pages are warmed up with a sample, as a worker's."""
+    return Renderer(
         Metrics(),
         executable=chromium().path,
-        limits=Limits(slots=slots),
+        limits=RenderLimits(slots=slots),
         sandbox=chromium().sandbox,
-        **({"sample": sample_sheet(fonts)} if fonts else {}),
+        **({"sample": render_sample(fonts)} if fonts else {}),
     )
 
 
@@ -93,7 +93,7 @@ def content() -> Content:
 
 
 def sheet(fonts: Fonts) -> str:
-    """Return it as the press gets it."""
+    """Return it as the renderer gets it."""
     what, language = content(), Language.load("de-DE", (CATALOGUES,))
     model = document(what, totals(what), "INV-1", language, brand=DocumentBrand("Bench"))
     return render_sheet(model, fonts)
@@ -101,21 +101,21 @@ def sheet(fonts: Fonts) -> str:
 
 async def bare(browser: Browser, html: str) -> Callable[[], Awaitable[bytes]]:
     """Return the two calls of the protocol on a page of its own: what nobody can go below."""
-    context = await browser.new_context(**CONTEXT)
+    context = await browser.new_context(**CONTEXT_OPTIONS)
     page = await context.new_page()
     cdp = await context.new_cdp_session(page)
     frame = (await cdp.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
 
     async def way() -> bytes:
         await cdp.send("Page.setDocumentContent", {"frameId": frame, "html": html})
-        return b64decode((await cdp.send("Page.printToPDF", PRINT))["data"])
+        return b64decode((await cdp.send("Page.printToPDF", PRINT_OPTIONS))["data"])
 
     return way
 
 
 async def in_a_context(browser: Browser, html: str) -> bytes:
     """Print as most do: a context and a page for each document."""
-    context = await browser.new_context(**CONTEXT)
+    context = await browser.new_context(**CONTEXT_OPTIONS)
     page = await context.new_page()
     await page.set_content(html, wait_until="load")
     await page.evaluate("document.fonts.ready.then(() => 0)")
@@ -134,10 +134,10 @@ async def in_a_browser(playwright: Playwright, html: str) -> bytes:
     return printed
 
 
-async def finished(press: Press, html: str) -> bytes:
+async def finished(renderer: Renderer, html: str) -> bytes:
     """Print and finish, as the worker does."""
-    raw = await press.print(html, owner=OWNER, within_s=60)
-    return await asyncio.to_thread(finish, raw, ABOUT)
+    raw = await renderer.render(html, owner=OWNER, within_s=60)
+    return await asyncio.to_thread(postprocess, raw, METADATA)
 
 
 async def by_weasyprint(html: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The whole way of a PDF: relay, Redis and worker as real processes, against the press alone, and with parts killed."""
+"""PDFs through relay, Redis and worker as real processes: throughput against the renderer alone, and recovery."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from kernel.store.roles import Urls
 from ops import programs, services
 from ops.bench import prints
 from ops.bench.effort import children_of
-from ops.bench.prints import ABOUT, OWNER
+from ops.bench.prints import METADATA, OWNER
 from ops.migrate import prepare
 from ops.session import operator
 from tenants.customers.actions import create_customer
@@ -32,8 +32,8 @@ from tenants.invoices.actions.pdfs import request_pdf
 from tenants.invoices.document.fonts import Fonts
 from tenants.workspaces.actions import create_workspace
 from tenants.workspaces.profile import NewWorkspace
-from workers.press.finish import finish
-from workers.press.press import Press
+from workers.pdf.postprocess import postprocess
+from workers.pdf.renderer import Renderer
 
 SLOTS: Final = 4
 _LOCALE: Final = "de-DE"
@@ -48,7 +48,7 @@ _MARKS: Final = {"renderer": "--type=renderer", "driver": "run-driver"}
 
 @dataclass(slots=True)
 class Queue:
-    """Throughput against that of the press alone; by what was killed: jobs lost, seconds until the next result."""
+    """Throughput against that of the renderer alone; by what was killed: jobs lost, seconds until the next result."""
 
     share: float = 0.0
     lost: dict[str, int] = field(default_factory=dict)
@@ -126,22 +126,22 @@ def _start(kind: str, urls: Urls, redis: str, state: Path) -> programs.RunningPr
 async def _measured(urls: Urls, worker: programs.RunningProgram, rounds: int) -> Queue:
     fonts, found = Fonts.load(), Queue()
     database = await Database.open(urls.app, size=2, name="bench", actor=operator())
-    press = prints.open_press(SLOTS, fonts)
+    renderer = prints.make_renderer(SLOTS, fonts)
     try:
-        await press.start()
+        await renderer.start()
         house = await _house(database, worker)
         shares = []
         for done in range(rounds + 1):
-            directly = await _directly(press, prints.sheet(fonts))
+            directly = await _directly(renderer, prints.sheet(fonts))
             queued = await _through(house)
             # The first round only warms both up.
             shares += [directly / queued] if done else []
         found.share = statistics.median(shares)
-        await press.close()
+        await renderer.close()
         for who in ("browser", "renderer", "driver"):
             found.lost[who], found.next_s[who] = await _killed(house, who)
     finally:
-        await press.close()
+        await renderer.close()
         await database.close()
     return found
 
@@ -160,12 +160,12 @@ async def _house(database: Database, worker: programs.RunningProgram) -> _House:
     return _House(database, workspace_id, customer.customer_id, worker)
 
 
-async def _directly(press: Press, html: str) -> float:
-    """Return the seconds that the press alone takes for a batch, finishing included, as many at once as the worker."""
+async def _directly(renderer: Renderer, html: str) -> float:
+    """Return the seconds that renderer and post-processing alone take for a batch, with the worker's concurrency."""
 
     async def one() -> None:
-        raw = await press.print(html, owner=OWNER, within_s=_PATIENCE_S)
-        await asyncio.to_thread(finish, raw, ABOUT)
+        raw = await renderer.render(html, owner=OWNER, within_s=_PATIENCE_S)
+        await asyncio.to_thread(postprocess, raw, METADATA)
 
     began = perf_counter()
     await asyncio.gather(*(one() for _ in range(_BATCH)))
@@ -213,7 +213,7 @@ async def _until_there(house: _House, invoice_id: InvoiceId) -> float:
 
 
 def _victims(worker: int, who: str) -> list[int]:
-    """Return the processes of one part of the worker's press."""
+    """Return the processes of one part of Chromium below the worker."""
     commands = children_of(worker)
     if who == "browser":
         chromium = {pid for pid, command in commands.items() if "--remote-debugging-pipe" in command}

@@ -23,7 +23,7 @@ def jobs() -> None:
 
 @jobs.command(name="list")
 @click.option("--state", type=click.Choice(care.STATES), help="Only jobs in this state.")
-@click.option("--kind", metavar="KIND", help="Only jobs of this kind, such as invoices.render_version.")
+@click.option("--kind", metavar="KIND", help="Only jobs of this kind, such as invoices.render_pdf.")
 @click.option("--workspace", metavar="SLUG", help="Only jobs of this workspace.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @as_json_option

@@ -97,7 +97,7 @@ class Settings:
     blobs_url: str
     """Where PDFs and other large bytes are: a folder, or s3://bucket/prefix."""
     chromium: str | None
-    """The Chromium that prints, by name or path; None takes the one on PATH."""
+    """The Chromium that renders PDFs, by name or path; None takes the one on PATH."""
     chromium_sandbox: bool
     """Whether Chromium must have its own sandbox; root never has it."""
     warnings: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Reads of invoices: by link for customers, by id, number and page for members."""
+"""Reads of invoices: by link for customers, by id, number and page for members; their stored PDFs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,33 @@ from kernel.store import Database, current_workspace, fetch, fetch_one
 from tenants.invoices.numbering import Series, SeriesStatus, write_number
 from tenants.invoices.snapshot import decode_content, decode_totals
 from tenants.invoices.status import InvoiceStatus
-from tenants.invoices.values import InvoiceSummary, LinkLine, LinkState, LoadedVersion, OpenedInvoice
+from tenants.invoices.values import (
+    InvoiceSummary,
+    InvoiceVersion,
+    LinkLine,
+    LinkState,
+    OpenedInvoice,
+    Pdf,
+    PdfSource,
+)
 
 TOKEN_PURPOSE: Final = "link"  # noqa: S105  -- the name of a key, not a key
 
 _OPEN: Final = "SELECT * FROM open_link($1, $2)"
 _VERSION: Final = """
 SELECT v.content, v.totals, i.number
+FROM invoice_version v
+JOIN invoice i ON i.workspace_id = v.workspace_id AND i.invoice_id = v.invoice_id
+WHERE v.workspace_id = $1 AND v.invoice_id = $2 AND v.version = $3
+"""
+_PDF: Final = """
+SELECT sha256, bytes, pinned FROM invoice_pdf
+WHERE workspace_id = $1 AND invoice_id = $2 AND version = $3 AND locale = $4 AND (pinned OR fingerprint = $5)
+ORDER BY pinned DESC LIMIT 1
+"""
+_PDF_SOURCE: Final = """
+SELECT v.content, v.totals, i.number, v.issued_at IS NOT NULL AS is_issued,
+       coalesce(v.issued_at, v.created_at) AS created_at
 FROM invoice_version v
 JOIN invoice i ON i.workspace_id = v.workspace_id AND i.invoice_id = v.invoice_id
 WHERE v.workspace_id = $1 AND v.invoice_id = $2 AND v.version = $3
@@ -86,7 +106,7 @@ async def open_link(
     )
 
 
-async def load_version(invoice_id: InvoiceId, version: int) -> LoadedVersion:
+async def load_version(invoice_id: InvoiceId, version: int) -> InvoiceVersion:
     """Return what a version says; Missing("invoice.not_found").
 
     An issued version never changes, so that it can be kept for good by (invoice_id, version).
@@ -94,7 +114,29 @@ async def load_version(invoice_id: InvoiceId, version: int) -> LoadedVersion:
     row = await fetch_one(_VERSION, current_workspace(), invoice_id, version)
     if row is None:
         raise no_invoice()
-    return LoadedVersion(decode_content(row["content"]), decode_totals(row["totals"]), row["number"])
+    return InvoiceVersion(decode_content(row["content"]), decode_totals(row["totals"]), row["number"])
+
+
+async def find_pdf(invoice_id: InvoiceId, version: int, locale: str, fingerprint: bytes = b"") -> Pdf | None:
+    """Return the pinned PDF of a version in a locale, else the one with this fingerprint, else None."""
+    workspace_id = current_workspace()
+    row = await fetch_one(_PDF, workspace_id, invoice_id, version, locale, fingerprint)
+    return None if row is None else Pdf(workspace_id, row["sha256"], row["bytes"], row["pinned"])
+
+
+async def load_pdf_source(invoice_id: InvoiceId, version: int) -> PdfSource:
+    """Return what the PDF of a version is rendered from; Missing("invoice.not_found")."""
+    row = await fetch_one(_PDF_SOURCE, current_workspace(), invoice_id, version)
+    if row is None:
+        raise no_invoice()
+    return PdfSource(
+        content=decode_content(row["content"]),
+        totals=decode_totals(row["totals"]),
+        number=row["number"],
+        is_issued=row["is_issued"],
+        created_at=row["created_at"],
+        snapshot="\0".join((row["content"], row["totals"], row["number"] or "")).encode(),
+    )
 
 
 async def invoice(invoice_id: InvoiceId) -> InvoiceSummary:

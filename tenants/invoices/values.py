@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 from uuid import UUID
 
-from kernel.ids import ContactId, CustomerId, InvoiceId, LinkId
+from kernel.ids import ContactId, CustomerId, InvoiceId, LinkId, WorkspaceId
 from kernel.money import Money
 from tenants.invoices.content import Content
 from tenants.invoices.status import InvoiceStatus
@@ -39,12 +39,50 @@ class View:
     request_id: str
 
 
-class LoadedVersion(NamedTuple):
-    """What one version says, what it comes to, and the invoice's number (None: a draft)."""
+class InvoiceVersion(NamedTuple):
+    """One version of an invoice; `number` is None for a draft."""
 
     content: Content
     totals: Totals
     number: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PdfSource:
+    """One version of an invoice, with what else its PDF depends on.
+
+    `created_at` is when it was issued, or a draft written. `snapshot` has the same bytes for the same content.
+    """
+
+    content: Content
+    totals: Totals
+    number: str | None
+    is_issued: bool
+    created_at: dt.datetime
+    snapshot: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pdf:
+    """A stored PDF: `sha256` (hex) of its bytes is its ETag, `key` names its blob."""
+
+    workspace_id: WorkspaceId
+    sha256: str
+    size: int
+    is_pinned: bool
+
+    @property
+    def key(self) -> str:
+        """The name of its blob."""
+        return f"{self.workspace_id}/pdf/{self.sha256}.pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingPdf:
+    """A PDF that is not ready. Try again in about `after_s` seconds; `code` is the error that delays it, or empty."""
+
+    after_s: int
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from PIL import Image, ImageChops
 from playwright.async_api import CDPSession, Page
 from pypdfium2 import raw as pdfium
 
-from tests.fakes.live_and_pdf import Sheet
+from tests.fakes.page_pdf_comparison import Sheet
 from tests.fakes.words import PX
 
 #: rendering.md's target: the share of pixels that may differ, of a sheet and of each part of it.

@@ -19,15 +19,16 @@ from kernel.telemetry.metrics import Metrics
 from ops import browser as programs
 from ops.seed.catalogue import Ending, LinkEnding
 from ops.seed.workspaces import TENANTS
+from tenants.customers.queries import customer
 from tenants.invoices.queries import list_invoices
 from tenants.workspaces.queries import workspace_by_host
-from tests.fakes.live_and_pdf import ACROSS, DOWN, Pairing, Sheet, Words
-from tests.fakes.papers import fonts
+from tests.fakes.documents import load_fonts
+from tests.fakes.page_pdf_comparison import ACROSS, DOWN, Pairing, Sheet, Words
 from tests.fakes.rasters import SHARE, shares
 from tests.fakes.words import live_words, pdf_words
 from tests.journeys.conftest import Portal
-from workers.press.press import Press
-from workers.press.printer import Printer
+from workers.pdf.invoice_renderer import InvoiceRenderer
+from workers.pdf.renderer import Renderer
 
 # The paper alone, at its natural size; where it stands is for the comparison to say.
 ALONE = """
@@ -50,7 +51,7 @@ IN_WORDS: dict[str, tuple[str, Callable[[Words], bool]]] = {
     "half a pixel sideways": ("{position:relative;left:0.5px}", lambda found: found.x > ACROSS),
     "three pixels down": ("{position:relative;top:3px}", lambda found: found.y > DOWN),
     "a shade of colour": ("{color:#575d69!important}", lambda found: bool(found.colours)),
-    "a missing word": ("{display:none}", lambda found: bool(found.lonely)),
+    "a missing word": ("{display:none}", lambda found: bool(found.unpaired)),
 }
 IN_PIXELS = {
     "a missing line": "{border-color:transparent!important}",
@@ -94,20 +95,22 @@ def kinds() -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 @pytest.fixture(scope="module")
-async def printer(urls: Urls, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Printer]:
-    """A printer on the journeys' database."""
-    database = await Database.open(urls.app, size=2, name="journeys printer", patience_s=5)
-    press = Press(Metrics())
-    await press.start()
-    yield Printer(
+async def invoice_renderer(
+    urls: Urls, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[InvoiceRenderer]:
+    """An invoice renderer on the journeys' database."""
+    database = await Database.open(urls.app, size=2, name="journeys renderer", patience_s=5)
+    renderer = Renderer(Metrics())
+    await renderer.start()
+    yield InvoiceRenderer(
         database=database,
         blobs=Blobs.open(tmp_path_factory.mktemp("blobs")),
-        press=press,
-        fonts=fonts(),
+        renderer=renderer,
+        fonts=load_fonts(),
         clock=SystemClock(),
         metrics=Metrics(),
     )
-    await press.close()
+    await renderer.close()
     await database.close()
 
 
@@ -121,18 +124,27 @@ async def chromium() -> AsyncIterator[Browser]:
         await opened.close()
 
 
-async def pdf_of(printer: Printer, page: Page) -> bytes:
+async def pdf_of(invoice_renderer: InvoiceRenderer, page: Page) -> bytes:
     """Return the PDF of the invoice that a page shows."""
     number = await page.evaluate(
         "document.querySelector('.paper').shadowRoot.querySelector('.number').innerText"
     )
-    database = printer._database
+    database = invoice_renderer._database
     found = await workspace_by_host(database, urlsplit(page.url).hostname or "")
     assert found is not None
-    async with database.scope(found.workspace.workspace_id):
+    workspace_id = found.workspace.workspace_id
+    async with database.scope(workspace_id):
         (line,) = [each for each in await list_invoices(limit=1000) if each.number == number]
-    pdf = await printer.render_version(found.workspace.workspace_id, line.invoice_id, line.version)
-    return await printer.read(pdf)
+        customer_locale = (await customer(line.customer_id)).details.locale
+    pdf = await invoice_renderer.ensure_pdf(
+        workspace_id,
+        line.invoice_id,
+        line.version,
+        locale=customer_locale or found.workspace.locale,
+        within_s=30,
+        open_unit=lambda: database.scope(workspace_id),
+    )
+    return await invoice_renderer.blobs.get(pdf.key)
 
 
 @pytest.fixture
@@ -186,22 +198,22 @@ def to_draw(sheets: tuple[Sheet, ...]) -> list[Sheet]:
 async def test_the_pdf_is_the_page(
     portal: Portal,
     opened: Callable[[str], Awaitable[Page]],
-    printer: Printer,
+    invoice_renderer: InvoiceRenderer,
     slug: str,
     tags: tuple[str, ...],
 ) -> None:
     page = await opened(portal.by_tags[slug, tags])
-    found = await compared(page, await pdf_of(printer, page))
+    found = await compared(page, await pdf_of(invoice_renderer, page))
     assert found.is_the_same, found
 
 
 @pytest.mark.parametrize("place", PLACES)
 async def test_planted_defects_are_found_each_by_its_measure(
-    portal: Portal, opened: Callable[[str], Awaitable[Page]], printer: Printer, place: str
+    portal: Portal, opened: Callable[[str], Awaitable[Page]], invoice_renderer: InvoiceRenderer, place: str
 ) -> None:
     tag, word, cells = PLACES[place]
     page = await opened(portal.link(tag))
-    data = await pdf_of(printer, page)
+    data = await pdf_of(invoice_renderer, page)
     assert (await compared(page, data, place)).is_the_same
     for name, (rule, tells) in IN_WORDS.items():
         async with planted(page, word + rule):

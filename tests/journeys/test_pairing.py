@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.fakes.live_and_pdf import TOP, Pairing, Words
+from tests.fakes.page_pdf_comparison import TOP, Pairing, Words
 from tests.fakes.words import Block, Word
 
 INK = (22, 25, 31)
@@ -33,12 +33,12 @@ PDF = [
 ]
 
 
-def said_of(pdf: list[Word]) -> Words:
+def compare(pdf: list[Word]) -> Words:
     return Pairing(LIVE, BLOCKS, pdf).words()
 
 
 def test_pages_that_end_between_rows_are_the_same() -> None:
-    found = said_of(PDF)
+    found = compare(PDF)
     assert found.are_the_same, found
     assert [(sheet.name, sheet.lower) for sheet in found.sheets] == [
         ("page 0", 0.0),
@@ -47,19 +47,19 @@ def test_pages_that_end_between_rows_are_the_same() -> None:
     ]
 
 
-def test_a_row_on_two_pages_is_torn() -> None:
-    torn = [replace(word, page=0, y=190) if word.text == "map" else word for word in PDF]
-    assert said_of(torn).torn == ("row 3", "totals")
+def test_a_row_on_two_pages_is_split() -> None:
+    split = [replace(word, page=0, y=190) if word.text == "map" else word for word in PDF]
+    assert compare(split).split == ("row 3", "totals")
 
 
-def test_totals_without_the_last_row_are_torn() -> None:
-    torn = [replace(word, page=2, y=TOP + 12) if word.text == "Total" else word for word in PDF]
-    assert said_of(torn).torn == ("totals",)
+def test_totals_without_the_last_row_are_split() -> None:
+    split = [replace(word, page=2, y=TOP + 12) if word.text == "Total" else word for word in PDF]
+    assert compare(split).split == ("totals",)
 
 
 def test_a_head_that_does_not_come_again_is_missed() -> None:
-    found = said_of([word for word in PDF if (word.text, word.page) != ("Amount", 1)])
-    assert found.lonely == ("page: Amount again on page 1",)
+    found = compare([word for word in PDF if (word.text, word.page) != ("Amount", 1)])
+    assert found.unpaired == ("page: Amount again on page 1",)
 
 
 def test_a_head_come_again_at_another_place_is_told() -> None:
@@ -67,13 +67,13 @@ def test_a_head_come_again_at_another_place_is_told() -> None:
         replace(word, left=600.5, right=640.5) if (word.text, word.page) == ("Amount", 1) else word
         for word in PDF
     ]
-    assert said_of(moved).x == 0.5
+    assert compare(moved).x == 0.5
 
 
 def test_letters_in_another_order_are_another_word() -> None:
     turned = [replace(word, text="pam") if word.text == "map" else word for word in PDF]
-    assert said_of(turned).lonely == ("page: map, pdf: pam",)
+    assert compare(turned).unpaired == ("page: map, pdf: pam",)
 
 
 def test_a_word_said_once_too_often_is_told() -> None:
-    assert said_of([*PDF, Word("Paid", 68, 90, 400, INK, page=1)]).lonely == ("pdf: Paid",)
+    assert compare([*PDF, Word("Paid", 68, 90, 400, INK, page=1)]).unpaired == ("pdf: Paid",)

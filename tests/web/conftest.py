@@ -30,9 +30,10 @@ from kernel.telemetry.metrics import Metrics
 from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
 from tenants.invoices import actions
+from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.content import Content, Line, Party, Tax, TaxCategory, Transfer
 from tenants.invoices.jobs import PDF_QUEUE
-from tenants.invoices.pdfs import Pdf, keep_pdf
+from tenants.invoices.values import Pdf
 from tenants.workspaces.actions import create_workspace, set_logo
 from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
@@ -122,20 +123,20 @@ class Tenants:
         return replace(tenant, invoice_id=invoice_id, number=number, link_id=link.link_id, token=link.token)
 
 
-async def print_pdf(tenant: Tenant, blobs: Blobs, database: Database, **said: Any) -> bytes:
-    """Give a tenant's invoice a PDF as the printer does, of `size` bytes that no other has; return them."""
+async def store_test_pdf(tenant: Tenant, blobs: Blobs, database: Database, **said: Any) -> bytes:
+    """Give a tenant's invoice a PDF as the worker does, of `size` bytes that no other has; return them."""
     locale, size, version = said.get("locale", "en-US"), said.get("size", 1000), said.get("version", 1)
     data: bytes = (b"%PDF-1.7 " + secrets.token_bytes(64) * (size // 64 + 1))[:size]
     workspace_id = tenant.profile.workspace_id
     await blobs.put(Pdf(workspace_id, hashlib.sha256(data).hexdigest(), len(data), True).key, data)
     async with database.scope(workspace_id):
-        await keep_pdf(
+        await store_pdf(
             tenant.invoice_id,
             version,
             locale,
             secrets.token_bytes(32),
             data,
-            pinned=True,
+            is_pinned=True,
             created_at=CLOCK.now(),
         )
     return data
@@ -305,22 +306,22 @@ async def make_portal(
         await gateway.close()
 
 
-Printed = Callable[..., Awaitable[bytes]]
+AddPdf = Callable[..., Awaitable[bytes]]
 
 
 @pytest.fixture
-def printed(blobs: Blobs, database: Database) -> Printed:
-    """Give an invoice its PDF: `await printed(tenant, size=…, locale=…, version=…, over=…)` returns its bytes."""
+def add_pdf(blobs: Blobs, database: Database) -> AddPdf:
+    """Give an invoice its PDF: `await add_pdf(tenant, size=…, locale=…, version=…, over=…)` returns its bytes."""
 
     async def make(tenant: Tenant, **said: Any) -> bytes:
-        return await print_pdf(tenant, blobs, said.pop("over", database), **said)
+        return await store_test_pdf(tenant, blobs, said.pop("over", database), **said)
 
     return make
 
 
 @pytest.fixture
-async def press(database: Database) -> AsyncIterator[None]:
-    """A worker that says it can print much at a time, and does not."""
+async def rendering_worker(database: Database) -> AsyncIterator[None]:
+    """A worker that is announced as able to render many at a time, and renders nothing."""
     worker_id = new_id()
     async with database.unbound():
         await announce(worker_id, [PDF_QUEUE], slots=10_000)

@@ -22,7 +22,7 @@ from kernel.store import Database, execute, fetch, fetch_one
 from kernel.store.policies import APP_POLICY
 from tenants.customers.actions import add_contact
 from tenants.invoices.actions import record_views
-from tenants.invoices.pdfs import keep_pdf
+from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.values import ActorClass, View
 from tenants.workspaces.jobs import ForgetReleasedDomains
 from web.http.context import GatewayRequest
@@ -139,17 +139,17 @@ async def fill(tenants: Any, tenant: Any) -> None:
             ]
         )
         await enqueue(ForgetReleasedDomains())
-        await keep_pdf(
-            tenant.invoice_id, 1, "en-US", bytes(32), b"%PDF-", pinned=False, created_at=CLOCK.now()
+        await store_pdf(
+            tenant.invoice_id, 1, "en-US", bytes(32), b"%PDF-", is_pinned=False, created_at=CLOCK.now()
         )
 
 
-async def leaks(portal: Any, tenants: Any, printed: Any) -> list[str]:
+async def leaks(portal: Any, tenants: Any, add_pdf: Any) -> list[str]:
     """Try everything of one workspace on the other's host and everywhere else; name what got through."""
     ours, theirs = await tenants.make(logo=True), await tenants.make(logo=True, name="Bolt Ltd")
     for tenant in (ours, theirs):
         await fill(tenants, tenant)
-        await printed(tenant, over=tenants.database)
+        await add_pdf(tenant, over=tenants.database)
     fresh = portal.visitor
     own, foreign = await known(fresh(), ours), await known(fresh(), theirs)
     found: list[str] = []
@@ -233,20 +233,20 @@ async def test_every_route_has_its_attempt_and_a_new_one_without_fails_here(
 
 
 async def test_nothing_of_one_workspace_is_reached_through_another(
-    make_portal: Any, tenants: Any, printed: Any
+    make_portal: Any, tenants: Any, add_pdf: Any
 ) -> None:
-    assert await leaks(make_portal(beside=[forgetful]), tenants, printed) == []
+    assert await leaks(make_portal(beside=[forgetful]), tenants, add_pdf) == []
 
 
-@pytest.mark.usefixtures("press")
+@pytest.mark.usefixtures("rendering_worker")
 async def test_the_same_pdf_in_two_workspaces_is_two_blobs(
-    portal: Any, tenants: Any, acme: Any, printed: Any
+    portal: Any, tenants: Any, acme: Any, add_pdf: Any
 ) -> None:
     """Whoever knows a hash, or has a row that tells of it, still has only blobs of their own workspace."""
     bolt = await tenants.make(name="Bolt Ltd")
-    data = await printed(bolt)
+    data = await add_pdf(bolt)
     async with tenants.database.scope(acme.profile.workspace_id):
-        await keep_pdf(acme.invoice_id, 1, "en-US", bytes(32), data, pinned=True, created_at=CLOCK.now())
+        await store_pdf(acme.invoice_id, 1, "en-US", bytes(32), data, is_pinned=True, created_at=CLOCK.now())
     portal.gateway.drain()
     visitor = portal.visitor()
     assert (await visitor.ask(f"{bolt.path}/invoice.pdf", bolt.host)).content == data
@@ -282,11 +282,11 @@ async def permissive(scratch: Any, settings: Any) -> AsyncIterator[Database]:
 
 
 async def test_with_permissive_policies_the_same_attempts_get_through(
-    permissive: Database, make_portal: Any, tenants: Any, printed: Any
+    permissive: Database, make_portal: Any, tenants: Any, add_pdf: Any
 ) -> None:
     """The negative control: what the test above finds closed is held by the policies, and it would notice."""
     careless = type(tenants)(permissive, tenants.sealer)
-    found = await leaks(make_portal(over=permissive, beside=[forgetful]), careless, printed)
+    found = await leaks(make_portal(over=permissive, beside=[forgetful]), careless, add_pdf)
     assert "GET /forgetful/{invoice_id:uuid}: a foreign id is answered 200" in found
     for table in await tables_of(permissive):
         assert {f"{table}: rows of another workspace are {done}" for done in ("read", "changed")} <= set(

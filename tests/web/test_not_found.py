@@ -80,12 +80,12 @@ async def test_every_reason_is_answered_with_the_same_bytes(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_a_pdf_that_is_not_for_you_is_the_same_page(
-    portal: Any, tenants: Any, acme: Any, *, content: Any, printed: Any, method: str
+    portal: Any, tenants: Any, acme: Any, *, content: Any, add_pdf: Any, method: str
 ) -> None:
     """Whether there is a PDF, and how fast it could be there, is told to nobody either."""
     bolt = await tenants.make(name="Bolt Ltd")
-    await printed(bolt)
-    await printed(acme)
+    await add_pdf(bolt)
+    await add_pdf(acme)
     paths = {
         "unknown": f"/i/{new_token()}",
         "expired": await expired(tenants, acme),
@@ -117,9 +117,9 @@ async def test_another_host_answers_with_the_same_page_too(portal: Any, tenants:
 
 @pytest.mark.parametrize("suffix", ["", "/invoice.json", "/invoice.pdf"])
 async def test_an_open_link_opens_until_it_is_revoked(
-    portal: Any, tenants: Any, acme: Any, *, printed: Any, suffix: str
+    portal: Any, tenants: Any, acme: Any, *, add_pdf: Any, suffix: str
 ) -> None:
-    await printed(acme)
+    await add_pdf(acme)
     visitor = portal.visitor()
     assert (await visitor.ask(acme.path + suffix, acme.host)).status_code == 200
     async with tenants.database.scope(acme.profile.workspace_id):

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from kernel.telemetry.metrics import Metrics
     from tenants.invoices.content import Content
     from tenants.invoices.document.values import Sum
-    from tenants.invoices.values import LoadedVersion, OpenedInvoice
+    from tenants.invoices.values import InvoiceVersion, OpenedInvoice
     from tenants.workspaces.profile import WorkspaceProfile
     from web.http.forms import FormTokens
     from web.http.templates import Templates
@@ -166,7 +166,7 @@ class InvoicePages:
             cookies=[request.context.cookie_jar.make(LANGUAGE_COOKIE, language, max_age=CHOICE_MAX_AGE_S)],
         )
 
-    def warm(self, key: PageKey, version: LoadedVersion) -> int:
+    def warm(self, key: PageKey, version: InvoiceVersion) -> int:
         """Render a page ahead of the first request, so that no customer waits for templates and locales to load.
 
         Returns its size in bytes.
@@ -181,7 +181,7 @@ class InvoicePages:
                 return await asyncio.to_thread(self._render, key, version, token)
             return self._render(key, version, token)
 
-    def _render(self, key: PageKey, version: LoadedVersion, token: str) -> Section:
+    def _render(self, key: PageKey, version: InvoiceVersion, token: str) -> Section:
         started = perf_counter()
         language = load_words(key.locale)
         spoken = find_page_language(key.locale)
@@ -236,7 +236,7 @@ async def choose_language(
 
 
 def render_document(
-    version: LoadedVersion,
+    version: InvoiceVersion,
     number: str,
     profile: WorkspaceProfile,
     locale: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
@@ -12,7 +13,7 @@ from litestar.response import Stream
 
 from kernel.errors import Missing, Unavailable
 from kernel.telemetry.logs import logger
-from tenants.invoices.pdfs import Pdf
+from tenants.invoices.values import Pdf, PendingPdf
 from web.http.bodies import ClientDisconnected
 from web.http.conditional import PRIVATE_REVALIDATE, ByteRange, RangeNotSatisfiable, find_byte_range
 from web.http.content_disposition import clean_filename, format_content_disposition
@@ -25,7 +26,6 @@ from web.http.templates import load_words
 from web.portal.language import resolve_locale
 from web.portal.pdf_pending import (
     MOST_TRIES,
-    PendingPdf,
     build_pending_page,
     respond_with_data,
     respond_with_page,
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     from web.portal.links import Links
     from web.portal.pdf_waiter import PdfWaiter
 
-_LONGEST_NUMBER: Final = 80
-# Seconds until the next try where nothing better is known: the store is unavailable, the PDF was lost again.
-_UNAVAILABLE_S: Final = 30.0
-_LOST_S: Final = 1.0
+_MAX_NUMBER_LENGTH: Final = 80
+# Seconds until the next try where nothing better is known: the store is unavailable, the blob is lost again.
+_UNAVAILABLE_RETRY_S: Final = 30
+_LOST_RETRY_S: Final = 1
 
 _log: Final = logger("portal.pdf")
 
@@ -96,7 +96,7 @@ class PdfRequest:
 
     def format_content_disposition(self) -> str:
         """Return the header with the name of the file, "Rechnung 2026-0042 – Acme.pdf", in the language of the PDF."""
-        number = clean_filename(self.opened.number, _LONGEST_NUMBER)
+        number = clean_filename(self.opened.number, _MAX_NUMBER_LENGTH)
         word = load_words(self.locale).gettext("Invoice %(number)s") % {"number": number}
         return format_content_disposition(
             f"{word} – {self.request.context.workspace.name}", ".pdf", inline=self.inline
@@ -142,15 +142,15 @@ class InvoicePdfs:
                 pdf = await self._waiter.find(pdf_request.key)
                 if pdf and (response := await self._send(pdf_request, pdf, "waited")):
                     return response
-                pending = PendingPdf(_LOST_S)
+                pending = PendingPdf(_LOST_RETRY_S)
             else:
-                pending = PendingPdf(answer.after_s, "pdf.unavailable" if answer.is_failing else "")
+                pending = answer
         except ClientDisconnected:
             self._count.labels("gone").inc()
             raise
         except Unavailable as error:
             _log.warning("pdf unavailable", code=error.code, reason=error.message)
-            pending = PendingPdf(read_retry_after(error, _UNAVAILABLE_S), error.code)
+            pending = PendingPdf(math.ceil(read_retry_after(error, _UNAVAILABLE_RETRY_S)), error.code)
         self._count.labels("down" if pending.code else "preparing").inc()
         if not prefers_page(request.get_header("accept")):
             return respond_with_data(self._problems, request, pending)

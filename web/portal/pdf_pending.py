@@ -14,35 +14,23 @@ from web.http.security import DATA_POLICY, STATIC_POLICY
 
 if TYPE_CHECKING:
     from kernel.language import Language
+    from tenants.invoices.values import PendingPdf
     from web.http.context import GatewayRequest
     from web.http.errors import Problems
     from web.http.templates import Templates
 
 #: How often the page refreshes itself; with the wait of each request this takes six minutes or more.
 MOST_TRIES: Final = 30
-_SHORTEST_PAUSE_S: Final = 2
-_LONGEST_PAUSE_S: Final = 60
-_FEW_SECONDS: Final = 15
+_SHORTEST_REFRESH_S: Final = 2
+_LONGEST_REFRESH_S: Final = 60
+_FEW_SECONDS_S: Final = 15
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class PendingPdf:
-    """When to try again: in about `after_s` seconds. `code` is the error, empty when nothing is unavailable."""
-
-    after_s: float
-    code: str = ""
-
-    @property
-    def pause_s(self) -> int:
-        """Whole seconds until the page refreshes itself."""
-        return min(max(_SHORTEST_PAUSE_S, math.ceil(self.after_s)), _LONGEST_PAUSE_S)
-
-
-@dataclass(frozen=True, slots=True)
 class PendingPage:
-    """What `pdf_pending.html.jinja` prints. When `refresh_s` is 0 it does not refresh: `again_url` is a link."""
+    """The values of `pdf_pending.html.jinja`. When `refresh_s` is 0 it does not refresh: `again_url` is a link."""
 
     language: str
     direction: str
@@ -94,15 +82,20 @@ def build_pending_page(
         heading=heading,
         text=text,
         is_waiting=not is_over and not pending.code,
-        refresh_s=0 if is_over else pending.pause_s,
+        refresh_s=0 if is_over else compute_refresh_s(pending),
         again_url=f"{again}?{query}" if query else again,
         page_url=page_url,
     )
 
 
+def compute_refresh_s(pending: PendingPdf) -> int:
+    """Return the whole seconds until the page refreshes itself."""
+    return min(max(_SHORTEST_REFRESH_S, pending.after_s), _LONGEST_REFRESH_S)
+
+
 def format_delay(seconds: float, language: Language) -> str:
     """Return a delay as the end of a sentence: "in about 2 minutes"."""
-    if seconds <= _FEW_SECONDS:
+    if seconds <= _FEW_SECONDS_S:
         return language.gettext("in a few seconds")
     if seconds <= _MINUTE_S:
         return language.gettext("in less than a minute")
@@ -116,7 +109,7 @@ def format_delay(seconds: float, language: Language) -> str:
 def respond_with_page(
     templates: Templates, page: PendingPage, pending: PendingPdf, language: Language
 ) -> Response[bytes]:
-    """Return the page: 202 while the PDF is being printed, 503 while what prints or stores it is unavailable."""
+    """Return the page: 202 while the PDF is being rendered, 503 while the service or the store is unavailable."""
     return Response(
         templates.render("pdf_pending.html.jinja", language, page).encode(),
         status_code=503 if pending.code else 202,
@@ -124,7 +117,7 @@ def respond_with_page(
         headers={
             "content-security-policy": STATIC_POLICY,
             "vary": "accept",
-            "retry-after": format_retry_after(pending.pause_s),
+            "retry-after": format_retry_after(compute_refresh_s(pending)),
         },
     )
 
@@ -133,7 +126,7 @@ def respond_with_data(
     problems: Problems, request: GatewayRequest, pending: PendingPdf
 ) -> Response[bytes] | Response[dict[str, object]]:
     """Return JSON for programs: 202 with a status, or 503 with a problem document when something is unavailable."""
-    pause_s = format_retry_after(max(1.0, pending.after_s))
+    retry_after = format_retry_after(max(1, pending.after_s))
     if pending.code:
         error = Unavailable(
             pending.code, "The PDF is not available right now.", retry_after_s=pending.after_s
@@ -141,8 +134,8 @@ def respond_with_data(
         description = problems.describe(request, error)
         return problems.render(request, description, {"vary": "accept, accept-language, cookie"})
     return Response(
-        {"status": "preparing", "retry_after_s": int(pause_s)},
+        {"status": "preparing", "retry_after_s": int(retry_after)},
         status_code=202,
         media_type=MediaType.JSON,
-        headers={"content-security-policy": DATA_POLICY, "vary": "accept", "retry-after": pause_s},
+        headers={"content-security-policy": DATA_POLICY, "vary": "accept", "retry-after": retry_after},
     )

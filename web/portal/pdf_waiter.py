@@ -8,8 +8,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from kernel.errors import Missing, Unavailable
-from tenants.invoices.actions.pdfs import Expected, request_pdf
-from tenants.invoices.pdfs import Pdf, kept_pdf
+from tenants.invoices.actions.pdfs import request_pdf
+from tenants.invoices.queries import find_pdf
+from tenants.invoices.values import Pdf, PendingPdf
 from web.http.bodies import ClientDisconnected
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ LONGEST_WAIT_S: Final = 10.0
 MOST_WAITING: Final = 600
 #: PDFs that may be waited for at once: each costs some queries a second.
 MOST_PDFS: Final = 100
-# Most are printed in less than a second.
+# Most are rendered in less than a second.
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 0.4
 
@@ -44,7 +45,7 @@ class PdfKey(NamedTuple):
 
 
 class PdfWaiter:
-    """Requests the printing of PDFs and waits until they are stored."""
+    """Requests PDFs and waits until they are stored."""
 
     def __init__(
         self,
@@ -63,22 +64,22 @@ class PdfWaiter:
         self._longest_wait_s = longest_wait_s
         self._most_waiting = most_waiting
         self._most_pdfs = most_pdfs
-        self._requests: _SharedTasks[tuple[PdfKey, bool], Pdf | Expected] = _SharedTasks()
+        self._requests: _SharedTasks[tuple[PdfKey, bool], Pdf | PendingPdf] = _SharedTasks()
         self._polls: _SharedTasks[PdfKey, Pdf | None] = _SharedTasks()
         self._closing = asyncio.Event()
         self._waiting = 0
 
     async def find(self, key: PdfKey) -> Pdf | None:
-        """Return the row of a PDF, None when it was never printed; its blob may be lost."""
+        """Return the row of a PDF, None when it was never rendered; its blob may be lost."""
         async with self._database.scope(key.workspace_id, read_only=True):
-            return await kept_pdf(key.invoice_id, key.version, key.locale)
+            return await find_pdf(key.invoice_id, key.version, key.locale)
 
-    async def wait(self, request: GatewayRequest, key: PdfKey, *, is_lost: bool) -> Pdf | Expected:
+    async def wait(self, request: GatewayRequest, key: PdfKey, *, is_lost: bool) -> Pdf | PendingPdf:
         """Request a PDF and return it, or when to try again; ClientDisconnected when the client disconnects.
 
         `is_lost`: there is a row of the PDF, and its blob is gone. Errors are those of `request_pdf`, or of the store.
         """
-        waiting = asyncio.create_task(self.print_pdf(key, is_lost=is_lost))
+        waiting = asyncio.create_task(self.request_and_wait(key, is_lost=is_lost))
         disconnected = asyncio.create_task(_receive_disconnect(request))
         try:
             await asyncio.wait({waiting, disconnected}, return_when=asyncio.FIRST_COMPLETED)
@@ -92,8 +93,8 @@ class PdfWaiter:
             disconnected.cancel()
             await asyncio.gather(waiting, disconnected, return_exceptions=True)
 
-    async def print_pdf(self, key: PdfKey, *, is_lost: bool = False) -> Pdf | Expected:
-        """Request the printing of a PDF, and wait for it.
+    async def request_and_wait(self, key: PdfKey, *, is_lost: bool = False) -> Pdf | PendingPdf:
+        """Request a PDF, and wait until it is stored.
 
         It does not wait for a PDF that is expected later than `longest_wait_s`, nor when too many requests wait.
         """
@@ -114,8 +115,8 @@ class PdfWaiter:
         is_shared = key in self._polls or len(self._polls) < self._most_pdfs
         return is_shared and self._waiting < self._most_waiting and not self._closing.is_set()
 
-    async def _request(self, key: PdfKey, *, is_lost: bool) -> Pdf | Expected:
-        async def request() -> Pdf | Expected:
+    async def _request(self, key: PdfKey, *, is_lost: bool) -> Pdf | PendingPdf:
+        async def request() -> Pdf | PendingPdf:
             async with self._database.scope(key.workspace_id):
                 return await request_pdf(key.invoice_id, key.version, key.locale, is_lost=is_lost)
 

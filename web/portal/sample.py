@@ -11,7 +11,7 @@ from kernel.ids import CustomerId, InvoiceId, LinkId, WorkspaceId
 from tenants.invoices.content import Content, Line, Party, Tax, TaxCategory
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.totals import totals
-from tenants.invoices.values import LoadedVersion, OpenedInvoice
+from tenants.invoices.values import InvoiceVersion, OpenedInvoice
 from tenants.workspaces.profile import BRAND_COLOUR, LINK_DAYS, PAYMENT_DAYS, WorkspaceProfile
 from web.portal.invoice_page import PageKey
 
@@ -32,7 +32,7 @@ def warm(pages: InvoicePages) -> None:
         pages.warm(PageKey(_make_profile(locale), _make_opened_invoice(), _DAY, locale), _make_version())
 
 
-def _make_version() -> LoadedVersion:
+def _make_version() -> InvoiceVersion:
     line = Line(
         name="Sample",
         quantity=Decimal(1),
@@ -47,7 +47,7 @@ def _make_version() -> LoadedVersion:
         lines=(line,),
         issue_date=_DAY,
     )
-    return LoadedVersion(content, totals(content), "0")
+    return InvoiceVersion(content, totals(content), "0")
 
 
 def _make_opened_invoice() -> OpenedInvoice:

@@ -1,4 +1,4 @@
-"""Has the PDFs of invoices printed."""
+"""Runs the jobs that render the PDFs of invoices."""
 
 from __future__ import annotations
 
@@ -14,58 +14,62 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from kernel.ids import WorkspaceId
-    from tenants.invoices.jobs import RenderVersion
-    from tenants.invoices.pdfs import Pdf
+    from tenants.invoices.jobs import RenderPdf
+    from tenants.invoices.values import Pdf
     from workers.actors.attempt import Attempt
 
 _log: Final = logger("workers.pdfs")
-# Whatever is tried, it stays so.
-_FINAL: Final = ("press.too_large", "pdf.lost")
+# No further attempt can succeed.
+_PERMANENT_CODES: Final = ("pdf.too_large", "pdf.lost")
 
 
-class Prints(Protocol):
-    """Whoever makes the PDF of a version; the press, behind its floor."""
+class PdfService(Protocol):
+    """Renders and stores PDFs; `workers.pdf` implements it."""
 
-    async def render_version(
+    async def ensure_pdf(
         self,
         workspace_id: WorkspaceId,
         invoice_id: InvoiceId,
         version: int,
         *,
-        locale: str | None,
+        locale: str,
         within_s: float,
-        noting: Callable[[], AbstractAsyncContextManager[object]],
+        open_unit: Callable[[], AbstractAsyncContextManager[object]],
     ) -> Pdf:
-        """Return the PDF, printed where there is none, noted in the unit of work that `noting` opens."""
+        """Return the stored PDF, else render it and store it in the unit of work that `open_unit` opens."""
         ...
 
 
-def render_version(printer: Prints | None) -> Callable[[RenderVersion, Attempt], Awaitable[None]]:
-    """Return what does the job; without a printer, each attempt fails with Unavailable("press.unavailable")."""
+def build_pdf_handler(service: PdfService | None) -> Callable[[RenderPdf, Attempt], Awaitable[None]]:
+    """Return the job's function; without a service, each attempt fails with Unavailable("pdf.renderer_unavailable")."""
 
-    async def rendered(job: RenderVersion, attempt: Attempt) -> None:
-        if printer is None:
-            raise Unavailable("press.unavailable", "This worker has no press.")
+    async def handle_render_pdf(job: RenderPdf, attempt: Attempt) -> None:
+        if service is None:
+            raise Unavailable("pdf.renderer_unavailable", "This worker has no render service.")
         try:
-            pdf = await printer.render_version(
+            pdf = await service.ensure_pdf(
                 attempt.workspace_id,
                 InvoiceId(job.invoice_id),
                 job.version,
                 locale=job.locale,
                 within_s=job.within_s,
-                noting=attempt.effect,
+                open_unit=attempt.effect,
             )
         except Missing as error:
             if error.code != "invoice.not_found":
                 raise
-            _log.info("nothing to print", invoice=str(job.invoice_id), version=job.version)
+            _log.info("pdf not rendered: invoice not found", invoice=str(job.invoice_id), version=job.version)
         except (Invalid, Unavailable) as error:
-            if error.code in _FINAL:
+            if error.code in _PERMANENT_CODES:
                 raise Hopeless(str(error)) from error
             raise
         else:
             _log.info(
-                "printed", invoice=str(job.invoice_id), version=job.version, sha256=pdf.sha256, size=pdf.size
+                "pdf ready",
+                invoice=str(job.invoice_id),
+                version=job.version,
+                sha256=pdf.sha256,
+                size=pdf.size,
             )
 
-    return rendered
+    return handle_render_pdf

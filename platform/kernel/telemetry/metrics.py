@@ -22,7 +22,7 @@ _REQUEST_SECONDS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 _JOB_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-_PRESS_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_PDF_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RENDER_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -39,7 +39,7 @@ class Metrics:
         self._invoices()
         self._jobs()
         self._backlog()
-        self._press()
+        self._pdfs()
 
     def _http(self) -> None:
         self.request_seconds = Histogram(
@@ -119,8 +119,8 @@ class Metrics:
         )
         self.pdf_wait_seconds = Histogram(
             "portal_pdf_wait_seconds",
-            "Time that a request waited for a PDF that was not there, whether it came or not.",
-            buckets=_PRESS_SECONDS,
+            "Time that a request waited for a PDF that was not stored yet, whether it came or not.",
+            buckets=_PDF_SECONDS,
             registry=self.registry,
         )
         self.pdf_waiting = Gauge(
@@ -188,44 +188,44 @@ class Metrics:
             registry=self.registry,
         )
 
-    def _press(self) -> None:
-        self.press_render_seconds = Histogram(
-            "portal_press_render_seconds",
-            "Time from asking for a print to Chromium's PDF, waiting for a slot included.",
-            buckets=_PRESS_SECONDS,
+    def _pdfs(self) -> None:
+        self.pdf_render_seconds = Histogram(
+            "portal_pdf_render_seconds",
+            "Time to render HTML to PDF with Chromium, the wait for a slot included.",
+            buckets=_PDF_SECONDS,
             registry=self.registry,
         )
-        self.press_finish_seconds = Histogram(
-            "portal_press_finish_seconds",
-            "Time to finish one PDF: dates, identifiers, metadata, artifacts.",
-            buckets=_PRESS_SECONDS,
+        self.pdf_postprocess_seconds = Histogram(
+            "portal_pdf_postprocess_seconds",
+            "Time to post-process one PDF: dates, identifiers, metadata, artifacts.",
+            buckets=_PDF_SECONDS,
             registry=self.registry,
         )
-        self.press_failures = Counter(
-            "portal_press_failures_total",
-            "Prints that failed, by reason (crash, deadline); a crash is tried once more.",
+        self.pdf_render_failures = Counter(
+            "portal_pdf_render_failures_total",
+            "Renders that failed, by reason (crash, deadline); after a crash the render is tried once more.",
             ("reason",),
             registry=self.registry,
         )
-        self.press_launches = Counter(
-            "portal_press_browser_launches_total",
-            "Launches of Chromium, by what became of the one before.",
+        self.pdf_browser_launches = Counter(
+            "portal_pdf_browser_launches_total",
+            "Launches of Chromium, by why it was launched (start, or why the previous browser ended).",
             ("reason",),
             registry=self.registry,
         )
-        self.press_slots_in_use = Gauge(
-            "portal_press_slots_in_use_count",
-            "Documents being printed now.",
+        self.pdf_render_slots_in_use = Gauge(
+            "portal_pdf_render_slots_in_use_count",
+            "Documents being rendered now.",
             registry=self.registry,
         )
-        self.press_ready = Gauge(
-            "portal_press_ready_count",
-            "1 while this worker can print and store what it printed, 0 while it cannot or has no press.",
+        self.pdf_service_ready = Gauge(
+            "portal_pdf_service_ready_count",
+            "1 while this worker can render and store PDFs, 0 while it cannot or has no render service.",
             registry=self.registry,
         )
-        self.press_memory_bytes = Gauge(
-            "portal_press_memory_bytes",
-            "Memory of Chromium's processes when it was last weighed.",
+        self.pdf_browser_memory_bytes = Gauge(
+            "portal_pdf_browser_memory_bytes",
+            "Memory of Chromium's processes at the last measurement.",
             registry=self.registry,
         )
 

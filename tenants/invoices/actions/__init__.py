@@ -4,12 +4,11 @@ from tenants.invoices.actions.imports import import_invoice
 from tenants.invoices.actions.issuing import issue, set_series
 from tenants.invoices.actions.links import issue_link, revoke_link, rotate_link, show_link
 from tenants.invoices.actions.payment import set_paid, void, write_off
-from tenants.invoices.actions.pdfs import Expected, request_pdf
+from tenants.invoices.actions.pdfs import request_pdf
 from tenants.invoices.actions.views import record_views
 from tenants.invoices.actions.writing import create_draft, discard_draft, new_version, update_draft
 
 __all__ = [
-    "Expected",
     "create_draft",
     "discard_draft",
     "import_invoice",

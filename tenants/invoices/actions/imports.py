@@ -12,7 +12,7 @@ from kernel.ids import CustomerId, InvoiceId, new_id
 from kernel.store import current_workspace, fetch_value, savepoint
 from tenants.customers import actions as customers
 from tenants.customers.values import CustomerDetails
-from tenants.invoices.actions.pdfs import print_ahead
+from tenants.invoices.actions.pdfs import render_ahead
 from tenants.invoices.actions.rows import add_encoded_version
 from tenants.invoices.content import Party
 from tenants.invoices.status import InvoiceStatus
@@ -67,7 +67,7 @@ async def _store(checked: CheckedInvoice, clock: Clock) -> Imported:
     )
     encoded = checked.encoded_content, checked.encoded_totals
     await add_encoded_version(invoice_id, _FIRST, *encoded, now=now, issued=True)
-    await print_ahead(invoice_id, _FIRST)
+    await render_ahead(invoice_id, _FIRST)
     return Imported(invoice_id, customer_id, checked.number, checked.payable)
 
 

@@ -13,7 +13,7 @@ from kernel.errors import Conflict, Unavailable
 from kernel.ids import InvoiceId
 from kernel.store import current_workspace, execute, fetch_one, fetch_value, savepoint
 from kernel.store.faults import CONTENDED
-from tenants.invoices.actions.pdfs import print_ahead
+from tenants.invoices.actions.pdfs import render_ahead
 from tenants.invoices.actions.rows import locked
 from tenants.invoices.actions.writing import must_have_lines
 from tenants.invoices.content import Content
@@ -65,7 +65,7 @@ async def issue(invoice_id: InvoiceId, *, series: str = DEFAULT_SERIES.name, clo
     Without an issue date it is today's in the workspace's time zone; without a due date it is due as many
     days later as the workspace says. Numbers have no gaps: concurrent issues of a series wait for each
     other, a rollback returns the number, and a number that an imported invoice has is passed over.
-    Its PDF is printed ahead of need.
+    Its PDF is rendered ahead of any request.
 
     Missing("invoice.not_found"), Conflict("invoice.status"), Invalid (`invoice.no_lines`,
     `series.invalid`), Unavailable("store.contended") where imports took every number that was tried.
@@ -97,7 +97,7 @@ async def issue(invoice_id: InvoiceId, *, series: str = DEFAULT_SERIES.name, clo
                 )
         except asyncpg.UniqueViolationError:
             continue
-        await print_ahead(invoice_id, draft.version)
+        await render_ahead(invoice_id, draft.version)
         return number
     raise Unavailable(CONTENDED, "Other invoices took the numbers that were free; try again.")
 

@@ -11,7 +11,7 @@ from kernel.ids import ContactId, InvoiceId, LinkId, new_id, new_token
 from kernel.seals import Sealer
 from kernel.store import current_workspace, execute, fetch_one
 from tenants.customers import queries as customers
-from tenants.invoices.actions.pdfs import print_ahead
+from tenants.invoices.actions.pdfs import render_ahead
 from tenants.invoices.actions.rows import locked
 from tenants.invoices.lifetime import expiry, prolonged
 from tenants.invoices.queries import TOKEN_PURPOSE
@@ -37,7 +37,7 @@ async def issue_link(
 
     Earlier links keep working. It ends as many days after the due day as the workspace says, and not within
     10 days from now. That is reckoned by `clock` and held against the database's clock when it is opened. A
-    draft's link opens nothing until the draft is issued. A contact's PDF is printed ahead, in the contact's language.
+    draft's link opens nothing until the draft is issued. A contact's PDF is rendered ahead, in the contact's locale.
 
     Missing (`invoice.not_found`; `contact.not_found`, another customer's contact included).
     """
@@ -77,7 +77,7 @@ async def issue_link(
         )
     )
     if is_read_otherwise and invoice.status is not InvoiceStatus.DRAFT:
-        await print_ahead(invoice_id, invoice.version)
+        await render_ahead(invoice_id, invoice.version)
     return ShownLink(link_id, token, expires_at)
 
 

@@ -1,9 +1,9 @@
-"""Ask for the PDF of a version: ahead of need when it is issued, and on demand."""
+"""Request the PDF of a version: ahead of any request when it is issued, and on demand; store it when it is rendered."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+import datetime as dt
+import hashlib
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
@@ -12,15 +12,20 @@ from kernel.ids import InvoiceId
 from kernel.jobs import enqueue
 from kernel.jobs.load import queue_load
 from kernel.jobs.status import describe_job, expedite, find_by_key
-from kernel.store import current_workspace, fetch, fetch_value
-from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderVersion
-from tenants.invoices.pdfs import Pdf, kept_pdf
-from tenants.invoices.queries import no_invoice
+from kernel.store import current_workspace, execute, fetch, fetch_value
+from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderPdf
+from tenants.invoices.queries import find_pdf, no_invoice
+from tenants.invoices.values import Pdf, PendingPdf
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-# The customer's language, else the workspace's, and those of the contacts who have a link.
+_STORE: Final = """
+INSERT INTO invoice_pdf (workspace_id, invoice_id, version, locale, fingerprint, sha256, bytes, pinned, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT DO NOTHING
+"""
+# The customer's locale, else the workspace's, and those of the contacts who have a link.
 _LOCALES: Final = """
 SELECT locale FROM (
     SELECT coalesce(c.locale, w.locale) AS locale
@@ -32,83 +37,106 @@ SELECT locale FROM (
     SELECT k.locale
     FROM link l JOIN contact k ON k.workspace_id = l.workspace_id AND k.contact_id = l.contact_id
     WHERE l.workspace_id = $1 AND l.invoice_id = $2 AND l.revoked_at IS NULL AND k.locale IS NOT NULL
-) read_in
+) recipient
 WHERE NOT EXISTS (
     SELECT FROM invoice_pdf p
-    WHERE p.workspace_id = $1 AND p.invoice_id = $2 AND p.version = $3 AND p.locale = read_in.locale AND p.pinned
+    WHERE p.workspace_id = $1 AND p.invoice_id = $2 AND p.version = $3 AND p.locale = recipient.locale AND p.pinned
 )
 """
 _IS_ISSUED: Final = """
 SELECT EXISTS (SELECT FROM invoice_version
                WHERE workspace_id = $1 AND invoice_id = $2 AND version = $3 AND issued_at IS NOT NULL)
 """
-# A PDF that could not be made is tried again after this time.
-_RETRY_DEAD_AFTER: Final = timedelta(minutes=15)
+# A PDF whose attempts all failed is tried again after this time.
+_RETRY_DEAD_AFTER: Final = dt.timedelta(minutes=15)
 # After an outage the next attempt may be an hour away.
-_EXPEDITE_WITHIN: Final = timedelta(seconds=10)
-#: Whoever would wait for longer, in seconds, is asked to come back.
-LONGEST_S: Final = 60
-# While nobody prints, a new look is worth it after so long.
-_UNKNOWN_S: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A PDF that will be there in about `after_s` whole seconds.
-
-    `is_failing`: the last attempt at it failed, or nobody can print at the moment.
-    """
-
-    after_s: int
-    is_failing: bool = False
+_EXPEDITE_WITHIN: Final = dt.timedelta(seconds=10)
+#: A request that would wait for longer, in seconds, is refused.
+LONGEST_WAIT_S: Final = 60
+# When to try again while no worker can render.
+_NO_WORKER_RETRY_S: Final = 20
+#: The code of a PDF whose last attempt failed, or that no worker can render at the moment.
+PDF_UNAVAILABLE: Final = "pdf.unavailable"
 
 
 async def request_pdf(
     invoice_id: InvoiceId, version: int, locale: str, *, is_lost: bool = False
-) -> Pdf | Expected:
-    """Return the pinned PDF of an issued version in a language, else have it printed before what nobody waits for.
+) -> Pdf | PendingPdf:
+    """Return the pinned PDF of an issued version in a locale, else enqueue a render that precedes those ahead of need.
 
-    Who asks for what is being made already waits for the same print. `is_lost`: print it although there is one,
-    because its blob has gone. Missing("invoice.not_found"); Unavailable, both with `retry_after_s`: "pdf.busy" when
-    a minute would not do for those who wait already, "pdf.failed" when it was tried in vain too often lately.
+    Requests for the same PDF share one job. `is_lost`: render it although it is stored, because its blob is gone.
+    Missing("invoice.not_found"); Unavailable, both with `retry_after_s`: "pdf.busy" when the queue is longer than a
+    minute, "pdf.failed" when all attempts failed a short time ago.
     """
-    kept = await kept_pdf(invoice_id, version, locale)
-    if kept is not None and not is_lost:
-        return kept
-    job = RenderVersion(invoice_id=invoice_id, version=version, locale=locale)
+    stored = await find_pdf(invoice_id, version, locale)
+    if stored is not None and not is_lost:
+        return stored
+    job = RenderPdf(invoice_id=invoice_id, version=version, locale=locale)
     if not await fetch_value(_IS_ISSUED, current_workspace(), invoice_id, version):
         raise no_invoice()
     jobs = await find_by_key(job)
     is_under_way = jobs.live is not None and (jobs.live.queue == PDF_QUEUE or jobs.live.is_running)
     if not is_under_way and jobs.dead_for is not None and jobs.dead_for < _RETRY_DEAD_AFTER:
-        message = "The PDF could not be made, however often it was tried."
+        message = "The PDF could not be rendered: all attempts failed."
         retry_after_s = _whole_seconds(_RETRY_DEAD_AFTER - jobs.dead_for)
         raise Unavailable("pdf.failed", message, retry_after_s=retry_after_s)
     load = await queue_load(PDF_QUEUE, job.kind)
-    if load.wait_s is not None and load.wait_s > LONGEST_S and not is_under_way:
-        message = "Too many PDFs are waited for at the moment."
+    if load.wait_s is not None and load.wait_s > LONGEST_WAIT_S and not is_under_way:
+        message = "Too many PDFs wait to be rendered at the moment."
         raise Unavailable("pdf.busy", message, retry_after_s=load.wait_s)
     added = await enqueue(job)
-    return await _expected(added.job_id, load.wait_s)
+    return await _estimate(added.job_id, load.wait_s)
 
 
-async def print_ahead(invoice_id: InvoiceId, version: int) -> None:
-    """Have an issued version printed before anybody asks for it, in every language that a link of it is read in."""
+async def render_ahead(invoice_id: InvoiceId, version: int) -> None:
+    """Enqueue the renders of an issued version, one for each locale of its recipients, ahead of any request."""
     for row in await fetch(_LOCALES, current_workspace(), invoice_id, version):
-        job = RenderVersion(invoice_id=invoice_id, version=version, locale=row["locale"])
+        job = RenderPdf(invoice_id=invoice_id, version=version, locale=row["locale"])
         await enqueue(job, queue=PDF_BULK_QUEUE)
 
 
-async def _expected(job_id: UUID, wait_s: int | None) -> Expected:
+async def store_pdf(
+    invoice_id: InvoiceId,
+    version: int,
+    locale: str,
+    fingerprint: bytes,
+    data: bytes,
+    *,
+    is_pinned: bool,
+    created_at: dt.datetime,
+) -> Pdf:
+    """Store the row of a PDF whose blob is stored already; returns the PDF that is valid: the first to be pinned.
+
+    Missing("invoice.not_found") when the version was deleted meanwhile.
+    """
+    await execute(
+        _STORE,
+        current_workspace(),
+        invoice_id,
+        version,
+        locale,
+        fingerprint,
+        hashlib.sha256(data).hexdigest(),
+        len(data),
+        is_pinned,
+        created_at,
+    )
+    stored = await find_pdf(invoice_id, version, locale, fingerprint)
+    if stored is None:
+        raise no_invoice()
+    return stored
+
+
+async def _estimate(job_id: UUID, wait_s: int | None) -> PendingPdf:
     found = await describe_job(job_id)
     if wait_s is None:
-        return Expected(max(_UNKNOWN_S, _whole_seconds(found.due_in)), is_failing=True)
+        return PendingPdf(max(_NO_WORKER_RETRY_S, _whole_seconds(found.due_in)), PDF_UNAVAILABLE)
     if found.is_retry:
-        # Others print well: it is worth another try while somebody waits for it.
+        # A worker can render: try again soon, because a client waits.
         await expedite(job_id, within=_EXPEDITE_WITHIN)
         found = await describe_job(job_id)
-    return Expected(_whole_seconds(found.due_in) + wait_s, found.is_retry)
+    return PendingPdf(_whole_seconds(found.due_in) + wait_s, PDF_UNAVAILABLE if found.is_retry else "")
 
 
-def _whole_seconds(duration: timedelta) -> int:
+def _whole_seconds(duration: dt.timedelta) -> int:
     return ceil(duration.total_seconds())

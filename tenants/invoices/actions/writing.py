@@ -11,7 +11,7 @@ from kernel.errors import Conflict, Invalid
 from kernel.ids import CustomerId, InvoiceId, new_id
 from kernel.store import current_workspace, execute
 from tenants.customers import queries as customers
-from tenants.invoices.actions.pdfs import print_ahead
+from tenants.invoices.actions.pdfs import render_ahead
 from tenants.invoices.actions.rows import add_version, locked, locked_draft, settled
 from tenants.invoices.content import Content
 from tenants.invoices.snapshot import encode_content, encode_totals
@@ -130,7 +130,7 @@ async def new_version(invoice_id: InvoiceId, content: Content, *, clock: Clock) 
         settled(before.status, total=computed.payable, paid=before.paid).value,
         now,
     )
-    await print_ahead(invoice_id, version)
+    await render_ahead(invoice_id, version)
     return version
 
 

@@ -1,4 +1,4 @@
-"""The faces of the document, chosen by the characters it has: inlined for the press, named for pages."""
+"""The faces of the document, chosen by the characters it has: inlined for the PDF, named for pages."""
 
 from __future__ import annotations
 

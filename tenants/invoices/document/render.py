@@ -1,4 +1,4 @@
-"""Prints the render model: the paper for page and press, and the list a phone reads."""
+"""Renders the document model to HTML: the paper for page and PDF, and the list for phones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOLDER: Final = Path(__file__).parent
 
 
 def render_paper(document: Document) -> str:
-    """Return the paper as HTML without style or script: what a shadow root or a press puts around it."""
+    """Return the paper as HTML without style or script: a shadow root or the PDF's sheet surrounds it."""
     return environment().get_template("paper.html.jinja").render(document=document)
 
 

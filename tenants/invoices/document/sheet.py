@@ -1,4 +1,4 @@
-"""The document as one self-contained file for the press: style, fonts and logo inlined, nothing to fetch."""
+"""The document as one self-contained HTML file for the PDF: style, fonts and logo inlined, nothing to fetch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ POLICY: Final = (
     "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; "
     "base-uri 'none'; form-action 'none'"
 )
-_STYLES: Final = ("document.css", "press.css")
+_STYLES: Final = ("document.css", "pdf.css")
 
 
 def render_sheet(document: Document, fonts: Fonts) -> str:

@@ -46,9 +46,9 @@ async def clash() -> None:
 
 
 async def test_every_response_carries_the_same_security_headers(
-    visitor: Any, acme: Any, printed: Any
+    visitor: Any, acme: Any, add_pdf: Any
 ) -> None:
-    await printed(acme)
+    await add_pdf(acme)
     expected = {
         "x-content-type-options": "nosniff",
         "referrer-policy": "same-origin",
@@ -418,8 +418,8 @@ async def test_a_forwarded_host_is_ignored(visitor: Any, acme: Any) -> None:
     assert shown.status_code == 200
 
 
-async def test_head_is_get_without_a_body_everywhere(visitor: Any, acme: Any, printed: Any) -> None:
-    await printed(acme)
+async def test_head_is_get_without_a_body_everywhere(visitor: Any, acme: Any, add_pdf: Any) -> None:
+    await add_pdf(acme)
     logo = f"/brand/{(await visitor.ask(acme.path, acme.host)).text.split('/brand/')[1].split(chr(34))[0]}"
     for path in (
         acme.path,

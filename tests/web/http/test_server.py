@@ -340,7 +340,7 @@ async def waits_for_pdf(running: Running, *, count: int = 1) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.usefixtures("press")
+@pytest.mark.usefixtures("rendering_worker")
 async def test_who_hangs_up_stops_waiting_for_a_pdf(start: Start, acme: Any, visitor: Any) -> None:
     running = await start()
     _, writer = await asyncio.open_connection("127.0.0.1", running.port)
@@ -357,7 +357,7 @@ async def test_who_hangs_up_stops_waiting_for_a_pdf(start: Start, acme: Any, vis
 
 
 @pytest.mark.parametrize("is_at_once", [True, False], ids=["at once", "later"])
-@pytest.mark.usefixtures("press")
+@pytest.mark.usefixtures("rendering_worker")
 async def test_who_hangs_up_stops_waiting_for_a_pdf_also_with_a_request_queued_behind_it(
     start: Start, acme: Any, visitor: Any, *, is_at_once: bool
 ) -> None:
@@ -385,7 +385,7 @@ async def test_who_hangs_up_stops_waiting_for_a_pdf_also_with_a_request_queued_b
     assert running.portal.count("portal_pdf_answers_total", outcome="gone") == 1
 
 
-@pytest.mark.usefixtures("press")
+@pytest.mark.usefixtures("rendering_worker")
 async def test_at_the_end_who_waits_for_a_pdf_is_answered_first(
     start: Start, acme: Any, visitor: Any
 ) -> None:
@@ -402,9 +402,9 @@ async def test_at_the_end_who_waits_for_a_pdf_is_answered_first(
 
 
 async def test_a_reader_that_does_not_read_holds_a_piece_and_no_more(
-    start: Start, acme: Any, visitor: Any, printed: Any
+    start: Start, acme: Any, visitor: Any, add_pdf: Any
 ) -> None:
-    data = await printed(acme, size=20_000_000)
+    data = await add_pdf(acme, size=20_000_000)
     running = await start()
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port, limit=1024)
     writer.write(request(f"GET {acme.path}/invoice.pdf", acme.host, visitor.address))

@@ -1,4 +1,4 @@
-"""The PDF behind a link, once it is printed: whole, in parts, not modified, named for the reader."""
+"""The PDF behind a link, once it is stored: whole, in parts, not modified, named for the reader."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ async def path(acme: Any) -> str:
     return f"{acme.path}/invoice.pdf"
 
 
-async def test_a_link_opens_its_pdf(portal: Any, acme: Any, path: str, printed: Any) -> None:
-    data = await printed(acme)
+async def test_a_link_opens_its_pdf(portal: Any, acme: Any, path: str, add_pdf: Any) -> None:
+    data = await add_pdf(acme)
     answer = await portal.visitor().ask(path, acme.host, accept="text/html")
     assert (answer.status_code, answer.content) == (200, data)
     said = {
@@ -42,24 +42,24 @@ async def test_a_link_opens_its_pdf(portal: Any, acme: Any, path: str, printed: 
     assert portal.count(OUTCOMES, outcome="hit") == 1
 
 
-async def test_a_pdf_is_never_compressed(visitor: Any, acme: Any, path: str, printed: Any) -> None:
-    data = await printed(acme, size=20_000)
+async def test_a_pdf_is_never_compressed(visitor: Any, acme: Any, path: str, add_pdf: Any) -> None:
+    data = await add_pdf(acme, size=20_000)
     answer = await visitor.ask(path, acme.host, accept_encoding="gzip, br")
     assert "content-encoding" not in answer.headers
     assert answer.headers["content-length"] == str(len(data))
 
 
 @pytest.mark.parametrize("size", [1, PIECE - 1, PIECE, PIECE + 1, 5 * PIECE + 7])
-async def test_pieces_make_the_whole(visitor: Any, acme: Any, path: str, printed: Any, size: int) -> None:
-    data = await printed(acme, size=size)
+async def test_pieces_make_the_whole(visitor: Any, acme: Any, path: str, add_pdf: Any, size: int) -> None:
+    data = await add_pdf(acme, size=size)
     answer = await visitor.ask(path, acme.host)
     assert answer.content == data
     part = await visitor.ask(path, acme.host, range=f"bytes={size // 2}-")
     assert (part.status_code, part.content) == (206, data[size // 2 :])
 
 
-async def test_head_says_the_same_and_sends_nothing(visitor: Any, acme: Any, path: str, printed: Any) -> None:
-    await printed(acme, size=3 * PIECE)
+async def test_head_says_the_same_and_sends_nothing(visitor: Any, acme: Any, path: str, add_pdf: Any) -> None:
+    await add_pdf(acme, size=3 * PIECE)
     get, head = [await visitor.ask(path, acme.host, method=method) for method in ("GET", "HEAD")]
     passing = {"x-request-id"}
     assert {k: v for k, v in head.headers.items() if k not in passing} == {
@@ -71,9 +71,9 @@ async def test_head_says_the_same_and_sends_nothing(visitor: Any, acme: Any, pat
 
 
 async def test_one_part_is_sent_and_says_where_it_belongs(
-    portal: Any, acme: Any, path: str, printed: Any
+    portal: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
-    data = await printed(acme)
+    data = await add_pdf(acme)
     visitor = portal.visitor()
     answer = await visitor.ask(path, acme.host, range="bytes=100-199")
     assert (answer.status_code, answer.content) == (206, data[100:200])
@@ -84,9 +84,9 @@ async def test_one_part_is_sent_and_says_where_it_belongs(
 
 
 async def test_a_part_that_is_not_there_is_refused_with_the_size(
-    portal: Any, acme: Any, path: str, printed: Any
+    portal: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
-    await printed(acme)
+    await add_pdf(acme)
     answer = await portal.visitor().ask(path, acme.host, range="bytes=1000-")
     assert (answer.status_code, answer.content) == (416, b"")
     assert answer.headers["content-range"] == "bytes */1000"
@@ -94,18 +94,18 @@ async def test_a_part_that_is_not_there_is_refused_with_the_size(
 
 
 async def test_a_request_for_several_parts_gets_the_whole(
-    visitor: Any, acme: Any, path: str, printed: Any
+    visitor: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
-    data = await printed(acme)
+    data = await add_pdf(acme)
     answer = await visitor.ask(path, acme.host, range="bytes=0-1,5-6")
     assert (answer.status_code, answer.content) == (200, data)
     assert "content-range" not in answer.headers
 
 
 async def test_a_part_of_another_state_becomes_the_whole(
-    visitor: Any, acme: Any, path: str, printed: Any
+    visitor: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
-    data = await printed(acme)
+    data = await add_pdf(acme)
     tag = (await visitor.ask(path, acme.host)).headers["etag"]
     same = await visitor.ask(path, acme.host, range="bytes=0-9", if_range=tag)
     other = await visitor.ask(path, acme.host, range="bytes=0-9", if_range='"other"')
@@ -113,8 +113,8 @@ async def test_a_part_of_another_state_becomes_the_whole(
     assert (other.status_code, other.content) == (200, data)
 
 
-async def test_a_client_that_has_it_is_told_so(portal: Any, acme: Any, path: str, printed: Any) -> None:
-    await printed(acme)
+async def test_a_client_that_has_it_is_told_so(portal: Any, acme: Any, path: str, add_pdf: Any) -> None:
+    await add_pdf(acme)
     visitor = portal.visitor()
     tag = (await visitor.ask(path, acme.host)).headers["etag"]
     for known in (tag, f"W/{tag}", f'"x", {tag}', "*"):
@@ -137,10 +137,10 @@ async def test_a_client_that_has_it_is_told_so(portal: Any, acme: Any, path: str
     ],
 )
 async def test_the_file_has_a_name_in_the_customers_language(
-    visitor: Any, tenants: Any, printed: Any, *, locale: str, name: str, expected: tuple[str, str]
+    visitor: Any, tenants: Any, add_pdf: Any, *, locale: str, name: str, expected: tuple[str, str]
 ) -> None:
     tenant = await tenants.make(name=name, locale=locale)
-    await printed(tenant, locale=locale)
+    await add_pdf(tenant, locale=locale)
     answer = await visitor.ask(f"{tenant.path}/invoice.pdf", tenant.host)
     said = answer.headers["content-disposition"]
     plain, full = expected
@@ -151,9 +151,9 @@ async def test_the_file_has_a_name_in_the_customers_language(
 
 
 async def test_the_pdf_is_the_one_in_the_recipients_language(
-    visitor: Any, tenants: Any, acme: Any, path: str, printed: Any
+    visitor: Any, tenants: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
-    english, german = await printed(acme), await printed(acme, locale="de-DE")
+    english, german = await add_pdf(acme), await add_pdf(acme, locale="de-DE")
     assert (await visitor.ask(path, acme.host)).content == english
     async with tenants.database.scope(acme.profile.workspace_id):
         await execute("UPDATE customer SET locale = 'de-DE' WHERE customer_id = $1", acme.customer_id)
@@ -161,37 +161,37 @@ async def test_the_pdf_is_the_one_in_the_recipients_language(
 
 
 async def test_a_new_version_has_a_pdf_of_its_own(
-    visitor: Any, tenants: Any, acme: Any, path: str, *, printed: Any, content: Any
+    visitor: Any, tenants: Any, acme: Any, path: str, *, add_pdf: Any, content: Any
 ) -> None:
-    await printed(acme)
+    await add_pdf(acme)
     async with tenants.database.scope(acme.profile.workspace_id):
         await actions.new_version(acme.invoice_id, content(3), clock=CLOCK)
-    data = await printed(acme, version=2)
+    data = await add_pdf(acme, version=2)
     assert (await visitor.ask(path, acme.host)).content == data
 
 
 async def test_a_void_invoice_still_has_its_pdf(
-    visitor: Any, tenants: Any, acme: Any, path: str, printed: Any
+    visitor: Any, tenants: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
-    data = await printed(acme)
+    data = await add_pdf(acme)
     async with tenants.database.scope(acme.profile.workspace_id):
         await actions.void(acme.invoice_id, clock=CLOCK)
     assert (await visitor.ask(path, acme.host)).content == data
 
 
 async def test_many_readers_at_once_each_get_all_of_it(
-    visitor: Any, acme: Any, path: str, printed: Any
+    visitor: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
-    data = await printed(acme, size=3 * PIECE)
+    data = await add_pdf(acme, size=3 * PIECE)
     answers = await asyncio.gather(*(visitor.ask(path, acme.host) for _ in range(20)))
     assert {answer.content for answer in answers} == {data}
 
 
 async def test_a_pdf_counts_as_a_page_and_a_wait_as_nothing_more(
-    make_portal: Any, acme: Any, path: str, printed: Any
+    make_portal: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
     visitor = make_portal(page_limit_per_minute=8).visitor()
-    await printed(acme)
+    await add_pdf(acme)
     # A minute may end meanwhile, and with it the first count.
     answers = [(await visitor.ask(path, acme.host)).status_code for _ in range(24)]
     assert answers[:8] == [200] * 8
@@ -222,9 +222,9 @@ class FailingBlobs:
 
 @pytest.mark.parametrize("calls", [0, 1])
 async def test_while_the_store_is_away_the_response_says_when_to_ask_again(
-    make_portal: Any, blobs: Any, acme: Any, path: str, *, printed: Any, calls: int
+    make_portal: Any, blobs: Any, acme: Any, path: str, *, add_pdf: Any, calls: int
 ) -> None:
-    await printed(acme)
+    await add_pdf(acme)
     portal = make_portal(kept_in=FailingBlobs(blobs, calls))
     visitor = portal.visitor()
     answer = await visitor.ask(path, acme.host)
@@ -240,9 +240,9 @@ async def test_while_the_store_is_away_the_response_says_when_to_ask_again(
 
 
 async def test_a_store_that_fails_midway_cuts_the_response_short(
-    make_portal: Any, blobs: Any, acme: Any, path: str, printed: Any
+    make_portal: Any, blobs: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
-    data = await printed(acme, size=3 * PIECE)
+    data = await add_pdf(acme, size=3 * PIECE)
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -273,17 +273,17 @@ async def test_a_store_that_fails_midway_cuts_the_response_short(
 
 
 @pytest.mark.parametrize("query", ["?inline", "?inline=1&tries=3", "?tries=x", "?tries=%00", "?&&==;;", "?%"])
-async def test_no_query_breaks_it(visitor: Any, acme: Any, path: str, printed: Any, query: str) -> None:
-    data = await printed(acme)
+async def test_no_query_breaks_it(visitor: Any, acme: Any, path: str, add_pdf: Any, query: str) -> None:
+    data = await add_pdf(acme)
     answer = await visitor.ask(path + query, acme.host)
     assert (answer.status_code, answer.content) == (200, data)
     assert answer.headers["content-disposition"].startswith("inline" if "inline" in query else "attachment")
 
 
 async def test_a_chosen_language_is_the_language_of_the_pdf_and_of_its_name(
-    visitor: Any, acme: Any, path: str, printed: Any
+    visitor: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
-    english, german = await printed(acme), await printed(acme, locale="de")
+    english, german = await add_pdf(acme), await add_pdf(acme, locale="de")
     for query, data, name in (
         ("", english, "Invoice"),
         ("?lang=en", english, "Invoice"),
@@ -299,10 +299,10 @@ async def test_a_chosen_language_is_the_language_of_the_pdf_and_of_its_name(
 
 
 async def test_the_cookie_does_not_change_a_pdf_whose_address_names_no_language(
-    visitor: Any, acme: Any, path: str, printed: Any
+    visitor: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
-    english = await printed(acme)
-    await printed(acme, locale="de")
+    english = await add_pdf(acme)
+    await add_pdf(acme, locale="de")
     assert (await visitor.ask(path, acme.host, cookie="language=de")).content == english
 
 
@@ -310,10 +310,10 @@ async def test_the_cookie_does_not_change_a_pdf_whose_address_names_no_language(
     "query", ["?lang=fr", "?lang=", "?lang", "?lang=DE", "?lang=de-DE", "?lang=%00", "?LANG=de"]
 )
 async def test_an_unknown_language_is_ignored(
-    visitor: Any, acme: Any, path: str, printed: Any, query: str
+    visitor: Any, acme: Any, path: str, add_pdf: Any, query: str
 ) -> None:
-    english = await printed(acme)
-    await printed(acme, locale="de")
+    english = await add_pdf(acme)
+    await add_pdf(acme, locale="de")
     answer = await visitor.ask(path + query, acme.host)
     assert (answer.status_code, answer.content) == (200, english)
     assert answer.headers["content-disposition"].startswith('attachment; filename="Invoice ')

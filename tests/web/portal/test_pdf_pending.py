@@ -13,13 +13,14 @@ from kernel.ids import new_id
 from kernel.jobs import enqueue
 from kernel.store import execute, fetch
 from tenants.invoices.actions import revoke_link
-from tenants.invoices.jobs import PDF_QUEUE, RenderVersion
+from tenants.invoices.jobs import PDF_QUEUE, RenderPdf
+from tenants.invoices.values import PendingPdf
 from tests.web.conftest import CLOCK
 from web.http.templates import load_words
-from web.portal.pdf_pending import MOST_TRIES, PendingPdf, build_pending_page, format_delay
+from web.portal.pdf_pending import MOST_TRIES, build_pending_page, format_delay
 
 OUTCOMES = "portal_pdf_answers_total"
-pytestmark = pytest.mark.usefixtures("press")
+pytestmark = pytest.mark.usefixtures("rendering_worker")
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
@@ -36,12 +37,12 @@ def draining(portal: Any) -> Any:
     return portal
 
 
-async def fail_prints(tenants: Any, tenant: Any, seconds: int) -> None:
-    """Let the last attempt at each print have failed, the next be so many seconds away, and nobody print now."""
+async def fail_renders(tenants: Any, tenant: Any, seconds: int) -> None:
+    """Let the last attempt at each render have failed, the next be due in so many seconds, and no worker be there."""
     async with tenants.database.scope(tenant.profile.workspace_id):
         await execute(
             "UPDATE job SET attempts = 1, run_at = now() + make_interval(secs => $2) WHERE kind = $1",
-            RenderVersion.kind,
+            RenderPdf.kind,
             seconds,
         )
         await execute("DELETE FROM job_worker")
@@ -55,21 +56,21 @@ def refresh(page: str) -> tuple[str, str] | None:
     return "soon" if 2 <= int(found[1]) <= 10 else found[1], found[2].replace("&amp;", "&")
 
 
-async def test_a_request_that_waits_gets_the_pdf_once_it_is_printed(
-    portal: Any, acme: Any, path: str, printed: Any
+async def test_a_request_that_waits_gets_the_pdf_once_it_is_rendered(
+    portal: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
     asking = asyncio.create_task(portal.visitor().ask(path, acme.host, accept=BROWSER))
     async with asyncio.timeout(10):
         while portal.count("portal_pdf_waiting_count") < 1:  # noqa: ASYNC110  -- nothing tells of it
             await asyncio.sleep(0.01)
-    data = await printed(acme)
+    data = await add_pdf(acme)
     answer = await asking
     assert (answer.status_code, answer.content) == (200, data)
     assert portal.count(OUTCOMES, outcome="waited") == 1
 
 
-async def test_a_link_that_is_revoked_while_its_pdf_is_printed_opens_nothing(
-    portal: Any, tenants: Any, acme: Any, path: str, printed: Any
+async def test_a_link_that_is_revoked_while_its_pdf_is_rendered_opens_nothing(
+    portal: Any, tenants: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
     asking = asyncio.create_task(portal.visitor().ask(path, acme.host, accept=BROWSER))
     async with asyncio.timeout(10):
@@ -77,24 +78,24 @@ async def test_a_link_that_is_revoked_while_its_pdf_is_printed_opens_nothing(
             await asyncio.sleep(0.01)
     async with tenants.database.scope(acme.profile.workspace_id):
         await revoke_link(acme.link_id, clock=CLOCK)
-    await printed(acme)
+    await add_pdf(acme)
     answer = await asking
     page = await portal.visitor().ask(acme.path, acme.host, accept=BROWSER)
     assert (answer.status_code, answer.content) == (404, page.content)
 
 
-async def test_a_requested_pdf_is_printed_before_those_that_nobody_waits_for(
+async def test_a_requested_pdf_is_rendered_before_those_ahead_of_requests(
     draining: Any, tenants: Any, acme: Any, path: str
 ) -> None:
     await draining.visitor().ask(path, acme.host)
     async with tenants.database.scope(acme.profile.workspace_id, read_only=True):
-        rows = await fetch("SELECT queue, payload FROM job WHERE kind = $1", RenderVersion.kind)
+        rows = await fetch("SELECT queue, payload FROM job WHERE kind = $1", RenderPdf.kind)
     # The job that was there since the invoice was issued, and no other.
     assert [row["queue"] for row in rows] == [PDF_QUEUE]
 
 
 async def test_a_browser_gets_a_page_that_refreshes_itself(
-    draining: Any, acme: Any, path: str, printed: Any
+    draining: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
     visitor = draining.visitor()
     answer = await visitor.ask(path, acme.host, accept=BROWSER)
@@ -106,7 +107,7 @@ async def test_a_browser_gets_a_page_that_refreshes_itself(
     assert f'<a href="{acme.path}">Back to the invoice</a>' in answer.text
     assert "<script" not in answer.text
     assert refresh(answer.text) == ("soon", f"{path}?tries=1")
-    await printed(acme)
+    await add_pdf(acme)
     again = await visitor.ask(f"{path}?tries=1", acme.host, accept=BROWSER)
     assert again.headers["content-type"] == "application/pdf"
     assert draining.count(OUTCOMES, outcome="preparing") == 1
@@ -156,10 +157,10 @@ async def test_head_says_that_it_is_being_prepared(draining: Any, acme: Any, pat
     assert "retry-after" in answer.headers
 
 
-async def test_while_nobody_prints_the_response_says_when_to_ask_again(
+async def test_while_no_worker_can_render_the_response_says_when_to_ask_again(
     portal: Any, tenants: Any, acme: Any, path: str
 ) -> None:
-    await fail_prints(tenants, acme, 100)
+    await fail_renders(tenants, acme, 100)
     visitor = portal.visitor()
     page = await visitor.ask(path, acme.host, accept=BROWSER)
     assert (page.status_code, page.headers["retry-after"]) == (503, "60")
@@ -183,12 +184,12 @@ async def test_while_too_many_wait_the_response_says_so(
     async with scope(acme.profile.workspace_id):
         await execute("UPDATE job_worker SET slots = 1")
         for _ in range(3):
-            await enqueue(RenderVersion(invoice_id=new_id(), version=1, locale="en-US"))
+            await enqueue(RenderPdf(invoice_id=new_id(), version=1, locale="en-US"))
         # Those before were slow.
         await execute(
             """UPDATE job SET state = 'done', begun_at = now() - interval '10 minutes', ended_at = now()
                WHERE kind = $1 AND queue <> $2""",
-            RenderVersion.kind,
+            RenderPdf.kind,
             PDF_QUEUE,
         )
     try:
@@ -196,10 +197,10 @@ async def test_while_too_many_wait_the_response_says_so(
         page = await portal.visitor().ask(path, acme.host, accept=BROWSER)
     finally:
         async with scope(acme.profile.workspace_id):
-            # Nobody else is to think that printing is slow.
+            # Other tests must not measure slow renders.
             await execute(
                 "UPDATE job SET state = 'dead', ended_at = now(), begun_at = NULL WHERE kind = $1",
-                RenderVersion.kind,
+                RenderPdf.kind,
             )
     assert (data.status_code, data.json()["code"]) == (503, "pdf.busy")
     assert int(data.headers["retry-after"]) > 60
@@ -211,7 +212,7 @@ async def test_a_pdf_that_failed_too_often_is_said_to_have_failed(
     portal: Any, tenants: Any, acme: Any, path: str
 ) -> None:
     async with tenants.database.scope(acme.profile.workspace_id):
-        await execute("UPDATE job SET state = 'dead', ended_at = now() WHERE kind = $1", RenderVersion.kind)
+        await execute("UPDATE job SET state = 'dead', ended_at = now() WHERE kind = $1", RenderPdf.kind)
     data = await portal.visitor().ask(path, acme.host)
     assert (data.status_code, data.json()["code"]) == (503, "pdf.failed")
     page = await portal.visitor().ask(path, acme.host, accept=BROWSER)
@@ -221,7 +222,7 @@ async def test_a_pdf_that_failed_too_often_is_said_to_have_failed(
 
 async def test_the_page_speaks_the_customers_language(portal: Any, tenants: Any) -> None:
     tenant = await tenants.make(name="<b>Nordlicht</b>", locale="de-DE")
-    await fail_prints(tenants, tenant, 50)
+    await fail_renders(tenants, tenant, 50)
     answer = await portal.visitor().ask(
         f"{tenant.path}/invoice.pdf", tenant.host, accept=BROWSER, accept_language="en"
     )
@@ -231,11 +232,11 @@ async def test_the_page_speaks_the_customers_language(portal: Any, tenants: Any)
     assert "<b>" not in answer.text
 
 
-async def test_a_lost_blob_is_printed_again(
-    draining: Any, tenants: Any, acme: Any, path: str, *, printed: Any, blobs: Any
+async def test_a_lost_blob_is_rendered_again(
+    draining: Any, tenants: Any, acme: Any, path: str, *, add_pdf: Any, blobs: Any
 ) -> None:
     visitor = draining.visitor()
-    data = await printed(acme)
+    data = await add_pdf(acme)
     tag = (await visitor.ask(path, acme.host)).headers["etag"]
     key = f"{acme.profile.workspace_id}/pdf/{tag.strip(chr(34))}.pdf"
     for damage in (None, data[:-1]):
@@ -289,33 +290,33 @@ def test_the_page_tries_for_some_minutes_and_then_stops() -> None:
     assert 5 * 60 <= sum(pauses) + 10 * len(pauses) <= 10 * 60
 
 
-async def test_a_pdf_in_a_chosen_language_is_printed_on_demand(
-    draining: Any, tenants: Any, acme: Any, path: str, printed: Any
+async def test_a_pdf_in_a_chosen_language_is_rendered_on_demand(
+    draining: Any, tenants: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
-    await printed(acme)
+    await add_pdf(acme)
     visitor = draining.visitor()
     for _ in range(2):
         assert (await visitor.ask(f"{path}?lang=de", acme.host)).status_code == 202
     assert await requested_locales(tenants, acme) == ["de"]
-    data = await printed(acme, locale="de")
+    data = await add_pdf(acme, locale="de")
     answer = await visitor.ask(f"{path}?lang=de", acme.host)
     assert (answer.status_code, answer.content) == (200, data)
     assert answer.headers["content-disposition"].startswith('attachment; filename="Rechnung ')
 
 
-async def test_an_unknown_language_has_nothing_printed(
-    draining: Any, tenants: Any, acme: Any, path: str, printed: Any
+async def test_an_unknown_language_has_nothing_rendered(
+    draining: Any, tenants: Any, acme: Any, path: str, add_pdf: Any
 ) -> None:
-    await printed(acme)
+    await add_pdf(acme)
     for language in ("fr", "xx-XX", "", "DE"):
         assert (await draining.visitor().ask(f"{path}?lang={language}", acme.host)).status_code == 200
     assert await requested_locales(tenants, acme) == []
 
 
 async def requested_locales(tenants: Any, tenant: Any) -> list[str]:
-    """In which languages a PDF is being printed because somebody asks for it."""
+    """Return the locales of the renders that requests wait for."""
     async with tenants.database.scope(tenant.profile.workspace_id, read_only=True):
         rows = await fetch(
-            "SELECT payload FROM job WHERE kind = $1 AND queue = $2", RenderVersion.kind, PDF_QUEUE
+            "SELECT payload FROM job WHERE kind = $1 AND queue = $2", RenderPdf.kind, PDF_QUEUE
         )
     return [json.loads(row["payload"])["locale"] for row in rows]

@@ -12,15 +12,14 @@ from kernel.blobs import Blobs
 from kernel.errors import Unavailable
 from kernel.store import Database, execute, fetch
 from kernel.telemetry.metrics import Metrics
-from tenants.invoices.actions.pdfs import Expected
-from tenants.invoices.jobs import PDF_QUEUE, RenderVersion
-from tenants.invoices.pdfs import Pdf
+from tenants.invoices.jobs import PDF_QUEUE, RenderPdf
+from tenants.invoices.values import Pdf, PendingPdf
 from web.http.bodies import ClientDisconnected
 from web.portal.pdf_waiter import PdfKey, PdfWaiter
 
 PATIENCE_S = 10
 
-pytestmark = pytest.mark.usefixtures("press")
+pytestmark = pytest.mark.usefixtures("rendering_worker")
 
 
 class CountingDatabase:
@@ -40,8 +39,8 @@ def key_of(tenant: Any) -> PdfKey:
     return PdfKey(tenant.profile.workspace_id, tenant.invoice_id, 1, "en-US")
 
 
-def is_soon(found: Pdf | Expected) -> bool:
-    return isinstance(found, Expected) and found.after_s <= PATIENCE_S and not found.is_failing
+def is_soon(found: Pdf | PendingPdf) -> bool:
+    return isinstance(found, PendingPdf) and found.after_s <= PATIENCE_S and not found.code
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ async def make_waiter(counted: Any, blobs: Blobs) -> AsyncIterator[MakeWaiter]:
 
 async def jobs(tenant: Any, database: Database) -> list[tuple[str, str]]:
     async with database.scope(tenant.profile.workspace_id, read_only=True):
-        rows = await fetch("SELECT queue, state FROM job WHERE kind = $1", RenderVersion.kind)
+        rows = await fetch("SELECT queue, state FROM job WHERE kind = $1", RenderPdf.kind)
     return [(row["queue"], row["state"]) for row in rows]
 
 
@@ -78,13 +77,13 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 async def test_five_hundred_who_wait_cost_the_queries_of_one(
-    make_waiter: MakeWaiter, counted: CountingDatabase, acme: Any, printed: Any, database: Database
+    make_waiter: MakeWaiter, counted: CountingDatabase, acme: Any, add_pdf: Any, database: Database
 ) -> None:
     metrics = Metrics()
     waiter = make_waiter(metrics=metrics)
-    waiting = [asyncio.create_task(waiter.print_pdf(key_of(acme))) for _ in range(500)]
+    waiting = [asyncio.create_task(waiter.request_and_wait(key_of(acme))) for _ in range(500)]
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 500)
-    data = await printed(acme)
+    data = await add_pdf(acme)
     found = await asyncio.gather(*waiting)
     assert {pdf.size if isinstance(pdf, Pdf) else pdf for pdf in found} == {len(data)}
     assert counted.written == 1
@@ -96,21 +95,21 @@ async def test_five_hundred_who_wait_cost_the_queries_of_one(
 
 
 async def test_no_connection_is_held_while_waiting(
-    make_waiter: MakeWaiter, acme: Any, printed: Any, database: Database
+    make_waiter: MakeWaiter, acme: Any, add_pdf: Any, database: Database
 ) -> None:
     waiter = make_waiter()
-    waiting = asyncio.create_task(waiter.print_pdf(key_of(acme)))
+    waiting = asyncio.create_task(waiter.request_and_wait(key_of(acme)))
     idle = 0
     for _ in range(50):
         await asyncio.sleep(0.01)
         idle += database.in_use == 0
     assert idle > 25
-    await printed(acme)
+    await add_pdf(acme)
     assert isinstance(await waiting, Pdf)
 
 
 async def test_the_longest_wait_ends_with_when_to_ask_again(make_waiter: MakeWaiter, acme: Any) -> None:
-    assert is_soon(await make_waiter(longest_wait_s=3).print_pdf(key_of(acme)))
+    assert is_soon(await make_waiter(longest_wait_s=3).request_and_wait(key_of(acme)))
 
 
 async def test_a_pdf_that_will_take_longer_than_the_longest_wait_is_not_waited_for(
@@ -121,32 +120,32 @@ async def test_a_pdf_that_will_take_longer_than_the_longest_wait_is_not_waited_f
     async with database.scope(acme.profile.workspace_id):
         await execute(
             "UPDATE job SET attempts = 1, run_at = now() + interval '90 seconds' WHERE kind = $1",
-            RenderVersion.kind,
+            RenderPdf.kind,
         )
         await execute("DELETE FROM job_worker")
-    found = await waiter.print_pdf(key_of(acme))
-    assert isinstance(found, Expected)
-    assert found.is_failing
+    found = await waiter.request_and_wait(key_of(acme))
+    assert isinstance(found, PendingPdf)
+    assert found.code == "pdf.unavailable"
     assert 85 <= found.after_s <= 95
     assert metrics.registry.get_sample_value("portal_pdf_wait_seconds_count") == 0
 
 
 async def test_beyond_the_bounds_nobody_waits(
-    make_waiter: MakeWaiter, tenants: Any, acme: Any, printed: Any
+    make_waiter: MakeWaiter, tenants: Any, acme: Any, add_pdf: Any
 ) -> None:
     bolt = await tenants.make(name="Bolt Ltd")
     metrics = Metrics()
     waiter = make_waiter(most_waiting=2, metrics=metrics)
-    waiting = [asyncio.create_task(waiter.print_pdf(key_of(acme))) for _ in range(2)]
+    waiting = [asyncio.create_task(waiter.request_and_wait(key_of(acme))) for _ in range(2)]
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 2)
-    assert is_soon(await waiter.print_pdf(key_of(acme)))
-    await printed(acme)
+    assert is_soon(await waiter.request_and_wait(key_of(acme)))
+    await add_pdf(acme)
     assert {type(pdf) for pdf in await asyncio.gather(*waiting)} == {Pdf}
     few = make_waiter(most_pdfs=1, metrics=metrics)
-    first = asyncio.create_task(few.print_pdf(key_of(bolt), is_lost=True))
+    first = asyncio.create_task(few.request_and_wait(key_of(bolt), is_lost=True))
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 1)
-    assert is_soon(await few.print_pdf(key_of(acme), is_lost=True))
-    await printed(bolt)
+    assert is_soon(await few.request_and_wait(key_of(acme), is_lost=True))
+    await add_pdf(bolt)
     assert isinstance(await first, Pdf)
 
 
@@ -155,7 +154,7 @@ async def test_when_nobody_waits_any_more_nothing_is_polled(
 ) -> None:
     metrics = Metrics()
     waiter = make_waiter(metrics=metrics)
-    waiting = [asyncio.create_task(waiter.print_pdf(key_of(acme))) for _ in range(3)]
+    waiting = [asyncio.create_task(waiter.request_and_wait(key_of(acme))) for _ in range(3)]
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 3)
     for one in waiting:
         one.cancel()
@@ -167,38 +166,38 @@ async def test_when_nobody_waits_any_more_nothing_is_polled(
 
 
 async def test_a_client_that_leaves_does_not_end_the_wait_of_others(
-    make_waiter: MakeWaiter, acme: Any, printed: Any
+    make_waiter: MakeWaiter, acme: Any, add_pdf: Any
 ) -> None:
     metrics = Metrics()
     waiter = make_waiter(metrics=metrics)
-    leaving, staying = [asyncio.create_task(waiter.print_pdf(key_of(acme))) for _ in range(2)]
+    leaving, staying = [asyncio.create_task(waiter.request_and_wait(key_of(acme))) for _ in range(2)]
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 2)
     leaving.cancel()
-    await printed(acme)
+    await add_pdf(acme)
     assert isinstance(await staying, Pdf)
 
 
 async def test_when_the_process_ends_all_who_wait_are_answered(make_waiter: MakeWaiter, acme: Any) -> None:
     metrics = Metrics()
     waiter = make_waiter(longest_wait_s=600, metrics=metrics)
-    waiting = [asyncio.create_task(waiter.print_pdf(key_of(acme))) for _ in range(20)]
+    waiting = [asyncio.create_task(waiter.request_and_wait(key_of(acme))) for _ in range(20)]
     await until(lambda: metrics.registry.get_sample_value("portal_pdf_waiting_count") == 20)
     waiter.drain()
     async with asyncio.timeout(PATIENCE_S):
         assert all(map(is_soon, await asyncio.gather(*waiting)))
         # And whoever still comes.
-        assert is_soon(await waiter.print_pdf(key_of(acme)))
+        assert is_soon(await waiter.request_and_wait(key_of(acme)))
 
 
-async def test_a_lost_blob_is_printed_again_and_waited_for(
-    make_waiter: MakeWaiter, acme: Any, *, printed: Any, blobs: Blobs, database: Database
+async def test_a_lost_blob_is_rendered_again_and_waited_for(
+    make_waiter: MakeWaiter, acme: Any, *, add_pdf: Any, blobs: Blobs, database: Database
 ) -> None:
-    data = await printed(acme)
+    data = await add_pdf(acme)
     waiter = make_waiter()
-    found = await waiter.print_pdf(key_of(acme))
+    found = await waiter.request_and_wait(key_of(acme))
     assert isinstance(found, Pdf)
     await blobs.delete(found.key)
-    waiting = asyncio.create_task(waiter.print_pdf(key_of(acme), is_lost=True))
+    waiting = asyncio.create_task(waiter.request_and_wait(key_of(acme), is_lost=True))
     await until(lambda: waiter._waiting == 1)
     assert await jobs(acme, database) == [(PDF_QUEUE, "queued")]
     await blobs.put(found.key, data)
@@ -220,14 +219,14 @@ class BrieflyAwayBlobs:
 
 
 async def test_a_store_that_is_away_for_a_moment_ends_no_wait(
-    database: Database, blobs: Blobs, acme: Any, printed: Any
+    database: Database, blobs: Blobs, acme: Any, add_pdf: Any
 ) -> None:
     away = BrieflyAwayBlobs(blobs, 2)
     kept_in: Any = away
     waiter = PdfWaiter(database, kept_in, Metrics())
-    waiting = asyncio.create_task(waiter.print_pdf(key_of(acme)))
+    waiting = asyncio.create_task(waiter.request_and_wait(key_of(acme)))
     await until(lambda: waiter._waiting == 1)
-    await printed(acme)
+    await add_pdf(acme)
     assert isinstance(await waiting, Pdf)
     assert away.failures < 0
 
@@ -265,13 +264,13 @@ async def test_a_client_that_hangs_up_ends_its_wait(
 
 
 async def test_a_client_that_stays_gets_the_pdf_and_is_listened_to_no_longer(
-    make_waiter: MakeWaiter, acme: Any, printed: Any
+    make_waiter: MakeWaiter, acme: Any, add_pdf: Any
 ) -> None:
     waiter, client = make_waiter(), Client()
     request: Any = client
     waiting = asyncio.create_task(waiter.wait(request, key_of(acme), is_lost=False))
     await until(lambda: waiter._waiting == 1)
-    data = await printed(acme)
+    data = await add_pdf(acme)
     found = await waiting
     assert isinstance(found, Pdf)
     assert found.size == len(data)

@@ -1,4 +1,4 @@
-"""What a context prints before it prints for anybody: an invoice of nobody's, with all that a real one needs loaded."""
+"""A sample invoice without anybody's data, which warms up new pages."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _TAX = Tax(TaxCategory.STANDARD, Decimal(20))
 
 
-def sample_sheet(fonts: Fonts) -> str:
-    """Return the sheet of a small invoice; nothing in it is anybody's."""
+def render_sample(fonts: Fonts) -> str:
+    """Return the HTML of a small invoice that needs the same fonts and layout as real ones."""
     seller = Party(name="Sample", address=Address(street="1 Sample Street", city="Sample", country="IE"))
     content = Content(
         currency="EUR",

@@ -14,7 +14,7 @@ from tests.fakes.words import Block, Word
 # rendering.md's targets, in CSS pixels.
 ACROSS: Final = 0.25
 DOWN: Final = 1.5
-#: Where print begins on each page (press.css).
+#: Where print begins on each page (pdf.css).
 TOP: Final = 64.0
 _SHAPED: Final = 2.0
 # What begins at the same place across is nearer than that.
@@ -45,20 +45,20 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How far the words of both are off at most, what is in one only or coloured otherwise, and what is torn."""
+    """How far the words of both are off at most, what is in one only or coloured otherwise, and what is split."""
 
     x: float
     y: float
-    lonely: tuple[str, ...]
+    unpaired: tuple[str, ...]
     colours: tuple[str, ...]
-    torn: tuple[str, ...]
+    split: tuple[str, ...]
     sheets: tuple[Sheet, ...]
 
     @property
     def are_the_same(self) -> bool:
         """Whether page and PDF say the same at the same places, within tolerance."""
         is_near = self.x <= ACROSS and self.y <= DOWN
-        return is_near and not (self.lonely or self.colours or self.torn)
+        return is_near and not (self.unpaired or self.colours or self.split)
 
 
 class Pairing:
@@ -67,7 +67,7 @@ class Pairing:
     def __init__(self, live: Sequence[Word], blocks: Sequence[Block], pdf: Sequence[Word]) -> None:
         """Pair all of the page, then the heads of the table that print repeats."""
         self._blocks = blocks
-        self._pairs, left, lonely = _pair(live, pdf)
+        self._pairs, left, unpaired = _pair(live, pdf)
         self._pages: dict[int, set[int]] = defaultdict(set)
         for one, two in self._pairs:
             self._pages[one.block].add(two.page)
@@ -75,13 +75,13 @@ class Pairing:
         head = [word for word in live if word.block in self._of("head")]
         for page in sorted({page for at in self._of("row") for page in self._pages[at]})[1:]:
             self._heads[page], left, missing = _pair(head, left, page=page)
-            lonely += [f"{each} again on page {page}" for each in missing]
-        lonely += [
+            unpaired += [f"{each} again on page {page}" for each in missing]
+        unpaired += [
             f"page: {one.text}, pdf: {two.text}"
             for one, two in self._pairs
             if one.plain != two.plain and not (one.is_shaped or one.is_turned)
         ]
-        self._lonely = (*lonely, *(f"pdf: {word.text}" for word in left))
+        self._unpaired = (*unpaired, *(f"pdf: {word.text}" for word in left))
 
     def words(self) -> Words:
         """Return what is to be said of them.
@@ -97,16 +97,16 @@ class Pairing:
         return Words(
             max(_across(one, two) for one, two in pairs),
             max(down),
-            self._lonely,
+            self._unpaired,
             tuple(f"{one.text}: {one.colour} {two.colour}" for one, two in pairs if one.colour != two.colour),
-            tuple(self._torn()),
+            tuple(self._find_split()),
             tuple(sheets),
         )
 
     def _of(self, *kinds: str) -> list[int]:
         return [at for at, block in enumerate(self._blocks) if block.kind in kinds]
 
-    def _torn(self) -> Iterator[str]:
+    def _find_split(self) -> Iterator[str]:
         for at in self._of("head", "row"):
             if len(self._pages[at]) > 1:
                 yield f"{self._blocks[at].kind} {at}"
@@ -154,30 +154,32 @@ def _pair(
     live: Sequence[Word], pdf: Sequence[Word], *, page: int | None = None
 ) -> tuple[list[tuple[Word, Word]], list[Word], list[str]]:
     """Return pairs, the words of the PDF that are in none, and what the page says and the PDF does not."""
-    waiting: dict[str, list[Word]] = defaultdict(list)
+    unused: dict[str, list[Word]] = defaultdict(list)
     for word in sorted(pdf, key=lambda word: (word.page, word.y)):
-        waiting[word.key].append(word)
+        unused[word.key].append(word)
     is_long = any(word.page for word in pdf)
     pairs: list[tuple[Word, Word]] = []
-    lonely: list[str] = []
+    unpaired: list[str] = []
     for word in live:
-        twins = waiting[word.key]
+        candidates = unused[word.key]
         if page is not None:
-            twins = [twin for twin in twins if twin.page == page]
-        if not twins:
-            lonely.append(f"page: {word.text}")
+            candidates = [candidate for candidate in candidates if candidate.page == page]
+        if not candidates:
+            unpaired.append(f"page: {word.text}")
             continue
-        twin = _next_below(word, twins) if is_long else min(twins, key=partial(_distance, word))
-        waiting[word.key].remove(twin)
-        pairs.append((word, twin))
-    return pairs, [word for words in waiting.values() for word in words], lonely
+        candidate = (
+            _next_below(word, candidates) if is_long else min(candidates, key=partial(_distance, word))
+        )
+        unused[word.key].remove(candidate)
+        pairs.append((word, candidate))
+    return pairs, [word for words in unused.values() for word in words], unpaired
 
 
-def _next_below(word: Word, twins: Sequence[Word]) -> Word:
-    """Return the twin over several pages: the next in order at the same place across, else the nearest across."""
-    near = (twin for twin in twins if abs(word.left - twin.left) < _APART)
-    return next(near, None) or min(twins, key=lambda twin: abs(word.left - twin.left))
+def _next_below(word: Word, candidates: Sequence[Word]) -> Word:
+    """Return the candidate over several pages: the next in order at the same place across, else the nearest across."""
+    near = (candidate for candidate in candidates if abs(word.left - candidate.left) < _APART)
+    return next(near, None) or min(candidates, key=lambda candidate: abs(word.left - candidate.left))
 
 
-def _distance(word: Word, twin: Word) -> float:
-    return math.hypot(word.left - twin.left, word.y - twin.y)
+def _distance(word: Word, candidate: Word) -> float:
+    return math.hypot(word.left - candidate.left, word.y - candidate.y)

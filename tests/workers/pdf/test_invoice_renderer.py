@@ -1,4 +1,4 @@
-"""From an invoice to its PDF: printed once, pinned, the same for ever; found again, and mended when bytes are lost."""
+"""From an invoice to its PDF: rendered once, pinned, found again; a lost blob is replaced only by equal bytes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from kernel.store import Database, execute, fetch_value, savepoint
 from kernel.telemetry.metrics import Metrics
 from tenants.invoices import actions, queries
 from tenants.invoices.document.fonts import Fonts
+from tenants.invoices.values import Pdf
 from tenants.workspaces.actions import set_brand, set_logo
 from tenants.workspaces.logo import reencode
 from tests.fakes.businesses import Business, content, open_business, picture
-from tests.fakes.papers import fonts
-from workers.press.press import Press
-from workers.press.printer import Printer
+from tests.fakes.documents import load_fonts
+from workers.pdf.invoice_renderer import InvoiceRenderer
+from workers.pdf.renderer import Renderer
 
-OpenPrinter = Callable[..., Printer]
+MakeRenderer = Callable[..., InvoiceRenderer]
 
 
 @pytest.fixture
@@ -47,15 +48,15 @@ def blobs(tmp_path: Path) -> Blobs:
 
 
 @pytest.fixture
-def new_printer(database: Database, blobs: Blobs, press: Press, clock: FixedClock) -> OpenPrinter:
-    """Make printers that share database, blobs and press, as the processes of one installation do."""
+def make_renderer(database: Database, blobs: Blobs, renderer: Renderer, clock: FixedClock) -> MakeRenderer:
+    """Make invoice renderers that share database, blobs and Chromium, as the processes of one installation do."""
 
-    def make(with_fonts: Fonts | None = None) -> Printer:
-        return Printer(
+    def make(with_fonts: Fonts | None = None) -> InvoiceRenderer:
+        return InvoiceRenderer(
             database=database,
             blobs=blobs,
-            press=press,
-            fonts=with_fonts or fonts(),
+            renderer=renderer,
+            fonts=with_fonts or load_fonts(),
             clock=clock,
             metrics=Metrics(),
         )
@@ -64,9 +65,9 @@ def new_printer(database: Database, blobs: Blobs, press: Press, clock: FixedCloc
 
 
 @pytest.fixture
-def printer(new_printer: OpenPrinter) -> Printer:
-    """The printer most tests are about."""
-    return new_printer()
+def invoice_renderer(make_renderer: MakeRenderer) -> InvoiceRenderer:
+    """The invoice renderer of most tests."""
+    return make_renderer()
 
 
 def other_fonts() -> Fonts:
@@ -76,68 +77,86 @@ def other_fonts() -> Fonts:
     return changed
 
 
+async def ensure_pdf(
+    invoice_renderer: InvoiceRenderer, business: Business, invoice_id: InvoiceId, *, locale: str = "de-DE"
+) -> Pdf:
+    """Ensure the PDF of an invoice's first version."""
+    return await invoice_renderer.ensure_pdf(
+        business.workspace_id,
+        invoice_id,
+        1,
+        locale=locale,
+        within_s=30,
+        open_unit=lambda: business.database.scope(business.workspace_id),
+    )
+
+
 def text_of(data: bytes) -> str:
     with pypdfium2.PdfDocument(data) as pdf:
         return "".join(page.get_textpage().get_text_range() for page in pdf)
 
 
-async def test_an_issued_version_is_printed_once_and_found_again(
-    acme: Business, new_printer: OpenPrinter
+async def test_an_issued_version_is_rendered_once_and_found_again(
+    acme: Business, make_renderer: MakeRenderer, blobs: Blobs
 ) -> None:
     invoice_id = await acme.invoice()
-    first = await new_printer().render_version(acme.workspace_id, invoice_id, 1)
-    data = await new_printer().read(first)
+    first = await ensure_pdf(make_renderer(), acme, invoice_id)
+    data = await blobs.get(first.key)
     assert (first.is_pinned, first.size, first.sha256) == (True, len(data), hashlib.sha256(data).hexdigest())
     assert "119,00" in text_of(data)
-    again = new_printer()
-    assert await again.render_version(acme.workspace_id, invoice_id, 1) == first
-    # Nothing was printed for it.
-    assert again._metrics.registry.get_sample_value("portal_press_finish_seconds_count") == 0
+    again = make_renderer()
+    assert await ensure_pdf(again, acme, invoice_id) == first
+    # It was not rendered again.
+    assert again._metrics.registry.get_sample_value("portal_pdf_postprocess_seconds_count") == 0
 
 
-async def test_a_pinned_pdf_outlives_every_change_around_it(acme: Business, new_printer: OpenPrinter) -> None:
+async def test_a_pinned_pdf_stays_when_brand_status_and_fonts_change(
+    acme: Business, make_renderer: MakeRenderer
+) -> None:
     invoice_id = await acme.invoice()
-    first = await new_printer().render_version(acme.workspace_id, invoice_id, 1)
+    first = await ensure_pdf(make_renderer(), acme, invoice_id)
     async with acme.database.scope(acme.workspace_id):
         await set_brand(name="Renamed Works")
         await set_logo(reencode(picture()), clock=acme.clock)
         await actions.void(invoice_id, clock=acme.clock)
-    assert await new_printer(other_fonts()).render_version(acme.workspace_id, invoice_id, 1) == first
+    assert await ensure_pdf(make_renderer(other_fonts()), acme, invoice_id) == first
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(asyncpg.PostgresError, match="never changes"):
             async with savepoint():
                 await execute("UPDATE invoice_pdf SET bytes = bytes + 1 WHERE invoice_id = $1", invoice_id)
 
 
-async def test_each_language_has_a_pdf_of_its_own(acme: Business, printer: Printer) -> None:
+async def test_each_locale_has_a_pdf_of_its_own(
+    acme: Business, invoice_renderer: InvoiceRenderer, blobs: Blobs
+) -> None:
     invoice_id = await acme.invoice(await acme.customer(locale="en-GB"))
-    english = await printer.render_version(acme.workspace_id, invoice_id, 1)
-    german = await printer.render_version(acme.workspace_id, invoice_id, 1, locale="de-DE")
-    assert "Invoice" in text_of(await printer.read(english))
-    assert "Rechnung" in text_of(await printer.read(german))
+    english = await ensure_pdf(invoice_renderer, acme, invoice_id, locale="en-GB")
+    german = await ensure_pdf(invoice_renderer, acme, invoice_id, locale="de-DE")
+    assert "Invoice" in text_of(await blobs.get(english.key))
+    assert "Rechnung" in text_of(await blobs.get(german.key))
 
 
 @pytest.mark.parametrize(("locale", "size"), [("de-DE", (595, 842)), ("en-US", (612, 792))])
 async def test_a_short_invoice_is_one_sheet_of_the_senders_country(
-    acme: Business, printer: Printer, locale: str, size: tuple[int, int]
+    acme: Business, invoice_renderer: InvoiceRenderer, blobs: Blobs, locale: str, size: tuple[int, int]
 ) -> None:
     async with acme.database.scope(acme.workspace_id):
         await execute("UPDATE workspace SET locale = $1", locale)
     invoice_id = await acme.invoice()
-    pdf = await printer.render_version(acme.workspace_id, invoice_id, 1)
-    with pypdfium2.PdfDocument(await printer.read(pdf)) as read:
+    pdf = await ensure_pdf(invoice_renderer, acme, invoice_id, locale=locale)
+    with pypdfium2.PdfDocument(await blobs.get(pdf.key)) as read:
         assert [tuple(map(round, page.get_size())) for page in read] == [size]
 
 
-async def test_a_draft_is_printed_anew_when_it_has_changed_and_never_pinned(
-    acme: Business, new_printer: OpenPrinter
+async def test_a_draft_is_rendered_again_when_it_has_changed_and_never_pinned(
+    acme: Business, make_renderer: MakeRenderer
 ) -> None:
     invoice_id = await acme.draft()
-    first = await new_printer().render_version(acme.workspace_id, invoice_id, 1)
-    assert await new_printer().render_version(acme.workspace_id, invoice_id, 1) == first
+    first = await ensure_pdf(make_renderer(), acme, invoice_id)
+    assert await ensure_pdf(make_renderer(), acme, invoice_id) == first
     async with acme.database.scope(acme.workspace_id):
         await actions.update_draft(invoice_id, content("200"), clock=acme.clock)
-    second = await new_printer().render_version(acme.workspace_id, invoice_id, 1)
+    second = await ensure_pdf(make_renderer(), acme, invoice_id)
     assert (first.is_pinned, second.is_pinned, first.sha256 == second.sha256) == (False, False, False)
     async with acme.database.scope(acme.workspace_id):
         await actions.discard_draft(invoice_id)
@@ -145,15 +164,15 @@ async def test_a_draft_is_printed_anew_when_it_has_changed_and_never_pinned(
         assert await fetch_value(count, invoice_id) == 0
 
 
-async def test_two_who_print_the_same_version_at_once_pin_one(
-    acme: Business, new_printer: OpenPrinter
+async def test_concurrent_renders_of_one_version_pin_one_pdf(
+    acme: Business, make_renderer: MakeRenderer
 ) -> None:
     invoice_id = await acme.invoice()
-    # As if an upgrade were half rolled out: what they print has different fingerprints.
+    # As in the middle of an upgrade: their fingerprints differ.
     made = await asyncio.gather(
         *(
-            each.render_version(acme.workspace_id, invoice_id, 1)
-            for each in (new_printer(), new_printer(other_fonts()), new_printer())
+            ensure_pdf(each, acme, invoice_id)
+            for each in (make_renderer(), make_renderer(other_fonts()), make_renderer())
         )
     )
     assert len(set(made)) == 1
@@ -162,47 +181,53 @@ async def test_two_who_print_the_same_version_at_once_pin_one(
         assert await fetch_value(pinned, invoice_id) == 1
 
 
-async def test_a_lost_blob_is_made_again_only_if_it_is_the_same(
-    acme: Business, new_printer: OpenPrinter, blobs: Blobs
+async def test_a_lost_blob_is_replaced_only_by_the_same_bytes(
+    acme: Business, make_renderer: MakeRenderer, blobs: Blobs
 ) -> None:
     invoice_id = await acme.invoice()
-    first = await new_printer().render_version(acme.workspace_id, invoice_id, 1)
+    first = await ensure_pdf(make_renderer(), acme, invoice_id)
     data = await blobs.get(first.key)
     await blobs.delete(first.key)
-    assert await new_printer().render_version(acme.workspace_id, invoice_id, 1) == first
+    assert await ensure_pdf(make_renderer(), acme, invoice_id) == first
     assert await blobs.get(first.key) == data
     await blobs.delete(first.key)
     async with acme.database.scope(acme.workspace_id):
         await set_brand(name="Renamed Works")
     with pytest.raises(Unavailable) as caught:
-        await new_printer().render_version(acme.workspace_id, invoice_id, 1)
+        await ensure_pdf(make_renderer(), acme, invoice_id)
     assert caught.value.code == "pdf.lost"
     with pytest.raises(Missing):
         await blobs.get(first.key)
 
 
 async def test_another_workspaces_invoice_is_not_there(
-    acme: Business, printer: Printer, database: Database, settings: Settings
+    acme: Business, invoice_renderer: InvoiceRenderer, database: Database, settings: Settings
 ) -> None:
     rival = await open_business(database, Sealer(settings.secret_keys), SystemClock())
     invoice_id = await acme.invoice()
-    for owner, asked in ((rival.workspace_id, invoice_id), (acme.workspace_id, InvoiceId(new_id()))):
+    for owner, asked in ((rival, invoice_id), (acme, InvoiceId(new_id()))):
         with pytest.raises(Missing) as caught:
-            await printer.render_version(owner, asked, 1)
+            await ensure_pdf(invoice_renderer, owner, asked)
         assert caught.value.code == "invoice.not_found"
 
 
-async def test_the_file_says_what_it_is_and_when_it_was_issued(acme: Business, printer: Printer) -> None:
+async def test_the_metadata_name_the_invoice_its_seller_and_when_it_was_issued(
+    acme: Business, invoice_renderer: InvoiceRenderer, blobs: Blobs
+) -> None:
     invoice_id = await acme.invoice()
-    data = await printer.read(await printer.render_version(acme.workspace_id, invoice_id, 1))
+    data = await blobs.get((await ensure_pdf(invoice_renderer, acme, invoice_id)).key)
     async with acme.database.scope(acme.workspace_id):
         number = (await queries.invoice(invoice_id)).number
         issued: dt.datetime = await fetch_value(
             "SELECT issued_at FROM invoice WHERE invoice_id = $1", invoice_id
         )
     with pikepdf.open(io.BytesIO(data)) as pdf:
-        said = {str(key): str(value) for key, value in pdf.docinfo.items()}
+        information = {str(key): str(value) for key, value in pdf.docinfo.items()}
         language = str(pdf.Root.Lang)
     moment = issued.astimezone(dt.UTC).strftime("D:%Y%m%d%H%M%S+00'00'")
-    assert (said["/Title"], said["/Author"], language) == (f"Rechnung {number}", "Seller GmbH", "de")
-    assert (said["/CreationDate"], said["/ModDate"]) == (moment, moment)
+    assert (information["/Title"], information["/Author"], language) == (
+        f"Rechnung {number}",
+        "Seller GmbH",
+        "de",
+    )
+    assert (information["/CreationDate"], information["/ModDate"]) == (moment, moment)

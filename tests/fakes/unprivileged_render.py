@@ -1,4 +1,4 @@
-"""Prints a canary as an ordinary user, and says how well its renderer is locked in; a program of its own."""
+"""A program that renders a probe as an unprivileged user, and reports how its renderer process is sandboxed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import playwright.async_api  # noqa: F401
 
 from kernel.errors import Unavailable
 from kernel.telemetry.metrics import Metrics
-from workers.press.press import Press
+from workers.pdf.renderer import Renderer
 
 NOBODY = 65534
 CLONE_NEWUSER = 0x10000000
 
 
 def forbid_namespaces() -> None:
-    """Go into a user namespace that knows all users and lets nobody open another."""
+    """Enter a user namespace that maps all users and forbids further namespaces."""
     ready, go = os.pipe(), os.pipe()
     parent = os.getpid()
     if (child := os.fork()) == 0:
@@ -41,7 +41,7 @@ def forbid_namespaces() -> None:
 
 
 def become_nobody(home: str) -> None:
-    """Give up being root; an ordinary user stays who they are."""
+    """Change from root to an unprivileged user; another user stays the same."""
     if os.geteuid() == 0:
         os.chown(home, NOBODY, NOBODY)
         os.setgroups([])
@@ -50,31 +50,31 @@ def become_nobody(home: str) -> None:
     os.environ["HOME"] = home
 
 
-def locked_in(pid: int) -> dict[str, object]:
-    """Return the mode of a process's system call filter, and whether it is in a user namespace of its own."""
+def read_sandbox(pid: int) -> dict[str, object]:
+    """Return the mode of a process's system call filter, and whether it has a user namespace of its own."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     seccomp = next(line.split()[1] for line in status.splitlines() if line.startswith("Seccomp:"))
     own, its = (Path(f"/proc/{each}/ns/user").readlink() for each in ("self", pid))
     return {"seccomp": seccomp, "namespace": its != own}
 
 
-async def printed(*, sandbox: bool) -> dict[str, object]:
-    """Print, and look at the renderer."""
-    press = Press(Metrics(), sandbox=sandbox)
+async def render_probe(*, sandbox: bool) -> dict[str, object]:
+    """Render, and inspect the renderer process."""
+    renderer = Renderer(Metrics(), sandbox=sandbox)
     try:
-        await press.start()
-        generation = await press.generation()
-        told = await generation.control.send("SystemInfo.getProcessInfo")
-        renderer = next(int(each["id"]) for each in told["processInfo"] if each["type"] == "renderer")
-        return {"user": os.geteuid()} | locked_in(renderer)
+        await renderer.start()
+        browser = await renderer.get_browser()
+        report = await browser.control.send("SystemInfo.getProcessInfo")
+        pid = next(int(each["id"]) for each in report["processInfo"] if each["type"] == "renderer")
+        return {"user": os.geteuid()} | read_sandbox(pid)
     except Unavailable as error:
         return {"user": os.geteuid(), "error": str(error)}
     finally:
-        await press.close()
+        await renderer.close()
 
 
 if __name__ == "__main__":
     if "forbidden" in sys.argv:
         forbid_namespaces()
     become_nobody(sys.argv[1])
-    sys.stdout.write(json.dumps(asyncio.run(printed(sandbox="without" not in sys.argv))))
+    sys.stdout.write(json.dumps(asyncio.run(render_probe(sandbox="without" not in sys.argv))))

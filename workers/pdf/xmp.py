@@ -6,7 +6,7 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 _UA: Final = "http://www.aiim.org/pdfua/ns/id/"
-# PDF/A asks for a description of every schema that it does not know itself.
+# PDF/A requires a description of every schema that it does not define itself.
 _EXTENSION: Final = f"""\
 <rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/"
  xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">
@@ -19,7 +19,9 @@ _EXTENSION: Final = f"""\
 </rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>"""
 
 
-def packet(*, title: str, author: str, language: str, moment: str, producer: str, creator: str) -> bytes:
+def build_xmp_packet(
+    *, title: str, author: str, language: str, moment: str, producer: str, creator: str
+) -> bytes:
     """Return the packet; `moment` is an ISO 8601 time, the same for creation and change."""
     return f"""\
 <?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">

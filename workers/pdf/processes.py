@@ -1,4 +1,4 @@
-"""What the kernel says about Chromium's processes: their memory, and the hard way to end them."""
+"""Measures and kills Chromium's processes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Final
 _PROC: Final = Path("/proc")
 
 
-def resident_bytes(pids: Iterable[int]) -> int:
-    """Return the memory that processes hold, each shared page counted once (PSS); 0 where /proc is not."""
-    return sum(_proportional(pid) for pid in pids)
+def measure_memory(pids: Iterable[int]) -> int:
+    """Return the bytes that processes hold, each shared page counted once (PSS); 0 where there is no /proc."""
+    return sum(_read_pss(pid) for pid in pids)
 
 
-def group_of(pid: int) -> int:
-    """Return the group that a process leads or belongs to; its own id when it is gone already."""
+def find_process_group(pid: int) -> int:
+    """Return the process group of a process; its own id when it has ended already."""
     try:
         return os.getpgid(pid)
     except ProcessLookupError:
@@ -26,7 +26,7 @@ def group_of(pid: int) -> int:
 
 
 def kill(pid: int, group: int) -> None:
-    """End a process at once, and whoever is left of its group where that is not ours; gone already is no error."""
+    """Kill a process, and its process group when that is not ours; no error when they have ended already."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if group == os.getpgrp():
             os.kill(pid, signal.SIGKILL)
@@ -34,7 +34,7 @@ def kill(pid: int, group: int) -> None:
             os.killpg(group, signal.SIGKILL)
 
 
-def _proportional(pid: int) -> int:
+def _read_pss(pid: int) -> int:
     try:
         lines = (_PROC / str(pid) / "smaps_rollup").read_text(encoding="ascii").splitlines()
     except OSError:

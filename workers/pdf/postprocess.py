@@ -1,4 +1,4 @@
-"""One pass over Chromium's PDF: the same bytes for the same document, built to PDF/A-3 and PDF/UA."""
+"""Post-processes Chromium's PDF: the same bytes for the same document, as PDF/A-3 and PDF/UA require."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ import pikepdf
 from pikepdf import Array, Dictionary, Name, String
 
 from kernel.errors import Unavailable
-from workers.press import artifacts
-from workers.press.xmp import packet
+from workers.pdf import artifacts
+from workers.pdf.xmp import build_xmp_packet
 
-#: Part of every fingerprint: to be raised with every change of what the finisher writes.
+#: Part of every fingerprint: raise it with every change of the output.
 VERSION: Final = 2
 _CREATOR: Final = "Invoice Portal"
 _PRODUCER: Final = "Skia/PDF (Chromium)"
-_PROFILE: Final = "sRGB IEC61966-2.1"
-_NODE: Final = re.compile(rb"\(node(\d{8})\)")
-_NAMED: Final = re.compile(rb"/ID \(node(\d{8})\)")
-_NO_CHARACTER: Final = re.compile(rb"(?m)^((?:<[0-9A-F]{4}> ){1,2})<0000>$")
+_COLOUR_PROFILE: Final = "sRGB IEC61966-2.1"
+_ELEMENT_NAME: Final = re.compile(rb"\(node(\d{8})\)")
+_ELEMENT_ID: Final = re.compile(rb"/ID \(node(\d{8})\)")
+_NULL_MAPPING: Final = re.compile(rb"(?m)^((?:<[0-9A-F]{4}> ){1,2})<0000>$")
 _HEADING: Final = re.compile(r"/H([1-6])")
-# Types that PDF 1.7 does not have, by those that it has (ISO 32000-1, 14.8.4).
+# Structure types that PDF 1.7 does not have, mapped to those that it has (ISO 32000-1, 14.8.4).
 _ROLES: Final = {
     "Strong": "Span",
     "Em": "Span",
@@ -40,8 +40,8 @@ _ROLES: Final = {
     "FENote": "Note",
     "Sub": "Span",
 }
-_DESCRIPTORS: Final = Path("/proc/self/fd")
-_PRINTED: Final = 4  # the flag of an annotation that is printed: all of them must be
+_FILE_DESCRIPTORS: Final = Path("/proc/self/fd")
+_PRINT_FLAG: Final = 4  # of an annotation; PDF/A requires it
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +56,29 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What the file says of itself. `moment` is its date of creation, never the machine's time."""
+class PdfMetadata:
+    """The metadata and attachments of a file. `created_at` is the invoice's date, never the machine's time."""
 
     title: str
     author: str
     language: str
-    moment: dt.datetime
+    created_at: dt.datetime
     attachments: tuple[Attachment, ...] = ()
 
 
-def finish(raw: bytes, about: About) -> bytes:
-    """Return the finished file; Unavailable("press.unreadable") when Chromium's output is no tagged PDF."""
+def postprocess(raw: bytes, metadata: PdfMetadata) -> bytes:
+    """Return the complete file; Unavailable("pdf.not_tagged") when Chromium's output is no tagged PDF."""
     try:
-        with _opened(_renumbered(raw)) as pdf:
-            _describe(pdf, about)
-            elements, fonts = _typed(pdf)
-            _structure(pdf, elements)
-            _letters(fonts)
+        with _open_in_memory(_renumber_elements(raw)) as pdf:
+            _write_metadata(pdf, metadata)
+            elements, fonts = _find_elements_and_fonts(pdf)
+            _repair_structure(pdf, elements)
+            _repair_unicode_maps(fonts)
             for page in pdf.pages:
-                artifacts.mark(page)
+                artifacts.mark_artifacts(page)
                 page.obj.Tabs = Name.S
-                _annotations(page)
-            _attach(pdf, about)
+                _repair_annotations(page)
+            _attach_files(pdf, metadata)
             out = io.BytesIO()
             pdf.save(
                 out,
@@ -88,81 +88,82 @@ def finish(raw: bytes, about: About) -> bytes:
                 deterministic_id=True,
             )
     except (pikepdf.PdfError, AttributeError, KeyError) as error:
-        raise Unavailable("press.unreadable", "Chromium printed something that is no tagged PDF.") from error
+        raise Unavailable("pdf.not_tagged", "Chromium's output is not a tagged PDF.") from error
     return out.getvalue()
 
 
 @contextmanager
-def _opened(raw: bytes) -> Iterator[pikepdf.Pdf]:
-    """Open a file that is in memory, by a path where there can be one: pikepdf reads such files itself.
+def _open_in_memory(raw: bytes) -> Iterator[pikepdf.Pdf]:
+    """Open a file in memory, where possible by the path of a memfd.
 
-    From an object of Python's it reads in thousands of calls, which takes longer than all that is done here.
+    pikepdf reads a path itself; it reads a Python file object in thousands of calls, which takes longer than all
+    post-processing.
     """
-    if sys.platform != "linux" or not _DESCRIPTORS.is_dir():
+    if sys.platform != "linux" or not _FILE_DESCRIPTORS.is_dir():
         with pikepdf.open(io.BytesIO(raw)) as pdf:
             yield pdf
         return
     with open(os.memfd_create("raw.pdf"), "wb") as file:  # noqa: PTH123  -- a descriptor, no path
         file.write(raw)
         file.flush()
-        with pikepdf.open(_DESCRIPTORS / str(file.fileno())) as pdf:
+        with pikepdf.open(_FILE_DESCRIPTORS / str(file.fileno())) as pdf:
             yield pdf
 
 
-def _renumbered(raw: bytes) -> bytes:
-    """Count the elements' names in the order of the elements.
+def _renumber_elements(raw: bytes) -> bytes:
+    """Number the names of structure elements from 1, in the order of the elements.
 
-    Chromium counts on from document to document, and not always in the same order.
+    Chromium continues its numbers from document to document, and not always in the same order.
     """
-    order = {name: place for place, name in enumerate(dict.fromkeys(_NAMED.findall(raw)), 1)}
-    return _NODE.sub(lambda found: b"(node%08d)" % order.get(found.group(1), 0), raw)
+    order = {name: place for place, name in enumerate(dict.fromkeys(_ELEMENT_ID.findall(raw)), 1)}
+    return _ELEMENT_NAME.sub(lambda found: b"(node%08d)" % order.get(found.group(1), 0), raw)
 
 
-def _describe(pdf: pikepdf.Pdf, about: About) -> None:
-    moment = about.moment.astimezone(dt.UTC)
-    date = moment.strftime("D:%Y%m%d%H%M%S+00'00'")
+def _write_metadata(pdf: pikepdf.Pdf, metadata: PdfMetadata) -> None:
+    created_at = metadata.created_at.astimezone(dt.UTC)
+    date = created_at.strftime("D:%Y%m%d%H%M%S+00'00'")
     for key in list(pdf.docinfo.keys()):
         del pdf.docinfo[key]
-    said = {
-        "/Title": about.title,
-        "/Author": about.author,
+    information = {
+        "/Title": metadata.title,
+        "/Author": metadata.author,
         "/Producer": _PRODUCER,
         "/Creator": _CREATOR,
         "/CreationDate": date,
         "/ModDate": date,
     }
-    for key, value in said.items():
+    for key, value in information.items():
         pdf.docinfo[key] = String(value)
-    metadata = pdf.make_stream(
-        packet(
-            title=about.title,
-            author=about.author,
-            language=about.language,
-            moment=moment.strftime("%Y-%m-%dT%H:%M:%S+00:00"),
+    xmp = pdf.make_stream(
+        build_xmp_packet(
+            title=metadata.title,
+            author=metadata.author,
+            language=metadata.language,
+            moment=created_at.strftime("%Y-%m-%dT%H:%M:%S+00:00"),
             producer=_PRODUCER,
             creator=_CREATOR,
         )
     )
-    metadata.Type, metadata.Subtype = Name.Metadata, Name.XML
+    xmp.Type, xmp.Subtype = Name.Metadata, Name.XML
     root = pdf.Root
-    root.Metadata = metadata
-    root.Lang = String(about.language)
+    root.Metadata = xmp
+    root.Lang = String(metadata.language)
     root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
     root.MarkInfo = Dictionary(Marked=True)
-    profile = pdf.make_stream(_colours())
+    profile = pdf.make_stream(_read_colour_profile())
     profile.N = 3
     intent = Dictionary(
         Type=Name.OutputIntent,
         S=Name.GTS_PDFA1,
-        OutputConditionIdentifier=String(_PROFILE),
-        Info=String(_PROFILE),
+        OutputConditionIdentifier=String(_COLOUR_PROFILE),
+        Info=String(_COLOUR_PROFILE),
         DestOutputProfile=profile,
     )
     root.OutputIntents = Array([pdf.make_indirect(intent)])
 
 
-def _typed(pdf: pikepdf.Pdf) -> tuple[list[pikepdf.Object], list[pikepdf.Object]]:
-    """Return the elements of the structure and the fonts: most of a tagged file are the former."""
+def _find_elements_and_fonts(pdf: pikepdf.Pdf) -> tuple[list[pikepdf.Object], list[pikepdf.Object]]:
+    """Return the structure elements and the fonts."""
     found: dict[str, list[pikepdf.Object]] = {"/StructElem": [], "/Font": []}
     for each in pdf.objects:
         if isinstance(each, Dictionary) and (kind := each.get("/Type")) is not None:
@@ -170,8 +171,8 @@ def _typed(pdf: pikepdf.Pdf) -> tuple[list[pikepdf.Object], list[pikepdf.Object]
     return found["/StructElem"], found["/Font"]
 
 
-def _structure(pdf: pikepdf.Pdf, elements: list[pikepdf.Object]) -> None:
-    """Let headings begin at the first level, and map types that PDF 1.7 does not know."""
+def _repair_structure(pdf: pikepdf.Pdf, elements: list[pikepdf.Object]) -> None:
+    """Let headings begin at the first level, and map structure types that PDF 1.7 does not have."""
     by_kind: dict[str, list[pikepdf.Object]] = {}
     for element in elements:
         by_kind.setdefault(str(element.S), []).append(element)
@@ -189,31 +190,31 @@ def _structure(pdf: pikepdf.Pdf, elements: list[pikepdf.Object]) -> None:
         tree.RoleMap = Dictionary({kind: Name(f"/{role}") for kind, role in sorted(roles.items())})
 
 
-def _letters(fonts: list[pikepdf.Object]) -> None:
-    """Parts of letters have no character of their own; U+0000, as Skia writes it, is not allowed for them."""
+def _repair_unicode_maps(fonts: list[pikepdf.Object]) -> None:
+    """Map glyphs without a character of their own to U+200B: Skia writes U+0000, which PDF/UA forbids."""
     for each in fonts:
         if "/ToUnicode" in each:
-            told = each.ToUnicode.read_bytes()
-            mended = _NO_CHARACTER.sub(rb"\1<200B>", told)
-            if mended != told:
-                each.ToUnicode.write(mended)
+            skia_map = each.ToUnicode.read_bytes()
+            repaired = _NULL_MAPPING.sub(rb"\1<200B>", skia_map)
+            if repaired != skia_map:
+                each.ToUnicode.write(repaired)
 
 
-def _annotations(page: pikepdf.Page) -> None:
+def _repair_annotations(page: pikepdf.Page) -> None:
     for annotation in page.obj.get("/Annots", []):
-        annotation.F = int(annotation.get("/F", 0)) | _PRINTED
+        annotation.F = int(annotation.get("/F", 0)) | _PRINT_FLAG
         if annotation.get("/Subtype") == Name.Link and "/Contents" not in annotation:
             action = annotation.get("/A", Dictionary())
             annotation.Contents = String(str(action.get("/URI", "Link")))
 
 
-def _attach(pdf: pikepdf.Pdf, about: About) -> None:
-    if not about.attachments:
+def _attach_files(pdf: pikepdf.Pdf, metadata: PdfMetadata) -> None:
+    if not metadata.attachments:
         return
-    date = about.moment.astimezone(dt.UTC).strftime("D:%Y%m%d%H%M%S+00'00'")
+    date = metadata.created_at.astimezone(dt.UTC).strftime("D:%Y%m%d%H%M%S+00'00'")
     named: list[pikepdf.Object] = []
     files: list[pikepdf.Object] = []
-    for attachment in sorted(about.attachments, key=lambda each: each.name):
+    for attachment in sorted(metadata.attachments, key=lambda each: each.name):
         stream = pdf.make_stream(attachment.data)
         stream.Type, stream.Subtype = Name.EmbeddedFile, Name(f"/{attachment.media_type}")
         checksum = hashlib.md5(attachment.data, usedforsecurity=False).digest()
@@ -237,6 +238,6 @@ def _attach(pdf: pikepdf.Pdf, about: About) -> None:
 
 
 @cache
-def _colours() -> bytes:
-    """Return the sRGB profile, made by Little CMS, its date left out."""
+def _read_colour_profile() -> bytes:
+    """Return the sRGB profile, made by Little CMS, without a date."""
     return (Path(__file__).parent / "srgb.icc").read_bytes()

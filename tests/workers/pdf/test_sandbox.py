@@ -20,8 +20,8 @@ from tenants.invoices.document.sheet import render_sheet
 from tenants.invoices.document.values import DocumentLogo
 from tenants.invoices.ubl import parse
 from tests.fakes.businesses import content
-from tests.fakes.papers import drawn, fonts
-from workers.press.press import Press
+from tests.fakes.documents import build_document, load_fonts
+from workers.pdf.renderer import Renderer
 
 COLOUR = "rgb(255 0 0)"
 UBL = Path(__file__).parents[2] / "data" / "ubl" / "01.01a-INVOICE_ubl.xml"
@@ -38,10 +38,10 @@ def letters(text: str) -> str:
     return "".join(c for c in text if c.isascii() and c.isalnum())
 
 
-async def reached(press: Press, html: str, trap: Trap) -> tuple[list[str], bool]:
-    """Return the connections a document made, and whether a secret file was printed."""
-    raw = await press.print(html, owner=None, within_s=20)
-    # What a document starts while it is printed may arrive a moment later.
+async def find_leaks(renderer: Renderer, html: str, trap: Trap) -> tuple[list[str], bool]:
+    """Return the connections a document made, and whether a secret file is in the PDF."""
+    raw = await renderer.render(html, owner=None, within_s=20)
+    # Connections that a render starts may arrive a moment later.
     await asyncio.sleep(0.05)
     return trap.connections, read(raw)[1]
 
@@ -52,18 +52,18 @@ def test_there_are_twenty_six_vectors() -> None:
 
 @pytest.mark.parametrize("vector", VECTORS)
 async def test_nothing_is_reached_even_by_markup_without_a_policy(
-    press: Press, trap: Trap, vector: str
+    renderer: Renderer, trap: Trap, vector: str
 ) -> None:
-    assert await reached(press, bare(trap.bait(vector)), trap) == ([], False)
+    assert await find_leaks(renderer, bare(trap.bait(vector)), trap) == ([], False)
 
 
 @pytest.mark.parametrize("vector", VECTORS)
-async def test_texts_of_an_invoice_are_printed_and_reach_nothing(
-    press: Press, trap: Trap, vector: str
+async def test_texts_of_an_invoice_are_rendered_and_reach_nothing(
+    renderer: Renderer, trap: Trap, vector: str
 ) -> None:
     bait = trap.bait(vector)
-    html = render_sheet(drawn(hostile(bait)), fonts())
-    raw = await press.print(html, owner=None, within_s=20)
+    html = render_sheet(build_document(hostile(bait)), load_fonts())
+    raw = await renderer.render(html, owner=None, within_s=20)
     await asyncio.sleep(0.05)
     text, is_leaked = read(raw)
     assert (trap.connections, is_leaked) == ([], False)
@@ -71,7 +71,7 @@ async def test_texts_of_an_invoice_are_printed_and_reach_nothing(
     assert letters(text).count(letters(bait)) >= 4
 
 
-async def test_hostile_texts_of_an_imported_document_reach_nothing(press: Press, trap: Trap) -> None:
+async def test_hostile_texts_of_an_imported_document_reach_nothing(renderer: Renderer, trap: Trap) -> None:
     source = UBL.read_text(encoding="utf-8")
     for vector in VECTORS:
         bait = trap.bait(vector).replace("&", "&amp;").replace("<", "&lt;")
@@ -79,17 +79,19 @@ async def test_hostile_texts_of_an_imported_document_reach_nothing(press: Press,
         hostile_xml = source.replace(note, f"<cbc:Note>{bait}</cbc:Note>{note}", 1)
         parsed = parse(hostile_xml.encode())
         assert trap.bait(vector).split()[0] in " ".join(parsed.content.notes)
-        assert await reached(press, render_sheet(drawn(parsed.content), fonts()), trap) == ([], False)
+        assert await find_leaks(
+            renderer, render_sheet(build_document(parsed.content), load_fonts()), trap
+        ) == ([], False)
 
 
-async def test_a_logos_address_is_never_asked(press: Press, trap: Trap) -> None:
+async def test_a_logos_address_is_never_asked(renderer: Renderer, trap: Trap) -> None:
     for url in (f"http://127.0.0.1:{trap.port}/logo.png", (trap.folder / "secret.png").as_uri()):
-        html = render_sheet(drawn(content(), logo=DocumentLogo(url, 40, 20)), fonts())
-        assert await reached(press, html, trap) == ([], False)
+        html = render_sheet(build_document(content(), logo=DocumentLogo(url, 40, 20)), load_fonts())
+        assert await find_leaks(renderer, html, trap) == ([], False)
 
 
 async def test_an_ordinary_browser_falls_into_the_trap(trap: Trap) -> None:
-    """The control: without the press's walls these very documents reach the server and read the files."""
+    """The control: without the sandbox the same documents reach the server and read the files."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=programs.executable(), args=programs.arguments()
@@ -116,15 +118,15 @@ async def test_an_ordinary_browser_falls_into_the_trap(trap: Trap) -> None:
     assert (CANARY in read(printed)[0], read(red)[1]) == (True, True)
 
 
-async def test_a_workspace_never_gets_a_page_that_another_one_used(press: Press) -> None:
+async def test_a_workspace_never_gets_a_page_that_another_one_used(renderer: Renderer) -> None:
     ours, theirs = WorkspaceId(new_id()), WorkspaceId(new_id())
-    small = Press(Metrics())
+    small = Renderer(Metrics())
     await small.start()
     contexts: dict[object, set[object]] = {}
     for owner in (ours, theirs, None, ours, theirs, None, ours):
-        await small.print("<!DOCTYPE html><p>x", owner=owner, within_s=20)
-        for slot in small._idle:
-            contexts.setdefault(slot.context, set()).add(slot.owner)
+        await small.render("<!DOCTYPE html><p>x", owner=owner, within_s=20)
+        for page in small._idle_pages:
+            contexts.setdefault(page.context, set()).add(page.owner)
     await small.close()
     assert sorted(map(len, contexts.values())) == [1, 1]
     assert set().union(*contexts.values()) == {ours, theirs}

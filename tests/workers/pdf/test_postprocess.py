@@ -16,9 +16,9 @@ import pytest
 from kernel.errors import Unavailable
 from tenants.invoices.document.sheet import render_sheet
 from tests.fakes.businesses import content
-from tests.fakes.papers import ABOUT, drawn, fonts, logo, sheet
-from workers.press.finish import Attachment, finish
-from workers.press.press import Press
+from tests.fakes.documents import METADATA, build_document, load_fonts, make_logo, render_seed_sheet
+from workers.pdf.postprocess import Attachment, postprocess
+from workers.pdf.renderer import Renderer
 
 SCRIPTS = {
     "Latin": "Zażółć gęślą jaźń, Straße, œuvre",
@@ -34,18 +34,18 @@ SCRIPTS = {
 LATIN = ("lines-3", "lines-40", "tax-inclusive", "allowances", "huge")
 
 
-async def finished(press: Press, html: str) -> bytes:
-    return finish(await press.print(html, owner=None, within_s=30), ABOUT)
+async def render(renderer: Renderer, html: str) -> bytes:
+    return postprocess(await renderer.render(html, owner=None, within_s=30), METADATA)
 
 
-def fonts_of(data: bytes) -> Iterator[pikepdf.Object]:
+def find_fonts(data: bytes) -> Iterator[pikepdf.Object]:
     with pikepdf.open(io.BytesIO(data)) as pdf:
         for each in pdf.objects:
             if isinstance(each, pikepdf.Dictionary) and each.get("/Type") == "/Font":
                 yield each
 
 
-def mapped(font: pikepdf.Object, pattern: str) -> bool:
+def has_mapping(font: pikepdf.Object, pattern: str) -> bool:
     """Whether a line of the font's map from glyphs to characters is of this form."""
     if "/ToUnicode" not in font:
         return False
@@ -54,9 +54,11 @@ def mapped(font: pikepdf.Object, pattern: str) -> bool:
 
 
 @pytest.mark.parametrize("tag", LATIN)
-async def test_latin_documents_have_truetype_fonts_embedded_and_no_type_3(press: Press, tag: str) -> None:
+async def test_latin_documents_have_truetype_fonts_embedded_and_no_type_3(
+    renderer: Renderer, tag: str
+) -> None:
     kinds, names = set(), set()
-    for font in fonts_of(await finished(press, sheet(tag, logo=logo()))):
+    for font in find_fonts(await render(renderer, render_seed_sheet(tag, logo=make_logo()))):
         kinds.add(str(font.Subtype))
         names.add(str(font.BaseFont).partition("+")[2])
         if "/FontDescriptor" in font:
@@ -64,21 +66,23 @@ async def test_latin_documents_have_truetype_fonts_embedded_and_no_type_3(press:
     assert (kinds, names) == ({"/Type0", "/CIDFontType2"}, {"Inter-Regular", "Inter-SemiBold"})
 
 
-async def test_nine_scripts_in_one_invoice_miss_no_glyph_and_take_no_font_of_the_machine(
-    press: Press,
+async def test_nine_scripts_in_one_invoice_lack_no_glyph_and_use_no_system_font(
+    renderer: Renderer,
 ) -> None:
     plain = content()
     lines = tuple(
         msgspec.structs.replace(plain.lines[0], name=text, description=text) for text in SCRIPTS.values()
     )
-    data = await finished(press, render_sheet(drawn(msgspec.structs.replace(plain, lines=lines)), fonts()))
+    data = await render(
+        renderer, render_sheet(build_document(msgspec.structs.replace(plain, lines=lines)), load_fonts())
+    )
     names = set()
-    for font in fonts_of(data):
+    for font in find_fonts(data):
         assert str(font.Subtype) != "/Type3"
         names.add(str(font.BaseFont).partition("+")[2])
         # Glyph 0 is the box that stands for a missing one; only what is used is mapped.
-        assert not mapped(font, r"^<0000> ")
-        assert not mapped(font, r" <0000>$")
+        assert not has_mapping(font, r"^<0000> ")
+        assert not has_mapping(font, r" <0000>$")
     families = {name.partition("-")[0] for name in names}
     assert families == {
         "Inter",
@@ -98,24 +102,26 @@ async def test_nine_scripts_in_one_invoice_miss_no_glyph_and_take_no_font_of_the
             assert word in text, script
 
 
-async def test_a_character_that_no_font_has_is_told_from_those_that_are_there(press: Press) -> None:
+async def test_a_character_that_no_font_has_is_the_only_one_without_a_glyph(renderer: Renderer) -> None:
     """The control: a private character is shown as a missing glyph, and the search above finds it."""
     plain = content()
     lines = (msgspec.structs.replace(plain.lines[0], name="\ue123"),)
-    data = await finished(press, render_sheet(drawn(msgspec.structs.replace(plain, lines=lines)), fonts()))
-    names = {str(font.get("/BaseFont", "/Type3")).partition("+")[2] for font in fonts_of(data)}
-    is_missing = any(mapped(font, r"^<0000> ") for font in fonts_of(data))
+    data = await render(
+        renderer, render_sheet(build_document(msgspec.structs.replace(plain, lines=lines)), load_fonts())
+    )
+    names = {str(font.get("/BaseFont", "/Type3")).partition("+")[2] for font in find_fonts(data)}
+    is_missing = any(has_mapping(font, r"^<0000> ") for font in find_fonts(data))
     assert is_missing or names - {"Inter-Regular", "Inter-SemiBold"}
 
 
 async def test_only_the_subsets_a_document_needs_are_inlined() -> None:
-    latin, thai = fonts().css("Invoice 1 / 2"), fonts().css("Invoice ใบ")
+    latin, thai = load_fonts().css("Invoice 1 / 2"), load_fonts().css("Invoice ใบ")
     assert (latin.count("@font-face"), thai.count("@font-face")) == (2, 4)
-    assert fonts().css("") == ""
+    assert load_fonts().css("") == ""
 
 
-async def test_every_page_draws_nothing_but_tagged_content_and_artifacts(press: Press) -> None:
-    data = await finished(press, sheet("lines-40", logo=logo()))
+async def test_every_page_draws_only_tagged_content_and_artifacts(renderer: Renderer) -> None:
+    data = await render(renderer, render_seed_sheet("lines-40", logo=make_logo()))
     paints = {"f", "F", "f*", "B", "B*", "b", "b*", "S", "s", "Do", "sh", "Tj", "TJ"}
     with pikepdf.open(io.BytesIO(data)) as pdf:
         assert len(pdf.pages) == 3
@@ -131,8 +137,8 @@ async def test_every_page_draws_nothing_but_tagged_content_and_artifacts(press: 
             assert artifacts >= 1
 
 
-async def test_the_file_has_what_pdf_a_3_and_pdf_ua_ask_for(press: Press) -> None:
-    data = await finished(press, sheet("lines-3", logo=logo()))
+async def test_the_file_has_what_pdf_a_3_and_pdf_ua_require(renderer: Renderer) -> None:
+    data = await render(renderer, render_seed_sheet("lines-3", logo=make_logo()))
     with pikepdf.open(io.BytesIO(data)) as pdf:
         root = pdf.Root
         assert (str(root.Lang), bool(root.MarkInfo.Marked)) == ("en", True)
@@ -162,38 +168,40 @@ async def test_the_file_has_what_pdf_a_3_and_pdf_ua_ask_for(press: Press) -> Non
         assert said in xmp
 
 
-async def test_pages_are_those_of_the_senders_country(press: Press) -> None:
-    with pikepdf.open(io.BytesIO(await finished(press, sheet("lines-3")))) as pdf:
+async def test_the_page_size_is_that_of_the_senders_country(renderer: Renderer) -> None:
+    with pikepdf.open(io.BytesIO(await render(renderer, render_seed_sheet("lines-3")))) as pdf:
         letter = [float(each) for each in pdf.pages[0].mediabox]
-    with pikepdf.open(io.BytesIO(await finished(press, sheet("german")))) as pdf:
+    with pikepdf.open(io.BytesIO(await render(renderer, render_seed_sheet("german")))) as pdf:
         a4 = [float(each) for each in pdf.pages[0].mediabox]
     assert letter == pytest.approx([0, 0, 612, 792], abs=0.5)
     assert a4 == pytest.approx([0, 0, 595.28, 841.89], abs=0.5)
 
 
-async def test_an_attachment_is_in_the_file_with_its_relationship(press: Press) -> None:
-    raw = await press.print(sheet("lines-3"), owner=None, within_s=30)
+async def test_an_attachment_is_in_the_file_with_its_relationship(renderer: Renderer) -> None:
+    raw = await renderer.render(render_seed_sheet("lines-3"), owner=None, within_s=30)
     attached = Attachment("invoice.xml", "text/xml", b"<Invoice/>", "The invoice as data")
-    data = finish(raw, replace(ABOUT, attachments=(attached,)))
-    assert data == finish(raw, replace(ABOUT, attachments=(attached,)))
+    data = postprocess(raw, replace(METADATA, attachments=(attached,)))
+    assert data == postprocess(raw, replace(METADATA, attachments=(attached,)))
     with pikepdf.open(io.BytesIO(data)) as pdf:
         file = pdf.Root.AF[0]
         assert (str(file.AFRelationship), file.EF.F.read_bytes()) == ("/Data", b"<Invoice/>")
         assert list(pdf.attachments) == ["invoice.xml"]
 
 
-async def test_finishing_halves_the_file(press: Press) -> None:
-    raw = await press.print(sheet("lines-40", logo=logo()), owner=None, within_s=30)
-    assert len(finish(raw, ABOUT)) <= len(raw) / 2
+async def test_postprocessing_halves_the_size(renderer: Renderer) -> None:
+    raw = await renderer.render(render_seed_sheet("lines-40", logo=make_logo()), owner=None, within_s=30)
+    assert len(postprocess(raw, METADATA)) <= len(raw) / 2
 
 
-async def test_pikepdfs_own_check_finds_nothing_wrong(press: Press) -> None:
-    with pikepdf.open(io.BytesIO(await finished(press, sheet("lines-200", logo=logo())))) as pdf:
+async def test_pikepdf_finds_no_syntax_error(renderer: Renderer) -> None:
+    with pikepdf.open(
+        io.BytesIO(await render(renderer, render_seed_sheet("lines-200", logo=make_logo())))
+    ) as pdf:
         assert pdf.check_pdf_syntax() == []
 
 
 @pytest.mark.parametrize("broken", [b"", b"%PDF-1.4\n", b"not a file at all"])
-def test_what_is_no_pdf_is_refused(broken: bytes) -> None:
+def test_output_that_is_no_tagged_pdf_is_an_error(broken: bytes) -> None:
     with pytest.raises(Unavailable) as caught:
-        finish(broken, ABOUT)
-    assert caught.value.code == "press.unreadable"
+        postprocess(broken, METADATA)
+    assert caught.value.code == "pdf.not_tagged"

@@ -1,4 +1,4 @@
-"""How Chromium is started so that no document reaches a network or a file, and which Chromium that is."""
+"""Finds Chromium, and isolates it: no document reaches a network, a file or an environment variable."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from playwright.async_api import Playwright
 
 # The headless shell first: it starts three times as fast and holds half the memory.
-NAMES: Final = (
+CHROMIUM_NAMES: Final = (
     "chromium-headless-shell",
     "chromium",
     "chromium-browser",
     "google-chrome",
     "google-chrome-stable",
 )
-# Nobody listens on the port of the discard service; requests that get past everything else end here.
-DEAD_PROXY: Final = "http://127.0.0.1:9"
-ARGUMENTS: Final = (
-    # Glyphs stand where the layout put them, on every machine alike.
+# Nobody listens on the port of the discard service: a request that passes all other barriers fails here.
+UNREACHABLE_PROXY: Final = "http://127.0.0.1:9"
+CHROMIUM_ARGUMENTS: Final = (
+    # Glyphs have the same positions on every machine.
     "--font-render-hinting=none",
     "--disable-gpu",
     "--disable-dev-shm-usage",
@@ -43,8 +43,8 @@ ARGUMENTS: Final = (
     "--no-first-run",
     "--no-default-browser-check",
 )
-# All that Chromium is told of the environment. The rest is keys and passwords, and would lie in the memory of every
-# process that reads documents.
+# The only environment variables that Chromium inherits. Others hold keys and passwords, which would be in the memory
+# of every process that reads documents.
 _ENVIRONMENT: Final = (
     "PATH",
     "HOME",
@@ -59,8 +59,8 @@ _ENVIRONMENT: Final = (
     "XDG_DATA_HOME",
     "XDG_RUNTIME_DIR",
 )
-#: What every context is opened with.
-CONTEXT: Final[dict[str, Any]] = {
+#: The options of every browser context.
+CONTEXT_OPTIONS: Final[dict[str, Any]] = {
     "java_script_enabled": False,
     "offline": True,
     "service_workers": "block",
@@ -75,22 +75,22 @@ CONTEXT: Final[dict[str, Any]] = {
 }
 
 
-def why_no_sandbox(*, wanted: bool) -> str | None:
-    """Return why Chromium prints without its own sandbox; None when it prints inside it, or not at all."""
-    if not wanted:
+def explain_no_sandbox(*, is_wanted: bool) -> str | None:
+    """Return why Chromium runs without its own sandbox; None when it uses it, or does not run at all."""
+    if not is_wanted:
         return "PORTAL_CHROMIUM_SANDBOX is false"
-    return "it runs as root, for whom Chromium has none" if os.geteuid() == 0 else None
+    return "it runs as root, and Chromium has no sandbox for root" if os.geteuid() == 0 else None
 
 
-def launch_options(executable: str, *, sandbox: bool = True) -> dict[str, Any]:
+def build_launch_options(executable: str, *, sandbox: bool = True) -> dict[str, Any]:
     """Return the options of Playwright's launch; `sandbox`: whether Chromium's own is wanted."""
     return {
         "executable_path": executable,
-        "args": list(ARGUMENTS),
+        "args": list(CHROMIUM_ARGUMENTS),
         "env": inherited(_ENVIRONMENT),
-        "proxy": {"server": DEAD_PROXY},
-        "chromium_sandbox": why_no_sandbox(wanted=sandbox) is None,
-        # Signals are the worker's business; a browser that stops by itself would fail the jobs being drained.
+        "proxy": {"server": UNREACHABLE_PROXY},
+        "chromium_sandbox": explain_no_sandbox(is_wanted=sandbox) is None,
+        # The worker handles signals; a browser that ends by itself would fail the jobs being drained.
         "handle_sigint": False,
         "handle_sigterm": False,
         "handle_sighup": False,
@@ -99,12 +99,13 @@ def launch_options(executable: str, *, sandbox: bool = True) -> dict[str, Any]:
 
 
 def find_chromium(playwright: Playwright, wanted: str | None = None) -> str:
-    """Return the Chromium asked for, else one on PATH, else Playwright's own; Unavailable("press.no_chromium")."""
-    for name in (wanted,) if wanted else NAMES:
+    """Return the wanted Chromium, else one on PATH, else Playwright's own; Unavailable("pdf.no_chromium")."""
+    names = (wanted,) if wanted else CHROMIUM_NAMES
+    for name in names:
         if path := shutil.which(name):
             return path
-    own = playwright.chromium.executable_path
-    if not wanted and os.path.exists(own):  # noqa: PTH110  -- a path of Playwright's, only asked for
-        return own
-    message = f"There is no Chromium: none of {', '.join((wanted,) if wanted else NAMES)} is on PATH."
-    raise Unavailable("press.no_chromium", message)
+    bundled = playwright.chromium.executable_path
+    if not wanted and os.path.exists(bundled):  # noqa: PTH110  -- Playwright returns the path as text
+        return bundled
+    message = f"There is no Chromium: none of {', '.join(names)} is on PATH."
+    raise Unavailable("pdf.no_chromium", message)

@@ -1,4 +1,4 @@
-"""Documents for the tests of the press: the demo's invoices and hostile ones, ready to be printed."""
+"""Documents for the tests of PDFs: the demo's invoices and hostile ones, ready to be rendered."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from tenants.invoices.document.values import Document, DocumentBrand, DocumentLo
 from tenants.invoices.totals import totals
 from tenants.workspaces.logo import reencode
 from tests.fakes.businesses import picture
-from workers.press.finish import About
+from workers.pdf.postprocess import PdfMetadata
 
 DAY = dt.date(2026, 3, 16)
-ABOUT = About("Invoice INV-1", "Acme", "en", dt.datetime(2026, 3, 16, tzinfo=dt.UTC))
+METADATA = PdfMetadata("Invoice INV-1", "Acme", "en", dt.datetime(2026, 3, 16, tzinfo=dt.UTC))
 _LOGO = reencode(picture(240, 80))
 
 
 @cache
-def fonts() -> Fonts:
+def load_fonts() -> Fonts:
     """The built fonts, read once."""
     return Fonts.load()
 
 
-def logo() -> DocumentLogo:
-    """A red logo, inlined as the press has it."""
+def make_logo() -> DocumentLogo:
+    """A red logo, inlined as HTML for the renderer."""
     return DocumentLogo(png_address(_LOGO.png), 120, 40)
 
 
-def seeded(tag: str) -> tuple[Content, str]:
-    """Return one of the demo's invoices by what is special about it, and its workspace's locale."""
+def load_seed_content(tag: str) -> tuple[Content, str]:
+    """Return the demo's invoice with a tag, and its workspace's locale."""
     for tenant in TENANTS:
         for example in tenant.examples(DAY):
             if tag in example.tags:
@@ -42,17 +42,17 @@ def seeded(tag: str) -> tuple[Content, str]:
     raise KeyError(tag)
 
 
-def drawn(
+def build_document(
     content: Content, locale: str = "en-US", *, logo: DocumentLogo | None = None, number: str = "INV-1"
 ) -> Document:
-    """Return the render model of a content."""
+    """Return the render model of an invoice's content."""
     language = Language.load(locale, (CATALOGUES,))
     brand = DocumentBrand("Acme & Co.", logo)
     size = language.page_size
     return document(content, totals(content), number, language, brand=brand, page_size=size)
 
 
-def sheet(tag: str, *, logo: DocumentLogo | None = None) -> str:
-    """Return one of the demo's invoices as the press gets it."""
-    content, locale = seeded(tag)
-    return render_sheet(drawn(content, locale, logo=logo), fonts())
+def render_seed_sheet(tag: str, *, logo: DocumentLogo | None = None) -> str:
+    """Return one of the demo's invoices as HTML for the renderer."""
+    content, locale = load_seed_content(tag)
+    return render_sheet(build_document(content, locale, logo=logo), load_fonts())

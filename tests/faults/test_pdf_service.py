@@ -1,0 +1,154 @@
+"""Workers that cannot render or store, for want of Chromium or disk space: not ready, and well again by themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import async_playwright
+
+from kernel.jobs import enqueue
+from ops import services
+from tenants.invoices.actions import request_pdf
+from tenants.invoices.values import PendingPdf
+from tenants.workspaces.jobs import ForgetReleasedDomains
+from tests.fakes.businesses import Business
+from tests.fakes.pdf_workers import (
+    expedite_all,
+    open_acme,
+    read_pdfs,
+    read_rows,
+    start_worker,
+    wait_until_failed,
+    wait_until_not_ready,
+    wait_until_ready,
+)
+from tests.fakes.probing import sample
+from workers.pdf.sandbox import find_chromium
+
+
+@pytest.fixture
+async def acme(yard: Any) -> Business:
+    """A business with a relay that dispatches its jobs."""
+    await yard.start("relay")
+    return await open_acme(yard)
+
+
+async def test_without_a_chromium_a_worker_runs_other_jobs_and_renders_once_there_is_one(
+    yard: Any, acme: Business
+) -> None:
+    executable = yard.redis_state / "chromium"
+    worker = await yard.start("worker", module="ops.cli", ready=False, PORTAL_CHROMIUM=str(executable))
+    await wait_until_not_ready(yard, worker)
+    invoice_id = await acme.invoice()
+    (render_job,) = await yard.jobs()
+    await wait_until_failed(yard, render_job, "pdf.no_chromium")
+    async with acme.database.scope(acme.workspace_id):
+        pending = await request_pdf(invoice_id, 1, "de-DE")
+        other = await enqueue(ForgetReleasedDomains())
+    assert isinstance(pending, PendingPdf)
+    assert pending.code == "pdf.unavailable"
+    await yard.until("done", [other.job_id])
+    assert sample(worker, "portal_pdf_service_ready_count") == 0
+    async with async_playwright() as playwright:
+        executable.symlink_to(find_chromium(playwright))
+    await wait_until_ready(yard, worker)
+    await expedite_all(yard)
+    await yard.until("done", [render_job])
+    assert list(await read_pdfs(acme, yard)) == [invoice_id]
+    assert worker.process.poll() is None
+
+
+async def test_a_worker_that_cannot_render_leaves_most_jobs_to_one_that_can(
+    yard: Any, acme: Business
+) -> None:
+    broken = await yard.start("worker", module="ops.cli", ready=False, PORTAL_CHROMIUM="/no/chromium")
+
+    async def is_known() -> bool:
+        return "render service not ready" in services.tail(broken.log, 50)
+
+    await yard.eventually(is_known)
+    await start_worker(yard)
+    for _ in range(30):
+        await acme.invoice()
+
+    async def most_are_done() -> bool:
+        return [row["state"] for row in (await yard.jobs()).values()].count("done") >= 15
+
+    await yard.eventually(most_are_done)
+    # Failing at once, it would have had nearly all of them first.
+    done = [row for row in (await yard.jobs()).values() if row["state"] == "done"]
+    assert len([row for row in done if row["attempts"] == 1]) >= 12
+
+
+@pytest.fixture
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system of a few hundred KiB and a few dozen files."""
+    where = folder / "disk"
+    where.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=768k,nr_inodes=64", "tmpfs", str(where)]
+    if os.geteuid() != 0 or subprocess.run(["mount", *options], check=False, capture_output=True).returncode:
+        pytest.skip("only root, and not in every container, may mount a file system that is soon full")
+    yield where
+    subprocess.run(["umount", "--lazy", str(where)], check=True)
+
+
+def fill_disk(disk: Path) -> None:
+    """Use all bytes and all inodes."""
+    (disk / "filler").mkdir()
+    with contextlib.suppress(OSError), (disk / "filler" / "data").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    with contextlib.suppress(OSError):
+        for number in range(1000):
+            (disk / "filler" / str(number)).touch()
+
+
+def free_disk(disk: Path) -> None:
+    """Remove the files that fill it."""
+    shutil.rmtree(disk / "filler")
+
+
+async def test_a_full_disk_for_blobs_stores_nothing_partially_and_renders_succeed_once_there_is_room(
+    yard: Any, acme: Business, small_disk: Path
+) -> None:
+    blobs = small_disk / "blobs"
+    worker = await start_worker(yard, PORTAL_BLOBS_URL=str(blobs))
+    fill_disk(small_disk)
+    invoice_id = await acme.invoice()
+    (job,) = await yard.jobs()
+    await wait_until_failed(yard, job, "blobs.unavailable")
+    await wait_until_not_ready(yard, worker)
+    assert [path for path in blobs.rglob("*") if path.is_file()] == []
+    assert await read_rows(acme) == []
+    free_disk(small_disk)
+    await wait_until_ready(yard, worker)
+    await expedite_all(yard)
+    await yard.until("done", [job])
+    assert [row["invoice_id"] for row in await read_rows(acme)] == [invoice_id]
+    (stored,) = (path for path in blobs.rglob("*") if path.is_file())
+    assert stored.read_bytes().startswith(b"%PDF-")
+    assert worker.process.poll() is None
+
+
+async def test_a_full_disk_for_chromium_makes_the_worker_not_ready_until_there_is_room(
+    yard: Any, acme: Business, small_disk: Path
+) -> None:
+    fill_disk(small_disk)
+    worker = await yard.start("worker", module="ops.cli", ready=False, TMPDIR=str(small_disk))
+    await wait_until_not_ready(yard, worker)
+    invoice_id = await acme.invoice()
+    (job,) = await yard.jobs()
+    await wait_until_failed(yard, job, "pdf.renderer_unavailable")
+    free_disk(small_disk)
+    await wait_until_ready(yard, worker)
+    await expedite_all(yard)
+    await yard.until("done", [job])
+    assert list(await read_pdfs(acme, yard)) == [invoice_id]
+    assert worker.process.poll() is None

@@ -1,1 +1,0 @@
-"""The press: one supervised Chromium, shut in, that prints documents to PDF; and what finishes them."""
