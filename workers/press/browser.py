@@ -12,6 +12,7 @@ import structlog
 from playwright.async_api import Error, async_playwright
 
 from kernel.errors import Unavailable
+from kernel.single_flight import SingleFlight
 from workers.press.processes import group_of, kill
 from workers.press.shut_in import find_chromium, launch_options, why_no_sandbox
 
@@ -76,7 +77,7 @@ class Supervisor:
         self._on_launch = on_launch
         self._driver: Playwright | None = None
         self._current: Generation | None = None
-        self._launching: asyncio.Task[Generation] | None = None
+        self._launches: SingleFlight[None, Generation] = SingleFlight(cancel_abandoned=False)
         self._ending: set[asyncio.Task[None]] = set()
         self._count = 0
         self._closed = False
@@ -92,19 +93,15 @@ class Supervisor:
             raise Unavailable("press.unavailable", "The press is closed.")
         if self._current is not None and self._current.is_usable:
             return self._current
-        if self._launching is None:
-            self._launching = asyncio.create_task(self._launch())
-        # A waiter that gives up must not take the launch from the others.
-        return await asyncio.shield(self._launching)
+        return await self._launches.run(None, self._launch)
 
     async def replace(self, old: Generation, why: str) -> None:
         """Start the next browser, then drain the old one."""
-        if old is not self._current or self._launching is not None:
+        if old is not self._current or self._launches:
             return
         self._reason = why
-        self._launching = asyncio.create_task(self._launch())
         with contextlib.suppress(Unavailable):
-            await asyncio.shield(self._launching)
+            await self._launches.run(None, self._launch)
             self.condemn(old, why)
 
     def condemn(self, old: Generation, why: str) -> None:
@@ -150,9 +147,9 @@ class Supervisor:
     async def close(self) -> None:
         """End browser and driver."""
         self._closed = True
-        if self._launching is not None:
+        if self._launches:
             with contextlib.suppress(Unavailable, Error):
-                await self._launching
+                await self._launches.run(None, self._launch)
         if self._current is not None:
             self.end(self._current, "closed")
         await asyncio.gather(*self._ending)
@@ -173,8 +170,6 @@ class Supervisor:
                 raise
             message = _NO_SANDBOX if _SANDBOXLESS in str(error) else "Chromium could not be started."
             raise Unavailable("press.unavailable", message) from error
-        finally:
-            self._launching = None
         self._current = made
         self._on_launch(self._reason)
         _LOG.info("press.browser_up", generation=made.number, pid=made.pid, reason=self._reason)
