@@ -10,8 +10,10 @@ from piccolo.columns import Column
 
 from kernel.clock import Clock
 from kernel.errors import Conflict, Missing
+from kernel.identifiers import check_email, clean_vat_number
 from kernel.ids import ContactId, CustomerId, new_id
 from kernel.store import current_workspace, execute, fetch_value, savepoint
+from kernel.text import clean_identifier, clean_line
 from tenants.customers import queries, values
 from tenants.customers.matching import match_key
 from tenants.customers.tables import Contact as ContactRow
@@ -82,8 +84,8 @@ async def add_contact(
         workspace_id=current_workspace(),
         contact_id=new_id(),
         customer_id=customer_id,
-        name=values.tidy(name)[: values.LONGEST_NAME],
-        email=values.check_email(email),
+        name=clean_line(name)[: values.LONGEST_NAME],
+        email=check_email(email),
         locale=None if locale is None else check_locale(locale),
         created_at=clock.now(),
     )
@@ -103,7 +105,7 @@ async def know_contact(customer_id: CustomerId, *, email: str, name: str, clock:
             current_workspace(),
             new_id(),
             customer_id,
-            values.tidy(name)[: values.LONGEST_NAME],
+            clean_line(name)[: values.LONGEST_NAME],
             address,
             clock.now(),
         )
@@ -140,16 +142,16 @@ async def _insert(clean: CustomerDetails, clock: Clock) -> Customer:
 
 
 def _checked(details: CustomerDetails) -> CustomerDetails:
-    return _cleaned(
+    return _clean(
         details,
         country=values.check_country(details.country),
-        email=values.check_email(details.email) if details.email else "",
+        email=check_email(details.email) if details.email else "",
         locale=None if details.locale is None else check_locale(details.locale),
     )
 
 
 def _tolerated(details: CustomerDetails) -> CustomerDetails:
-    return _cleaned(
+    return _clean(
         details,
         country=values.tolerated_country(details.country),
         email=values.tolerated_email(details.email),
@@ -157,17 +159,17 @@ def _tolerated(details: CustomerDetails) -> CustomerDetails:
     )
 
 
-def _cleaned(details: CustomerDetails, *, country: str, email: str, locale: str | None) -> CustomerDetails:
+def _clean(details: CustomerDetails, *, country: str, email: str, locale: str | None) -> CustomerDetails:
     return CustomerDetails(
         name=values.check_name(details.name),
-        street=values.tidy(details.street),
-        additional=values.tidy(details.additional),
-        postal_code=values.tidy(details.postal_code),
-        city=values.tidy(details.city),
-        subdivision=values.tidy(details.subdivision),
+        street=clean_line(details.street),
+        additional=clean_line(details.additional),
+        postal_code=clean_line(details.postal_code),
+        city=clean_line(details.city),
+        subdivision=clean_line(details.subdivision),
         country=country,
-        vat_id=values.tidy(details.vat_id),
-        identifier=values.tidy(details.identifier),
+        vat_id=clean_vat_number(details.vat_id),
+        identifier=clean_identifier(details.identifier),
         email=email,
         locale=locale,
     )

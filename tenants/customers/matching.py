@@ -1,8 +1,8 @@
-"""By what the buyer of an imported invoice is found again among the customers."""
+"""The key by which an import finds the buyer of an invoice among the customers."""
 
 from __future__ import annotations
 
-import unicodedata
+from kernel.text import fold
 
 
 def match_key(*, name: str, vat_id: str, identifier: str, postal_code: str, country: str) -> str:
@@ -13,12 +13,8 @@ def match_key(*, name: str, vat_id: str, identifier: str, postal_code: str, coun
     if vat_id:
         return "vat:" + _bare(vat_id)
     if identifier:
-        return "id:" + _folded(identifier)
-    return "name:" + "|".join((_folded(name), _bare(postal_code), country.upper()))
-
-
-def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+        return "id:" + fold(identifier)
+    return "name:" + "|".join((fold(name), _bare(postal_code), country.upper()))
 
 
 def _bare(text: str) -> str:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
 from kernel.errors import Invalid
+from kernel.identifiers import check_email
 from kernel.ids import ContactId, CustomerId
+from kernel.text import clean_identifier, clean_line
 
 LONGEST_NAME: Final = 500
-LONGEST_EMAIL: Final = 254  # RFC 5321, 4.5.3.1.3
 
-# Enough to find typing errors; whether mail arrives is for mail to find out.
-_EMAIL: Final = re.compile(r"[^\s@<>(),;:\"\\]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
 
@@ -55,34 +53,19 @@ class Contact:
 
 
 def check_name(name: str) -> str:
-    """Return the name in NFC with single spaces; Invalid("customer.name") if nothing or too much is left."""
-    clean = tidy(name)
+    """Return the name as one cleaned line; Invalid("customer.name") if it is empty or too long."""
+    clean = clean_line(name)
     if not 1 <= len(clean) <= LONGEST_NAME:
         raise Invalid("customer.name", f"A name has 1 to {LONGEST_NAME} characters.")
     return clean
 
 
-def check_email(email: str) -> str:
-    """Return an address in lower case; Invalid("email.invalid") if it cannot be one."""
-    clean = unicodedata.normalize("NFC", email).strip().lower()
-    if len(clean) > LONGEST_EMAIL or not _EMAIL.fullmatch(clean):
-        raise Invalid("email.invalid", "This is not an e-mail address.")
-    return clean
-
-
 def check_country(code: str) -> str:
     """Return "" or two capitals (ISO 3166-1); Invalid("country.invalid") otherwise."""
-    clean = code.strip().upper()
+    clean = clean_identifier(code).upper()
     if clean and not _COUNTRY.fullmatch(clean):
         raise Invalid("country.invalid", "A country is two letters (ISO 3166-1).", country=clean[:10])
     return clean
-
-
-def tidy(text: str) -> str:
-    """Return the text in NFC, on one line, without control characters and outer spaces."""
-    return " ".join(
-        "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFC", text)).split()
-    )
 
 
 def tolerated_email(email: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kernel.errors import Invalid
+from kernel.text import clean_identifier
 
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}")
 _PREFIX: Final = re.compile(r"[^\W_]?[\w./#-]{0,19}")
@@ -37,6 +38,7 @@ DEFAULT_SERIES: Final = Series("invoices", "INV-", 5)
 
 def check_series(series: Series) -> Series:
     """Return it; Invalid("series.invalid") if name, prefix or number of digits cannot be."""
+    series = replace(series, prefix=clean_identifier(series.prefix))
     named = _NAME.fullmatch(series.name) and _PREFIX.fullmatch(series.prefix)
     if not named or not 1 <= series.digits <= MOST_DIGITS:
         words = (

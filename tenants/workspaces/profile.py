@@ -12,6 +12,7 @@ from kernel.clock import zone
 from kernel.errors import Invalid
 from kernel.ids import WorkspaceId
 from kernel.money import currency
+from kernel.text import clean_lines
 
 PAYMENT_DAYS: Final = 14
 LINK_DAYS: Final = 30
@@ -90,12 +91,12 @@ class NewWorkspace:
 
 
 def check_name(name: str) -> str:
-    """Return the name without outer spaces; Invalid("workspace.name") if it is empty or too long."""
+    """Return the cleaned name; Invalid("workspace.name") if it is empty, too long or of several lines."""
     return _line(name, "workspace.name", "A workspace's name", least=1)
 
 
 def check_contact_line(line: str) -> str:
-    """Return the line without outer spaces; Invalid("workspace.contact_line") if it is no single line."""
+    """Return the cleaned line; Invalid("workspace.contact_line") if it is too long or of several lines."""
     return _line(line, "workspace.contact_line", "The contact line", least=0)
 
 
@@ -136,7 +137,7 @@ def check_days(days: int, most: int) -> int:
 
 
 def _line(text: str, code: str, what: str, *, least: int) -> str:
-    line = text.strip()
-    if not least <= len(line) <= LONGEST_NAME or not line.isprintable():
+    line = clean_lines(text)
+    if not least <= len(line) <= LONGEST_NAME or "\n" in line:
         raise Invalid(code, f"{what} is one line of {least} to {LONGEST_NAME} characters.")
     return line

@@ -26,6 +26,11 @@ def published(name: str) -> bytes:
     return (FOLDER / f"{name}-INVOICE_ubl.xml").read_bytes()
 
 
+def case(name: str) -> bytes:
+    """Return a small invoice that was read wrongly before."""
+    return (FOLDER / "cases" / f"{name}.xml").read_bytes()
+
+
 def tree(document: bytes) -> ET.Element:
     """Return the tree of a document, to read or to change."""
     root: ET.Element = fromstring(document)

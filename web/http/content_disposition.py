@@ -7,12 +7,12 @@ import unicodedata
 from typing import Final
 from urllib.parse import quote
 
+from kernel.text import clean_identifier
+
 # File systems take 255 bytes; programs add " (1)" to a name, and paths have limits of their own.
 LONGEST: Final = 150
 # Separators and wildcards of the common systems; some programs decode a percent sign.
 _RESERVED: Final = re.compile(r"[/\\:*?<>|%]")
-# Control, format (bidi), surrogate, private, unassigned, line and paragraph separators.
-_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _DEVICE: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?=\.|\Z)", re.IGNORECASE)
 # Characters whose decomposition has no ASCII letter.
 _ASCII_FORMS: Final = str.maketrans(
@@ -36,12 +36,7 @@ def format_content_disposition(stem: str, suffix: str, *, inline: bool = False) 
 
 def clean_filename(text: str, longest: int = LONGEST) -> str:
     """Return a text that is safe in a file's name: one line, no separator, at most `longest` bytes in UTF-8."""
-    shown = "".join(
-        " " if each.isspace() else each
-        for each in unicodedata.normalize("NFC", text)
-        if each.isspace() or unicodedata.category(each) not in _INVISIBLE
-    )
-    name = " ".join(_RESERVED.sub("-", shown.replace('"', "'")).split()).strip(". ")
+    name = " ".join(_RESERVED.sub("-", clean_identifier(text).replace('"', "'")).split()).strip(". ")
     cut = name.encode()[:longest].decode(errors="ignore").rstrip(". ")
     return f"_{cut}"[:longest] if _DEVICE.match(cut) else cut
 

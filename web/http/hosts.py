@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from cachetools import TLRUCache
 
 from kernel.errors import Invalid
+from kernel.single_flight import SingleFlight
 from tenants.workspaces.domains import canonical_host
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class HostCache(Generic[_T]):
         self._entries: TLRUCache[str, tuple[_T | None]] = TLRUCache(
             capacity, ttu=_compute_expiry, timer=lambda: clock.now().timestamp()
         )
-        self._tasks: dict[str, asyncio.Task[_T | None]] = {}
+        self._lookups: SingleFlight[str, _T | None] = SingleFlight(cancel_abandoned=False)
 
     def find(self, host: str) -> tuple[_T | None] | None:
         """Return what is cached for `host`, in a tuple; None when nothing is."""
@@ -81,28 +81,14 @@ class HostCache(Generic[_T]):
         known = self.find(host)
         if known is not None:
             return known[0]
-        task = self._tasks.get(host)
-        if task is None:
-            task = self._tasks[host] = asyncio.create_task(self._look_up(host))
-            task.add_done_callback(_retrieve_exception)
-        # Shielded: one caller that is cancelled must not cancel the others.
-        return await asyncio.shield(task)
+        return await self._lookups.run(host, lambda: self._look_up(host))
 
     async def _look_up(self, host: str) -> _T | None:
-        try:
-            found = await self._resolve(host)
-            self._count_lookup("absent" if found is None else "found")
-            self._entries[host] = (found,)
-            return found
-        finally:
-            del self._tasks[host]
+        found = await self._resolve(host)
+        self._count_lookup("absent" if found is None else "found")
+        self._entries[host] = (found,)
+        return found
 
 
 def _compute_expiry(_host: str, entry: tuple[object], now: float) -> float:
     return now + (NEGATIVE_LIFETIME_S if entry[0] is None else LIFETIME_S)
-
-
-def _retrieve_exception(task: asyncio.Task[_T]) -> None:
-    # When all callers are cancelled nobody retrieves the exception, and asyncio would log a warning.
-    if not task.cancelled():
-        task.exception()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from cachetools import LRUCache
+
+from kernel.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -33,7 +34,7 @@ class SharedCache(Generic[_K, _V]):
         """Hold at most `limit` bytes; each `get` passes "hit" or "miss" to `count_lookup`."""
         self._count_lookup = count_lookup
         self._values: LRUCache[_K, _V] = LRUCache(limit, getsizeof=lambda value: value.size)
-        self._tasks: dict[_K, asyncio.Task[_V]] = {}
+        self._calls: SingleFlight[_K, _V] = SingleFlight(cancel_abandoned=False)
 
     @property
     def size(self) -> int:
@@ -52,25 +53,11 @@ class SharedCache(Generic[_K, _V]):
         value = self._values.get(key)
         if value is not None:
             return value
-        task = self._tasks.get(key)
-        if task is None:
-            task = self._tasks[key] = asyncio.create_task(self._make(key, make))
-            task.add_done_callback(_retrieve_exception)
-        # Shielded: one caller that is cancelled must not cancel the others.
-        return await asyncio.shield(task)
+        return await self._calls.run(key, lambda: self._make(key, make))
 
     async def _make(self, key: _K, make: Callable[[], Awaitable[_V]]) -> _V:
-        try:
-            value = await make()
-            # A larger value would evict most others.
-            if value.size <= self._values.maxsize // 4:
-                self._values[key] = value
-            return value
-        finally:
-            del self._tasks[key]
-
-
-def _retrieve_exception(task: asyncio.Task[_V]) -> None:
-    # When all callers are cancelled nobody retrieves the exception, and asyncio would log a warning.
-    if not task.cancelled():
-        task.exception()
+        value = await make()
+        # A larger value would evict most others.
+        if value.size <= self._values.maxsize // 4:
+            self._values[key] = value
+        return value

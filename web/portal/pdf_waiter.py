@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kernel.errors import Missing, Unavailable
+from kernel.single_flight import SingleFlight
 from tenants.invoices.actions.pdfs import request_pdf
 from tenants.invoices.queries import find_pdf
 from tenants.invoices.values import Pdf, PendingPdf
 from web.http.bodies import ClientDisconnected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Hashable
-
     from kernel.blobs import Blobs
     from kernel.ids import InvoiceId, WorkspaceId
     from kernel.store import Database
@@ -30,9 +29,6 @@ MOST_PDFS: Final = 100
 # Most are rendered in less than a second.
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 0.4
-
-_K = TypeVar("_K", bound="Hashable")
-_T = TypeVar("_T")
 
 
 class PdfKey(NamedTuple):
@@ -64,8 +60,10 @@ class PdfWaiter:
         self._longest_wait_s = longest_wait_s
         self._most_waiting = most_waiting
         self._most_pdfs = most_pdfs
-        self._requests: _SharedTasks[tuple[PdfKey, bool], Pdf | PendingPdf] = _SharedTasks()
-        self._polls: _SharedTasks[PdfKey, Pdf | None] = _SharedTasks()
+        self._requests: SingleFlight[tuple[PdfKey, bool], Pdf | PendingPdf] = SingleFlight(
+            cancel_abandoned=True
+        )
+        self._polls: SingleFlight[PdfKey, Pdf | None] = SingleFlight(cancel_abandoned=True)
         self._closing = asyncio.Event()
         self._waiting = 0
 
@@ -155,39 +153,3 @@ class PdfWaiter:
 async def _receive_disconnect(request: GatewayRequest) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-class _SharedTask(Generic[_T]):
-    __slots__ = ("callers", "task")
-
-    def __init__(self, task: asyncio.Task[_T]) -> None:
-        self.task = task
-        self.callers = 0
-
-
-class _SharedTasks(Generic[_K, _T]):
-    """Tasks by key, each shared by concurrent callers and cancelled when its last caller leaves."""
-
-    def __init__(self) -> None:
-        self._tasks: dict[_K, _SharedTask[_T]] = {}
-
-    def __len__(self) -> int:
-        return len(self._tasks)
-
-    def __contains__(self, key: _K) -> bool:
-        return key in self._tasks
-
-    async def run(self, key: _K, make: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        """Return what the task of `key` returns, or raise what it raises; `make` begins one if there is none."""
-        shared = self._tasks.get(key)
-        if shared is None:
-            shared = self._tasks[key] = _SharedTask(asyncio.create_task(make()))
-        shared.callers += 1
-        try:
-            return await asyncio.shield(shared.task)
-        finally:
-            shared.callers -= 1
-            if shared.task.done() or not shared.callers:
-                if self._tasks.get(key) is shared:
-                    del self._tasks[key]
-                shared.task.cancel()

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from markupsafe import Markup
 
+from kernel.identifiers import clean_account, find_iban, format_account
 from kernel.money import Money
 from tenants.invoices.document import brand
-from tenants.invoices.document.accounts import compact, holder, is_iban, readable
+from tenants.invoices.document.accounts import find_holder
 from tenants.invoices.document.fonts import PageFaces
 from tenants.invoices.document.values import DocumentBrand, Sum, SumKind
 from tenants.invoices.status import PaymentState, amount_due, payment_state
@@ -189,12 +190,11 @@ def _list_details(content: Content, language: Language) -> Iterator[Detail]:
 
 def _list_transfers(content: Content, number: str) -> Iterator[Transfer]:
     for account in content.transfers:
-        iban = is_iban(account.account)
         yield Transfer(
-            holder=holder(account, content),
-            account=readable(account.account),
-            account_raw=compact(account.account) if iban else account.account.strip(),
-            is_iban=iban,
+            holder=find_holder(account, content),
+            account=format_account(account.account),
+            account_raw=clean_account(account.account),
+            is_iban=find_iban(account.account) is not None,
             bic=account.bic,
             bank=account.bank,
             reference=account.reference or number,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from playwright.async_api import Error, async_playwright
 
 from kernel.errors import Unavailable
+from kernel.single_flight import SingleFlight
 from kernel.telemetry.logs import logger
 from workers.pdf.processes import find_process_group, kill
 from workers.pdf.sandbox import build_launch_options, explain_no_sandbox, find_chromium
@@ -75,7 +76,7 @@ class BrowserSupervisor:
         self._on_launch = on_launch
         self._driver: Playwright | None = None
         self._current: BrowserProcess | None = None
-        self._launch_task: asyncio.Task[BrowserProcess] | None = None
+        self._launches: SingleFlight[None, BrowserProcess] = SingleFlight(cancel_abandoned=False)
         self._close_tasks: set[asyncio.Task[None]] = set()
         self._launch_count = 0
         self._is_closed = False
@@ -91,19 +92,15 @@ class BrowserSupervisor:
             raise Unavailable("pdf.renderer_unavailable", "The renderer is closed.")
         if self._current is not None and self._current.is_usable:
             return self._current
-        if self._launch_task is None:
-            self._launch_task = asyncio.create_task(self._launch())
-        # A caller that is cancelled must not cancel the launch of the others.
-        return await asyncio.shield(self._launch_task)
+        return await self._launches.run(None, self._launch)
 
     async def replace(self, browser: BrowserProcess, reason: str) -> None:
         """Launch the next browser, then drain this one."""
-        if browser is not self._current or self._launch_task is not None:
+        if browser is not self._current or self._launches:
             return
         self._launch_reason = reason
-        self._launch_task = asyncio.create_task(self._launch())
         with contextlib.suppress(Unavailable):
-            await asyncio.shield(self._launch_task)
+            await self._launches.run(None, self._launch)
             self.drain(browser, reason)
 
     def drain(self, browser: BrowserProcess, reason: str) -> None:
@@ -149,9 +146,9 @@ class BrowserSupervisor:
     async def close(self) -> None:
         """End browser and driver."""
         self._is_closed = True
-        if self._launch_task is not None:
+        if self._launches:
             with contextlib.suppress(Unavailable, Error):
-                await self._launch_task
+                await self._launches.run(None, self._launch)
         if self._current is not None:
             self.close_browser(self._current, "closed")
         await asyncio.gather(*self._close_tasks)
@@ -173,8 +170,6 @@ class BrowserSupervisor:
             is_forbidden = _SANDBOX_FAILURE in str(error)
             message = _NAMESPACES_FORBIDDEN if is_forbidden else "Chromium could not be started."
             raise Unavailable("pdf.renderer_unavailable", message) from error
-        finally:
-            self._launch_task = None
         self._current = browser
         self._on_launch(self._launch_reason)
         _log.info("browser started", browser=browser.number, pid=browser.pid, reason=self._launch_reason)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 from xml.sax.saxutils import escape
 
+from kernel.text import clean_line
+
 _UA: Final = "http://www.aiim.org/pdfua/ns/id/"
 # PDF/A requires a description of every schema that it does not define itself.
 _EXTENSION: Final = f"""\
@@ -41,4 +43,4 @@ def build_xmp_packet(
 
 def _text(text: str) -> str:
     # XML 1.0 has no way to write most control characters.
-    return escape("".join(c for c in text if c.isprintable()))
+    return escape(clean_line(text))

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from kernel.single_flight import SingleFlight
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
@@ -61,7 +63,7 @@ class Health:
         self._deadline_s = deadline_s
         self._monotonic = monotonic
         self._known: tuple[float, list[Failure]] | None = None
-        self._running: asyncio.Task[list[Failure]] | None = None
+        self._runs: SingleFlight[None, list[Failure]] = SingleFlight(cancel_abandoned=False)
         self._draining = False
 
     def live(self) -> bool:
@@ -82,10 +84,7 @@ class Health:
             return [Failure("process", "is stopping")]
         if self._known is not None and self._monotonic() - self._known[0] < self._cache_s:
             return list(self._known[1])
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run())
-        # Shielded: who asked first may hang up, and the others still want the answer.
-        return list(await asyncio.shield(self._running))
+        return list(await self._runs.run(None, self._run))
 
     async def _run(self) -> list[Failure]:
         found = await asyncio.gather(*(self._ask(check) for check in self._checks))

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 from typing import Final
 
 from kernel.store import current_workspace, fetch
+from kernel.text import clean_line
 from tenants.invoices.values import View
 
 # Each invoice is locked against deletion until the views are stored, since one violated foreign key would lose the
@@ -46,8 +47,8 @@ async def record_views(views: Sequence[View]) -> int:
         [view.actor.value for view in views],
         [view.viewed_at for view in views],
         [_network(view.address) for view in views],
-        [_printable(view.user_agent)[:_LONGEST_AGENT] for view in views],
-        [_printable(view.request_id)[:_LONGEST_REQUEST_ID] for view in views],
+        [clean_line(view.user_agent)[:_LONGEST_AGENT] for view in views],
+        [clean_line(view.request_id)[:_LONGEST_REQUEST_ID] for view in views],
     )
     return len(rows)
 
@@ -59,7 +60,3 @@ def _network(address: IPv4Address | IPv6Address | None) -> IPv4Network | IPv6Net
     if address is None:
         return None
     return ip_network((address, 24 if address.version == 4 else 48), strict=False)
-
-
-def _printable(text: str) -> str:
-    return "".join(character for character in text if character.isprintable())

@@ -13,6 +13,7 @@ from kernel.store import current_workspace, execute
 from tenants.customers import queries as customers
 from tenants.invoices.actions.pdfs import render_ahead
 from tenants.invoices.actions.rows import add_version, locked, locked_draft, settled
+from tenants.invoices.cleaning import clean_content
 from tenants.invoices.content import Content
 from tenants.invoices.snapshot import encode_content, encode_totals
 from tenants.invoices.status import InvoiceStatus
@@ -40,9 +41,10 @@ _DISCARD: Final = "DELETE FROM invoice WHERE workspace_id = $1 AND invoice_id = 
 async def create_draft(customer_id: CustomerId, content: Content, *, clock: Clock) -> InvoiceId:
     """Begin an invoice for a customer, without a number, seen by nobody.
 
-    Missing("customer.not_found"), Invalid("invoice.text", "invoice.too_long" and whatever `totals` refuses).
+    Missing("customer.not_found"), Invalid("invoice.too_long" and whatever `totals` refuses).
     """
     await customers.customer(customer_id)
+    content = clean_content(content)
     computed = totals(content)
     invoice_id, now = InvoiceId(new_id()), clock.now()
     await Invoice.insert(
@@ -71,6 +73,7 @@ async def update_draft(invoice_id: InvoiceId, content: Content, *, clock: Clock)
     Missing("invoice.not_found"), Conflict("invoice.issued"), Invalid as `create_draft`.
     """
     draft = await locked_draft(invoice_id)
+    content = clean_content(content)
     computed, workspace_id = totals(content), current_workspace()
     written = encode_content(content), encode_totals(computed)
     await execute(_OVERWRITE, workspace_id, invoice_id, draft.version, *written)
@@ -112,7 +115,7 @@ async def new_version(invoice_id: InvoiceId, content: Content, *, clock: Clock) 
         words = f"The invoice is in {before.total.currency.code}; that is final."
         raise Conflict("invoice.currency", words, currency=content.currency)
     dated = msgspec.structs.replace(
-        content,
+        clean_content(content),
         issue_date=content.issue_date or before.issue_date,
         due_date=content.due_date or before.due_date,
     )

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from kernel.identifiers import find_iban, format_account
 from kernel.money import Money
 from tenants.invoices.content import Content, DocumentType, Party, Transfer
 from tenants.invoices.document import addresses, rows, sums
-from tenants.invoices.document.accounts import holder, is_iban, readable
+from tenants.invoices.document.accounts import find_holder
 from tenants.invoices.document.remarks import document_remarks
 from tenants.invoices.document.values import (
     Account,
@@ -150,10 +151,10 @@ def _day(day: dt.date | None, language: Language) -> str:
 def _account(
     transfer: Transfer, transfers: Sequence[Transfer], content: Content, number: str, language: Language
 ) -> Account:
-    label = language.gettext("IBAN") if is_iban(transfer.account) else language.gettext("Account")
+    label = language.gettext("IBAN") if find_iban(transfer.account) else language.gettext("Account")
     facts = (
-        (language.gettext("Account holder"), holder(transfer, content)),
-        (label, readable(transfer.account)),
+        (language.gettext("Account holder"), find_holder(transfer, content)),
+        (label, format_account(transfer.account)),
         (language.gettext("BIC"), transfer.bic),
         (language.gettext("Bank"), transfer.bank),
         (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from kernel.identifiers import format_account
 from kernel.money import Money, currency
 from tenants.invoices.content import Card, Content, Debit, Delivery, Line, Party
-from tenants.invoices.document.accounts import readable
 from tenants.invoices.document.addresses import address_lines
 from tenants.invoices.document.exemptions import exemption_reason
 from tenants.invoices.document.values import Fact
@@ -82,7 +82,7 @@ def _debit(debit: Debit, language: Language) -> str:
     said = (
         (language.gettext("Mandate %(number)s"), debit.mandate),
         (language.gettext("Creditor %(number)s"), debit.creditor),
-        (language.gettext("Account %(number)s"), readable(debit.account)),
+        (language.gettext("Account %(number)s"), format_account(debit.account)),
     )
     return "\n".join(words % {"number": value} for words, value in said if value)
 

@@ -12,8 +12,8 @@ from xml.etree.ElementTree import Element
 
 from kernel.errors import Invalid
 from kernel.money import Currency, currency
+from kernel.text import clean_line, clean_lines
 from tenants.invoices.bounds import MAX_REPEATS, exact, exact_minor
-from tenants.invoices.ubl.text import many_lines, one_line
 
 MAX_SHORT_TEXT: Final = 1_000
 MAX_LONG_TEXT: Final = 20_000
@@ -93,7 +93,7 @@ class Node:
 
     def read_attribute(self, name: str) -> str:
         """Return an attribute as one cleaned line, "" if it is missing."""
-        return self._check_length(one_line(self.element.get(name, "")), name, MAX_SHORT_TEXT)
+        return self._check_length(clean_line(self.element.get(name, "")), name, MAX_SHORT_TEXT)
 
     def read_text(self, path: str) -> str:
         """Return the text at the path as one cleaned line, "" if it is missing."""
@@ -101,7 +101,7 @@ class Node:
         return (
             ""
             if node is None
-            else self._check_length(one_line(node.read_raw_text(path)), path, MAX_SHORT_TEXT)
+            else self._check_length(clean_line(node.read_raw_text(path)), path, MAX_SHORT_TEXT)
         )
 
     def require_text(self, path: str, rule: str) -> str:
@@ -113,7 +113,7 @@ class Node:
 
     def read_texts(self, path: str) -> tuple[str, ...]:
         """Return the cleaned, non-empty texts at the path, with their line breaks."""
-        found = (many_lines(node.read_raw_text(path)) for node in self.find_all(path))
+        found = (clean_lines(node.read_raw_text(path)) for node in self.find_all(path))
         return tuple(self._check_length(text, path, MAX_LONG_TEXT) for text in found if text)
 
     def read_number(self, path: str) -> Decimal | None:

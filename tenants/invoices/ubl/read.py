@@ -8,17 +8,20 @@ from decimal import Decimal
 from typing import Final
 
 from kernel.money import Currency
+from kernel.text import clean_identifier
 from tenants.invoices.bounds import MAX_CONTENT_BYTES, MAX_LINES
+from tenants.invoices.cleaning import clean_content
 from tenants.invoices.content import Attachment, Content, DocumentType, Exemption, Line, Period, Tax
 from tenants.invoices.snapshot import size_of
 from tenants.invoices.ubl import parties
 from tenants.invoices.ubl.lines import read_adjustments, read_line, read_period, read_tax
 from tenants.invoices.ubl.node import Node, UblRefused
-from tenants.invoices.ubl.text import strip_subject_code
 from tenants.invoices.ubl.xml import parse_root
 
 MAX_NUMBER_LENGTH: Final = 100
 _INVOICED_OBJECT: Final = "130"
+# UNTDID 4451, before the text of a note as XRechnung and Peppol write it in UBL: "#ADU#text".
+_SUBJECT_CODE: Final = re.compile(r"#[A-Z]{3}#\s*")
 _WEB: Final = re.compile(r"https?://[^\s]+", re.IGNORECASE)
 
 
@@ -73,13 +76,13 @@ def parse(document: bytes) -> ParsedInvoice:
     invoice = Node(invoice.element, invoice.location, of)
     if invoice.find_all("cac:WithholdingTaxTotal"):
         raise UblRefused("PORTAL-UNSUPPORTED", "Invoice: the totals of EN 16931 have no withheld tax.")
-    number = invoice.require_text("cbc:ID", "BR-02")
+    number = clean_identifier(invoice.require_text("cbc:ID", "BR-02"))
     if len(number) > MAX_NUMBER_LENGTH:
         raise UblRefused("PORTAL-TEXT", f"The number has more than {MAX_NUMBER_LENGTH} characters.")
     lines, nets = _read_lines(invoice)
     subtotals, exemptions, tax_total = _read_taxes(invoice)
     stated = _read_stated_totals(invoice, nets, subtotals, tax_total)
-    content = _read_content(invoice, of, lines, exemptions, stated)
+    content = clean_content(_read_content(invoice, of, lines, exemptions, stated))
     if size_of(content) > MAX_CONTENT_BYTES:
         raise UblRefused("PORTAL-LIMIT", f"The invoice has more than {MAX_CONTENT_BYTES:,} bytes in all.")
     return ParsedInvoice(number, content, stated)
@@ -261,3 +264,9 @@ def _read_documents(invoice: Node) -> tuple[tuple[Attachment, ...], str]:
             )
         )
     return tuple(attachments), ", ".join(objects)
+
+
+def strip_subject_code(note: str) -> str:
+    """Return a note without the subject code (BT-21) before its text."""
+    match = _SUBJECT_CODE.match(note)
+    return note[match.end() :] if match else note

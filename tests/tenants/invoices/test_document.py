@@ -38,7 +38,8 @@ from tenants.invoices.content import (
     TaxCategory,
     Transfer,
 )
-from tenants.invoices.document import accounts, addresses
+from tenants.invoices.document import addresses
+from tenants.invoices.document.accounts import find_holder
 from tenants.invoices.document.model import CATALOGUES, document
 from tenants.invoices.document.render import render_list, render_paper
 from tenants.invoices.document.values import Document, DocumentBrand, DocumentLogo, Figures, Sum, SumKind
@@ -438,32 +439,11 @@ def test_where_nothing_is_to_be_paid_no_bank_transfer_is_printed(
 def test_an_account_whose_holder_is_not_said_is_the_payees_else_the_sellers() -> None:
     said, unsaid = Transfer(account="1", holder="Nordlicht"), Transfer(account="2")
     factored = content(payee=Party(name="Factor Bank"))
-    assert [accounts.holder(each, content()) for each in (said, unsaid)] == ["Nordlicht", "Nordlicht GmbH"]
-    assert [accounts.holder(each, factored) for each in (said, unsaid)] == ["Nordlicht", "Factor Bank"]
+    assert [find_holder(each, content()) for each in (said, unsaid)] == ["Nordlicht", "Nordlicht GmbH"]
+    assert [find_holder(each, factored) for each in (said, unsaid)] == ["Nordlicht", "Factor Bank"]
 
 
 # Accounts and addresses.
-
-
-@pytest.mark.parametrize(
-    ("account", "iban"),
-    [
-        ("DE02120300000000202051", True),
-        ("gb33 bukb 2020 1555 5555 55", True),
-        ("DE03120300000000202051", False),
-        ("000123456789", False),
-        ("普通 1234567", False),
-        ("", False),
-    ],
-)
-def test_only_what_checks_is_an_iban(account: str, *, iban: bool) -> None:
-    assert accounts.is_iban(account) is iban
-
-
-def test_an_iban_is_read_in_fours_and_copied_whole() -> None:
-    assert accounts.readable("gb33bukb20201555555555") == "GB33 BUKB 2020 1555 5555 55"
-    assert accounts.compact("gb33 bukb 2020 1555 5555 55") == "GB33BUKB20201555555555"
-    assert accounts.readable("  普通 1234567 ") == "普通 1234567"
 
 
 @pytest.mark.parametrize(

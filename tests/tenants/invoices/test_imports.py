@@ -17,7 +17,7 @@ from tenants.invoices.totals import totals
 from tenants.invoices.ubl import check_totals, parse, read_ubl
 from tenants.invoices.values import Imported
 from tests.fakes.businesses import Business, content
-from tests.fakes.ubl_writer import NAMES, changed, invoice_xml, published
+from tests.fakes.ubl_writer import NAMES, case, changed, invoice_xml, published
 
 CLOCK = SystemClock()
 KINDS = """
@@ -172,3 +172,28 @@ async def test_an_import_takes_no_number_of_the_series(acme: Business) -> None:
     await take(acme, published("01.01a"))
     async with acme.database.scope(acme.workspace_id):
         assert await fetch_value("SELECT count(*) FROM number_series") == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "number"),
+    [
+        (case("zwa"), case("zwb"), "INV-77"),
+        (case("zwb"), case("zwa"), "INV-77"),
+        (case("number-nfc"), case("number-nfd"), "NFD-\xe9"),
+        (case("number-nfd"), case("number-nfc"), "NFD-\xe9"),
+        (case("zwa"), changed(case("zwa"), {"cbc:ID": "\ufeffIN\u200dV\xad-7\u20607\u200f"}), "INV-77"),
+        (case("zwa"), changed(case("zwa"), {"cbc:ID": " INV-77\u2800\u3164"}), "INV-77"),
+    ],
+    ids=["zwa-zwb", "zwb-zwa", "nfc-nfd", "nfd-nfc", "several", "blanks"],
+)
+async def test_numbers_that_look_alike_are_one_number(
+    acme: Business, rival: Business, first: bytes, second: bytes, number: str
+) -> None:
+    assert (await take(acme, first)).number == number
+    before = await stored(acme)
+    with pytest.raises(Conflict) as caught:
+        await take(acme, second)
+    assert (caught.value.code, caught.value.data) == ("invoice.number_taken", {"number": number})
+    assert await stored(acme) == before
+    # Numbers of another workspace are no matter.
+    assert (await take(rival, second)).number == number

@@ -81,7 +81,7 @@ async def test_a_view_is_stored_with_its_network_only(
         NOW,
     )
     assert (str(row["address_prefix"]) if kept else row["address_prefix"]) == kept
-    assert row["user_agent"] == "Mozilla/5.0" + "x" * 489
+    assert row["user_agent"] == "Mozilla/5.0 " + "x" * 488
     assert row["request_id"] == "r" + "q" * 63
 
 

@@ -32,7 +32,8 @@ def test_colours_are_written_one_way() -> None:
 def test_a_name_is_one_line_that_says_something() -> None:
     assert check_name("  さくら商会 & Söhne ") == "さくら商会 & Söhne"
     assert check_contact_line("") == ""
-    for wrong in ("", " ", "a\nb", "a\u202eb", "x" * 201):
+    assert check_name("Cafe\u0301\u200b  a\u202eb") == "Café ab"
+    for wrong in ("", " ", "\u200b", "a\nb", "a\u2028b", "x" * 201):
         with pytest.raises(Invalid):
             check_name(wrong)
 

@@ -9,6 +9,7 @@ import pytest
 from tenants.invoices.bounds import MAX_LINES, MAX_REPEATS
 from tenants.invoices.content import DocumentType
 from tenants.invoices.ubl import UblRefused, check_totals, parse
+from tenants.invoices.ubl.read import strip_subject_code
 from tests.fakes.ubl_writer import SPACES, changed, published, text_of, tree, with_attribute, with_more
 
 TOTAL = "cac:LegalMonetaryTotal/cbc:"
@@ -360,3 +361,19 @@ def test_a_refusal_never_repeats_a_long_text() -> None:
     with pytest.raises(UblRefused) as refused:
         parse(changed(published("02.01a"), {"cbc:InvoiceTypeCode": "x" * 900}))
     assert len(refused.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("note", "text"),
+    [
+        ("#ADU#Trainer", "Trainer"),
+        ("#AAC# Trainer", "Trainer"),
+        ("#ADU#", ""),
+        ("#adu#Trainer", "#adu#Trainer"),
+        ("See #ADU#12", "See #ADU#12"),
+        ("#ADUX#12", "#ADUX#12"),
+        ("#ADU##AAC#12", "#AAC#12"),
+    ],
+)
+def test_only_a_subject_code_before_the_text_is_taken_off(note: str, text: str) -> None:
+    assert strip_subject_code(note) == text
