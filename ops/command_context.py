@@ -1,4 +1,4 @@
-"""What a command works with: settings, clock, keys and a database bound to the workspace that was named."""
+"""What a command works with: settings, clock, secret keys and the database."""
 
 import asyncio
 import os
@@ -24,36 +24,36 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """One command's connection to the installation, as role app."""
+class CommandContext:
+    """The settings of a command and its database, as role app."""
 
     settings: Settings
     database: Database
     clock: Clock
     sealer: Sealer
 
-    async def workspace_id(self, name: str) -> WorkspaceId:
+    async def find_workspace_id(self, name: str) -> WorkspaceId:
         """Return the workspace of a slug or of one of its hosts; Missing("workspace.not_found")."""
         host = name if "." in name else f"{name}.{self.settings.base_domain}"
-        found = await workspaces.workspace_by_host(self.database, host.lower())
-        if found is None:
+        resolved = await workspaces.workspace_by_host(self.database, host.lower())
+        if resolved is None:
             raise Missing("workspace.not_found", f"No workspace is served at {host}.", host=host)
-        return found.workspace.workspace_id
+        return resolved.workspace.workspace_id
 
     @asynccontextmanager
-    async def inside(self, name: str, *, read_only: bool = False) -> AsyncIterator[WorkspaceId]:
+    async def scope(self, name: str, *, read_only: bool = False) -> AsyncIterator[WorkspaceId]:
         """Open a unit of work in the workspace of a slug or host."""
-        workspace_id = await self.workspace_id(name)
+        workspace_id = await self.find_workspace_id(name)
         async with self.database.scope(workspace_id, read_only=read_only):
             yield workspace_id
 
-    async def write(self, name: str, work: Callable[[], Awaitable[_T]]) -> _T:
-        """Run work in a workspace, again where others changed the same at once: nothing but statements, therefore."""
-        return await self.database.run(await self.workspace_id(name), work)
+    async def run_unit(self, name: str, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Run a unit of work in a workspace; after a conflict it runs again, so that it must only send statements."""
+        return await self.database.run(await self.find_workspace_id(name), work)
 
 
 def read_settings() -> Settings:
-    """Read the environment; what is odd in it is said on standard error."""
+    """Read the settings from the environment; warnings go to standard error."""
     settings = Settings.from_environ(os.environ)
     for warning in settings.warnings:
         click.echo(warning, err=True)
@@ -61,14 +61,14 @@ def read_settings() -> Settings:
 
 
 async def open_database(settings: Settings, url: str) -> Database:
-    """Connect once for a command, as the role that the url names; the operator acts in it."""
+    """Open one connection for a command, as the role in the URL; the operator is the actor."""
     return await Database.open(
-        url, size=1, name="portal command", prepared=settings.database_prepared, actor=operator()
+        url, size=1, name="portal command", prepared=settings.database_prepared, actor=identify_operator()
     )
 
 
-def operator() -> Actor:
-    """Return whoever runs this command: the user of the operating system, by number where it has no name."""
+def identify_operator() -> Actor:
+    """Return the user of the operating system that runs this command, by number if it has no name."""
     number = os.getuid()
     try:
         user = pwd.getpwuid(number).pw_name
@@ -77,21 +77,21 @@ def operator() -> Actor:
     return Actor(ActorKind.OPERATOR, user)
 
 
-def run(work: Callable[[Session], Awaitable[_T]]) -> _T:
-    """Run one command's work with an open session."""
+def run_command(work: Callable[[CommandContext], Awaitable[_T]]) -> _T:
+    """Run the work of one command with an open database."""
 
-    async def opened() -> _T:
+    async def open_and_run() -> _T:
         settings = read_settings()
         database = await open_database(settings, settings.database_url)
         try:
-            return await work(Session(settings, database, SystemClock(), Sealer(settings.secret_keys)))
+            return await work(CommandContext(settings, database, SystemClock(), Sealer(settings.secret_keys)))
         finally:
             await database.close()
 
-    return asyncio.run(opened())
+    return asyncio.run(open_and_run())
 
 
-def read_at_most(file: Path, most: int) -> bytes:
-    """Return what a file holds, or of a longer one the first `most` + 1 bytes: enough to be refused as too large."""
-    with file.open("rb") as opened:
-        return opened.read(most + 1)
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """Return the bytes of a file, at most `max_bytes` + 1: enough for the check of its size to refuse it."""
+    with path.open("rb") as file:
+        return file.read(max_bytes + 1)
