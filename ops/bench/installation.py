@@ -14,10 +14,10 @@ from kernel.seals import Sealer
 from kernel.setting_values import DEMO_SECRET
 from kernel.store import Database
 from kernel.store.roles import Urls, url_as
-from ops.migrate import prepare
+from ops.command_context import identify_operator
+from ops.migrate import prepare_database
 from ops.seed.businesses import ACME, ACME_BANK, OAKRIDGE
-from ops.seed.lines import SALES, many
-from ops.session import operator
+from ops.seed.lines import SALES, build_lines
 from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
 from tenants.invoices import actions
@@ -86,8 +86,8 @@ async def install(
     admin_url: str, database: str, *, lines: tuple[int, ...], crowd: int, each: int
 ) -> Installation:
     """Make a database with ten measured workspaces and a crowd of `crowd` others with `each` invoices."""
-    urls = (await prepare(admin_url, database)).urls
-    opened = await Database.open(urls.app, size=1, name="bench", actor=operator())
+    urls = (await prepare_database(admin_url, database)).urls
+    opened = await Database.open(urls.app, size=1, name="bench", actor=identify_operator())
     pages: dict[int, list[Page]] = {count: [] for count in lines}
     try:
         written = [await _write(opened, index, lines, pages) for index in range(MEASURED_WORKSPACES)]
@@ -124,7 +124,7 @@ async def _write(
                 currency="USD",
                 seller=ACME,
                 buyer=OAKRIDGE,
-                lines=tuple(many(count, "USD", SALES)),
+                lines=tuple(build_lines(count, "USD", SALES)),
                 transfers=(ACME_BANK,),
                 due_date=dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30),
             )

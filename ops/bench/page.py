@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernel.settings import Profile
-from ops import programs, services
 from ops.bench import installation
 from ops.bench.installation import Installation, Page
 from ops.bench.load import Measured, Target, measure
 from ops.bench.result import Row, report
+from ops.dev import programs, servers
+from ops.ports import find_free_port
 
 LINES = (10, 40)
 CROWD, EACH = 9_990, 21
@@ -53,15 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             for each in reversed(running):
                 programs.stop(each)
-            services.stop_redis(state)
-            services.stop_postgres(state)
+            servers.stop_redis(state)
+            servers.stop_postgres(state)
     _table(measured)
     return report(_rows(measured))
 
 
 def _prepare(state: Path, running: list[programs.RunningProgram]) -> list[Subject]:
-    admin = services.start_postgres(state, environ={})
-    redis = services.start_redis(state, environ={})
+    admin = servers.start_postgres(state, environ={})
+    redis = servers.start_redis(state, environ={})
     print("Filling 10 workspaces …", flush=True)
     small = installation.make(admin, "bench_small", lines=LINES)
     print(f"Filling {CROWD + 10:,} workspaces with {CROWD * EACH + 20:,} invoices …", flush=True)
@@ -83,7 +84,7 @@ def _start(
     state: Path, running: list[programs.RunningProgram], kind: str, on: Installation, redis: str
 ) -> int:
     """Start a server on the first processor; returns its port."""
-    port, metrics_port = programs.free_port(), programs.free_port()
+    port, metrics_port = find_free_port(), find_free_port()
     environ = {
         "PORTAL_PROFILE": Profile.DEMO.value,
         "PORTAL_DATABASE_URL": on.urls.app,
@@ -100,7 +101,7 @@ def _start(
         program = programs.Program(name, (str(port),), port, "ops.bench.reference")
     else:
         program = programs.Program(name, ("gateway",), metrics_port)
-    started = programs.start(program, programs.environment(environ), state / "logs")
+    started = programs.start(program, programs.build_environ(environ), state / "logs")
     running.append(started)
     programs.wait_until_ready(started)
     _pin(started.process.pid, 0)

@@ -20,7 +20,7 @@ from kernel.language import Language
 from kernel.settings import Profile, Settings
 from kernel.telemetry.metrics import Metrics
 from ops.bench.effort import Cost, spent_s
-from ops.browser import ensure
+from ops.dev.chromium import find_or_install
 from ops.seed.workspaces import TENANTS
 from tenants.invoices.content import Content
 from tenants.invoices.document.fonts import Fonts
@@ -69,9 +69,9 @@ class Chromium:
 
 @cache
 def chromium() -> Chromium:
-    """Return the Chromium that the settings name, else one that is here or can be brought; raises NoBrowser."""
+    """Return the Chromium that the settings name, else one that is here or can be installed; raises ChromiumMissing."""
     given = Settings.from_environ({"PORTAL_PROFILE": Profile.DEMO.value} | dict(os.environ))
-    path = given.chromium or ensure(lambda text: print(text, flush=True))
+    path = given.chromium or find_or_install(lambda text: print(text, flush=True))
     return Chromium(path, given.chromium_sandbox)
 
 

@@ -1,17 +1,16 @@
 import os
 import signal
-import socket
 from pathlib import Path
 
 import pytest
 
-from ops import programs
+from ops.dev import programs
 
-WHOLE = programs.environment({})
+ENVIRON = programs.build_environ({})
 
 
 def test_a_program_that_ends_is_named_with_its_code_and_the_end_of_its_log(tmp_path: Path) -> None:
-    running = programs.start(programs.Program("gateway", ("no-such-command",), 1), WHOLE, tmp_path)
+    running = programs.start(programs.Program("gateway", ("no-such-command",), 1), ENVIRON, tmp_path)
     with pytest.raises(
         programs.ProgramFailed, match=r"The gateway ended with code 2\.[\s\S]*no-such-command"
     ) as raised:
@@ -20,24 +19,15 @@ def test_a_program_that_ends_is_named_with_its_code_and_the_end_of_its_log(tmp_p
 
 
 def test_a_program_that_is_killed_is_named_with_its_signal(tmp_path: Path) -> None:
-    running = programs.start(programs.Program("gateway", ("--help",), 1), WHOLE, tmp_path)
+    running = programs.start(programs.Program("gateway", ("--help",), 1), ENVIRON, tmp_path)
     running.process.send_signal(signal.SIGKILL)
     running.process.wait()
     with pytest.raises(programs.ProgramFailed, match="The gateway was ended by SIGKILL"):
         running.raise_if_ended()
 
 
-def test_a_port_in_use_is_not_free() -> None:
-    port = programs.free_port()
-    assert programs.port_is_free(port)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", port))
-        taken.listen()
-        assert not programs.port_is_free(port)
-
-
-def test_programs_see_only_the_settings_that_are_meant_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_get_only_the_given_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORTAL_DATABASE_URL", "postgresql://admin@db/x")
-    seen = programs.environment({"PORTAL_PORT": "1"})
+    seen = programs.build_environ({"PORTAL_PORT": "1"})
     assert {name: value for name, value in seen.items() if name.startswith("PORTAL_")} == {"PORTAL_PORT": "1"}
     assert seen["PATH"] == os.environ["PATH"]

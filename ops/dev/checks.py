@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "web" / "assets"
 HELP = """\
 usage: ops/test [--no-checks] [--checks-only] [pytest arguments]
@@ -36,8 +36,8 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a check said."""
+class CheckResult:
+    """The result of a check."""
 
     name: str
     code: int
@@ -73,35 +73,37 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run_checks(checks: Sequence[Check]) -> list[str]:
-    """Run the checks two at a time, report them in their order; returns the names of those that failed."""
+    """Run the checks two at a time, print their results in order; returns the names of those that failed."""
     failed: list[str] = []
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for outcome in pool.map(_run, checks):
-            verdict = "ok" if outcome.code == 0 else "FAILED"
-            print(f"· {outcome.name}: {verdict} ({outcome.seconds:.1f} s)", flush=True)
-            if outcome.code != 0:
-                print(outcome.output, flush=True)
-                failed.append(outcome.name)
+        for result in pool.map(_run_check, checks):
+            status = "ok" if result.code == 0 else "FAILED"
+            print(f"· {result.name}: {status} ({result.seconds:.1f} s)", flush=True)
+            if result.code != 0:
+                print(result.output, flush=True)
+                failed.append(result.name)
     return failed
 
 
 def run_tests(arguments: Sequence[str]) -> int:
-    """Run pytest, in parallel unless the arguments say how; the browser tests get their Chromium first."""
-    from ops import browser  # noqa: PLC0415  -- `ops/test --help` runs before anything is installed
+    """Find or install a Chromium, then run pytest, in parallel unless the arguments choose otherwise."""
+    from ops.dev import chromium  # noqa: PLC0415  -- `ops/test --help` runs before anything is installed
 
     try:
-        print(f"· Chromium: {browser.ensure(lambda words: print(f'· {words}', flush=True))}", flush=True)
-    except browser.NoBrowser as error:
+        print(
+            f"· Chromium: {chromium.find_or_install(lambda text: print(f'· {text}', flush=True))}", flush=True
+        )
+    except chromium.ChromiumMissing as error:
         print(f"· Chromium: FAILED\n{error}", flush=True)
         return 1
-    said = any(argument.startswith(("-n", "--numprocesses", "--pdb", "--co")) for argument in arguments)
-    parallel = [] if said else ["-n", "2", "--dist", "worksteal"]
+    has_mode = any(argument.startswith(("-n", "--numprocesses", "--pdb", "--co")) for argument in arguments)
+    parallel = [] if has_mode else ["-n", "2", "--dist", "worksteal"]
     return subprocess.run([sys.executable, "-m", "pytest", *parallel, *arguments], check=False).returncode
 
 
-def _run(check: Check) -> Outcome:
-    began = time.monotonic()
-    done = subprocess.run(
+def _run_check(check: Check) -> CheckResult:
+    started_at = time.monotonic()
+    process = subprocess.run(
         check.command,
         cwd=check.folder,
         check=False,
@@ -110,7 +112,7 @@ def _run(check: Check) -> Outcome:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    return Outcome(check.name, done.returncode, done.stdout, time.monotonic() - began)
+    return CheckResult(check.name, process.returncode, process.stdout, time.monotonic() - started_at)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@ import sys
 
 import pytest
 
-from ops import suite
+from ops.dev import checks
 
 
-def _check(name: str, code: str) -> suite.Check:
-    return suite.Check(name, (sys.executable, "-c", code))
+def _check(name: str, code: str) -> checks.Check:
+    return checks.Check(name, (sys.executable, "-c", code))
 
 
 def test_checks_are_reported_in_their_order_and_the_failed_ones_named(
@@ -15,7 +15,7 @@ def test_checks_are_reported_in_their_order_and_the_failed_ones_named(
     slow = _check("slow", "import time; time.sleep(0.5)")
     wrong = _check("wrong", "print('line 3 is too long'); raise SystemExit(1)")
     quick = _check("quick", "print('nothing to say')")
-    assert suite.run_checks([slow, wrong, quick]) == ["wrong"]
+    assert checks.run_checks([slow, wrong, quick]) == ["wrong"]
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" (")[0] for line in lines if line.startswith("·")] == [
         "· slow: ok",
@@ -26,8 +26,8 @@ def test_checks_are_reported_in_their_order_and_the_failed_ones_named(
     assert "nothing to say" not in lines
 
 
-def test_every_check_that_the_house_rests_on_is_run() -> None:
-    assert [check.name for check in suite.CHECKS] == [
+def test_every_linter_and_type_checker_is_run() -> None:
+    assert [check.name for check in checks.CHECKS] == [
         "ruff check",
         "ruff format",
         "mypy",
