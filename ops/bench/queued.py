@@ -20,8 +20,8 @@ from kernel.settings import Profile
 from kernel.store import Database, fetch_value
 from kernel.store.roles import Urls
 from ops.bench import prints
-from ops.bench.effort import children_of
 from ops.bench.prints import METADATA, OWNER
+from ops.bench.resource_usage import list_descendants
 from ops.command_context import identify_operator
 from ops.dev import programs, servers
 from ops.dev.child_processes import read_log_end
@@ -216,7 +216,7 @@ async def _until_there(house: _House, invoice_id: InvoiceId) -> float:
 
 def _victims(worker: int, who: str) -> list[int]:
     """Return the processes of one part of Chromium below the worker."""
-    commands = children_of(worker)
+    commands = list_descendants(worker)
     if who == "browser":
         chromium = {pid for pid, command in commands.items() if "--remote-debugging-pipe" in command}
         found = [pid for pid in chromium if "--type=" not in commands[pid]]

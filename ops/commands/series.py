@@ -27,15 +27,15 @@ def list_(workspace: str, *, as_json: bool) -> None:
         async with context.scope(workspace, read_only=True):
             return await queries.list_series()
 
-    print_table([_describe(status) for status in run_command(work)], as_json=as_json, empty="There is no series yet.")
+    print_table(
+        [_describe(status) for status in run_command(work)], as_json=as_json, empty="There is no series yet."
+    )
 
 
 @series.command(name="set")
 @click.argument("name", default=DEFAULT_SERIES.name)
 @in_workspace
-@click.option(
-    "--prefix", help=f"Text before the running number (of a new series: {DEFAULT_SERIES.prefix})."
-)
+@click.option("--prefix", help=f"Text before the running number (of a new series: {DEFAULT_SERIES.prefix}).")
 @click.option("--digits", type=int, help="The running number is padded with zeros to this many digits.")
 @click.option("--next", "next_running", type=int, metavar="N", help="The next running number, such as 5001.")
 @as_json_option
