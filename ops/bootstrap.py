@@ -1,4 +1,4 @@
-"""Sets the checkout up with nothing but the standard library, then hands over to the demo or the checks."""
+"""Sets up the checkout with the standard library alone, then runs the demo or the tests."""
 
 import contextlib
 import fcntl
@@ -18,7 +18,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCK = ROOT / "requirements.lock"
 ASSETS = ROOT / "web" / "assets"
-GOALS = {"demo": "ops.demo", "test": "ops.suite"}
+COMMANDS = {"demo": "ops.dev.demo", "test": "ops.dev.checks"}
 STATIC = ROOT / "web" / "static"
 FONTS = ROOT / "tenants" / "invoices" / "document" / "fonts"
 OLDEST_UV = (0, 7)
@@ -27,44 +27,44 @@ STYLES = ("tenants/**/*.css",)
 
 
 class SetupFailed(Exception):
-    """Something that the person at the keyboard can cure; the message says how."""
+    """The set-up failed; the message says what to do."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Prepare everything for ``arguments[0]`` (demo, test or setup), then become it with the other arguments."""
-    goal, *rest = arguments or ["setup"]
+    """Set up for the command `arguments[0]` (demo, test or setup), then run it with the other arguments."""
+    command_name, *rest = arguments or ["setup"]
     if set(rest) & {"-h", "--help"}:
         os.environ["PYTHONPATH"] = str(ROOT)
-        os.execv(sys.executable, [sys.executable, "-m", GOALS[goal], "--help"])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, "-m", COMMANDS[command_name], "--help"])  # noqa: S606
     try:
-        with _alone():
+        with _lock_setup():
             prepare_environment()
             prepare_assets()
     except SetupFailed as error:
         sys.exit(f"\n{error}")
     except KeyboardInterrupt:
-        sys.exit("\nStopped. Nothing is left behind that the next run would not mend.")
-    if goal in GOALS:
-        _become([str(PYTHON), "-m", GOALS[goal], *rest])
+        sys.exit("\nStopped. The next run continues the set-up.")
+    if command_name in COMMANDS:
+        _execute([str(PYTHON), "-m", COMMANDS[command_name], *rest])
 
 
 def prepare_environment() -> None:
     """Make .venv hold exactly what requirements.lock pins, and this project itself in editable form."""
     stamp = VENV / "portal-stamp.json"
-    wanted = {"root": str(ROOT), "lock": _digest([LOCK, ROOT / "pyproject.toml"])}
-    found = _read_stamp(stamp)
-    if found == wanted and PYTHON.exists():
+    expected = {"root": str(ROOT), "lock": _compute_digest([LOCK, ROOT / "pyproject.toml"])}
+    stamped = _read_stamp(stamp)
+    if stamped == expected and PYTHON.exists():
         return
     uv = find_uv()
-    if found.get("root") != wanted["root"] or not PYTHON.exists():
-        with _step("Making the Python environment .venv"):
+    if stamped.get("root") != expected["root"] or not PYTHON.exists():
+        with _step("Creating the Python environment .venv"):
             _run([uv, "venv", "--quiet", "--clear", "--no-project", "--python", sys.executable, str(VENV)])
     python = ["--python", str(PYTHON)]
     with _step("Installing the locked packages (the first time, about a minute)"):
         _run([uv, "pip", "sync", *python, "--require-hashes", str(LOCK)])
         editable = ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
         _run([uv, "pip", "install", "--quiet", *python, *editable])
-    _write_stamp(stamp, wanted)
+    _write_stamp(stamp, expected)
 
 
 def prepare_assets() -> None:
@@ -72,39 +72,39 @@ def prepare_assets() -> None:
     if not (ASSETS / "package.json").exists():
         return
     stamp = STATE / "assets-stamp.json"
-    packages = _digest([ASSETS / "package.json", ASSETS / "package-lock.json"])
-    wanted = {"root": str(ROOT), "packages": packages, "sources": _digest(_asset_sources())}
-    found = _read_stamp(stamp)
-    installed = (ASSETS / "node_modules").is_dir() and found.get("packages") == packages
-    if found == wanted and installed and _built():
+    packages = _compute_digest([ASSETS / "package.json", ASSETS / "package-lock.json"])
+    expected = {"root": str(ROOT), "packages": packages, "sources": _compute_digest(_list_asset_sources())}
+    stamped = _read_stamp(stamp)
+    installed = (ASSETS / "node_modules").is_dir() and stamped.get("packages") == packages
+    if stamped == expected and installed and _are_assets_built():
         return
-    environ = _environ() | {"PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
-    cure = "The assets could not be built; the output above says why. Mend it and run this again."
+    environ = _build_environ() | {"PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    hint = "The assets could not be built; the output above says why. Correct it and run this again."
     if not installed:
         with _step("Installing the locked npm packages"):
             command = [str(VENV / "bin" / "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            _run(command, cwd=ASSETS, environ=environ, cure=cure)
+            _run(command, cwd=ASSETS, environ=environ, hint=hint)
         _write_stamp(stamp, {"packages": packages})
     with _step("Building scripts, styles and fonts"):
         build = [str(VENV / "bin" / "npx"), "--no", "vite", "build", "--outDir", str(STATIC), "--emptyOutDir"]
-        _run(build, cwd=ASSETS, environ=environ, cure=cure)
-        if not _built():
-            raise SetupFailed(cure)
-    _write_stamp(stamp, wanted)
+        _run(build, cwd=ASSETS, environ=environ, hint=hint)
+        if not _are_assets_built():
+            raise SetupFailed(hint)
+    _write_stamp(stamp, expected)
 
 
 def find_uv(*, state: Path = STATE, python: str = sys.executable) -> str:
     """Return the path of uv: one on PATH, one installed here before, or the pinned one, installed now."""
-    if (on_path := shutil.which("uv")) and _uv_version(on_path) >= OLDEST_UV:
+    if (on_path := shutil.which("uv")) and _read_uv_version(on_path) >= OLDEST_UV:
         return on_path
     own = state / "uv" / "bin" / "uv"
-    if own.exists() and _uv_version(str(own)) >= OLDEST_UV:
+    if own.exists() and _read_uv_version(str(own)) >= OLDEST_UV:
         return str(own)
     with _step("Installing uv"):
         shutil.rmtree(state / "uv", ignore_errors=True)
         _run(
             [
-                *(_pip(python) or _pip_of_a_new_environment(python, state / "pip")),
+                *(_find_pip(python) or _install_pip(python, state / "pip")),
                 "install",
                 "--quiet",
                 "--disable-pip-version-check",
@@ -116,18 +116,18 @@ def find_uv(*, state: Path = STATE, python: str = sys.executable) -> str:
                 "--requirement",
                 str(ROOT / "ops" / "installer.lock"),
             ],
-            environ=_environ() | {"PIP_USER": "0"},
+            environ=_build_environ() | {"PIP_USER": "0"},
         )
     return str(own)
 
 
-def _pip(python: str) -> list[str] | None:
+def _find_pip(python: str) -> list[str] | None:
     command = [python, "-m", "pip"]
-    return command if _quietly([*command, "--version"]) is not None else None
+    return command if _read_output([*command, "--version"]) is not None else None
 
 
-def _pip_of_a_new_environment(python: str, folder: Path) -> list[str]:
-    if _quietly([python, "-m", "venv", "--clear", str(folder)]) is None:
+def _install_pip(python: str, folder: Path) -> list[str]:
+    if _read_output([python, "-m", "venv", "--clear", str(folder)]) is None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         message = (
             f"{python} has neither pip nor a complete venv, and uv is not on PATH.\n"
@@ -139,8 +139,8 @@ def _pip_of_a_new_environment(python: str, folder: Path) -> list[str]:
     return [str(folder / "bin" / "python"), "-m", "pip"]
 
 
-def _uv_version(uv: str) -> tuple[int, int]:
-    words = (_quietly([uv, "--version"]) or "uv 0.0").split()
+def _read_uv_version(uv: str) -> tuple[int, int]:
+    words = (_read_output([uv, "--version"]) or "uv 0.0").split()
     try:
         major, minor, *_ = words[1].split(".")
         return int(major), int(minor)
@@ -148,22 +148,21 @@ def _uv_version(uv: str) -> tuple[int, int]:
         return 0, 0
 
 
-def _environ() -> dict[str, str]:
-    """Return the environment for the installers: nothing of an activated environment, pip's index for uv as well."""
+def _build_environ() -> dict[str, str]:
+    """Return the environment of the installers: no activated environment, and pip's index and certificates for all."""
     environ = {
         name: value
         for name, value in os.environ.items()
         if name not in {"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "CONDA_PREFIX", "NODE_OPTIONS", "NODE_ENV"}
     }
-    # Where pip needs another index or a private authority, so do uv and npm.
-    same = (
+    aliases = (
         ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
         ("PIP_CERT", "SSL_CERT_FILE"),
         ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"),
     )
-    for theirs, ours in same:
-        if theirs in environ:
-            environ.setdefault(ours, environ[theirs])
+    for pip_name, other_name in aliases:
+        if pip_name in environ:
+            environ.setdefault(other_name, environ[pip_name])
     return environ
 
 
@@ -172,12 +171,12 @@ def _run(
     *,
     cwd: Path = ROOT,
     environ: Mapping[str, str] | None = None,
-    cure: str = "That did not work; the output above says why. Mend it (is the network there?) and run this again.",
+    hint: str = "The command failed; the output above says why. Correct it (is the network there?) and run this again.",
 ) -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         command,
         cwd=cwd,
-        env=environ or _environ(),
+        env=environ or _build_environ(),
         check=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -185,22 +184,22 @@ def _run(
         text=True,
         errors="replace",
     )
-    if done.returncode != 0:
-        print(f"\n$ {' '.join(command)}\n{done.stdout}", file=sys.stderr)
-        raise SetupFailed(cure)
+    if process.returncode != 0:
+        print(f"\n$ {' '.join(command)}\n{process.stdout}", file=sys.stderr)
+        raise SetupFailed(hint)
 
 
-def _quietly(command: Sequence[str]) -> str | None:
+def _read_output(command: Sequence[str]) -> str | None:
     """Return what the command prints, or None when it fails or does not exist."""
     try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, env=_environ())
+        process = subprocess.run(command, check=False, capture_output=True, text=True, env=_build_environ())
     except OSError:
         return None
-    return done.stdout if done.returncode == 0 else None
+    return process.stdout if process.returncode == 0 else None
 
 
-def _built(static: Path = STATIC, fonts: Path = FONTS) -> bool:
-    """Whether scripts and styles are there, and each of the faces that go into PDFs."""
+def _are_assets_built(static: Path = STATIC, fonts: Path = FONTS) -> bool:
+    """Whether scripts, styles and every font file of the PDFs exist."""
     try:
         faces = json.loads((fonts / "index.json").read_bytes())
     except (OSError, ValueError):
@@ -210,16 +209,16 @@ def _built(static: Path = STATIC, fonts: Path = FONTS) -> bool:
     )
 
 
-def _asset_sources() -> list[Path]:
-    own = [
+def _list_asset_sources() -> list[Path]:
+    sources = [
         path
         for path in ASSETS.rglob("*")
         if path.is_file() and not {"node_modules", "dist"} & set(path.relative_to(ASSETS).parts)
     ]
-    return own + [path for pattern in STYLES for path in ROOT.glob(pattern)]
+    return sources + [path for pattern in STYLES for path in ROOT.glob(pattern)]
 
 
-def _digest(paths: Sequence[Path], root: Path = ROOT) -> str:
+def _compute_digest(paths: Sequence[Path], root: Path = ROOT) -> str:
     digest = hashlib.sha256()
     for path in sorted(paths):
         content = path.read_bytes() if path.exists() else b""
@@ -241,8 +240,8 @@ def _write_stamp(path: Path, stamp: Mapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Two commands started at once must not install over each other."""
+def _lock_setup() -> Iterator[None]:
+    """Wait for another set-up of this folder: two at once would overwrite each other's files."""
     STATE.mkdir(exist_ok=True)
     with (STATE / "setup.lock").open("w") as lock:
         try:
@@ -254,14 +253,14 @@ def _alone() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _step(words: str) -> Iterator[None]:
-    print(f"· {words} …", end="", flush=True)
-    started = time.monotonic()
+def _step(title: str) -> Iterator[None]:
+    print(f"· {title} …", end="", flush=True)
+    started_at = time.monotonic()
     yield
-    print(f" {time.monotonic() - started:.1f} s", flush=True)
+    print(f" {time.monotonic() - started_at:.1f} s", flush=True)
 
 
-def _become(command: Sequence[str]) -> None:
+def _execute(command: Sequence[str]) -> None:
     sys.stdout.flush()
     environ = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
     environ["VIRTUAL_ENV"] = str(VENV)

@@ -1,4 +1,4 @@
-"""The command line `portal`: every command runs an action of the product, its errors are said in plain words."""
+"""The command line `portal`: commands, loaded when they are called, and errors as text."""
 
 import asyncio
 import importlib
@@ -11,7 +11,7 @@ import click
 from kernel.errors import PortalError
 
 # Command -> module and name in it; imported only when it is called.
-ELSEWHERE: Mapping[str, tuple[str, str]] = {
+LAZY_COMMANDS: Mapping[str, tuple[str, str]] = {
     "workspace": ("ops.commands.workspace", "workspace"),
     "customer": ("ops.commands.customer", "customer"),
     "import-ubl": ("ops.commands.invoices", "import_ubl"),
@@ -25,15 +25,15 @@ ELSEWHERE: Mapping[str, tuple[str, str]] = {
 
 
 class _Portal(click.Group):
-    """Finds commands that live in other modules, and turns errors into words and exit code 1."""
+    """Loads commands from other modules; prints errors as text and exits with code 1."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *ELSEWHERE})
+        return sorted({*super().list_commands(ctx), *LAZY_COMMANDS})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in ELSEWHERE:
+        if cmd_name not in LAZY_COMMANDS:
             return super().get_command(ctx, cmd_name)
-        module, name = ELSEWHERE[cmd_name]
+        module, name = LAZY_COMMANDS[cmd_name]
         command = getattr(importlib.import_module(module), name)
         return command if isinstance(command, click.Command) else None
 
@@ -48,35 +48,35 @@ class _Portal(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            from ops.plainly import said
+            from ops.error_text import describe_error
 
-            words = said(error)
-            if words is None:
+            text = describe_error(error)
+            if text is None:
                 raise
-            click.echo(words, err=True)
+            click.echo(text, err=True)
             ctx.exit(1)
 
 
 @click.group(cls=_Portal, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def portal() -> None:
-    """Run and look after an Invoice Portal. Settings come from PORTAL_ variables; `portal doctor` checks them."""
+    """Run and administer an Invoice Portal. Settings come from PORTAL_ variables; `portal doctor` checks them."""
 
 
 @portal.command()
 @click.option(
     "--admin-url",
     envvar="ADMIN_DATABASE_URL",
-    help="First make roles and database, as this role (or ADMIN_DATABASE_URL); once per installation.",
+    help="First create roles and database, as this role (or ADMIN_DATABASE_URL); once per installation.",
 )
 def migrate(admin_url: str | None) -> None:
     """Bring the database to this release (as PORTAL_DATABASE_OWNER_URL); safe to repeat and to run twice at once."""
-    from ops.migrate import make_roles
-    from ops.session import read_settings
+    from ops.command_context import read_settings
+    from ops.migrate import create_roles
     from tenants import schema
 
     settings = read_settings()
     if admin_url:
-        asyncio.run(make_roles(admin_url, settings))
+        asyncio.run(create_roles(admin_url, settings))
     applied = asyncio.run(schema.migrate(settings.owner_url()))
     for migration in applied:
         click.echo(f"{migration.number:04} {migration.name}")
@@ -89,13 +89,14 @@ def seed() -> None:
     from kernel.errors import Denied
     from kernel.settings import Profile
     from kernel.store import Database
-    from ops.session import operator, read_settings
+    from ops.command_context import identify_operator, read_settings
 
     async def work() -> None:
         settings = read_settings()
         if settings.profile is Profile.PRODUCTION:
             raise Denied(
-                "seed.production", "Invented invoices are not written where real ones are: PORTAL_PROFILE."
+                "seed.production",
+                "Sample invoices are not written into a production database: PORTAL_PROFILE.",
             )
         from ops.seed import seed as write
 
@@ -103,7 +104,7 @@ def seed() -> None:
             settings.database_url,
             name="portal seed",
             prepared=settings.database_prepared,
-            actor=operator(),
+            actor=identify_operator(),
         )
         try:
             seeded = await write(database, settings, click.echo)
@@ -117,40 +118,43 @@ def seed() -> None:
 
 @portal.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--no-printing", is_flag=True, help="Look for no Chromium: this machine only serves pages.")
+@click.option(
+    "--no-printing", is_flag=True, help="Do not look for a Chromium: this machine only serves pages."
+)
 def doctor(*, as_json: bool, no_printing: bool) -> None:
-    """Look at settings, database, jobs, Redis, blobs, fonts and Chromium; each finding comes with its cure.
+    """Examine settings, database, jobs, Redis, blobs, fonts and Chromium; each finding says how to correct it.
 
     Exit code 1 if there is one.
     """
+    import dataclasses
     import os
 
     from kernel.telemetry import logs
-    from ops.commands.printing import table
-    from ops.doctor import examine
+    from ops.commands.output import print_table
+    from ops.doctor.installation import examine
 
-    def tell(words: str) -> None:
+    def report_passed(text: str) -> None:
         if not as_json:
-            click.echo(f"✓ {words}")
+            click.echo(f"✓ {text}")
 
     # Log lines of the renderer do not belong between the findings.
     logs.configure(level="error", process="doctor", stream=sys.stderr)
-    findings = asyncio.run(examine(os.environ, printing=not no_printing, tell=tell))
+    findings = asyncio.run(examine(os.environ, check_chromium=not no_printing, report_passed=report_passed))
     if as_json:
-        table([finding.as_row() for finding in findings], as_json=True, empty="")
+        print_table([dataclasses.asdict(finding) for finding in findings], as_json=True, empty="")
     else:
         for finding in findings:
-            click.echo(f"✗ {finding.what}\n  → {finding.cure}")
+            click.echo(f"✗ {finding.problem}\n  → {finding.remedy}")
         if not findings:
-            click.echo("All is well.")
+            click.echo("No problem was found.")
     sys.exit(1 if findings else 0)
 
 
 @portal.command()
 def gateway() -> None:
-    """Serve the pages until SIGTERM; requests that are being answered are finished first."""
-    from ops.programs import listenable
-    from ops.session import read_settings
+    """Serve the pages until SIGTERM; running requests are finished first."""
+    from ops.command_context import read_settings
+    from ops.ports import can_listen
     from web.gateway import serve
 
     settings = read_settings()
@@ -158,7 +162,7 @@ def gateway() -> None:
         ("PORTAL_PORT", settings.host, settings.port),
         ("PORTAL_METRICS_PORT", settings.metrics_host, settings.metrics_port),
     ):
-        if not listenable(host, port):
+        if not can_listen(host, port):
             message = f"The gateway cannot listen on {host}, port {port}: is it in use? Choose another with {variable}."
             raise click.ClickException(message)
     serve(settings)

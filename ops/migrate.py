@@ -1,4 +1,4 @@
-"""Brings a database to this release: roles and database by an administrator, then structure and policies."""
+"""Prepares a database for this release: creates roles and database as an administrator, then migrates."""
 
 import hmac
 from dataclasses import dataclass
@@ -12,46 +12,46 @@ from tenants import schema
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A database that is ready for this release, and what it took."""
+class PreparedDatabase:
+    """A database at this release, and the migrations that were applied."""
 
     urls: Urls
     applied: tuple[Migration, ...]
 
 
-async def prepare(admin_url: str, database: str) -> Prepared:
-    """Make roles and database where they are missing, and migrate; idempotent, for demo and trial installations.
+async def prepare_database(admin_url: str, database: str) -> PreparedDatabase:
+    """Create missing roles and the database, and migrate; idempotent, for demo, tests and benchmarks.
 
-    Where the administrator has a password the roles get passwords too, derived from it, so that a later start
-    with the same URL finds the same ones.
+    If the administrator has a password, the roles get passwords that are derived from it, so that a later start
+    with the same URL gets the same ones.
     """
-    urls = await provision(admin_url, database, passwords=_derived(admin_url))
-    return Prepared(urls, tuple(await schema.migrate(urls.owner)))
+    urls = await provision(admin_url, database, passwords=_derive_passwords(admin_url))
+    return PreparedDatabase(urls, tuple(await schema.migrate(urls.owner)))
 
 
-async def make_roles(admin_url: str, settings: Settings) -> None:
-    """Make the three roles and the database that the settings' URLs name, with the passwords in them; idempotent.
+async def create_roles(admin_url: str, settings: Settings) -> None:
+    """Create the three roles and the database in the settings' URLs, with the passwords in them; idempotent.
 
     Invalid("settings.invalid") where a URL is missing, or names another role or another database than the rest.
     """
     urls = {OWNER: settings.owner_url(), APP: settings.database_url, SVC: settings.svc_url()}
-    database = _database_of(urls[OWNER])
+    database = _read_database_name(urls[OWNER])
     passwords = {}
     for role, url in urls.items():
         parts = urlsplit(url)
-        if parts.username != role or _database_of(url) != database:
-            words = f"The URL of {role} must name that role and the same database as the others."
-            raise Invalid("settings.invalid", words, role=role, database=database)
+        if parts.username != role or _read_database_name(url) != database:
+            message = f"The URL of {role} must name that role and the same database as the others."
+            raise Invalid("settings.invalid", message, role=role, database=database)
         passwords[role] = unquote(parts.password) if parts.password else None
-    given = Passwords(owner=passwords[OWNER], app=passwords[APP], svc=passwords[SVC])
-    await provision(admin_url, database, passwords=given)
+    all_passwords = Passwords(owner=passwords[OWNER], app=passwords[APP], svc=passwords[SVC])
+    await provision(admin_url, database, passwords=all_passwords)
 
 
-def _database_of(url: str) -> str:
+def _read_database_name(url: str) -> str:
     return unquote(urlsplit(url).path.lstrip("/"))
 
 
-def _derived(admin_url: str) -> Passwords:
+def _derive_passwords(admin_url: str) -> Passwords:
     password = urlsplit(admin_url).password
     if not password:
         return Passwords()

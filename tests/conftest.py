@@ -22,7 +22,7 @@ from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database
 from kernel.store.roles import Urls, drop_database, provision
-from ops.services import start_postgres, start_redis, stop_postgres, stop_redis
+from ops.dev.servers import start_postgres, start_redis, stop_postgres, stop_redis
 from tenants import schema
 from tenants.workspaces.actions import create_workspace
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile

@@ -1,4 +1,4 @@
-"""Installations to measure: a database of a given size, with real pages to ask for."""
+"""Creates the databases of the benchmarks: workspaces with invoices and links."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from kernel.seals import Sealer
 from kernel.setting_values import DEMO_SECRET
 from kernel.store import Database
 from kernel.store.roles import Urls, url_as
-from ops.migrate import prepare
+from ops.command_context import identify_operator
+from ops.migrate import prepare_database
 from ops.seed.businesses import ACME, ACME_BANK, OAKRIDGE
-from ops.seed.lines import SALES, many
-from ops.session import operator
+from ops.seed.lines import SALES, build_lines
 from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
 from tenants.invoices import actions
@@ -28,45 +28,45 @@ from tenants.workspaces.profile import NewWorkspace
 MEASURED_WORKSPACES = 10
 BASE_DOMAIN = "localhost"
 
-# The crowd around the measured workspaces: rows of the same shape and size as the product writes them, made in
-# the database because two hundred thousand round trips measure nothing.
-_CROWD = """
-CREATE TEMPORARY TABLE crowd ON COMMIT DROP AS
+# The other workspaces: copies of a measured one, inserted in the database, because 200,000 actions would take hours.
+_INSERT_COPIES = """
+CREATE TEMPORARY TABLE workspace_copy ON COMMIT DROP AS
     SELECT gen_random_uuid() AS workspace_id, gen_random_uuid() AS customer_id, n
     FROM generate_series(1, {workspaces}) n;
 INSERT INTO workspace (workspace_id, slug, name, locale, time_zone, currency, brand_colour, payment_days, link_days,
                        cname_label, data_key, created_at)
-    SELECT c.workspace_id, 'crowd-' || c.n, 'Crowd ' || c.n, w.locale, w.time_zone, w.currency, w.brand_colour,
+    SELECT c.workspace_id, 'copy-' || c.n, 'Copy ' || c.n, w.locale, w.time_zone, w.currency, w.brand_colour,
            w.payment_days, w.link_days, md5(c.n::text), w.data_key, w.created_at
-    FROM crowd c, workspace w WHERE w.workspace_id = '{like}';
+    FROM workspace_copy c, workspace w WHERE w.workspace_id = '{workspace_id}';
 INSERT INTO portal_domain (workspace_id, domain_id, host, state, is_primary, verify_token, claimed_at, verified_at)
-    SELECT workspace_id, gen_random_uuid(), 'crowd-' || n || '.{base}', 'active', true, '', now(), now() FROM crowd;
+    SELECT workspace_id, gen_random_uuid(), 'copy-' || n || '.{base}', 'active', true, '', now(), now()
+    FROM workspace_copy;
 INSERT INTO customer SELECT (jsonb_populate_record(NULL::customer, to_jsonb(k) || jsonb_build_object(
         'workspace_id', c.workspace_id, 'customer_id', c.customer_id))).*
-    FROM crowd c, customer k WHERE k.workspace_id = '{like}';
+    FROM workspace_copy c, customer k WHERE k.workspace_id = '{workspace_id}';
 INSERT INTO number_series SELECT c.workspace_id, s.series, s.prefix, s.digits, s.next_number
-    FROM crowd c, number_series s WHERE s.workspace_id = '{like}';
-CREATE TEMPORARY TABLE pile ON COMMIT DROP AS
+    FROM workspace_copy c, number_series s WHERE s.workspace_id = '{workspace_id}';
+CREATE TEMPORARY TABLE invoice_copy ON COMMIT DROP AS
     SELECT c.workspace_id, c.customer_id, gen_random_uuid() AS invoice_id, m
-    FROM crowd c, generate_series(1, {invoices}) m;
+    FROM workspace_copy c, generate_series(1, {invoices}) m;
 INSERT INTO invoice SELECT (jsonb_populate_record(NULL::invoice, to_jsonb(i) || jsonb_build_object(
         'workspace_id', p.workspace_id, 'customer_id', p.customer_id, 'invoice_id', p.invoice_id,
         'number', 'C-' || p.m))).*
-    FROM pile p, invoice i WHERE i.workspace_id = '{like}' AND i.invoice_id = '{copy}';
+    FROM invoice_copy p, invoice i WHERE i.workspace_id = '{workspace_id}' AND i.invoice_id = '{invoice_id}';
 INSERT INTO invoice_version (workspace_id, invoice_id, version, content, totals, created_at, issued_at)
     SELECT p.workspace_id, p.invoice_id, v.version, v.content, v.totals, v.created_at, v.issued_at
-    FROM pile p, invoice_version v WHERE v.workspace_id = '{like}' AND v.invoice_id = '{copy}';
+    FROM invoice_copy p, invoice_version v WHERE v.workspace_id = '{workspace_id}' AND v.invoice_id = '{invoice_id}';
 INSERT INTO link (workspace_id, link_id, invoice_id, customer_id, token_hash, token_sealed, created_at, expires_at,
                   last_shown_at)
     SELECT p.workspace_id, gen_random_uuid(), p.invoice_id, p.customer_id,
            sha256(p.invoice_id::text::bytea), '\\x00', now(), now() + interval '30 days', now()
-    FROM pile p;
+    FROM invoice_copy p;
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page to ask for."""
+    """Host and path of one page."""
 
     host: str
     path: str
@@ -83,33 +83,35 @@ class Installation:
 
 
 async def install(
-    admin_url: str, database: str, *, lines: tuple[int, ...], crowd: int, each: int
+    admin_url: str, name: str, *, lines: tuple[int, ...], copies: int, invoices_per_copy: int
 ) -> Installation:
-    """Make a database with ten measured workspaces and a crowd of `crowd` others with `each` invoices."""
-    urls = (await prepare(admin_url, database)).urls
-    opened = await Database.open(urls.app, size=1, name="bench", actor=operator())
+    """Create a database with ten measured workspaces and `copies` others with `invoices_per_copy` invoices."""
+    urls = (await prepare_database(admin_url, name)).urls
+    database = await Database.open(urls.app, size=1, name="bench", actor=identify_operator())
     pages: dict[int, list[Page]] = {count: [] for count in lines}
     try:
-        written = [await _write(opened, index, lines, pages) for index in range(MEASURED_WORKSPACES)]
+        written = [
+            await _write_workspace(database, index, lines, pages) for index in range(MEASURED_WORKSPACES)
+        ]
     finally:
-        await opened.close()
-    if crowd:
-        like, copy = written[0]
-        await _gather(url_as(admin_url, database), like, copy, crowd, each)
+        await database.close()
+    if copies:
+        workspace_id, invoice_id = written[0]
+        await _insert_copies(url_as(admin_url, name), workspace_id, invoice_id, copies, invoices_per_copy)
     return Installation(
         urls,
-        {count: tuple(made) for count, made in pages.items()},
-        MEASURED_WORKSPACES + crowd,
-        len(written) * len(lines) + crowd * each,
+        {count: tuple(listed) for count, listed in pages.items()},
+        MEASURED_WORKSPACES + copies,
+        len(written) * len(lines) + copies * invoices_per_copy,
     )
 
 
-async def _write(
+async def _write_workspace(
     database: Database, index: int, lines: tuple[int, ...], pages: dict[int, list[Page]]
 ) -> tuple[str, str]:
-    """Write one measured workspace through the product's actions; returns ids to copy for the crowd."""
+    """Write one measured workspace by the product's actions; returns the ids of the workspace and its first invoice."""
     sealer, clock, slug = Sealer((("demo", DEMO_SECRET),)), SystemClock(), f"bench-{index}"
-    workspace_id, last = WorkspaceId(new_id()), ""
+    workspace_id, first = WorkspaceId(new_id()), ""
     async with database.scope(workspace_id):
         await create_workspace(
             NewWorkspace(slug, f"Bench {index}"),
@@ -124,7 +126,7 @@ async def _write(
                 currency="USD",
                 seller=ACME,
                 buyer=OAKRIDGE,
-                lines=tuple(many(count, "USD", SALES)),
+                lines=tuple(build_lines(count, "USD", SALES)),
                 transfers=(ACME_BANK,),
                 due_date=dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30),
             )
@@ -132,25 +134,35 @@ async def _write(
             await actions.issue(invoice_id, clock=clock)
             link = await actions.issue_link(invoice_id, sealer=sealer, clock=clock)
             pages[count].append(Page(f"{slug}.{BASE_DOMAIN}", f"/i/{link.token}"))
-            last = last or str(invoice_id)
-    return str(workspace_id), last
+            first = first or str(invoice_id)
+    return str(workspace_id), first
 
 
-async def _gather(admin_url: str, like: str, copy: str, crowd: int, each: int) -> None:
+async def _insert_copies(
+    admin_url: str, workspace_id: str, invoice_id: str, copies: int, invoices_per_copy: int
+) -> None:
     connection = await asyncpg.connect(admin_url)
     try:
         async with connection.transaction():
             await connection.execute(
-                _CROWD.format(workspaces=crowd, invoices=each, like=like, copy=copy, base=BASE_DOMAIN)
+                _INSERT_COPIES.format(
+                    workspaces=copies,
+                    invoices=invoices_per_copy,
+                    workspace_id=workspace_id,
+                    invoice_id=invoice_id,
+                    base=BASE_DOMAIN,
+                )
             )
-        # As autovacuum would have it after a while; it must not run in the middle of a measurement.
+        # Autovacuum would do it later, during a measurement.
         await connection.execute("VACUUM (ANALYZE)")
     finally:
         await connection.close()
 
 
-def make(
-    admin_url: str, database: str, *, lines: tuple[int, ...], crowd: int = 0, each: int = 0
+def run_install(
+    admin_url: str, name: str, *, lines: tuple[int, ...], copies: int = 0, invoices_per_copy: int = 0
 ) -> Installation:
     """Run `install` to its end."""
-    return asyncio.run(install(admin_url, database, lines=lines, crowd=crowd, each=each))
+    return asyncio.run(
+        install(admin_url, name, lines=lines, copies=copies, invoices_per_copy=invoices_per_copy)
+    )

@@ -22,33 +22,33 @@ class Target:
     path: str
     headers: tuple[str, ...] = ()
 
-    def wire(self) -> bytes:
-        """The request as it goes over the connection."""
+    def encode(self) -> bytes:
+        """Return the request as it is sent."""
         lines = (f"GET {self.path} HTTP/1.1", f"Host: {self.host}", "Accept: text/html", *self.headers)
         return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What a run of `seconds` saw: answers, bytes received, and sorted latencies in seconds."""
+class LoadResult:
+    """The result of a run of `seconds`: responses, bytes received, and sorted latencies in seconds."""
 
-    answers: int
+    responses: int
     received: int
     seconds: float
     latencies: tuple[float, ...]
 
     @property
     def rate(self) -> float:
-        """Answers a second."""
-        return self.answers / self.seconds
+        """Responses a second."""
+        return self.responses / self.seconds
 
     def percentile(self, share: float) -> float:
-        """Latency in seconds that `share` (0 to 1) of the answers did not exceed."""
+        """Latency in seconds that `share` (0 to 1) of the responses did not exceed."""
         return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * share))]
 
 
 class _Connection(asyncio.Protocol):
-    """One keep-alive connection that sends its next request as soon as an answer is complete."""
+    """One keep-alive connection that sends its next request as soon as a response is complete."""
 
     def __init__(self, requests: Iterator[bytes], deadline: float) -> None:
         self.requests = requests
@@ -97,10 +97,10 @@ class _Connection(asyncio.Protocol):
         self.finish(exc or ConnectionError("the server closed the connection in the middle of the run"))
 
 
-async def _run(targets: list[Target], seconds: float, connections: int) -> Measured:
+async def _run(targets: list[Target], seconds: float, connections: int) -> LoadResult:
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
-    requests = itertools.cycle([target.wire() for target in targets])
+    requests = itertools.cycle([target.encode() for target in targets])
     opened: list[_Connection] = []
     for _ in range(connections):
         _, protocol = await loop.create_connection(
@@ -111,10 +111,10 @@ async def _run(targets: list[Target], seconds: float, connections: int) -> Measu
     latencies = sorted(itertools.chain.from_iterable(connection.latencies for connection in opened))
     elapsed = time.perf_counter() - started
     received = sum(connection.received for connection in opened)
-    return Measured(len(latencies), received, elapsed, tuple(latencies))
+    return LoadResult(len(latencies), received, elapsed, tuple(latencies))
 
 
-def measure(targets: Iterable[Target], *, seconds: float, connections: int = 16) -> Measured:
+def measure(targets: Iterable[Target], *, seconds: float, connections: int = 16) -> LoadResult:
     """Ask for the targets in turn from `connections` clients at once; they must share one port.
 
     Raises RuntimeError when any answer is not 200, so that an error page is never measured as speed.

@@ -16,23 +16,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernel.settings import Profile
-from ops import programs, services
 from ops.bench import installation
 from ops.bench.installation import Installation, Page
-from ops.bench.load import Measured, Target, measure
+from ops.bench.load import LoadResult, Target, measure
 from ops.bench.result import Row, report
+from ops.dev import programs, servers
+from ops.ports import find_free_port
 
 LINES = (10, 40)
-CROWD, EACH = 9_990, 21
+COPIES, INVOICES_PER_COPY = 9_990, 21
 WARM_UP_S = 1.0
-# What browsers send: on a first visit, and from then on with the anonymous session that the page has set.
+# The headers of browsers: of a first view, and of later ones with the anonymous session cookie.
 FIRST_VISIT = ("Accept-Encoding: gzip, deflate, br, zstd",)
 RETURNING = (*FIRST_VISIT, f"Cookie: session=a{'0' * 43}")
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is measured under a name: requests to repeat in turn."""
+    """Requests that are measured under one name, repeated in turn."""
 
     name: str
     targets: tuple[Target, ...]
@@ -43,64 +44,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="ops/bench/page", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="rounds of every subject (7)")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one measurement (2)")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         state = Path(folder)
         running: list[programs.RunningProgram] = []
         try:
             subjects = _prepare(state, running)
-            measured = _measure(subjects, given.rounds, given.seconds)
+            measured = _measure(subjects, options.rounds, options.seconds)
         finally:
             for each in reversed(running):
                 programs.stop(each)
-            services.stop_redis(state)
-            services.stop_postgres(state)
-    _table(measured)
-    return report(_rows(measured))
+            servers.stop_redis(state)
+            servers.stop_postgres(state)
+    _print_table(measured)
+    return report(_build_rows(measured))
 
 
 def _prepare(state: Path, running: list[programs.RunningProgram]) -> list[Subject]:
-    admin = services.start_postgres(state, environ={})
-    redis = services.start_redis(state, environ={})
+    admin = servers.start_postgres(state, environ={})
+    redis = servers.start_redis(state, environ={})
     print("Filling 10 workspaces …", flush=True)
-    small = installation.make(admin, "bench_small", lines=LINES)
-    print(f"Filling {CROWD + 10:,} workspaces with {CROWD * EACH + 20:,} invoices …", flush=True)
-    large = installation.make(admin, "bench_large", lines=LINES, crowd=CROWD, each=EACH)
-    reference = _start(state, running, "reference", small, redis)
-    near = _start(state, running, "gateway", small, redis)
-    far = _start(state, running, "gateway", large, redis)
+    small = installation.run_install(admin, "bench_small", lines=LINES)
+    print(
+        f"Filling {COPIES + 10:,} workspaces with {COPIES * INVOICES_PER_COPY + 20:,} invoices …", flush=True
+    )
+    large = installation.run_install(
+        admin, "bench_large", lines=LINES, copies=COPIES, invoices_per_copy=INVOICES_PER_COPY
+    )
+    reference_port = _start(state, running, "reference", small, redis)
+    small_gateway = _start(state, running, "gateway", small, redis)
+    large_gateway = _start(state, running, "gateway", large, redis)
     return [
-        Subject("reference", (Target(reference, f"127.0.0.1:{reference}", "/"),)),
-        Subject("page, 10 lines", _targets(near, small.pages[10][:1], RETURNING)),
-        Subject("first visit", _targets(near, small.pages[10][:1], FIRST_VISIT)),
-        Subject("page, 40 lines", _targets(near, small.pages[40][:1], RETURNING)),
-        Subject("10 workspaces", _targets(near, small.pages[10], RETURNING)),
-        Subject("10,000 workspaces", _targets(far, large.pages[10], RETURNING)),
+        Subject("reference", (Target(reference_port, f"127.0.0.1:{reference_port}", "/"),)),
+        Subject("page, 10 lines", _build_targets(small_gateway, small.pages[10][:1], RETURNING)),
+        Subject("first visit", _build_targets(small_gateway, small.pages[10][:1], FIRST_VISIT)),
+        Subject("page, 40 lines", _build_targets(small_gateway, small.pages[40][:1], RETURNING)),
+        Subject("10 workspaces", _build_targets(small_gateway, small.pages[10], RETURNING)),
+        Subject("10,000 workspaces", _build_targets(large_gateway, large.pages[10], RETURNING)),
     ]
 
 
 def _start(
-    state: Path, running: list[programs.RunningProgram], kind: str, on: Installation, redis: str
+    state: Path, running: list[programs.RunningProgram], kind: str, installed: Installation, redis: str
 ) -> int:
     """Start a server on the first processor; returns its port."""
-    port, metrics_port = programs.free_port(), programs.free_port()
+    port, metrics_port = find_free_port(), find_free_port()
     environ = {
         "PORTAL_PROFILE": Profile.DEMO.value,
-        "PORTAL_DATABASE_URL": on.urls.app,
+        "PORTAL_DATABASE_URL": installed.urls.app,
         "PORTAL_REDIS_URL": redis,
         "PORTAL_PUBLIC_SCHEME": "http",
         "PORTAL_PORT": str(port),
         "PORTAL_METRICS_PORT": str(metrics_port),
-        # One client asks for all pages; the limit is for other people's networks.
+        # All requests come from one address.
         "PORTAL_PAGE_LIMIT_PER_MINUTE": "1000000",
     }
     name = f"{kind}-{port}"
     if kind == "reference":
-        # It has one port, which says that it is ready.
+        # It has one port, which also answers the probe.
         program = programs.Program(name, (str(port),), port, "ops.bench.reference")
     else:
         program = programs.Program(name, ("gateway",), metrics_port)
-    started = programs.start(program, programs.environment(environ), state / "logs")
+    started = programs.start(program, programs.build_environ(environ), state / "logs")
     running.append(started)
     programs.wait_until_ready(started)
     _pin(started.process.pid, 0)
@@ -113,14 +118,14 @@ def _pin(pid: int, processor: int) -> None:
         os.sched_setaffinity(pid, {processor})
 
 
-def _targets(port: int, pages: Sequence[Page], headers: tuple[str, ...]) -> tuple[Target, ...]:
+def _build_targets(port: int, pages: Sequence[Page], headers: tuple[str, ...]) -> tuple[Target, ...]:
     return tuple(Target(port, f"{page.host}:{port}", page.path, headers) for page in pages)
 
 
-def _measure(subjects: Sequence[Subject], rounds: int, seconds: float) -> dict[str, list[Measured]]:
+def _measure(subjects: Sequence[Subject], rounds: int, seconds: float) -> dict[str, list[LoadResult]]:
     for subject in subjects:
         measure(subject.targets, seconds=WARM_UP_S)
-    found: dict[str, list[Measured]] = {subject.name: [] for subject in subjects}
+    found: dict[str, list[LoadResult]] = {subject.name: [] for subject in subjects}
     for done in range(rounds):
         print(f"Round {done + 1} of {rounds} …", flush=True)
         for subject in subjects:
@@ -128,18 +133,18 @@ def _measure(subjects: Sequence[Subject], rounds: int, seconds: float) -> dict[s
     return found
 
 
-def _table(found: dict[str, list[Measured]]) -> None:
+def _print_table(found: dict[str, list[LoadResult]]) -> None:
     print(f"\n{'subject':<18} {'requests/s':>10} {'p50 ms':>8} {'p99 ms':>8} {'bytes':>8}")
     for name, runs in found.items():
         rate = statistics.median(run.rate for run in runs)
         middle = statistics.median(run.percentile(0.5) for run in runs) * 1000
         slow = statistics.median(run.percentile(0.99) for run in runs) * 1000
-        size = runs[0].received / runs[0].answers
+        size = runs[0].received / runs[0].responses
         print(f"{name:<18} {rate:>10.0f} {middle:>8.2f} {slow:>8.2f} {size:>8.0f}")
     print()
 
 
-def _rows(found: dict[str, list[Measured]]) -> list[Row]:
+def _build_rows(found: dict[str, list[LoadResult]]) -> list[Row]:
     def ratio(of: str, to: str) -> float:
         return statistics.median(a.rate / b.rate for a, b in zip(found[of], found[to], strict=True))
 

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from playwright.async_api import async_playwright
 
 from ops.bench import prints, trials
-from ops.bench.effort import Cost, adopt_orphans
+from ops.bench.page_pdf_comparison import compare_page_and_pdf
 from ops.bench.prints import METADATA, OWNER, Way
 from ops.bench.queued import Queue, measure_queue
+from ops.bench.resource_usage import Cost, become_subreaper
 from ops.bench.result import Row, report
-from ops.bench.sameness import compare_page_and_pdf
 from tenants.invoices.document.fonts import Fonts
 from workers.pdf.postprocess import postprocess
 
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     prints.chromium()
-    adopt_orphans()
+    become_subreaper()
     rows = asyncio.run(_bench(given.rounds, given.each))
     print("Starting Postgres, Redis, relay and worker …", flush=True)
     queue = measure_queue(rounds=max(3, given.rounds // 5))

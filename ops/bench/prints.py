@@ -19,8 +19,8 @@ from kernel.ids import WorkspaceId, new_id
 from kernel.language import Language
 from kernel.settings import Profile, Settings
 from kernel.telemetry.metrics import Metrics
-from ops.bench.effort import Cost, spent_s
-from ops.browser import ensure
+from ops.bench.resource_usage import Cost, read_cpu_seconds
+from ops.dev.chromium import find_or_install
 from ops.seed.workspaces import TENANTS
 from tenants.invoices.content import Content
 from tenants.invoices.document.fonts import Fonts
@@ -69,9 +69,9 @@ class Chromium:
 
 @cache
 def chromium() -> Chromium:
-    """Return the Chromium that the settings name, else one that is here or can be brought; raises NoBrowser."""
+    """Return the Chromium that the settings name, else one that is here or can be installed; raises ChromiumMissing."""
     given = Settings.from_environ({"PORTAL_PROFILE": Profile.DEMO.value} | dict(os.environ))
-    path = given.chromium or ensure(lambda text: print(text, flush=True))
+    path = given.chromium or find_or_install(lambda text: print(text, flush=True))
     return Chromium(path, given.chromium_sandbox)
 
 
@@ -163,9 +163,9 @@ async def measure(ways: list[Way], rounds: int) -> dict[str, list[Cost]]:
 
 
 async def _cost(way: Way) -> Cost:
-    began, before = perf_counter(), spent_s()
+    began, before = perf_counter(), read_cpu_seconds()
     for _ in range(way.each):
         await way.print()
     wall = perf_counter() - began
     await asyncio.sleep(_SETTLE_S)
-    return Cost(wall * 1000 / way.each, (spent_s() - before) * 1000 / way.each)
+    return Cost(wall * 1000 / way.each, (read_cpu_seconds() - before) * 1000 / way.each)

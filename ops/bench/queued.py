@@ -19,12 +19,14 @@ from kernel.setting_values import DEMO_SECRET
 from kernel.settings import Profile
 from kernel.store import Database, fetch_value
 from kernel.store.roles import Urls
-from ops import programs, services
 from ops.bench import prints
-from ops.bench.effort import children_of
 from ops.bench.prints import METADATA, OWNER
-from ops.migrate import prepare
-from ops.session import operator
+from ops.bench.resource_usage import list_descendants
+from ops.command_context import identify_operator
+from ops.dev import programs, servers
+from ops.dev.child_processes import read_log_end
+from ops.migrate import prepare_database
+from ops.ports import find_free_port
 from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
 from tenants.invoices import actions
@@ -94,9 +96,9 @@ def measure_queue(rounds: int) -> Queue:
         state = Path(folder)
         running: list[programs.RunningProgram] = []
         try:
-            admin = services.start_postgres(state, environ={})
-            redis = services.start_redis(state, environ={})
-            urls = asyncio.run(prepare(admin, "bench_pdf")).urls
+            admin = servers.start_postgres(state, environ={})
+            redis = servers.start_redis(state, environ={})
+            urls = asyncio.run(prepare_database(admin, "bench_pdf")).urls
             for kind in ("relay", "worker"):
                 running.append(_start(kind, urls, redis, state))
                 programs.wait_until_ready(running[-1])
@@ -104,12 +106,12 @@ def measure_queue(rounds: int) -> Queue:
         finally:
             for each in reversed(running):
                 programs.stop(each)
-            services.stop_redis(state)
-            services.stop_postgres(state)
+            servers.stop_redis(state)
+            servers.stop_postgres(state)
 
 
 def _start(kind: str, urls: Urls, redis: str, state: Path) -> programs.RunningProgram:
-    program = programs.Program(kind, (kind,), programs.free_port())
+    program = programs.Program(kind, (kind,), find_free_port())
     environ = {
         "PORTAL_PROFILE": Profile.DEMO.value,
         "PORTAL_DATABASE_URL": urls.app,
@@ -120,12 +122,12 @@ def _start(kind: str, urls: Urls, redis: str, state: Path) -> programs.RunningPr
         "PORTAL_JOB_SLOTS": str(SLOTS),
         **prints.chromium().settings,
     }
-    return programs.start(program, programs.environment(environ), state / "logs")
+    return programs.start(program, programs.build_environ(environ), state / "logs")
 
 
 async def _measured(urls: Urls, worker: programs.RunningProgram, rounds: int) -> Queue:
     fonts, found = Fonts.load(), Queue()
-    database = await Database.open(urls.app, size=2, name="bench", actor=operator())
+    database = await Database.open(urls.app, size=2, name="bench", actor=identify_operator())
     renderer = prints.make_renderer(SLOTS, fonts)
     try:
         await renderer.start()
@@ -179,7 +181,7 @@ async def _through(house: _House) -> float:
     began = perf_counter()
     await house.until(before + _BATCH)
     if await house.done() < before + _BATCH:
-        message = f"Not all PDFs came. The end of the worker's log:\n{services.tail(house.worker.log)}"
+        message = f"Not all PDFs came. The end of the worker's log:\n{read_log_end(house.worker.log)}"
         raise RuntimeError(message)
     return perf_counter() - began
 
@@ -214,7 +216,7 @@ async def _until_there(house: _House, invoice_id: InvoiceId) -> float:
 
 def _victims(worker: int, who: str) -> list[int]:
     """Return the processes of one part of Chromium below the worker."""
-    commands = children_of(worker)
+    commands = list_descendants(worker)
     if who == "browser":
         chromium = {pid for pid, command in commands.items() if "--remote-debugging-pipe" in command}
         found = [pid for pid in chromium if "--type=" not in commands[pid]]

@@ -1,4 +1,4 @@
-"""The form of every benchmark's answer: figures with their targets, the last line for machines."""
+"""Prints the results of a benchmark: figures with their targets, and a last line as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure and the least it must be; with `at_most`, the most. No figure: `why` it could not be had."""
+    """One figure and its target, a minimum, with `at_most` a maximum. Without a figure: `why`."""
 
     name: str
     value: float | None
@@ -18,7 +18,7 @@ class Row:
     why: str = ""
 
     @property
-    def ok(self) -> bool:
+    def is_reached(self) -> bool:
         """Whether the target is reached."""
         if self.value is None:
             return False
@@ -26,10 +26,10 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """What a reader is told."""
+        """The verdict as text."""
         if self.value is None:
             return f"NOT MEASURED: {self.why}"
-        return "ok" if self.ok else "MISSED"
+        return "ok" if self.is_reached else "MISSED"
 
 
 def report(rows: Sequence[Row]) -> int:
@@ -43,9 +43,9 @@ def report(rows: Sequence[Row]) -> int:
         row.name: {
             "value": None if row.value is None else round(row.value, 3),
             "target": row.target,
-            "ok": row.ok,
+            "ok": row.is_reached,
         }
         for row in rows
     }
     print(f"RESULT {json.dumps(figures)}")
-    return 0 if all(row.ok for row in rows) else 1
+    return 0 if all(row.is_reached for row in rows) else 1

@@ -16,8 +16,8 @@ from typing import Final
 from kernel.errors import Unavailable
 from kernel.ids import WorkspaceId, new_id
 from ops.bench import vectors
-from ops.bench.effort import own_bytes
 from ops.bench.prints import METADATA, OWNER, make_renderer
+from ops.bench.resource_usage import read_private_bytes
 from workers.pdf.postprocess import postprocess
 from workers.pdf.renderer import Renderer
 
@@ -71,7 +71,7 @@ async def growth(html: str) -> float:
             await renderer.render(html, owner=OWNER, within_s=_WITHIN_S)
         await renderer.open_spare_page()
         await asyncio.sleep(0.5)
-        weights.append(own_bytes(await (await renderer.get_browser()).list_processes()))
+        weights.append(read_private_bytes(await (await renderer.get_browser()).list_processes()))
     await renderer.close()
     return weights[1] / weights[0]
 

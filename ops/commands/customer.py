@@ -7,8 +7,8 @@ from uuid import UUID
 import click
 
 from kernel.ids import ContactId, CustomerId
-from ops.commands.printing import as_json_option, flat, show, table
-from ops.session import Session, run
+from ops.command_context import CommandContext, run_command
+from ops.commands.output import as_json_option, print_fields, print_table, read_fields
 from tenants.customers import actions, queries
 from tenants.customers.values import Customer, CustomerDetails
 
@@ -36,14 +36,14 @@ def customer() -> None:
 @click.option("--identifier", default="", help="The workspace's own number for the customer.")
 @click.option("--locale", help="Language of pages and documents (default: the workspace's).")
 @as_json_option
-def create(workspace: str, *, as_json: bool, **given: Any) -> None:
+def create(workspace: str, *, as_json: bool, **details: Any) -> None:
     """Add a customer."""
 
-    async def work(session: Session) -> Customer:
-        async with session.inside(workspace):
-            return await actions.create_customer(CustomerDetails(**given), clock=session.clock)
+    async def work(context: CommandContext) -> Customer:
+        async with context.scope(workspace):
+            return await actions.create_customer(CustomerDetails(**details), clock=context.clock)
 
-    show(_line(run(work)), as_json=as_json)
+    print_fields(_describe(run_command(work)), as_json=as_json)
 
 
 @customer.command(name="list")
@@ -54,20 +54,20 @@ def create(workspace: str, *, as_json: bool, **given: Any) -> None:
 def list_(workspace: str, limit: int, after: UUID | None, *, as_json: bool) -> None:
     """Print customers by name."""
 
-    async def work(session: Session) -> tuple[Customer, ...]:
-        async with session.inside(workspace, read_only=True):
+    async def work(context: CommandContext) -> tuple[Customer, ...]:
+        async with context.scope(workspace, read_only=True):
             return await queries.list_customers(limit=limit, after=CustomerId(after) if after else None)
 
     rows = [
         {
-            "customer_id": one.customer_id,
-            "name": one.details.name,
-            "city": one.details.city,
-            "email": one.details.email,
+            "customer_id": row.customer_id,
+            "name": row.details.name,
+            "city": row.details.city,
+            "email": row.details.email,
         }
-        for one in run(work)
+        for row in run_command(work)
     ]
-    table(rows, as_json=as_json, empty="There is no customer yet.")
+    print_table(rows, as_json=as_json, empty="There is no customer yet.")
 
 
 @customer.command(name="show")
@@ -77,19 +77,21 @@ def list_(workspace: str, limit: int, after: UUID | None, *, as_json: bool) -> N
 def show_(customer_id: UUID, workspace: str, *, as_json: bool) -> None:
     """Print a customer and its contacts."""
 
-    async def work(session: Session) -> dict[str, object]:
-        async with session.inside(workspace, read_only=True):
+    async def work(context: CommandContext) -> dict[str, object]:
+        async with context.scope(workspace, read_only=True):
             found = await queries.customer(CustomerId(customer_id))
             people = await queries.contacts(found.customer_id)
-            contacts = [flat(person) for person in people]
-            return _line(found) | {"contacts": contacts if as_json else ", ".join(c.email for c in people)}
+            contacts = [read_fields(person) for person in people]
+            return _describe(found) | {
+                "contacts": contacts if as_json else ", ".join(c.email for c in people)
+            }
 
-    show(run(work), as_json=as_json)
+    print_fields(run_command(work), as_json=as_json)
 
 
 @customer.group()
 def contact() -> None:
-    """The people of a customer: links are made for them."""
+    """The people of a customer; links are issued for them."""
 
 
 @contact.command()
@@ -104,29 +106,29 @@ def add(
 ) -> None:
     """Add a person to a customer."""
 
-    async def work(session: Session) -> dict[str, object]:
-        async with session.inside(workspace):
-            made = await actions.add_contact(
-                CustomerId(customer_id), email=email, name=name, locale=locale, clock=session.clock
+    async def work(context: CommandContext) -> dict[str, object]:
+        async with context.scope(workspace):
+            added = await actions.add_contact(
+                CustomerId(customer_id), email=email, name=name, locale=locale, clock=context.clock
             )
-            return flat(made)
+            return read_fields(added)
 
-    show(run(work), as_json=as_json)
+    print_fields(run_command(work), as_json=as_json)
 
 
 @contact.command()
 @click.argument("contact_id", type=click.UUID)
 @in_workspace
 def remove(contact_id: UUID, workspace: str) -> None:
-    """Remove a person; one whose links exist stays."""
+    """Remove a person who has no links."""
 
-    async def work(session: Session) -> None:
-        async with session.inside(workspace):
+    async def work(context: CommandContext) -> None:
+        async with context.scope(workspace):
             await actions.remove_contact(ContactId(contact_id))
 
-    run(work)
+    run_command(work)
     click.echo("Removed.")
 
 
-def _line(found: Customer) -> dict[str, object]:
+def _describe(found: Customer) -> dict[str, object]:
     return {"customer_id": found.customer_id, **dataclasses.asdict(found.details)}

@@ -1,4 +1,4 @@
-"""portal import-ubl: take over invoices that were written elsewhere."""
+"""portal import-ubl: imports invoices that another program has issued."""
 
 import asyncio
 import sys
@@ -8,8 +8,8 @@ import click
 
 from kernel.errors import PortalError
 from kernel.money import Money
-from ops.commands.printing import table
-from ops.session import Session, read_at_most, run
+from ops.command_context import CommandContext, read_file, run_command
+from ops.commands.output import print_table
 from tenants.invoices import actions
 from tenants.invoices.ubl import MAX_BYTES, read_ubl
 from tenants.workspaces import queries as workspaces
@@ -20,21 +20,21 @@ from tenants.workspaces import queries as workspaces
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--workspace", required=True, metavar="SLUG", help="Slug or host of the workspace.")
-@click.option("--link", is_flag=True, help="Make a link to each imported invoice and print it.")
+@click.option("--link", is_flag=True, help="Issue a link to each imported invoice and print it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def import_ubl(files: tuple[Path, ...], workspace: str, *, link: bool, as_json: bool) -> None:
     """Import UBL 2.1 invoices as issued, under their own numbers.
 
-    Each file stands alone: one that does not add up is refused with the rule it breaks, nothing of it is stored, and
-    the others are imported all the same. Exit code 1 if any was refused.
+    Each file is one transaction: one that is not valid is refused with the rule that it breaks, and the others are
+    imported. Exit code 1 if any was refused.
     """
 
-    async def work(session: Session) -> list[dict[str, object]]:
-        return [await _one(session, workspace, file, link=link) for file in files]
+    async def work(context: CommandContext) -> list[dict[str, object]]:
+        return [await _import_file(context, workspace, file, link=link) for file in files]
 
-    rows = run(work)
+    rows = run_command(work)
     if as_json:
-        table(rows, as_json=True, empty="")
+        print_table(rows, as_json=True, empty="")
     for row in rows if not as_json else []:
         click.echo(
             f"{row['file']}: {row['number']}, {row['total']}"
@@ -46,26 +46,28 @@ def import_ubl(files: tuple[Path, ...], workspace: str, *, link: bool, as_json: 
     sys.exit(0 if all(row["ok"] for row in rows) else 1)
 
 
-async def _one(session: Session, workspace: str, file: Path, *, link: bool) -> dict[str, object]:
-    name, document = str(file), read_at_most(file, MAX_BYTES)
+async def _import_file(
+    context: CommandContext, workspace: str, path: Path, *, link: bool
+) -> dict[str, object]:
+    name, document = str(path), read_file(path, MAX_BYTES)
 
     async def work() -> dict[str, object]:
-        made = await actions.import_invoice(checked, clock=session.clock)
+        invoice = await actions.import_invoice(checked, clock=context.clock)
         row: dict[str, object] = {
             "file": name,
             "ok": True,
-            "number": made.number,
-            "total": _amount(made.total),
-            "invoice_id": made.invoice_id,
+            "number": invoice.number,
+            "total": _format_amount(invoice.total),
+            "invoice_id": invoice.invoice_id,
         }
         if link:
-            shown = await actions.issue_link(made.invoice_id, sealer=session.sealer, clock=session.clock)
-            row["url"] = session.settings.public_url(await workspaces.primary_host(), f"/i/{shown.token}")
+            issued = await actions.issue_link(invoice.invoice_id, sealer=context.sealer, clock=context.clock)
+            row["url"] = context.settings.public_url(await workspaces.primary_host(), f"/i/{issued.token}")
         return row
 
     try:
         checked = await asyncio.to_thread(read_ubl, document)
-        return await session.write(workspace, work)
+        return await context.run_unit(workspace, work)
     except PortalError as error:
         if error.code == "workspace.not_found":
             raise
@@ -74,5 +76,5 @@ async def _one(session: Session, workspace: str, file: Path, *, link: bool) -> d
         return {"file": name, "ok": False, "refused": refused, "rule": error.data.get("rule")}
 
 
-def _amount(total: Money) -> str:
+def _format_amount(total: Money) -> str:
     return f"{total.amount} {total.currency.code}"

@@ -1,4 +1,4 @@
-"""portal jobs: what waits, what is dead, and what a person does about it."""
+"""portal jobs: lists, replays and discards jobs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,8 +9,8 @@ import click
 
 from kernel.jobs import care
 from kernel.store import Database
-from ops.commands.printing import as_json_option, flat, table
-from ops.session import read_settings
+from ops.command_context import read_settings
+from ops.commands.output import as_json_option, print_table, read_fields
 from tenants.workspaces import queries as workspaces
 
 _T = TypeVar("_T")
@@ -33,12 +33,12 @@ def list_(state: str | None, kind: str | None, workspace: str | None, limit: int
     async def work() -> list[dict[str, object]]:
         workspace_id = None if workspace is None else await workspaces.workspace_by_slug(workspace)
         found = await care.list_jobs(state=state, kind=kind, workspace_id=workspace_id, limit=limit)
-        return [flat(line) for line in found]
+        return [read_fields(line) for line in found]
 
     rows = _run(work)
-    shown = ("job_id", "kind", "state", "attempts", "run_at", "error")
-    table(
-        rows if as_json else [{name: row[name] for name in shown} for row in rows],
+    columns = ("job_id", "kind", "state", "attempts", "run_at", "error")
+    print_table(
+        rows if as_json else [{name: row[name] for name in columns} for row in rows],
         as_json=as_json,
         empty="There is no such job.",
     )
@@ -47,29 +47,29 @@ def list_(state: str | None, kind: str | None, workspace: str | None, limit: int
 @jobs.command()
 @click.argument("job_id", type=click.UUID)
 def replay(job_id: UUID) -> None:
-    """Let a dead job run again, from its first attempt."""
+    """Run a dead job again, from its first attempt."""
 
     async def work() -> None:
         await care.replay(job_id)
 
     _run(work)
-    click.echo("It runs again.")
+    click.echo("Replayed.")
 
 
 @jobs.command()
 @click.argument("job_id", type=click.UUID)
 def discard(job_id: UUID) -> None:
-    """Throw away a job that is dead or waits."""
+    """Discard a job that is dead or waits."""
 
     async def work() -> None:
         await care.discard(job_id)
 
     _run(work)
-    click.echo("Thrown away.")
+    click.echo("Discarded.")
 
 
 def _run(work: Callable[[], Awaitable[_T]]) -> _T:
-    async def opened() -> _T:
+    async def open_and_run() -> _T:
         settings = read_settings()
         database = await Database.open(
             settings.svc_url(), size=1, name="portal jobs", prepared=settings.database_prepared
@@ -80,4 +80,4 @@ def _run(work: Callable[[], Awaitable[_T]]) -> _T:
         finally:
             await database.close()
 
-    return asyncio.run(opened())
+    return asyncio.run(open_and_run())

@@ -1,4 +1,4 @@
-"""portal link: the links through which customers reach an invoice."""
+"""portal link: the links of invoices."""
 
 from uuid import UUID
 
@@ -6,8 +6,8 @@ import click
 
 from kernel.errors import Missing
 from kernel.ids import ContactId, CustomerId, LinkId
-from ops.commands.printing import as_json_option, flat, show, table
-from ops.session import Session, run
+from ops.command_context import CommandContext, run_command
+from ops.commands.output import as_json_option, print_fields, print_table, read_fields
 from tenants.customers import queries as customers
 from tenants.invoices import actions, queries
 from tenants.invoices.values import ShownLink
@@ -20,7 +20,7 @@ in_workspace = click.option(
 
 @click.group()
 def link() -> None:
-    """Links to invoices: made for a recipient, shown again, renewed, ended."""
+    """Links to invoices: issue, show, rotate, revoke."""
 
 
 @link.command()
@@ -29,18 +29,18 @@ def link() -> None:
 @click.option("--contact", metavar="EMAIL", help="The contact of the customer that it is for.")
 @as_json_option
 def issue(number: str, workspace: str, contact: str | None, *, as_json: bool) -> None:
-    """Make a link to the invoice NUMBER and print it; earlier links keep working."""
+    """Issue a link to the invoice NUMBER and print it; earlier links stay valid."""
 
-    async def work(session: Session) -> dict[str, object]:
-        async with session.inside(workspace):
+    async def work(context: CommandContext) -> dict[str, object]:
+        async with context.scope(workspace):
             invoice = await queries.invoice_by_number(number)
-            contact_id = await _contact(invoice.customer_id, contact) if contact else None
+            contact_id = await _find_contact(invoice.customer_id, contact) if contact else None
             shown = await actions.issue_link(
-                invoice.invoice_id, contact_id=contact_id, sealer=session.sealer, clock=session.clock
+                invoice.invoice_id, contact_id=contact_id, sealer=context.sealer, clock=context.clock
             )
-            return await _described(session, shown)
+            return await _describe(context, shown)
 
-    show(run(work), as_json=as_json)
+    print_fields(run_command(work), as_json=as_json)
 
 
 @link.command(name="list")
@@ -50,15 +50,15 @@ def issue(number: str, workspace: str, contact: str | None, *, as_json: bool) ->
 def list_(number: str, workspace: str, *, as_json: bool) -> None:
     """Print the links of the invoice NUMBER, without their tokens."""
 
-    async def work(session: Session) -> list[dict[str, object]]:
-        async with session.inside(workspace, read_only=True):
+    async def work(context: CommandContext) -> list[dict[str, object]]:
+        async with context.scope(workspace, read_only=True):
             invoice = await queries.invoice_by_number(number)
-            return [flat(line) for line in await queries.links(invoice.invoice_id)]
+            return [read_fields(line) for line in await queries.links(invoice.invoice_id)]
 
-    shown = ("link_id", "state", "recipient", "created_at", "expires_at", "last_shown_at")
-    rows = run(work)
-    table(
-        rows if as_json else [{name: row[name] for name in shown} for row in rows],
+    columns = ("link_id", "state", "recipient", "created_at", "expires_at", "last_shown_at")
+    rows = run_command(work)
+    print_table(
+        rows if as_json else [{name: row[name] for name in columns} for row in rows],
         as_json=as_json,
         empty="There is no link to this invoice.",
     )
@@ -69,27 +69,27 @@ def list_(number: str, workspace: str, *, as_json: bool) -> None:
 @in_workspace
 @as_json_option
 def show_(link_id: UUID, workspace: str, *, as_json: bool) -> None:
-    """Print a link once more; from now on it lives at least ten days."""
+    """Print a link again; it stays valid for at least ten days."""
 
-    async def work(session: Session) -> dict[str, object]:
-        async with session.inside(workspace):
-            shown = await actions.show_link(LinkId(link_id), sealer=session.sealer, clock=session.clock)
-            return await _described(session, shown)
+    async def work(context: CommandContext) -> dict[str, object]:
+        async with context.scope(workspace):
+            shown = await actions.show_link(LinkId(link_id), sealer=context.sealer, clock=context.clock)
+            return await _describe(context, shown)
 
-    show(run(work), as_json=as_json)
+    print_fields(run_command(work), as_json=as_json)
 
 
 @link.command()
 @click.argument("link_id", type=click.UUID)
 @in_workspace
 def revoke(link_id: UUID, workspace: str) -> None:
-    """End a link at once."""
+    """Revoke a link at once."""
 
-    async def work(session: Session) -> None:
-        async with session.inside(workspace):
-            await actions.revoke_link(LinkId(link_id), clock=session.clock)
+    async def work(context: CommandContext) -> None:
+        async with context.scope(workspace):
+            await actions.revoke_link(LinkId(link_id), clock=context.clock)
 
-    run(work)
+    run_command(work)
     click.echo("Revoked.")
 
 
@@ -98,22 +98,22 @@ def revoke(link_id: UUID, workspace: str) -> None:
 @in_workspace
 @as_json_option
 def rotate(link_id: UUID, workspace: str, *, as_json: bool) -> None:
-    """End a link and print a new one for the same recipient."""
+    """Revoke a link and print a new one for the same recipient."""
 
-    async def work(session: Session) -> dict[str, object]:
-        async with session.inside(workspace):
-            shown = await actions.rotate_link(LinkId(link_id), sealer=session.sealer, clock=session.clock)
-            return await _described(session, shown)
+    async def work(context: CommandContext) -> dict[str, object]:
+        async with context.scope(workspace):
+            shown = await actions.rotate_link(LinkId(link_id), sealer=context.sealer, clock=context.clock)
+            return await _describe(context, shown)
 
-    show(run(work), as_json=as_json)
+    print_fields(run_command(work), as_json=as_json)
 
 
-async def _described(session: Session, shown: ShownLink) -> dict[str, object]:
-    url = session.settings.public_url(await workspaces.primary_host(), f"/i/{shown.token}")
+async def _describe(context: CommandContext, shown: ShownLink) -> dict[str, object]:
+    url = context.settings.public_url(await workspaces.primary_host(), f"/i/{shown.token}")
     return {"link_id": shown.link_id, "url": url, "expires_at": shown.expires_at}
 
 
-async def _contact(customer_id: CustomerId, email: str) -> ContactId:
+async def _find_contact(customer_id: CustomerId, email: str) -> ContactId:
     for contact in await customers.contacts(customer_id):
         if contact.email.lower() == email.lower():
             return contact.contact_id

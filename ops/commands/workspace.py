@@ -1,4 +1,4 @@
-"""portal workspace: create a workspace, change it, look at it."""
+"""portal workspace: creates, changes and shows workspaces."""
 
 import asyncio
 from pathlib import Path
@@ -8,8 +8,8 @@ import click
 
 from kernel.ids import WorkspaceId, new_id
 from kernel.store.roles import SVC
-from ops.commands.printing import as_json_option, flat, show, table
-from ops.session import Session, open_database, read_at_most, read_settings, run
+from ops.command_context import CommandContext, open_database, read_file, read_settings, run_command
+from ops.commands.output import as_json_option, print_fields, print_table, read_fields
 from tenants.workspaces import actions, queries
 from tenants.workspaces.logo import LARGEST_UPLOAD, reencode
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
@@ -17,7 +17,7 @@ from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
 
 @click.group()
 def workspace() -> None:
-    """Workspaces: each is one business with its own hosts, brand, customers and numbers."""
+    """Workspaces: each is one business with its own hosts, brand, customers and invoice numbers."""
 
 
 @workspace.command()
@@ -28,34 +28,34 @@ def workspace() -> None:
 @click.option("--currency", default="USD", show_default=True, help="ISO 4217 code.")
 @click.option("--colour", help="Brand colour, #rrggbb.")
 @click.option("--contact-line", default="", help="One line that says how to reach the business.")
-@click.option("--logo", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A picture file.")
-@click.option("--logo-url", metavar="URL", help="A picture that a worker fetches, soon.")
+@click.option("--logo", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="An image file.")
+@click.option("--logo-url", metavar="URL", help="An image that a worker fetches.")
 @as_json_option
 def create(
-    slug: str, colour: str | None, logo: Path | None, logo_url: str | None, *, as_json: bool, **given: Any
+    slug: str, colour: str | None, logo: Path | None, logo_url: str | None, *, as_json: bool, **values: Any
 ) -> None:
-    """Create a workspace; its pages live at SLUG.<base domain>."""
-    given["name"] = given["name"] or slug
+    """Create a workspace; its pages are served at SLUG.<base domain>."""
+    values["name"] = values["name"] or slug
     if colour is not None:
-        given["brand_colour"] = colour
-    image = reencode(read_at_most(logo, LARGEST_UPLOAD)) if logo else None
+        values["brand_colour"] = colour
+    image = reencode(read_file(logo, LARGEST_UPLOAD)) if logo else None
 
-    async def work(session: Session) -> dict[str, object]:
-        async with session.database.scope(WorkspaceId(new_id())):
+    async def work(context: CommandContext) -> dict[str, object]:
+        async with context.database.scope(WorkspaceId(new_id())):
             await actions.create_workspace(
-                NewWorkspace(slug=slug, **given),
-                base_domain=session.settings.base_domain,
-                reserved_hosts=session.settings.reserved_hosts,
-                sealer=session.sealer,
-                clock=session.clock,
+                NewWorkspace(slug=slug, **values),
+                base_domain=context.settings.base_domain,
+                reserved_hosts=context.settings.reserved_hosts,
+                sealer=context.sealer,
+                clock=context.clock,
             )
             if image is not None:
-                await actions.set_logo(image, clock=session.clock)
+                await actions.set_logo(image, clock=context.clock)
             if logo_url is not None:
                 await actions.fetch_logo(logo_url)
-            return await _described(await queries.profile())
+            return await _describe(await queries.profile())
 
-    show(run(work), as_json=as_json)
+    print_fields(run_command(work), as_json=as_json)
 
 
 @workspace.command(name="set")
@@ -69,29 +69,29 @@ def create(
 @click.option("--payment-days", type=int, help="Days after its issue that an invoice is due.")
 @click.option("--link-days", type=int, help="Days after the due date that links still work.")
 @click.option("--logo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--logo-url", metavar="URL", help="A picture that a worker fetches, soon.")
+@click.option("--logo-url", metavar="URL", help="An image that a worker fetches.")
 @click.option("--no-logo", is_flag=True, help="Show the name instead of a logo.")
 @as_json_option
 def set_(
-    slug: str, logo: Path | None, logo_url: str | None, *, no_logo: bool, as_json: bool, **given: Any
+    slug: str, logo: Path | None, logo_url: str | None, *, no_logo: bool, as_json: bool, **values: Any
 ) -> None:
-    """Change what is given, leave the rest."""
-    image = reencode(read_at_most(logo, LARGEST_UPLOAD)) if logo else None
+    """Change the given settings."""
+    image = reencode(read_file(logo, LARGEST_UPLOAD)) if logo else None
 
-    async def work(session: Session) -> dict[str, object]:
-        async with session.inside(slug):
-            await actions.set_brand(**{key: given[key] for key in ("name", "colour", "contact_line")})
-            await actions.set_region(**{key: given[key] for key in ("locale", "time_zone", "currency")})
-            await actions.set_terms(**{key: given[key] for key in ("payment_days", "link_days")})
+    async def work(context: CommandContext) -> dict[str, object]:
+        async with context.scope(slug):
+            await actions.set_brand(**{key: values[key] for key in ("name", "colour", "contact_line")})
+            await actions.set_region(**{key: values[key] for key in ("locale", "time_zone", "currency")})
+            await actions.set_terms(**{key: values[key] for key in ("payment_days", "link_days")})
             if no_logo:
                 await actions.remove_logo()
             elif image is not None:
-                await actions.set_logo(image, clock=session.clock)
+                await actions.set_logo(image, clock=context.clock)
             if logo_url is not None:
                 await actions.fetch_logo(logo_url)
-            return await _described(await queries.profile())
+            return await _describe(await queries.profile())
 
-    show(run(work), as_json=as_json)
+    print_fields(run_command(work), as_json=as_json)
 
 
 @workspace.command(name="show")
@@ -100,22 +100,22 @@ def set_(
 def show_(slug: str, *, as_json: bool) -> None:
     """Print a workspace's settings and hosts."""
 
-    async def work(session: Session) -> dict[str, object]:
-        async with session.inside(slug, read_only=True):
-            return await _described(await queries.profile())
+    async def work(context: CommandContext) -> dict[str, object]:
+        async with context.scope(slug, read_only=True):
+            return await _describe(await queries.profile())
 
-    show(run(work), as_json=as_json)
+    print_fields(run_command(work), as_json=as_json)
 
 
 @workspace.command(name="list")
 @as_json_option
 def list_(*, as_json: bool) -> None:
-    """Print all workspaces; needs PORTAL_DATABASE_SVC_URL, since it looks across them."""
-    rows = _across()
-    table([flat(row) for row in rows], as_json=as_json, empty="There is no workspace yet.")
+    """Print all workspaces; needs PORTAL_DATABASE_SVC_URL, which sees all of them."""
+    rows = _list_workspaces()
+    print_table([read_fields(row) for row in rows], as_json=as_json, empty="There is no workspace yet.")
 
 
-def _across() -> tuple[queries.WorkspaceLine, ...]:
+def _list_workspaces() -> tuple[queries.WorkspaceLine, ...]:
     async def read() -> tuple[queries.WorkspaceLine, ...]:
         settings = read_settings()
         database = await open_database(settings, settings.svc_url())
@@ -129,8 +129,8 @@ def _across() -> tuple[queries.WorkspaceLine, ...]:
     return asyncio.run(read())
 
 
-async def _described(profile: WorkspaceProfile) -> dict[str, object]:
-    values = flat(profile)
-    values["logo"] = f"{profile.logo.width} x {profile.logo.height}" if profile.logo else "none"
+async def _describe(profile: WorkspaceProfile) -> dict[str, object]:
+    fields = read_fields(profile)
+    fields["logo"] = f"{profile.logo.width} x {profile.logo.height}" if profile.logo else "none"
     hosts = [f"{domain.host} ({domain.state.value})" for domain in await queries.domains()]
-    return values | {"hosts": ", ".join(hosts)}
+    return fields | {"hosts": ", ".join(hosts)}

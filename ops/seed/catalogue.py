@@ -1,23 +1,18 @@
-"""The invoices the demo writes itself: one of each kind that a page must be able to show."""
+"""The invoices of the other workspaces: taxes, scripts and currencies."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypedDict
 
 from ops.seed.businesses import (
-    ACME,
-    ACME_BANK,
     DANA,
     HARBOUR,
     HARBOUR_BANK,
     MUELLER,
     NORDLICHT,
     NORDLICHT_BANK,
-    OAKRIDGE,
     PEARL,
     PEARL_BANK,
     SAKURA,
@@ -25,7 +20,8 @@ from ops.seed.businesses import (
     WREN,
     YAMADA,
 )
-from ops.seed.lines import JCT8, JCT10, NO_TAX, SALES, VAT7, VAT10, VAT19, VAT20, d, many
+from ops.seed.example import Example
+from ops.seed.lines import JCT8, JCT10, VAT7, VAT10, VAT19, VAT20, build_lines, d
 from tenants.invoices.content import (
     Adjustment,
     Content,
@@ -39,22 +35,9 @@ from tenants.invoices.content import (
     Transfer,
 )
 
-# Latin, Greek, Cyrillic, Arabic, Hebrew, Devanagari, Thai, the three of Han, and signs.
-NINE_SCRIPTS = (
-    "Zażółć gęślą jaźń, Straße, œuvre",
-    "Τιμολόγιο υπηρεσιών",
-    "Счёт за услуги, їжак",
-    "فاتورة الخدمات",
-    "חשבונית עבור שירותים",
-    "सेवाओं का चालान",
-    "ใบแจ้งหนี้ค่าบริการ",
-    "請求書 发票 發票 청구서 カタカナ",
-    "🙂🚀✅",
-)
 
-
-class _Between(TypedDict):
-    """What the invoices between the same two businesses share."""
+class _Parties(TypedDict):
+    """The content that invoices between the same two businesses share."""
 
     currency: str
     seller: Party
@@ -62,175 +45,9 @@ class _Between(TypedDict):
     transfers: tuple[Transfer, ...]
 
 
-class Ending(StrEnum):
-    """What becomes of a seeded invoice after it was written."""
-
-    DRAFT = "draft"
-    ISSUED = "issued"
-    PARTLY_PAID = "partly-paid"
-    PAID = "paid"
-    VOID = "void"
-    WRITTEN_OFF = "written-off"
-
-
-class LinkEnding(StrEnum):
-    """What becomes of the link to a seeded invoice."""
-
-    OPEN = "open"
-    EXPIRED = "expired"
-    REVOKED = "revoked"
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One seeded invoice: what it says, how it ends, and the tags that name what is special about it."""
-
-    content: Content
-    tags: tuple[str, ...]
-    ending: Ending = Ending.ISSUED
-    link: LinkEnding = LinkEnding.OPEN
-
-
-def acme(today: dt.date) -> Iterator[Example]:
-    """English, US dollars, Letter paper: the kinds of state and size."""
-    oak: _Between = {"currency": "USD", "seller": ACME, "buyer": OAKRIDGE, "transfers": (ACME_BANK,)}
-    design = (
-        Line("Visitor guide, art direction", d("24"), d("145.00"), SALES, unit="HUR"),
-        Line(
-            "Map illustration",
-            d("1"),
-            d("2800.00"),
-            SALES,
-            description="Seven gardens, two seasons, print and web",
-        ),
-        Line(
-            "Wayfinding signs",
-            d("38"),
-            d("62.50"),
-            SALES,
-            unit="C62",
-            adjustments=(Adjustment(is_charge=False, percent=d("10"), reason="Volume"),),
-        ),
-    )
-    yield Example(
-        Content(
-            lines=design,
-            purchase_order="PO-2291",
-            due_date=today + dt.timedelta(days=9),
-            issue_date=today - dt.timedelta(days=21),
-            payment_terms="Net 30",
-            notes=("Thank you for a lovely project. Files stay in your shared folder for a year.",),
-            **oak,
-        ),
-        ("due", "lines-3", "logo"),
-    )
-    yield Example(
-        Content(
-            lines=design[:1],
-            issue_date=today - dt.timedelta(days=44),
-            due_date=today - dt.timedelta(days=14),
-            **oak,
-        ),
-        ("overdue", "lines-1"),
-    )
-    yield Example(
-        Content(
-            lines=design,
-            issue_date=today - dt.timedelta(days=35),
-            due_date=today - dt.timedelta(days=5),
-            **oak,
-        ),
-        ("paid",),
-        ending=Ending.PAID,
-    )
-    yield Example(
-        Content(
-            lines=design,
-            issue_date=today - dt.timedelta(days=12),
-            due_date=today + dt.timedelta(days=18),
-            **oak,
-        ),
-        ("partly-paid",),
-        ending=Ending.PARTLY_PAID,
-    )
-    yield Example(
-        Content(
-            lines=design[1:],
-            issue_date=today - dt.timedelta(days=6),
-            due_date=today + dt.timedelta(days=24),
-            **oak,
-        ),
-        ("void",),
-        ending=Ending.VOID,
-    )
-    yield Example(
-        Content(
-            lines=design[:1],
-            issue_date=today - dt.timedelta(days=400),
-            due_date=today - dt.timedelta(days=370),
-            **oak,
-        ),
-        ("written-off",),
-        ending=Ending.WRITTEN_OFF,
-    )
-    yield Example(Content(lines=design, **oak), ("draft",), ending=Ending.DRAFT)
-    yield Example(Content(lines=design[:2], **oak), ("expired-link",), link=LinkEnding.EXPIRED)
-    yield Example(Content(lines=design[:2], **oak), ("revoked-link",), link=LinkEnding.REVOKED)
-    yield Example(
-        Content(lines=tuple(many(10, "USD", SALES)), due_date=today + dt.timedelta(days=30), **oak),
-        ("lines-10",),
-    )
-    yield Example(
-        Content(lines=tuple(many(200, "USD", SALES)), due_date=today + dt.timedelta(days=30), **oak),
-        ("lines-200",),
-    )
-    yield Example(
-        Content(lines=tuple(many(1000, "USD", SALES)), due_date=today + dt.timedelta(days=30), **oak),
-        ("lines-1000",),
-    )
-    yield Example(
-        Content(
-            lines=(Line("Warranty repair, at no charge", d("1"), d("0.00"), SALES),), due_date=today, **oak
-        ),
-        ("zero", "due-today"),
-    )
-    yield Example(
-        Content(
-            lines=(
-                Line("Turbine hall, general contract", d("1"), d("98765432109.87"), NO_TAX),
-                Line("Retention", d("-1"), d("4938271605.49"), NO_TAX),
-            ),
-            exemptions=(Exemption(TaxCategory.OUTSIDE_SCOPE, "Not subject to tax"),),
-            **oak,
-        ),
-        ("huge", "negative-lines"),
-    )
-    word = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
-    yield Example(
-        Content(
-            lines=(
-                Line(word * 2, d("1"), d("12.00"), SALES, description="https://acme.example/" + "x" * 300),
-                Line("<script>alert('x')</script> & \"quotes\" 😀", d("3"), d("4.10"), SALES, note=word),
-            ),
-            buyer_reference=word,
-            notes=(word * 6,),
-            **oak,
-        ),
-        ("long-words", "hostile-text"),
-    )
-    yield Example(
-        Content(
-            lines=tuple(Line(text, d("1"), d("10.00"), SALES, description=text) for text in NINE_SCRIPTS),
-            notes=(" ".join(NINE_SCRIPTS),),
-            **oak,
-        ),
-        ("nine-scripts",),
-    )
-
-
 def harbour(today: dt.date) -> Iterator[Example]:
     """English, pounds, no logo: tax-inclusive prices, document allowances, prepaid, several rates."""
-    wren: _Between = {"currency": "GBP", "seller": HARBOUR, "buyer": WREN, "transfers": (HARBOUR_BANK,)}
+    wren: _Parties = {"currency": "GBP", "seller": HARBOUR, "buyer": WREN, "transfers": (HARBOUR_BANK,)}
     yield Example(
         Content(
             prices=PriceBasis.INCLUSIVE,
@@ -276,7 +93,7 @@ def nordlicht(today: dt.date) -> Iterator[Example]:
             seller=NORDLICHT,
             buyer=MUELLER,
             transfers=(NORDLICHT_BANK,),
-            lines=tuple(many(40, "EUR", VAT19)),
+            lines=tuple(build_lines(40, "EUR", VAT19)),
             buyer_reference="Kst. 4711",
             payment_terms="14 Tage netto",
             due_date=today + dt.timedelta(days=14),

@@ -1,4 +1,4 @@
-"""Lines and taxes that the demo's invoices and the benchmarks are made of."""
+"""Lines and taxes of the invoices in the demo and the benchmarks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tenants.invoices.content import Line, Tax, TaxCategory
 
 
 def d(text: str) -> Decimal:
-    """A Decimal, short enough for tables of lines."""
+    """Return a Decimal; the short name suits tables of lines."""
     return Decimal(text)
 
 
@@ -37,8 +37,8 @@ NAMES = (
 UNITS = ("C62", "C62", "SET", "LTR", "C62", "C62", "HUR", "MTR", "MTK", "HUR")
 
 
-def many(count: int, currency: str, tax: Tax) -> Iterator[Line]:
-    """`count` plausible lines, always the same ones."""
+def build_lines(count: int, currency: str, tax: Tax) -> Iterator[Line]:
+    """Yield `count` lines, the same in every run."""
     for index in range(count):
         kind = index % len(NAMES)
         yield Line(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.seed import catalogue
-from ops.seed.catalogue import Example
+from ops.seed.acme import acme
+from ops.seed.example import Example
 from tenants.invoices.numbering import DEFAULT_SERIES, Series
 from tenants.workspaces.profile import NewWorkspace
 
@@ -32,11 +33,11 @@ class Tenant:
 
     @property
     def series(self) -> Series:
-        """How its invoice numbers are written."""
+        """The series of its invoice numbers."""
         return Series(DEFAULT_SERIES.name, self.prefix, 4)
 
 
-def _none(_today: dt.date) -> Iterator[Example]:
+def _no_examples(_today: dt.date) -> Iterator[Example]:
     return iter(())
 
 
@@ -46,7 +47,7 @@ TENANTS = (
             "acme", "Acme Studio", "en-US", "America/Los_Angeles", "USD", "#1f6f78", "billing@acme.example"
         ),
         "ACME-",
-        catalogue.acme,
+        acme,
         logo="acme.png",
     ),
     Tenant(
@@ -70,7 +71,7 @@ TENANTS = (
             "kontor", "Kontor Elbe", "de-DE", "Europe/Berlin", "EUR", "#9c4221", "buero@kontor.example"
         ),
         "KE-",
-        _none,
+        _no_examples,
         ("01.13a", "01.18a", "02.05a", "03.03a"),
     ),
     Tenant(

@@ -1,4 +1,4 @@
-"""Writes the demo through the product's own actions, so that it is made as any installation's data is."""
+"""Seeds the demo by the product's own actions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kernel.money import Money
 from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database
-from ops.seed.catalogue import Ending, Example, LinkEnding
+from ops.seed.example import Example, SeededLinkState, SeededStatus
 from ops.seed.workspaces import LOGOS, TENANTS, Tenant
 from tenants.customers.actions import find_or_create_customer
 from tenants.customers.values import CustomerDetails
@@ -28,14 +28,14 @@ from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import LogoImage
 from tenants.workspaces.queries import primary_host, workspace_by_host
 
-# Long enough ago that a link made then has expired: it lives 30 days after the due day.
-LONG_AGO = dt.timedelta(days=120)
-_MANY = 1_000
+# A link that was issued so long ago has expired: it is valid for 30 days after the due date.
+EXPIRED_LINK_AGE = dt.timedelta(days=120)
+_MAX_INVOICES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class SeedResult:
-    """What there is to click, in the form of demo.json."""
+    """The seeded workspaces and invoices, in the form of demo.json."""
 
     workspaces: list[dict[str, Any]]
     invoices: list[dict[str, Any]]
@@ -44,7 +44,7 @@ class SeedResult:
 async def seed(database: Database, settings: Settings, progress: Callable[[str], None]) -> SeedResult:
     """Write every workspace of the demo that is missing, and return links to all their invoices.
 
-    A workspace is written in one transaction: it is there whole or not at all, however often this runs.
+    A workspace is written in one transaction, so that a seed that was interrupted can be repeated.
     """
     seeder = _Seeder(settings, Sealer(settings.secret_keys), SystemClock())
     result = SeedResult([], [])
@@ -53,10 +53,10 @@ async def seed(database: Database, settings: Settings, progress: Callable[[str],
         found = await workspace_by_host(database, host)
         if found is None:
             progress(tenant.new.name)
-            prepared = await asyncio.to_thread(_Prepared.of, tenant)
+            files = await asyncio.to_thread(_Files.read, tenant)
             workspace_id = WorkspaceId(new_id())
             async with database.scope(workspace_id):
-                await seeder.write(tenant, prepared)
+                await seeder.write_workspace(tenant, files)
         else:
             workspace_id = found.workspace.workspace_id
         async with database.scope(workspace_id):
@@ -68,19 +68,19 @@ async def seed(database: Database, settings: Settings, progress: Callable[[str],
                     "host": settings.public_url(served, "").partition("://")[2],
                 }
             )
-            result.invoices.extend(await seeder.rows(tenant, served))
+            result.invoices.extend(await seeder.list_rows(tenant, served))
     return result
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """What takes computing of a workspace: read before the unit of work is opened."""
+class _Files:
+    """The logo and documents of a workspace, parsed before the unit of work is opened."""
 
     logo: LogoImage | None
     documents: tuple[CheckedInvoice, ...]
 
     @classmethod
-    def of(cls, tenant: Tenant) -> _Prepared:
+    def read(cls, tenant: Tenant) -> _Files:
         logo = reencode((LOGOS / tenant.logo).read_bytes()) if tenant.logo else None
         return cls(logo, tuple(read_ubl(tenant.document(name)) for name in tenant.documents))
 
@@ -91,7 +91,7 @@ class _Seeder:
     sealer: Sealer
     clock: Clock
 
-    async def write(self, tenant: Tenant, prepared: _Prepared) -> None:
+    async def write_workspace(self, tenant: Tenant, files: _Files) -> None:
         """Write one workspace with its customers, invoices and links, in the open unit of work."""
         await create_workspace(
             tenant.new,
@@ -101,24 +101,24 @@ class _Seeder:
             clock=self.clock,
         )
         await actions.set_series(tenant.series)
-        if prepared.logo:
-            await set_logo(prepared.logo, clock=self.clock)
-        for document in prepared.documents:
+        if files.logo:
+            await set_logo(files.logo, clock=self.clock)
+        for document in files.documents:
             await actions.import_invoice(document, clock=self.clock)
         for example in tenant.examples(today(self.clock, tenant.new.time_zone)):
             await self.write_example(example)
 
     async def write_example(self, example: Example) -> None:
-        """Write one invoice and lead it to its ending."""
-        clock = self.clock_of(example.link)
-        customer_id = await self.customer(example.content.buyer)
+        """Write one invoice and bring it into its status."""
+        clock = self.choose_clock(example.link_state)
+        customer_id = await self.find_or_create_customer(example.content.buyer)
         invoice_id = await actions.create_draft(customer_id, example.content, clock=clock)
-        if example.ending is not Ending.DRAFT:
+        if example.status is not SeededStatus.DRAFT:
             await actions.issue(invoice_id, clock=clock)
-        await self.end(invoice_id, example.ending)
+        await self.set_status(invoice_id, example.status)
 
-    async def customer(self, buyer: Party) -> CustomerId:
-        """Return the customer that an example is written to."""
+    async def find_or_create_customer(self, buyer: Party) -> CustomerId:
+        """Return the customer of an example."""
         details = CustomerDetails(
             name=buyer.name,
             street=buyer.address.street,
@@ -131,27 +131,29 @@ class _Seeder:
         )
         return await find_or_create_customer(details, clock=self.clock)
 
-    async def end(self, invoice_id: InvoiceId, ending: Ending) -> None:
-        """Book, void or write off what is to end so."""
-        if ending is Ending.VOID:
+    async def set_status(self, invoice_id: InvoiceId, status: SeededStatus) -> None:
+        """Pay, void or write off an invoice, as its status says."""
+        if status is SeededStatus.VOID:
             await actions.void(invoice_id, clock=self.clock)
-        elif ending is Ending.WRITTEN_OFF:
+        elif status is SeededStatus.WRITTEN_OFF:
             await actions.write_off(invoice_id, clock=self.clock)
-        elif ending in {Ending.PAID, Ending.PARTLY_PAID}:
+        elif status in {SeededStatus.PAID, SeededStatus.PARTLY_PAID}:
             total = (await queries.invoice(invoice_id)).total
-            part = total if ending is Ending.PAID else Money(total.minor * 2 // 5, total.currency)
-            await actions.set_paid(invoice_id, part, clock=self.clock)
+            amount = total if status is SeededStatus.PAID else Money(total.minor * 2 // 5, total.currency)
+            await actions.set_paid(invoice_id, amount, clock=self.clock)
 
-    async def rows(self, tenant: Tenant, host: str) -> list[dict[str, Any]]:
-        """Return the tenant's seeded invoices as rows of demo.json, each with the link it is to have."""
-        listed = await queries.list_invoices(limit=_MANY)
-        by_number = {each.number: each.invoice_id for each in listed}
+    async def list_rows(self, tenant: Tenant, host: str) -> list[dict[str, Any]]:
+        """Return the tenant's seeded invoices as rows of demo.json, each with a link in its state."""
+        listed = await queries.list_invoices(limit=_MAX_INVOICES)
+        by_number = {row.number: row.invoice_id for row in listed}
         rows = []
-        for seeded in _seeded(tenant, today(self.clock, tenant.new.time_zone)):
+        for seeded in _list_seeded(tenant, today(self.clock, tenant.new.time_zone)):
             # None finds the tenant's draft; a member may have issued or deleted it since.
             if (invoice_id := by_number.get(seeded.number)) is None:
                 continue
-            url = self.settings.public_url(host, f"/i/{await self.token(invoice_id, seeded.link)}")
+            url = self.settings.public_url(
+                host, f"/i/{await self.find_or_issue_token(invoice_id, seeded.link_state)}"
+            )
             rows.append(
                 {
                     "workspace": tenant.new.slug,
@@ -162,39 +164,43 @@ class _Seeder:
             )
         return rows
 
-    async def token(self, invoice_id: InvoiceId, ending: LinkEnding) -> str:
-        """Return the token of an open link, or of a new one that has ended the way it is to end."""
-        if ending is LinkEnding.OPEN:
+    async def find_or_issue_token(self, invoice_id: InvoiceId, link_state: SeededLinkState) -> str:
+        """Return the token of an existing open link, or of a new link in the given state."""
+        if link_state is SeededLinkState.OPEN:
             for link in await queries.links(invoice_id):
                 if link.state is LinkState.OPEN:
                     return (await actions.show_link(link.link_id, sealer=self.sealer, clock=self.clock)).token
-        made = await actions.issue_link(invoice_id, sealer=self.sealer, clock=self.clock_of(ending))
-        if ending is LinkEnding.REVOKED:
-            await actions.revoke_link(made.link_id, clock=self.clock)
-        return made.token
+        issued = await actions.issue_link(invoice_id, sealer=self.sealer, clock=self.choose_clock(link_state))
+        if link_state is SeededLinkState.REVOKED:
+            await actions.revoke_link(issued.link_id, clock=self.clock)
+        return issued.token
 
-    def clock_of(self, ending: LinkEnding) -> Clock:
-        """Return the clock to write by: one that lags where the link is to have expired by now."""
-        return FixedClock(self.clock.now() - LONG_AGO) if ending is LinkEnding.EXPIRED else self.clock
+    def choose_clock(self, link_state: SeededLinkState) -> Clock:
+        """Return a clock that stands in the past where the link must be expired now."""
+        return (
+            FixedClock(self.clock.now() - EXPIRED_LINK_AGE)
+            if link_state is SeededLinkState.EXPIRED
+            else self.clock
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class _Seeded:
-    """How a seeded invoice is found again, and what is special about it; a draft has no number."""
+class _SeededInvoice:
+    """The number of a seeded invoice (a draft has none), its tags and the state of its link."""
 
     number: str | None
     tags: tuple[str, ...]
-    link: LinkEnding
+    link_state: SeededLinkState
 
 
-def _seeded(tenant: Tenant, day: dt.date) -> Iterator[_Seeded]:
+def _list_seeded(tenant: Tenant, day: dt.date) -> Iterator[_SeededInvoice]:
     for name in tenant.documents:
-        yield _Seeded(parse(tenant.document(name)).number, (f"ubl:{name}",), LinkEnding.OPEN)
-    # Numbers follow the order of writing.
-    running = 0
+        yield _SeededInvoice(parse(tenant.document(name)).number, (f"ubl:{name}",), SeededLinkState.OPEN)
+    # Numbers are assigned in the order of writing.
+    last = 0
     for example in tenant.examples(day):
         number = None
-        if example.ending is not Ending.DRAFT:
-            running += 1
-            number = write_number(tenant.series.prefix, tenant.series.digits, running)
-        yield _Seeded(number, example.tags, example.link)
+        if example.status is not SeededStatus.DRAFT:
+            last += 1
+            number = write_number(tenant.series.prefix, tenant.series.digits, last)
+        yield _SeededInvoice(number, example.tags, example.link_state)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from ops import programs, visit
+from ops.dev import programs
+from ops.dev.loopback import fetch_url
 
 
 def sample(running: programs.RunningProgram, name: str, **labels: str) -> float | None:
     """Read a series from a process's internal port; None where it has no such sample."""
-    text = visit.fetch(running.program.metrics_url).body.decode()
+    text = fetch_url(running.program.metrics_url).body.decode()
     for family in text_string_to_metric_families(text):
         for each in family.samples:
             if (each.name, each.labels) == (name, labels):
@@ -20,6 +21,6 @@ def sample(running: programs.RunningProgram, name: str, **labels: str) -> float 
 def status(running: programs.RunningProgram, path: str = "/readyz") -> int:
     """Ask a probe of a process; 0 while nobody listens."""
     try:
-        return visit.fetch(running.program.internal_url(path)).status
+        return fetch_url(running.program.internal_url(path)).status
     except ConnectionRefusedError:
         return 0

@@ -20,7 +20,9 @@ from kernel.ids import new_id
 from kernel.jobs import enqueue
 from kernel.store import Database, fetch
 from kernel.store.roles import Urls, provision
-from ops import programs, services
+from ops.dev import programs, servers
+from ops.dev.child_processes import read_log_end
+from ops.ports import find_free_port
 from tenants import schema
 from tests.fakes.errands import EFFECTS, Errand
 
@@ -52,7 +54,7 @@ class Yard:
         `module`: "ops.cli" is the product's own, which knows its own jobs.
         """
         name = f"{kind}-{len(self.running)}"
-        program = programs.Program(name, (kind,), programs.free_port(), module=module)
+        program = programs.Program(name, (kind,), find_free_port(), module=module)
         variables = {
             "PORTAL_PROFILE": "test",
             "PORTAL_DATABASE_URL": self.urls.app,
@@ -64,7 +66,7 @@ class Yard:
             "PORTAL_BLOBS_URL": str(self.blobs),
         }
         started = programs.start(
-            program, programs.environment(variables | environ), self.redis_state / "logs"
+            program, programs.build_environ(variables | environ), self.redis_state / "logs"
         )
         self.running.append(started)
         if ready:
@@ -122,7 +124,7 @@ class Yard:
                 if await ask():
                     return
             await asyncio.sleep(0.05)
-        logs = [services.tail(one.log, 8) for one in self.running]
+        logs = [read_log_end(one.log, 8) for one in self.running]
         left = [dict(row) for row in (await self.jobs()).values() if row["state"] != "done"][:3]
         pytest.fail(f"not in time: {left}\n" + "\n\n".join(logs))
 
@@ -133,18 +135,18 @@ class Yard:
             running.process.wait()
         await self.database.close()
         await self.svc.close()
-        services.stop_redis(self.redis_state)
+        servers.stop_redis(self.redis_state)
 
     def kill_redis(self) -> None:
         """Kill it, and with it everything that it holds."""
-        pid = services.pid_of(self.redis_state, "redis")
+        pid = servers.find_pid(self.redis_state, "redis")
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        services.stop_redis(self.redis_state)
+        servers.stop_redis(self.redis_state)
 
     def start_redis(self) -> None:
         """Start an empty one in the same place."""
-        assert services.start_redis(self.redis_state, environ={}) == self.redis_url
+        assert servers.start_redis(self.redis_state, environ={}) == self.redis_url
 
 
 OpenYard = Callable[[Urls], Awaitable[Yard]]
@@ -170,7 +172,7 @@ async def open_yard(folder: Path) -> AsyncIterator[OpenYard]:
             Yard(
                 urls,
                 folder,
-                services.start_redis(folder, environ={}),
+                servers.start_redis(folder, environ={}),
                 await Database.open(urls.app, size=2, name="yard"),
                 await Database.open(urls.svc, size=2, name="yard svc"),
                 new_id(),
@@ -199,11 +201,11 @@ class Restartable:
 
     async def stop(self) -> None:
         """Stop Postgres under whoever uses it."""
-        await asyncio.to_thread(services.stop_postgres, self.state)
+        await asyncio.to_thread(servers.stop_postgres, self.state)
 
     async def start(self) -> None:
         """Start it again, with all that it held."""
-        started = await asyncio.to_thread(services.start_postgres, self.state, durable=False, environ={})
+        started = await asyncio.to_thread(servers.start_postgres, self.state, durable=False, environ={})
         assert started == self.admin_url
 
 
@@ -211,8 +213,8 @@ class Restartable:
 def own_postgres(folder: Path) -> Iterator[tuple[Path, str]]:
     """A Postgres of the test's own: its folder, and the url of its administrator."""
     state = folder / "db"
-    yield state, services.start_postgres(state, durable=False, environ={})
-    services.stop_postgres(state)
+    yield state, servers.start_postgres(state, durable=False, environ={})
+    servers.stop_postgres(state)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from kernel.clock import SystemClock
 from kernel.seals import Sealer
 from kernel.setting_values import DEMO_SECRET
-from ops import programs
+from ops.ports import find_free_port
 from tenants.invoices.actions import issue_link
 from tests.fakes.businesses import open_business
 from tests.fakes.forwarding import forward
@@ -39,7 +39,7 @@ async def test_while_postgres_is_stalled_clients_are_answered_before_they_give_u
     invoice_id = await business.invoice()
     async with yard.database.scope(business.workspace_id):
         link = await issue_link(invoice_id, sealer=business.sealer, clock=business.clock)
-    port = programs.free_port()
+    port = find_free_port()
     ask = port, business.host, f"/i/{link.token}"
     async with forward(yard.urls.app) as forwarder:
         await yard.start(
@@ -71,7 +71,7 @@ async def test_a_signal_during_the_start_ends_the_process_in_order(yard: Any, nu
             ready=False,
             module="ops.cli",
             PORTAL_DATABASE_URL=forwarder.url,
-            PORTAL_PORT=str(programs.free_port()),
+            PORTAL_PORT=str(find_free_port()),
         )
         async with asyncio.timeout(PATIENCE_S):
             await forwarder.connected.wait()

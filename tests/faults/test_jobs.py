@@ -18,7 +18,9 @@ from kernel.ids import new_id
 from kernel.jobs import enqueue
 from kernel.seals import Sealer
 from kernel.store import execute, fetch
-from ops import programs, services, visit
+from ops.dev import programs
+from ops.dev.child_processes import read_log_end
+from ops.dev.loopback import fetch_url
 from tests.fakes.businesses import open_business
 from tests.fakes.errands import Errand, Manner
 from tests.fakes.probing import sample
@@ -86,7 +88,7 @@ async def test_a_worker_that_cannot_say_that_it_is_there_says_so_when_it_can(yar
         worker = await yard.start("worker")
 
         async def has_tried() -> bool:
-            return "not announced" in services.tail(worker.log, 50)
+            return "not announced" in read_log_end(worker.log, 50)
 
         await yard.eventually(has_tried)
         await owner.execute("ALTER TABLE not_there_yet RENAME TO job_worker")
@@ -285,12 +287,12 @@ async def test_a_process_that_lost_postgres_is_not_ready_and_still_alive(
     yard = restartable.yard
     running = await yard.start("relay")
     where = running.program.internal_url
-    assert [visit.fetch(where(path)).status for path in ("/healthz", "/readyz", "/x")] == [200, 200, 404]
+    assert [fetch_url(where(path)).status for path in ("/healthz", "/readyz", "/x")] == [200, 200, 404]
     await yard.database.close()
     await yard.svc.close()
     await restartable.stop()
     await asyncio.sleep(1.1)
-    answers = [visit.fetch(where(path)) for path in ("/healthz", "/readyz")]
+    answers = [fetch_url(where(path)) for path in ("/healthz", "/readyz")]
     assert [answer.status for answer in answers] == [200, 503]
     assert answers[1].body == b'{"status":"failing","failing":["database"]}'
     send(running, signal.SIGTERM)

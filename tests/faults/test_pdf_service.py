@@ -14,7 +14,7 @@ import pytest
 from playwright.async_api import async_playwright
 
 from kernel.jobs import enqueue
-from ops import services
+from ops.dev.child_processes import read_log_end
 from tenants.invoices.actions import request_pdf
 from tenants.invoices.values import PendingPdf
 from tenants.workspaces.jobs import ForgetReleasedDomains
@@ -71,7 +71,7 @@ async def test_a_worker_that_cannot_render_leaves_most_jobs_to_one_that_can(
     broken = await yard.start("worker", module="ops.cli", ready=False, PORTAL_CHROMIUM="/no/chromium")
 
     async def is_known() -> bool:
-        return "render service not ready" in services.tail(broken.log, 50)
+        return "render service not ready" in read_log_end(broken.log, 50)
 
     await yard.eventually(is_known)
     await start_worker(yard)

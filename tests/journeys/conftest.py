@@ -20,9 +20,10 @@ from kernel.settings import Settings
 from kernel.store import Database
 from kernel.store.roles import Urls
 from kernel.telemetry.metrics import Metrics
-from ops import browser as programs
-from ops import services
-from ops.programs import Program, RunningProgram, environment, free_port, start, stop, wait_until_ready
+from ops.dev import chromium as programs
+from ops.dev import servers
+from ops.dev.programs import Program, RunningProgram, build_environ, start, stop, wait_until_ready
+from ops.ports import find_free_port
 from ops.seed import seed
 from tenants.invoices.jobs import PDF_QUEUE
 from web.gateway import create_gateway
@@ -85,9 +86,9 @@ class Works:
 
     async def start(self, kind: str) -> None:
         """Start a process, which is not there yet or no more, and wait until it is ready."""
-        program = Program(kind, (kind,), free_port())
+        program = Program(kind, (kind,), find_free_port())
         ports = {"PORTAL_METRICS_PORT": str(program.metrics_port)}
-        self.running[kind] = start(program, environment(self.variables | ports), self.folder / "logs")
+        self.running[kind] = start(program, build_environ(self.variables | ports), self.folder / "logs")
         await asyncio.to_thread(wait_until_ready, self.running[kind])
 
     async def stop(self, kind: str) -> None:
@@ -111,9 +112,9 @@ async def _works(portal: Portal, urls: Urls, blobs_folder: Path) -> AsyncIterato
             "PORTAL_PROFILE": "test",
             "PORTAL_DATABASE_URL": urls.app,
             "PORTAL_DATABASE_SVC_URL": urls.svc,
-            "PORTAL_REDIS_URL": services.start_redis(folder, environ={}),
+            "PORTAL_REDIS_URL": servers.start_redis(folder, environ={}),
             "PORTAL_BLOBS_URL": str(blobs_folder),
-            "PORTAL_CHROMIUM": programs.executable(),
+            "PORTAL_CHROMIUM": programs.find_chromium(),
             # Not what was issued: without this each run prints all seeded invoices, and the pages wait.
             "PORTAL_JOB_QUEUES": PDF_QUEUE,
             "PORTAL_JOB_LEASE_S": "2",
@@ -125,7 +126,7 @@ async def _works(portal: Portal, urls: Urls, blobs_folder: Path) -> AsyncIterato
         yield works
         for kind in list(works.running):
             await works.stop(kind)
-        services.stop_redis(folder)
+        servers.stop_redis(folder)
 
 
 @pytest.fixture
@@ -181,7 +182,7 @@ async def chromium() -> AsyncIterator[Browser]:
     """The browser of this worker."""
     async with async_playwright() as playwright:
         opened = await playwright.chromium.launch(
-            executable_path=programs.executable(), args=programs.arguments()
+            executable_path=programs.find_chromium(), args=programs.build_launch_arguments()
         )
         yield opened
         await opened.close()

@@ -10,19 +10,19 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
+from tests.fakes.documents import load_fonts
 
 from kernel.blobs import Blobs
 from kernel.clock import SystemClock
 from kernel.store import Database
 from kernel.store.roles import Urls
 from kernel.telemetry.metrics import Metrics
-from ops import browser as programs
-from ops.seed.catalogue import Ending, LinkEnding
+from ops.dev import chromium as programs
+from ops.seed.example import SeededLinkState, SeededStatus
 from ops.seed.workspaces import TENANTS
 from tenants.customers.queries import customer
 from tenants.invoices.queries import list_invoices
 from tenants.workspaces.queries import workspace_by_host
-from tests.fakes.documents import load_fonts
 from tests.fakes.page_pdf_comparison import ACROSS, DOWN, Pairing, Sheet, Words
 from tests.fakes.rasters import SHARE, shares
 from tests.fakes.words import live_words, pdf_words
@@ -90,7 +90,7 @@ def kinds() -> Iterator[tuple[str, tuple[str, ...]]]:
     for tenant in TENANTS:
         yield from ((tenant.new.slug, (f"ubl:{name}",)) for name in tenant.documents)
         for example in tenant.examples(dt.date(2026, 3, 16)):
-            if example.ending is not Ending.DRAFT and example.link is LinkEnding.OPEN:
+            if example.status is not SeededStatus.DRAFT and example.link_state is SeededLinkState.OPEN:
                 yield tenant.new.slug, example.tags
 
 
@@ -118,8 +118,8 @@ async def invoice_renderer(
 async def chromium() -> AsyncIterator[Browser]:
     """A browser that sets letters where the layout puts them, as screens of twice the pixels do everywhere."""
     async with async_playwright() as playwright:
-        arguments = [*programs.arguments(), "--font-render-hinting=none"]
-        opened = await playwright.chromium.launch(executable_path=programs.executable(), args=arguments)
+        arguments = [*programs.build_launch_arguments(), "--font-render-hinting=none"]
+        opened = await playwright.chromium.launch(executable_path=programs.find_chromium(), args=arguments)
         yield opened
         await opened.close()
 

@@ -1,4 +1,4 @@
-"""What the benchmarks stand on: the form of their answer, and an account of processes that misses none."""
+"""The results of the benchmarks, and the processor time and memory of processes."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import sys
 
 import pytest
 
-from ops.bench.effort import children_of, own_bytes
+from ops.bench.page_pdf_comparison import Comparison, read_summary
+from ops.bench.resource_usage import list_descendants, read_private_bytes
 from ops.bench.result import Row, report
-from ops.bench.sameness import Sameness, verdict
 
 # A child starts a grandchild that works for 0.4 s of processor time, and ends without waiting for it.
 ORPHANED = """
 import subprocess, sys, time
-from ops.bench.effort import adopt_orphans, spent_s
-if sys.argv[1] == "adopt":
-    adopt_orphans()
+from ops.bench.resource_usage import become_subreaper, read_cpu_seconds
+if sys.argv[1] == "subreaper":
+    become_subreaper()
 work = "import time\\nwhile time.process_time() < 0.4: pass"
-before = spent_s()
+before = read_cpu_seconds()
 begun = subprocess.run(
     ["sh", "-c", '"$0" -I -c "$1" </dev/null >/dev/null 2>&1 & echo $!', sys.executable, work],
     check=True, capture_output=True, text=True,
@@ -34,14 +34,14 @@ while time.monotonic() < deadline:
     except OSError:
         break
     time.sleep(0.02)
-print(spent_s() - before)
+print(read_cpu_seconds() - before)
 """
 
 
-def test_a_row_is_reached_from_its_own_side() -> None:
-    assert [Row("a", value, 2.0).ok for value in (1.9, 2.0, 2.1, None)] == [False, True, True, False]
+def test_a_target_is_a_minimum_or_a_maximum() -> None:
+    assert [Row("a", value, 2.0).is_reached for value in (1.9, 2.0, 2.1, None)] == [False, True, True, False]
     rows = [Row("a", value, 2.0, at_most=True) for value in (1.9, 2.0, 2.1, None)]
-    assert [row.ok for row in rows] == [True, True, False, False]
+    assert [row.is_reached for row in rows] == [True, True, False, False]
 
 
 def test_the_last_line_is_for_machines_and_a_missed_target_is_an_error(
@@ -61,25 +61,25 @@ def test_the_last_line_is_for_machines_and_a_missed_target_is_an_error(
     }
 
 
-def test_an_invoice_that_could_not_be_compared_is_none_that_is_the_same() -> None:
-    assert verdict("..\n2 passed, 31 deselected in 20.1s\n") == Sameness(0)
-    assert verdict("F.\n1 failed, 1 passed, 31 deselected in 20.1s") == Sameness(1)
-    assert verdict("E.\n1 passed, 31 deselected, 1 error in 20.1s") == Sameness(1)
-    assert verdict("\n33 deselected in 0.10s") == Sameness(None, "33 deselected in 0.10s")
-    assert verdict("") == Sameness(None, "the journey said nothing")
+def test_an_invoice_that_could_not_be_compared_counts_as_different() -> None:
+    assert read_summary("..\n2 passed, 31 deselected in 20.1s\n") == Comparison(0)
+    assert read_summary("F.\n1 failed, 1 passed, 31 deselected in 20.1s") == Comparison(1)
+    assert read_summary("E.\n1 passed, 31 deselected, 1 error in 20.1s") == Comparison(1)
+    assert read_summary("\n33 deselected in 0.10s") == Comparison(None, "33 deselected in 0.10s")
+    assert read_summary("") == Comparison(None, "pytest printed nothing")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
-@pytest.mark.parametrize("how", ["adopt", "leave"])
-def test_what_an_orphan_has_used_is_counted_once_it_is_adopted(how: str) -> None:
+@pytest.mark.parametrize("how", ["subreaper", "plain"])
+def test_the_time_of_an_orphan_is_counted_by_a_subreaper(how: str) -> None:
     script = [sys.executable, "-c", ORPHANED, how]
     done = subprocess.run(script, check=True, capture_output=True, text=True)
-    assert (float(done.stdout) > 0.3) is (how == "adopt")
+    assert (float(done.stdout) > 0.3) is (how == "subreaper")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
 def test_processes_below_are_found_with_their_memory() -> None:
-    grab = "kept = bytearray(b'x' * (64 << 20)); print(len(kept), flush=True); input()"
+    grab = "block = bytearray(b'x' * (64 << 20)); print(len(block), flush=True); input()"
     child = subprocess.Popen(
         [sys.executable, "-c", grab], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -87,7 +87,7 @@ def test_processes_below_are_found_with_their_memory() -> None:
     assert child.stdout is not None
     with child:
         assert child.stdout.readline() == f"{64 << 20}\n"
-        assert child.pid in children_of(os.getpid())
-        assert 64 << 20 < own_bytes([child.pid]) < 90 << 20
+        assert child.pid in list_descendants(os.getpid())
+        assert 64 << 20 < read_private_bytes([child.pid]) < 90 << 20
         child.stdin.close()
-    assert own_bytes([child.pid]) == 0
+    assert read_private_bytes([child.pid]) == 0

@@ -19,25 +19,25 @@ def _script(path: Path, text: str) -> Path:
 def test_the_stamp_changes_with_a_files_content_and_name(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_text("a", encoding="ascii")
-    first = bootstrap._digest([one], tmp_path)
-    assert bootstrap._digest([one], tmp_path) == first
+    first = bootstrap._compute_digest([one], tmp_path)
+    assert bootstrap._compute_digest([one], tmp_path) == first
     one.write_text("b", encoding="ascii")
-    assert bootstrap._digest([one], tmp_path) != first
+    assert bootstrap._compute_digest([one], tmp_path) != first
     one.rename(two)
     two.write_text("a", encoding="ascii")
-    assert bootstrap._digest([two], tmp_path) != first
+    assert bootstrap._compute_digest([two], tmp_path) != first
 
 
-def test_assets_are_built_again_when_a_single_face_is_missing(tmp_path: Path) -> None:
+def test_assets_are_built_again_when_a_font_file_is_missing(tmp_path: Path) -> None:
     static, fonts = tmp_path / "static", tmp_path / "fonts"
     _script(static / ".vite" / "manifest.json", "{}")
-    assert not bootstrap._built(static, fonts)
+    assert not bootstrap._are_assets_built(static, fonts)
     _script(fonts / "index.json", '[{"family":"Sans","file":"sans.woff2"}]')
-    assert not bootstrap._built(static, fonts)
+    assert not bootstrap._are_assets_built(static, fonts)
     _script(fonts / "sans.woff2", "face")
-    assert bootstrap._built(static, fonts)
+    assert bootstrap._are_assets_built(static, fonts)
     (static / ".vite" / "manifest.json").unlink()
-    assert not bootstrap._built(static, fonts)
+    assert not bootstrap._are_assets_built(static, fonts)
 
 
 def test_without_uv_pip_and_a_complete_venv_it_says_what_to_install(
@@ -56,29 +56,29 @@ def test_a_uv_on_the_path_is_used_unless_it_is_too_old(
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert bootstrap.find_uv() == str(found)
     assert (
-        bootstrap._uv_version(str(_script(tmp_path / "old", "#!/bin/sh\necho uv 0.6.17\n")))
+        bootstrap._read_uv_version(str(_script(tmp_path / "old", "#!/bin/sh\necho uv 0.6.17\n")))
         < bootstrap.OLDEST_UV
     )
 
 
-def test_pips_own_index_is_handed_to_uv(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uv_uses_the_package_index_of_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UV_DEFAULT_INDEX", raising=False)
     monkeypatch.setenv("PIP_INDEX_URL", "file:///srv/index")
     monkeypatch.setenv("VIRTUAL_ENV", "/somewhere")
-    environ = bootstrap._environ()
+    environ = bootstrap._build_environ()
     assert environ["UV_DEFAULT_INDEX"] == "file:///srv/index"
     assert "VIRTUAL_ENV" not in environ
 
 
-def test_what_an_installer_said_is_shown_when_it_fails(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(bootstrap.SetupFailed, match="Mend it"):
+def test_the_output_of_a_failed_installer_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(bootstrap.SetupFailed, match="Correct it"):
         bootstrap._run(["/bin/sh", "-c", "echo the disk is full; exit 3"])
     assert "the disk is full" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["demo", "test"])
 def test_help_needs_nothing_installed(command: str, tmp_path: Path) -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [ROOT / "ops" / command, "--help"],
         cwd=tmp_path,
         check=True,
@@ -86,7 +86,7 @@ def test_help_needs_nothing_installed(command: str, tmp_path: Path) -> None:
         text=True,
         env=os.environ,
     )
-    assert done.stdout.startswith(f"usage: ops/{command} ")
+    assert process.stdout.startswith(f"usage: ops/{command} ")
 
 
 def test_without_a_new_enough_python_the_scripts_say_so(tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_without_a_new_enough_python_the_scripts_say_so(tmp_path: Path) -> None:
         found = next(Path(folder) / name for folder in ("/usr/bin", "/bin") if (Path(folder) / name).exists())
         (tmp_path / name).symlink_to(found)
     script = (ROOT / "ops" / "python.sh").read_text(encoding="utf-8").replace("/usr/bin/python3", "")
-    done = subprocess.run(
+    process = subprocess.run(
         ["/bin/sh", "-c", script], check=False, capture_output=True, text=True, env={"PATH": str(tmp_path)}
     )
-    assert done.returncode == 1
-    assert "Python 3.11 or newer is needed" in done.stderr
+    assert process.returncode == 1
+    assert "Python 3.11 or newer is needed" in process.stderr

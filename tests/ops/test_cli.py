@@ -15,8 +15,9 @@ from click.testing import CliRunner, Result
 from kernel.jobs import enqueue
 from kernel.store import Database, execute
 from kernel.store.roles import Urls
-from ops import programs
 from ops.cli import portal
+from ops.dev import programs
+from ops.ports import find_free_port
 from tenants.workspaces.queries import workspace_by_host
 from tests.fakes.errands import Errand
 
@@ -252,10 +253,10 @@ async def test_jobs_are_listed_run_again_and_thrown_away(run_portal: Portal, dat
         "at",
         "error",
     ]
-    assert (await run_portal("jobs", "replay", job_id)).output == "It runs again.\n"
+    assert (await run_portal("jobs", "replay", job_id)).output == "Replayed.\n"
     again = await run_portal("jobs", "replay", job_id)
     assert (again.exit_code, "[job.not_dead]" in again.output) == (1, True)
-    assert (await run_portal("jobs", "discard", job_id)).output == "Thrown away.\n"
+    assert (await run_portal("jobs", "discard", job_id)).output == "Discarded.\n"
     gone = await run_portal("jobs", "discard", job_id)
     assert (gone.exit_code, "[job.not_found]" in gone.output) == (1, True)
 
@@ -268,13 +269,13 @@ async def test_a_worker_of_a_queue_that_is_none_is_refused(run_portal: Portal) -
 
 @pytest.mark.parametrize("role", ["portal_svc", "portal_owner", "postgres"])
 def test_the_gateway_starts_as_role_app_only(urls: Urls, redis_url: str, role: str) -> None:
-    environ = programs.environment(
+    environ = programs.build_environ(
         {
             "PORTAL_PROFILE": "test",
             "PORTAL_DATABASE_URL": urls.app.replace("portal_app", role),
             "PORTAL_REDIS_URL": redis_url,
-            "PORTAL_PORT": str(programs.free_port()),
-            "PORTAL_METRICS_PORT": str(programs.free_port()),
+            "PORTAL_PORT": str(find_free_port()),
+            "PORTAL_METRICS_PORT": str(find_free_port()),
         }
     )
     command = [sys.executable, "-m", "ops.cli", "gateway"]
@@ -288,8 +289,8 @@ def test_the_gateway_starts_as_role_app_only(urls: Urls, redis_url: str, role: s
 @pytest.mark.parametrize(
     ("variable", "instead", "words"),
     [
-        ("PORTAL_DATABASE_URL", "postgresql://portal_app@/nowhere?", "makes the database"),
-        ("PORTAL_DATABASE_URL", "postgresql://nobody-there@/postgres?", "makes the roles"),
+        ("PORTAL_DATABASE_URL", "postgresql://portal_app@/nowhere?", "creates the database"),
+        ("PORTAL_DATABASE_URL", "postgresql://nobody-there@/postgres?", "creates the roles"),
         ("PORTAL_DATABASE_URL", "postgresql://portal_app@127.0.0.1:1/portal", "[store.unavailable]"),
         ("PORTAL_REDIS_URL", "redis://h:notaport", "PORTAL_REDIS_URL must be a Redis url"),
     ],
@@ -325,7 +326,7 @@ async def test_migrating_where_postgres_is_not(run_portal: Portal) -> None:
     nowhere = "postgresql://portal_owner@127.0.0.1:1/portal"
     result = await run_portal("migrate", env={"PORTAL_DATABASE_OWNER_URL": nowhere})
     assert (result.exit_code, result.exception.__class__) == (1, SystemExit)
-    assert "Does the server that is asked for run" in result.stderr
+    assert "Does the server run at the address in the settings" in result.stderr
 
 
 async def test_the_doctor_says_a_port_that_is_none(run_portal: Portal) -> None:
@@ -340,7 +341,7 @@ async def test_a_port_in_use_is_said_with_its_variable(run_portal: Portal, varia
         taken.listen()
         port = str(taken.getsockname()[1])
         other = "PORTAL_METRICS_PORT" if variable == "PORTAL_PORT" else "PORTAL_PORT"
-        result = await run_portal("gateway", env={variable: port, other: str(programs.free_port())})
+        result = await run_portal("gateway", env={variable: port, other: str(find_free_port())})
     words = f"Error: The gateway cannot listen on 127.0.0.1, port {port}: is it in use? "
     assert (result.exit_code, result.stderr) == (1, f"{words}Choose another with {variable}.\n")
 

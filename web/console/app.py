@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from litestar import Litestar
-
 from web.http.assets import serve_asset
-from web.http.context import GatewayRequest
 from web.http.errors import TEXTS, ErrorPages, ErrorText, Problems
-from web.http.limits import RequestLimit
 from web.http.security import STATIC_POLICY, build_security_headers
-from web.http.surface import KIBIBYTE, Services, Surface, build_exception_handlers, provide
+from web.http.surface import KIBIBYTE, Services, Surface, build_application, build_limit, provide
 from web.http.templates import mark_text as _
 
 _TEXTS: Final = {
@@ -26,22 +22,13 @@ def create_app(services: Services) -> Surface:
     return Surface(
         name="console",
         host=services.settings.console_host,
-        app=Litestar(
+        app=build_application(
             [serve_asset],
-            request_class=GatewayRequest,
-            request_max_body_size=64 * KIBIBYTE,
+            max_body_bytes=64 * KIBIBYTE,
             dependencies=provide(assets=services.assets),
-            exception_handlers=build_exception_handlers(render_error),
-            openapi_config=None,
-            logging_config=None,
+            render_error=render_error,
         ),
-        limit=RequestLimit(
-            services.limiter,
-            services.clock,
-            services.access_log,
-            services.settings.page_limit_per_minute,
-            name="console",
-        ),
+        limit=build_limit(services, "console", services.settings.page_limit_per_minute),
         unlimited_prefixes=(),
         headers=build_security_headers(services.settings, takes_payments=False),
         default_headers={"content-security-policy": STATIC_POLICY, "cache-control": "no-store"},

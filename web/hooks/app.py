@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from litestar import Litestar
-
-from web.http.context import GatewayRequest
 from web.http.errors import render_status
-from web.http.limits import RequestLimit
 from web.http.security import DATA_POLICY, build_security_headers
-from web.http.surface import KIBIBYTE, Surface, build_exception_handlers
+from web.http.surface import KIBIBYTE, Surface, build_application, build_limit
 
 if TYPE_CHECKING:
     from web.http.surface import Services
@@ -24,21 +20,8 @@ def create_app(services: Services) -> Surface:
     return Surface(
         name="hooks",
         host=services.settings.hooks_host,
-        app=Litestar(
-            [],
-            request_class=GatewayRequest,
-            request_max_body_size=256 * KIBIBYTE,
-            exception_handlers=build_exception_handlers(render_status),
-            openapi_config=None,
-            logging_config=None,
-        ),
-        limit=RequestLimit(
-            services.limiter,
-            services.clock,
-            services.access_log,
-            _PER_MINUTE,
-            name="hooks",
-        ),
+        app=build_application([], max_body_bytes=256 * KIBIBYTE, render_error=render_status),
+        limit=build_limit(services, "hooks", _PER_MINUTE),
         unlimited_prefixes=(),
         headers=build_security_headers(services.settings, takes_payments=False),
         default_headers={"content-security-policy": DATA_POLICY, "cache-control": "no-store"},

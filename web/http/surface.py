@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from litestar import Litestar
 from litestar.di import Provide
 
 from web.http.bodies import ClientDisconnected
+from web.http.context import GatewayRequest
 from web.http.errors import render_nothing
+from web.http.limits import RequestLimit
 from web.http.security import encode_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from litestar import Litestar, Response
+    from litestar import Response
+    from litestar.types import ControllerRouterHandler
 
     from kernel.blobs import Blobs
     from kernel.clock import Clock
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
     from web.http.assets import Assets
     from web.http.errors import ErrorRenderer
     from web.http.forms import FormTokens
-    from web.http.limits import RequestLimit
     from web.http.security import RawHeaders
     from web.http.templates import Templates
 
@@ -100,6 +103,30 @@ def build_exception_handlers(
 ) -> dict[int | type[Exception], Callable[[Any, Any], Response[Any]]]:
     """Return the exception handlers of a surface's application."""
     return {ClientDisconnected: render_nothing, Exception: render_error}
+
+
+def build_application(
+    handlers: Sequence[ControllerRouterHandler],
+    *,
+    max_body_bytes: int,
+    render_error: ErrorRenderer,
+    dependencies: Mapping[str, Provide] | None = None,
+) -> Litestar:
+    """Return the application of a surface, without Litestar's own OpenAPI pages and logging."""
+    return Litestar(
+        handlers,
+        request_class=GatewayRequest,
+        request_max_body_size=max_body_bytes,
+        dependencies=dependencies,
+        exception_handlers=build_exception_handlers(render_error),
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+def build_limit(services: Services, name: str, per_minute: int) -> RequestLimit:
+    """Return the limit of requests a minute and address; surfaces are counted apart by name."""
+    return RequestLimit(services.limiter, services.clock, services.access_log, per_minute, name=name)
 
 
 def provide(**values: object) -> dict[str, Provide]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from litestar import HttpMethod, Litestar, MediaType, Response, Router, route
+from litestar import HttpMethod, MediaType, Response, Router, route
 
 from web.http.assets import serve_asset
 from web.http.conditional import REVALIDATE
-from web.http.context import GatewayRequest
 from web.http.errors import TEXTS, ErrorPages, ErrorText, Problems
-from web.http.limits import MissLimit, RequestLimit
+from web.http.limits import MissLimit
 from web.http.security import STATIC_POLICY, build_security_headers
-from web.http.surface import KIBIBYTE, Surface, build_exception_handlers, provide
+from web.http.surface import KIBIBYTE, Surface, build_application, build_limit, provide
 from web.http.templates import mark_text as _
 from web.portal.brand_images import BrandImages, show_brand_image
 from web.portal.invoice_data import InvoiceData, show_invoice_data
@@ -25,6 +24,7 @@ from web.portal.sample import warm
 from web.portal.view_recorder import ViewRecorder
 
 if TYPE_CHECKING:
+    from web.http.context import GatewayRequest
     from web.http.surface import Services
 
 # A header of the pages says "noindex", and only crawlers that may fetch a page can read it. If robots.txt forbade
@@ -81,7 +81,7 @@ def create_app(services: Services) -> Surface:
     return Surface(
         name="portal",
         host=None,
-        app=Litestar(
+        app=build_application(
             [
                 show_invoice,
                 show_invoice_data,
@@ -92,8 +92,7 @@ def create_app(services: Services) -> Surface:
                 # Routes that change something: the guard checks the token and the origin of each form.
                 Router("/", route_handlers=[choose_language], guards=[services.forms.make_guard()]),
             ],
-            request_class=GatewayRequest,
-            request_max_body_size=64 * KIBIBYTE,
+            max_body_bytes=64 * KIBIBYTE,
             dependencies=provide(
                 pages=pages,
                 invoice_data=InvoiceData(links=links, database=services.database, clock=services.clock),
@@ -101,17 +100,9 @@ def create_app(services: Services) -> Surface:
                 images=images,
                 assets=services.assets,
             ),
-            exception_handlers=build_exception_handlers(render_error),
-            openapi_config=None,
-            logging_config=None,
+            render_error=render_error,
         ),
-        limit=RequestLimit(
-            services.limiter,
-            services.clock,
-            services.access_log,
-            services.settings.page_limit_per_minute,
-            name="page",
-        ),
+        limit=build_limit(services, "page", services.settings.page_limit_per_minute),
         unlimited_prefixes=("/brand/",),
         headers=build_security_headers(services.settings, takes_payments=True),
         default_headers={"content-security-policy": STATIC_POLICY, "cache-control": "no-store"},

@@ -13,8 +13,8 @@ import pytest
 
 from kernel.blobs import Blobs
 from kernel.errors import Missing, Unavailable
-from ops.programs import free_port
-from ops.services import leashed
+from ops.dev.child_processes import bind_to_parent
+from ops.ports import find_free_port
 
 KEY = "w/pdf/abc.pdf"
 DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
@@ -34,9 +34,11 @@ def _status(port: int, method: str, path: str) -> int | None:
 @pytest.fixture(scope="session")
 def s3_port() -> Iterator[int]:
     """Port of moto's server with a bucket of the name `bucket`; it ends with this process, whatever happens."""
-    port = free_port()
+    port = find_free_port()
     command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
-    with subprocess.Popen(leashed(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        bind_to_parent(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         try:
             deadline = time.monotonic() + 60
             while _status(port, "PUT", "/bucket") != 200:

@@ -14,7 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from kernel.limits import DEADLINE_S, LOCAL_KEYS, Breaker, Limiter, LocalCounter, Source, Verdict
-from ops.services import pid_of, start_redis, stop_redis
+from ops.dev.servers import find_pid, start_redis, stop_redis
 
 YES, LOCAL_YES = Verdict(True, 0, Source.REDIS), Verdict(True, 0, Source.LOCAL)
 
@@ -52,14 +52,14 @@ async def limiters(redis_url: str) -> AsyncIterator[Callable[..., Limiter]]:
 def own_redis(tmp_path: Path) -> Iterator[Path]:
     """The state folder of a Redis that this test may freeze and kill."""
     yield tmp_path
-    pid = pid_of(tmp_path, "redis")
+    pid = find_pid(tmp_path, "redis")
     if pid is not None:
         os.kill(pid, signal.SIGCONT)
     stop_redis(tmp_path)
 
 
 def redis_pid(state: Path) -> int:
-    pid = pid_of(state, "redis")
+    pid = find_pid(state, "redis")
     assert pid is not None
     return pid
 

@@ -17,7 +17,7 @@ import pytest
 
 from kernel.store import Database
 from kernel.store.roles import provision
-from ops.services import start_postgres, stop_postgres
+from ops.dev.servers import start_postgres, stop_postgres
 from tenants import schema
 
 TIMEOUT_S = 0.5

@@ -10,75 +10,18 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ops.ports import find_free_port
+from tests.fakes.http_server import TIMEOUT_S, Start, request
 from web.http.server import Server
 
-PATIENCE_S = 10
-
 FORM = "Content-Type: application/x-www-form-urlencoded"
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A gateway behind a port."""
-
-    port: int
-    portal: Any
-    server: Server
-    task: asyncio.Task[None]
-
-    async def talk(self, sent: bytes) -> bytes:
-        """Send bytes over one connection and return all that comes back until the server closes it."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(sent)
-        async with asyncio.timeout(PATIENCE_S):
-            answer = await reader.read()
-        writer.close()
-        await writer.wait_closed()
-        return answer
-
-
-Start = Callable[..., Awaitable[Running]]
-
-
-@pytest.fixture
-async def start(make_portal: Any, settings: Any) -> AsyncIterator[Start]:
-    running: list[Running] = []
-
-    async def run(**fields: Any) -> Running:
-        port = free_port()
-        fields = {"trusted_proxies": (ip_network("127.0.0.0/8"),), "port": port} | fields
-        portal = make_portal(**fields)
-        server = Server(portal.gateway, replace(settings, **fields))
-        task = asyncio.create_task(server.serve())
-        async with asyncio.timeout(PATIENCE_S):
-            while not server.started:  # noqa: ASYNC110  -- uvicorn has no event for it
-                await asyncio.sleep(0.01)
-        running.append(Running(port, portal, server, task))
-        return running[-1]
-
-    yield run
-    for one in running:
-        one.server.should_exit = True
-        await one.task
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-def request(line: str, host: str, address: str, *headers: str) -> bytes:
-    """A request that asks the server to close the connection afterwards."""
-    head = [f"{line} HTTP/1.1", f"Host: {host}", f"X-Forwarded-For: {address}", "Connection: close", *headers]
-    return ("\r\n".join(head) + "\r\n\r\n").encode()
 
 
 async def test_a_page_is_served_over_a_socket(start: Start, acme: Any, visitor: Any) -> None:
@@ -154,13 +97,13 @@ async def test_an_absolute_request_target_does_not_choose_the_host(
 async def test_it_ends_when_it_is_to_stop(start: Start) -> None:
     running = await start()
     running.server.should_exit = True
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(TIMEOUT_S):
         await running.task
 
 
 async def answered(port: int, path: str) -> bytes:
     """Ask until somebody listens, for as long as a slow machine may need to start."""
-    async with asyncio.timeout(6 * PATIENCE_S):
+    async with asyncio.timeout(6 * TIMEOUT_S):
         while True:
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -196,7 +139,7 @@ async def start_process(
     running: list[asyncio.subprocess.Process] = []
 
     async def run(port: int) -> GatewayProcess:
-        metrics_port = free_port()
+        metrics_port = find_free_port()
         environ = environment(settings, tmp_path, port, metrics_port)
         program = (
             "import os; from kernel.settings import Settings; from web.gateway import serve; "
@@ -223,7 +166,7 @@ async def start_process(
 
 @pytest.fixture
 async def process(start_process: Callable[[int], Awaitable[GatewayProcess]]) -> GatewayProcess:
-    return await start_process(free_port())
+    return await start_process(find_free_port())
 
 
 def environment(settings: Any, folder: Path, port: int, metrics_port: int) -> dict[str, str]:
@@ -241,7 +184,7 @@ def environment(settings: Any, folder: Path, port: int, metrics_port: int) -> di
 
 async def read_until(port: int, path: str, is_expected: Callable[[bytes], bool]) -> bytes:
     """Ask again and again, for as long as a slow machine may need, and return the answer that is as expected."""
-    async with asyncio.timeout(6 * PATIENCE_S):
+    async with asyncio.timeout(6 * TIMEOUT_S):
         while not is_expected(answer := await answered(port, path)):  # noqa: ASYNC110  -- another process
             await asyncio.sleep(0.05)
         return answer
@@ -276,7 +219,7 @@ async def test_a_port_that_is_taken_is_an_os_error(
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         failing = await start_process(taken.getsockname()[1])
-        async with asyncio.timeout(6 * PATIENCE_S):
+        async with asyncio.timeout(6 * TIMEOUT_S):
             _, err = await failing.process.communicate()
     assert failing.process.returncode == 1
     assert err.splitlines()[-1].startswith(b"OSError: [Errno %d] " % errno.EADDRINUSE)
@@ -332,87 +275,3 @@ async def test_what_stands_behind_a_chunked_body_is_no_header(start: Start, acme
     assert answer.startswith(b"HTTP/1.1 405 ")
     line = json.loads(running.portal.log.getvalue())
     assert line["network"] == str(ip_network((visitor.address, 48), strict=False))
-
-
-async def waits_for_pdf(running: Running, *, count: int = 1) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while running.portal.count("portal_pdf_waiting_count") != count:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
-@pytest.mark.usefixtures("rendering_worker")
-async def test_who_hangs_up_stops_waiting_for_a_pdf(start: Start, acme: Any, visitor: Any) -> None:
-    running = await start()
-    _, writer = await asyncio.open_connection("127.0.0.1", running.port)
-    writer.write(request(f"GET {acme.path}/invoice.pdf", acme.host, visitor.address))
-    await waits_for_pdf(running)
-    writer.close()
-    await writer.wait_closed()
-    await waits_for_pdf(running, count=0)
-    async with asyncio.timeout(PATIENCE_S):
-        while not running.portal.log.getvalue():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    assert json.loads(running.portal.log.getvalue())["status"] == 499
-    assert running.portal.count("portal_pdf_answers_total", outcome="gone") == 1
-
-
-@pytest.mark.parametrize("is_at_once", [True, False], ids=["at once", "later"])
-@pytest.mark.usefixtures("rendering_worker")
-async def test_who_hangs_up_stops_waiting_for_a_pdf_also_with_a_request_queued_behind_it(
-    start: Start, acme: Any, visitor: Any, *, is_at_once: bool
-) -> None:
-    running = await start()
-    _, writer = await asyncio.open_connection("127.0.0.1", running.port)
-    first, second = (
-        f"GET {path} HTTP/1.1\r\nHost: {acme.host}\r\nX-Forwarded-For: {visitor.address}\r\n\r\n".encode()
-        for path in (f"{acme.path}/invoice.pdf", acme.path)
-    )
-    writer.write(first + second if is_at_once else first)
-    await waits_for_pdf(running)
-    (connection,) = running.server.server_state.connections
-    if not is_at_once:
-        writer.write(second)
-    async with asyncio.timeout(PATIENCE_S):
-        while not connection.pipeline:  # type: ignore[union-attr]  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    writer.close()
-    await writer.wait_closed()
-    await waits_for_pdf(running, count=0)
-    async with asyncio.timeout(PATIENCE_S):
-        while not running.portal.log.getvalue():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    assert json.loads(running.portal.log.getvalue())["status"] == 499
-    assert running.portal.count("portal_pdf_answers_total", outcome="gone") == 1
-
-
-@pytest.mark.usefixtures("rendering_worker")
-async def test_at_the_end_who_waits_for_a_pdf_is_answered_first(
-    start: Start, acme: Any, visitor: Any
-) -> None:
-    running = await start()
-    asked = request(f"GET {acme.path}/invoice.pdf", acme.host, visitor.address, "Accept: text/html")
-    waiting = [asyncio.create_task(running.talk(asked)) for _ in range(3)]
-    await waits_for_pdf(running, count=3)
-    running.server.should_exit = True
-    for answer in await asyncio.gather(*waiting):
-        assert answer.startswith(b"HTTP/1.1 202 Accepted\r\n")
-        assert b"Your PDF is being prepared" in answer
-    async with asyncio.timeout(PATIENCE_S):
-        await running.task
-
-
-async def test_a_reader_that_does_not_read_holds_a_piece_and_no_more(
-    start: Start, acme: Any, visitor: Any, add_pdf: Any
-) -> None:
-    data = await add_pdf(acme, size=20_000_000)
-    running = await start()
-    reader, writer = await asyncio.open_connection("127.0.0.1", running.port, limit=1024)
-    writer.write(request(f"GET {acme.path}/invoice.pdf", acme.host, visitor.address))
-    head = await reader.readuntil(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
-    held = max(each.transport.get_write_buffer_size() for each in running.server.server_state.connections)
-    assert held < 1_000_000
-    async with asyncio.timeout(PATIENCE_S):
-        assert await reader.read(-1) == data
-    writer.close()
-    await writer.wait_closed()

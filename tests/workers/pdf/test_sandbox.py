@@ -9,18 +9,18 @@ from pathlib import Path
 import msgspec
 import pytest
 from playwright.async_api import async_playwright
+from tests.fakes.documents import build_document, load_fonts
 
 from kernel.ids import WorkspaceId, new_id
 from kernel.telemetry.metrics import Metrics
-from ops import browser as programs
 from ops.bench import vectors
 from ops.bench.vectors import CANARY, HTTP, VECTORS, Trap, bare, read
+from ops.dev import chromium as programs
 from tenants.invoices.content import Content
 from tenants.invoices.document.sheet import render_sheet
 from tenants.invoices.document.values import DocumentLogo
 from tenants.invoices.ubl import parse
 from tests.fakes.businesses import content
-from tests.fakes.documents import build_document, load_fonts
 from workers.pdf.renderer import Renderer
 
 COLOUR = "rgb(255 0 0)"
@@ -94,7 +94,7 @@ async def test_an_ordinary_browser_falls_into_the_trap(trap: Trap) -> None:
     """The control: without the sandbox the same documents reach the server and read the files."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=programs.executable(), args=programs.arguments()
+            executable_path=programs.find_chromium(), args=programs.build_launch_arguments()
         )
         fallen: set[str] = set()
         for vector in HTTP:

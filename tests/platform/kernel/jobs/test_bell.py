@@ -16,7 +16,7 @@ from kernel.errors import Unavailable
 from kernel.ids import WorkspaceId, new_id
 from kernel.jobs import bell
 from kernel.jobs.dispatch import Due
-from ops import services
+from ops.dev import servers
 
 
 def due(queue: str = "default") -> Due:
@@ -26,8 +26,8 @@ def due(queue: str = "default") -> Due:
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[str]:
-    yield services.start_redis(tmp_path, environ={})
-    services.stop_redis(tmp_path)
+    yield servers.start_redis(tmp_path, environ={})
+    servers.stop_redis(tmp_path)
 
 
 def test_each_bell_is_answered_once_by_a_thread_of_its_queue(own_redis: str) -> None:

@@ -1,0 +1,97 @@
+"""What a command works with: settings, clock, secret keys and the database."""
+
+import asyncio
+import os
+import pwd
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from kernel.actor import Actor, ActorKind
+from kernel.clock import Clock, SystemClock
+from kernel.errors import Missing
+from kernel.ids import WorkspaceId
+from kernel.seals import Sealer
+from kernel.settings import Settings
+from kernel.store import Database
+from tenants.workspaces import queries as workspaces
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class CommandContext:
+    """The settings of a command and its database, as role app."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    sealer: Sealer
+
+    async def find_workspace_id(self, name: str) -> WorkspaceId:
+        """Return the workspace of a slug or of one of its hosts; Missing("workspace.not_found")."""
+        host = name if "." in name else f"{name}.{self.settings.base_domain}"
+        resolved = await workspaces.workspace_by_host(self.database, host.lower())
+        if resolved is None:
+            raise Missing("workspace.not_found", f"No workspace is served at {host}.", host=host)
+        return resolved.workspace.workspace_id
+
+    @asynccontextmanager
+    async def scope(self, name: str, *, read_only: bool = False) -> AsyncIterator[WorkspaceId]:
+        """Open a unit of work in the workspace of a slug or host."""
+        workspace_id = await self.find_workspace_id(name)
+        async with self.database.scope(workspace_id, read_only=read_only):
+            yield workspace_id
+
+    async def run_unit(self, name: str, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Run a unit of work in a workspace; after a conflict it runs again, so that it must only send statements."""
+        return await self.database.run(await self.find_workspace_id(name), work)
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment; warnings go to standard error."""
+    settings = Settings.from_environ(os.environ)
+    for warning in settings.warnings:
+        click.echo(warning, err=True)
+    return settings
+
+
+async def open_database(settings: Settings, url: str) -> Database:
+    """Open one connection for a command, as the role in the URL; the operator is the actor."""
+    return await Database.open(
+        url, size=1, name="portal command", prepared=settings.database_prepared, actor=identify_operator()
+    )
+
+
+def identify_operator() -> Actor:
+    """Return the user of the operating system that runs this command, by number if it has no name."""
+    number = os.getuid()
+    try:
+        user = pwd.getpwuid(number).pw_name
+    except KeyError:
+        user = str(number)
+    return Actor(ActorKind.OPERATOR, user)
+
+
+def run_command(work: Callable[[CommandContext], Awaitable[_T]]) -> _T:
+    """Run the work of one command with an open database."""
+
+    async def open_and_run() -> _T:
+        settings = read_settings()
+        database = await open_database(settings, settings.database_url)
+        try:
+            return await work(CommandContext(settings, database, SystemClock(), Sealer(settings.secret_keys)))
+        finally:
+            await database.close()
+
+    return asyncio.run(open_and_run())
+
+
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """Return the bytes of a file, at most `max_bytes` + 1: enough for the check of its size to refuse it."""
+    with path.open("rb") as file:
+        return file.read(max_bytes + 1)

@@ -1,0 +1,1 @@
+"""`portal doctor`: examines an installation; each finding says how to correct it."""

@@ -1,0 +1,12 @@
+import socket
+
+from ops.ports import LOOPBACK, can_listen, find_free_port
+
+
+def test_a_port_in_use_is_not_free() -> None:
+    port = find_free_port()
+    assert can_listen(LOOPBACK, port)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        assert not can_listen(LOOPBACK, port)
