@@ -13,6 +13,7 @@ from kernel.store.unit import (
     execute,
     fetch,
     fetch_one,
+    fetch_planned,
     fetch_value,
     savepoint,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "execute",
     "fetch",
     "fetch_one",
+    "fetch_planned",
     "fetch_value",
     "savepoint",
 ]

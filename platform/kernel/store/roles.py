@@ -27,8 +27,8 @@ _STARTS_WITH: Final = {
     "search_path": SEARCH_PATH,
     # Compiling a plan takes milliseconds, to win microseconds on queries as short as ours.
     "jit": "off",
-    # Left to itself Postgres guesses ten elements for `= ANY ($1)`, finds that dear, and plans such a statement
-    # anew at every call: in a large house 0.4 ms, more than running it (ops/bench/page shows it).
+    # `auto` plans statements with array arguments, such as the one that opens a link, anew at every call, which takes
+    # longer than running them. Optional filters use `fetch_planned` instead: ops/decisions/0016.
     "plan_cache_mode": "force_generic_plan",
 }
 _CONFIG: Final = ", ".join(f"'{name}={value}'" for name, value in _STARTS_WITH.items())

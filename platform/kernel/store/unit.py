@@ -265,6 +265,16 @@ async def fetch(sql: str, *args: object) -> list[Any]:
     return await current().connection().fetch(sql, *args)
 
 
+async def fetch_planned(sql: str, *args: object) -> list[Any]:
+    """Return all rows of one statement that is planned for the values of its arguments: for optional filters.
+
+    Takes one more round trip. What follows in the unit of work is planned in the same way (ops/decisions/0016).
+    """
+    connection = current().connection()
+    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+    return await connection.fetch(sql, *args)
+
+
 async def fetch_one(sql: str, *args: object) -> Any:
     """Return the first row (asyncpg.Record), or None."""
     return await current().connection().fetchrow(sql, *args)

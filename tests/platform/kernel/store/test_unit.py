@@ -23,6 +23,7 @@ from kernel.store import (
     execute,
     fetch,
     fetch_one,
+    fetch_planned,
     fetch_value,
     savepoint,
 )
@@ -315,3 +316,15 @@ async def test_many_rows_go_in_by_one_statement(shelf: Database) -> None:
         assert await fetch_value("SELECT count(*) FROM book") == 20_000
         row = await fetch_one("SELECT max(title) AS last FROM book")
     assert row["last"] == "Volume 19999"
+
+
+async def test_a_statement_is_planned_for_its_values_until_the_unit_ends(shelf: Database) -> None:
+    by_title = "SELECT book_id FROM book WHERE $1::text IS NULL OR title = $1"
+    plans = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1"
+    async with shelf.scope(uuid4()):
+        book = await add_book("Plans")
+        found = [await fetch_planned(by_title, title) for title in ("Plans", "Others", None)]
+        assert [[row["book_id"] for row in rows] for rows in found] == [[book], [], [book]]
+        assert tuple(await fetch_one(plans, by_title)) == (0, 3)
+    async with shelf.unbound():
+        assert await fetch_value("SHOW plan_cache_mode") == "force_generic_plan"
