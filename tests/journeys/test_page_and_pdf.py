@@ -96,7 +96,7 @@ def kinds() -> Iterator[tuple[str, tuple[str, ...]]]:
 @pytest.fixture(scope="module")
 async def printer(urls: Urls, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Printer]:
     """A printer on the journeys' database."""
-    database = await Database.open(urls.app, size=2, name="journeys printer", patience_s=5)
+    database = await Database.open(urls.app, size=2, name="journeys printer", acquire_timeout_s=5)
     press = Press(Metrics())
     await press.start()
     yield Printer(

@@ -2,7 +2,15 @@
 
 from kernel.store.database import Database, Isolation
 from kernel.store.engine import BOUND
-from kernel.store.faults import Nested, NoActor, NotOffered, StoreMisuse, Swallowed, Unbound, WrongTask
+from kernel.store.faults import (
+    FailedTransaction,
+    NestedUnitOfWork,
+    NoActor,
+    StoreMisuse,
+    Unbound,
+    Unsupported,
+    WrongTask,
+)
 from kernel.store.unit import (
     UnitOfWork,
     after_commit,
@@ -21,14 +29,14 @@ from kernel.store.unit import (
 __all__ = [
     "BOUND",
     "Database",
+    "FailedTransaction",
     "Isolation",
-    "Nested",
+    "NestedUnitOfWork",
     "NoActor",
-    "NotOffered",
     "StoreMisuse",
-    "Swallowed",
     "Unbound",
     "UnitOfWork",
+    "Unsupported",
     "WrongTask",
     "after_commit",
     "bulk_insert",

@@ -394,7 +394,7 @@ async def test_a_body_that_was_read_lets_the_connection_live(portal: Any, acme: 
 
 
 async def test_the_pool_is_measured_with_those_who_wait(make_portal: Any, settings: Any) -> None:
-    database = await Database.open(settings.database_url, size=1, name="crowded", patience_s=5)
+    database = await Database.open(settings.database_url, size=1, name="crowded", acquire_timeout_s=5)
     portal = make_portal(over=database)
 
     async def wait() -> None:
@@ -570,7 +570,7 @@ async def test_an_error_of_ours_has_its_status_and_code(make_portal: Any, acme: 
 async def test_when_postgres_is_gone_every_page_says_back_in_a_moment(
     make_portal: Any, acme: Any, settings: Any
 ) -> None:
-    database = await Database.open(settings.database_url, size=1, name="about to go", patience_s=0.2)
+    database = await Database.open(settings.database_url, size=1, name="about to go", acquire_timeout_s=0.2)
     visitor = make_portal(over=database).visitor()
     assert (await visitor.ask(acme.path, acme.host)).status_code == 200
     await database.close()

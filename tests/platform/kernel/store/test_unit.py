@@ -12,8 +12,8 @@ import pytest
 from kernel.errors import Missing, Unavailable
 from kernel.store import (
     Database,
-    Nested,
-    Swallowed,
+    FailedTransaction,
+    NestedUnitOfWork,
     Unbound,
     UnitOfWork,
     WrongTask,
@@ -228,15 +228,15 @@ async def test_a_nested_unit_is_refused_and_the_outer_one_goes_on(shelf: Databas
     async with shelf.scope(workspace):
         await add_book("Outer")
         for inner in (shelf.scope(workspace), shelf.scope(uuid4()), shelf.unbound()):
-            with pytest.raises(Nested):
+            with pytest.raises(NestedUnitOfWork):
                 await inner.__aenter__()
         await add_book("Still outer")
     assert await titles(shelf, workspace) == ["Outer", "Still outer"]
 
 
-async def test_a_swallowed_error_of_postgres_is_told_at_the_end(shelf: Database) -> None:
+async def test_an_error_of_postgres_that_was_caught_inside_fails_the_commit(shelf: Database) -> None:
     workspace = uuid4()
-    with pytest.raises(Swallowed):
+    with pytest.raises(FailedTransaction):
         async with shelf.scope(workspace):
             await add_book("Once")
             with pytest.raises(asyncpg.UniqueViolationError):
