@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 import tenants
-from kernel.store.catalog import findings
+from kernel.store.catalog import find_violations
 from kernel.store.migrations import Migration, read_folder
 from kernel.store.migrations import migrate as run_migrations
 from kernel.store.roles import APP, SVC
@@ -55,9 +55,9 @@ DEFINERS: Final = frozenset(
 #: What keeps issued invoices as they are.
 TRIGGERS: Final = frozenset(
     {
-        "invoice.invoice_keeps_its_number",
-        "invoice.invoice_stays",
-        "invoice_pdf.invoice_pdf_stays",
+        "invoice.invoice_number_immutable",
+        "invoice.invoice_undeletable",
+        "invoice_pdf.invoice_pdf_immutable",
         "invoice_version.invoice_version_immutable",
     }
 )
@@ -69,7 +69,7 @@ FOREIGN_KEYS: Final = frozenset(
         "contact.contact_workspace_id_customer_id_fkey",
         "customer.customer_workspace_id_fkey",
         "event_head.event_head_workspace_id_fkey",
-        "invoice.invoice_has_its_version",
+        "invoice.invoice_current_version_fkey",
         "invoice.invoice_workspace_id_customer_id_fkey",
         "invoice.invoice_workspace_id_fkey",
         "invoice.invoice_workspace_id_series_fkey",
@@ -103,7 +103,7 @@ async def migrate(owner_url: str) -> list[Migration]:
 
 async def tenancy_findings(connection: Connection) -> list[str]:
     """Return a sentence for everything in a database that could let one workspace reach another."""
-    return await findings(
+    return await find_violations(
         connection,
         unscoped=UNSCOPED,
         global_indexes=GLOBAL_INDEXES,

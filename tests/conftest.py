@@ -129,21 +129,21 @@ def owner_url(urls: Urls) -> str:
 
 @pytest.fixture(scope="session")
 async def _app_database(urls: Urls) -> AsyncIterator[Database]:
-    database = await Database.open(urls.app, size=5, name="tests", patience_s=5, actor=OPERATOR)
+    database = await Database.open(urls.app, size=5, name="tests", acquire_timeout_s=5, actor=OPERATOR)
     yield database
     await database.close()
 
 
 @pytest.fixture(scope="session")
 async def _svc_database(urls: Urls) -> AsyncIterator[Database]:
-    database = await Database.open(urls.svc, size=2, name="tests svc", patience_s=5)
+    database = await Database.open(urls.svc, size=2, name="tests svc", acquire_timeout_s=5)
     yield database
     await database.close()
 
 
 @pytest.fixture
 def database(_app_database: Database) -> Iterator[Database]:
-    """The worker's database as role app, as the gateway has it; no test may leave a connection lent."""
+    """The worker's database as role app, as the gateway has it; no test may leave a connection in use."""
     yield _app_database
     assert _app_database.in_use == 0
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 # A page needs milliseconds of Postgres: one that does not answer in seconds is as good as away.
 COMMAND_TIMEOUT_S: Final = 4.0
-PATIENCE_S: Final = 4.0
+ACQUIRE_TIMEOUT_S: Final = 4.0
 
 #: What each kind of host is served by.
 SURFACES: Final = (portal.create_app, console.create_app, api.create_app, hooks.create_app)
@@ -155,7 +155,7 @@ async def _serve(settings: Settings) -> None:
         pool_size=settings.pool_size,
         migrations=schema.migrations(),
         command_timeout_s=COMMAND_TIMEOUT_S,
-        patience_s=PATIENCE_S,
+        acquire_timeout_s=ACQUIRE_TIMEOUT_S,
     )
     async with process as opened:
         limiter = Limiter(settings.redis_url)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from kernel.store import Database
-from kernel.store.pool import COMMAND_TIMEOUT_S, PATIENCE_S
+from kernel.store.pool import ACQUIRE_TIMEOUT_S, COMMAND_TIMEOUT_S
 from kernel.store.readiness import schema_check
 from kernel.store.roles import SVC
 from kernel.telemetry import internal_server, logs
@@ -72,7 +72,7 @@ async def open_process(
     role: str,
     pool_size: int,
     migrations: Sequence[Migration],
-    patience_s: float = PATIENCE_S,
+    acquire_timeout_s: float = ACQUIRE_TIMEOUT_S,
     command_timeout_s: float = COMMAND_TIMEOUT_S,
 ) -> AsyncIterator[Process]:
     """Open what every process needs and close it again; to be called in the main thread.
@@ -100,7 +100,7 @@ async def open_process(
             size=pool_size,
             name=f"portal {name}",
             prepared=settings.database_prepared,
-            patience_s=patience_s,
+            acquire_timeout_s=acquire_timeout_s,
             command_timeout_s=command_timeout_s,
         )
         try:

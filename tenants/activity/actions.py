@@ -51,8 +51,8 @@ async def audit_refusal(
 ) -> None:
     """Record that an action was refused, in a unit of work of its own: the action's own was rolled back.
 
-    Only the error's code is stored: its words and data may repeat what was sent. Raises Nested inside a unit of
-    work, NoActor, and what `Database.scope` raises.
+    Only the error's code is stored: its words and data may repeat what was sent. Raises NestedUnitOfWork inside a unit
+    of work, NoActor, and what `Database.scope` raises.
     """
     async with database.scope(workspace_id, actor=actor):
         await emit(ActionRefused(action=action, code=error.code))

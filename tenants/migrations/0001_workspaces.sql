@@ -52,8 +52,8 @@ CREATE TABLE portal_domain (
     checked_at timestamptz,
     released_at timestamptz,
     PRIMARY KEY (workspace_id, domain_id),
-    CONSTRAINT portal_domain_once UNIQUE (workspace_id, host),
-    CONSTRAINT portal_domain_primary_serves CHECK (NOT is_primary OR state IN ('active', 'degraded')),
+    CONSTRAINT portal_domain_host_key UNIQUE (workspace_id, host),
+    CONSTRAINT portal_domain_primary_state CHECK (NOT is_primary OR state IN ('active', 'degraded')),
     CONSTRAINT portal_domain_verified CHECK (state = 'claimed' OR verified_at IS NOT NULL),
     CONSTRAINT portal_domain_released CHECK ((state = 'released') = (released_at IS NOT NULL))
 );
@@ -64,7 +64,7 @@ CREATE UNIQUE INDEX portal_domain_host ON portal_domain (host) WHERE state <> 'c
 CREATE UNIQUE INDEX portal_domain_primary ON portal_domain (workspace_id) WHERE is_primary;
 
 -- Finds the workspace of a host. A public page has no other way to the workspace that it binds.
-CREATE FUNCTION portal_workspace_by_host(asked text)
+CREATE FUNCTION portal_workspace_by_host(wanted_host text)
     RETURNS TABLE (
         workspace_id uuid, slug text, name text, locale text, time_zone text, currency text, brand_colour text,
         contact_line text, logo_sha256 text, logo_width integer, logo_height integer, payment_days integer,
@@ -80,5 +80,5 @@ AS $$
     JOIN workspace w ON w.workspace_id = d.workspace_id
     LEFT JOIN portal_domain p ON p.workspace_id = d.workspace_id AND p.is_primary
     LEFT JOIN brand_asset a ON a.workspace_id = w.workspace_id AND a.sha256 = w.logo_sha256
-    WHERE d.host = asked AND d.state IN ('active', 'degraded')
+    WHERE d.host = wanted_host AND d.state IN ('active', 'degraded')
 $$;

@@ -31,9 +31,9 @@ CREATE TABLE invoice (
     PRIMARY KEY (workspace_id, invoice_id),
     CONSTRAINT invoice_number UNIQUE (workspace_id, number),
     CONSTRAINT invoice_of_customer UNIQUE (workspace_id, customer_id, invoice_id),
-    CONSTRAINT invoice_drafts_have_no_number
+    CONSTRAINT invoice_number_unless_draft
         CHECK ((status = 'draft') = (number IS NULL) AND (status = 'draft') = (issued_at IS NULL)),
-    CONSTRAINT invoice_issued_has_date CHECK (status = 'draft' OR issue_date IS NOT NULL),
+    CONSTRAINT invoice_issue_date_unless_draft CHECK (status = 'draft' OR issue_date IS NOT NULL),
     FOREIGN KEY (workspace_id, customer_id) REFERENCES customer (workspace_id, customer_id),
     FOREIGN KEY (workspace_id, series) REFERENCES number_series (workspace_id, series)
 );
@@ -56,7 +56,7 @@ CREATE TABLE invoice_version (
 
 -- The version that an invoice names exists. Checked at commit, because each row refers to the other.
 ALTER TABLE invoice
-    ADD CONSTRAINT invoice_has_its_version FOREIGN KEY (workspace_id, invoice_id, version)
+    ADD CONSTRAINT invoice_current_version_fkey FOREIGN KEY (workspace_id, invoice_id, version)
     REFERENCES invoice_version (workspace_id, invoice_id, version) DEFERRABLE INITIALLY DEFERRED;
 
 CREATE FUNCTION refuse_change() RETURNS trigger
@@ -71,11 +71,11 @@ CREATE TRIGGER invoice_version_immutable BEFORE UPDATE OR DELETE ON invoice_vers
     FOR EACH ROW WHEN (OLD.issued_at IS NOT NULL)
     EXECUTE FUNCTION refuse_change('an issued version never changes');
 
-CREATE TRIGGER invoice_stays BEFORE DELETE ON invoice
+CREATE TRIGGER invoice_undeletable BEFORE DELETE ON invoice
     FOR EACH ROW WHEN (OLD.status <> 'draft')
     EXECUTE FUNCTION refuse_change('an issued invoice is void or written off, never deleted');
 
-CREATE TRIGGER invoice_keeps_its_number BEFORE UPDATE ON invoice
+CREATE TRIGGER invoice_number_immutable BEFORE UPDATE ON invoice
     FOR EACH ROW WHEN (
         OLD.number IS NOT NULL
         AND (NEW.number, NEW.series, NEW.currency, NEW.issued_at)

@@ -63,9 +63,9 @@ BEGIN
                      WHERE k.workspace_id = l.workspace_id AND k.contact_id = l.contact_id),
                     (SELECT c.locale FROM customer c
                      WHERE c.workspace_id = l.workspace_id AND c.customer_id = l.customer_id))
-    FROM unnest($2) asked (token_hash)
+    FROM unnest($2) candidate (token_hash)
     CROSS JOIN LATERAL (
-        SELECT * FROM link WHERE workspace_id = $1 AND token_hash = asked.token_hash LIMIT 1
+        SELECT * FROM link WHERE workspace_id = $1 AND token_hash = candidate.token_hash LIMIT 1
     ) l
     CROSS JOIN LATERAL (
         SELECT * FROM invoice WHERE workspace_id = l.workspace_id AND invoice_id = l.invoice_id LIMIT 1

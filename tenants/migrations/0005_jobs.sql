@@ -63,7 +63,7 @@ CREATE TABLE job_worker (
 
 -- The length of a queue over all workspaces: counts only, no jobs. Of the jobs that the broker was not notified of, at
 -- most `turns` of each workspace run before a new job of the caller's workspace. `most` bounds what is counted.
-CREATE FUNCTION portal_queue_load(asked_queue text, asked_kind text, turns integer, most integer)
+CREATE FUNCTION portal_queue_load(wanted_queue text, wanted_kind text, turns integer, most integer)
     RETURNS TABLE (depth integer, service_s double precision, slots integer)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, public, pg_temp
@@ -71,22 +71,22 @@ AS $$
     SELECT (SELECT coalesce(sum(least(waits, turns)), 0)::integer FROM (
                 SELECT count(*) AS waits FROM (
                     SELECT workspace_id FROM job
-                    WHERE queue = asked_queue AND state IN ('queued', 'running') AND dispatched_at IS NULL
+                    WHERE queue = wanted_queue AND state IN ('queued', 'running') AND dispatched_at IS NULL
                       AND state = 'queued' AND run_at <= now() LIMIT most
                 ) waiting GROUP BY workspace_id
             ) of_each)
            + (SELECT count(*)::integer FROM (
                 (SELECT FROM job
-                 WHERE queue = asked_queue AND state = 'queued' AND dispatched_at IS NOT NULL AND run_at <= now()
+                 WHERE queue = wanted_queue AND state = 'queued' AND dispatched_at IS NOT NULL AND run_at <= now()
                  LIMIT most)
                 UNION ALL
-                (SELECT FROM job WHERE queue = asked_queue AND state = 'running' LIMIT most)
+                (SELECT FROM job WHERE queue = wanted_queue AND state = 'running' LIMIT most)
             ) begun),
            (SELECT extract(epoch FROM avg(took))::double precision FROM (
                 SELECT ended_at - begun_at AS took FROM job
-                WHERE kind = asked_kind AND state = 'done' AND begun_at IS NOT NULL
+                WHERE kind = wanted_kind AND state = 'done' AND begun_at IS NOT NULL
                 ORDER BY ended_at DESC LIMIT 50
             ) served),
            (SELECT coalesce(sum(w.slots), 0)::integer FROM job_worker w
-            WHERE asked_queue = ANY (w.queues) AND w.seen_at > now() - interval '20 seconds')
+            WHERE wanted_queue = ANY (w.queues) AND w.seen_at > now() - interval '20 seconds')
 $$;

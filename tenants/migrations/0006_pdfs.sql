@@ -19,6 +19,6 @@ CREATE TABLE invoice_pdf (
 );
 CREATE UNIQUE INDEX invoice_pdf_pinned ON invoice_pdf (workspace_id, invoice_id, version, locale) WHERE pinned;
 
-CREATE TRIGGER invoice_pdf_stays BEFORE UPDATE OR DELETE ON invoice_pdf
+CREATE TRIGGER invoice_pdf_immutable BEFORE UPDATE OR DELETE ON invoice_pdf
     FOR EACH ROW WHEN (OLD.pinned)
     EXECUTE FUNCTION refuse_change('the PDF of an issued version never changes');

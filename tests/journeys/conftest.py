@@ -155,7 +155,7 @@ async def portal(urls: Urls, redis_url: str, blobs_folder: Path) -> AsyncIterato
             "PORTAL_LOG_LEVEL": "error",
         }
     )
-    database = await Database.open(settings.database_url, size=4, name="journeys", patience_s=5)
+    database = await Database.open(settings.database_url, size=4, name="journeys", acquire_timeout_s=5)
     limiter = Limiter(redis_url)
     seeded = await seed(database, settings, lambda _name: None)
     by_tag: dict[str, str] = {}

@@ -99,7 +99,7 @@ async def invoice_renderer(
     urls: Urls, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[InvoiceRenderer]:
     """An invoice renderer on the journeys' database."""
-    database = await Database.open(urls.app, size=2, name="journeys renderer", patience_s=5)
+    database = await Database.open(urls.app, size=2, name="journeys renderer", acquire_timeout_s=5)
     renderer = Renderer(Metrics())
     await renderer.start()
     yield InvoiceRenderer(

@@ -76,8 +76,8 @@ async def test_the_lists_of_what_must_be_there_are_complete(
             "foreign key link.link_workspace_id_customer_id_invoice_id_fkey is missing or was never validated",
         ),
         (
-            "DROP TRIGGER invoice_stays ON invoice",
-            "trigger invoice.invoice_stays is missing or switched off",
+            "DROP TRIGGER invoice_undeletable ON invoice",
+            "trigger invoice.invoice_undeletable is missing or switched off",
         ),
     ],
 )

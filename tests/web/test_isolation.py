@@ -276,7 +276,7 @@ async def permissive(scratch: Any, settings: Any) -> AsyncIterator[Database]:
             f'ALTER POLICY {APP_POLICY} ON "{table["tablename"]}" USING (true) WITH CHECK (true)'
         )
     await owner.close()
-    database = await Database.open(urls.app, size=3, name="permissive", patience_s=5)
+    database = await Database.open(urls.app, size=3, name="permissive", acquire_timeout_s=5)
     yield database
     await database.close()
 

@@ -2,7 +2,15 @@
 
 from kernel.store.database import Database, Isolation
 from kernel.store.engine import BOUND
-from kernel.store.faults import Nested, NoActor, NotOffered, StoreMisuse, Swallowed, Unbound, WrongTask
+from kernel.store.faults import (
+    FailedTransaction,
+    NestedUnitOfWork,
+    NoActor,
+    StoreMisuse,
+    Unbound,
+    Unsupported,
+    WrongTask,
+)
 from kernel.store.unit import (
     UnitOfWork,
     after_commit,
@@ -13,6 +21,7 @@ from kernel.store.unit import (
     execute,
     fetch,
     fetch_one,
+    fetch_planned,
     fetch_value,
     savepoint,
 )
@@ -20,14 +29,14 @@ from kernel.store.unit import (
 __all__ = [
     "BOUND",
     "Database",
+    "FailedTransaction",
     "Isolation",
-    "Nested",
+    "NestedUnitOfWork",
     "NoActor",
-    "NotOffered",
     "StoreMisuse",
-    "Swallowed",
     "Unbound",
     "UnitOfWork",
+    "Unsupported",
     "WrongTask",
     "after_commit",
     "bulk_insert",
@@ -37,6 +46,7 @@ __all__ = [
     "execute",
     "fetch",
     "fetch_one",
+    "fetch_planned",
     "fetch_value",
     "savepoint",
 ]

@@ -141,7 +141,7 @@ _RULES: Final = (
       AND d.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
     """,
     f"""
-    SELECT format('role %s passes by row-level security', rolname)
+    SELECT format('role %s bypasses row-level security', rolname)
     FROM pg_roles WHERE rolname IN ('{OWNER}', '{APP}', '{SVC}') AND (rolsuper OR rolbypassrls)
     """,
     f"""
@@ -242,7 +242,7 @@ _RULES: Final = (
 )
 
 
-async def findings(
+async def find_violations(
     connection: Connection,
     *,
     unscoped: Iterable[str] = (),

@@ -10,7 +10,7 @@ from uuid import UUID
 from kernel.errors import Invalid, Unavailable
 from kernel.ids import WorkspaceId
 from kernel.store.faults import CONTENDED
-from kernel.store.pool import COMMAND_TIMEOUT_S, PATIENCE_S, Pool
+from kernel.store.pool import ACQUIRE_TIMEOUT_S, COMMAND_TIMEOUT_S, Pool
 from kernel.store.unit import UnitOfWork, fetch, fetch_alone, fetch_one
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 3
 _PAUSE_S: Final = 0.01
 _ROLE: Final = """
-SELECT current_user::text AS name, rolsuper OR rolbypassrls AS unheld FROM pg_roles WHERE rolname = current_user
+SELECT current_user::text AS name, rolsuper OR rolbypassrls AS bypasses FROM pg_roles WHERE rolname = current_user
 """
 
 _T = TypeVar("_T")
@@ -53,14 +53,14 @@ class Database:
         size: int = 10,
         name: str = "portal",
         prepared: bool = True,
-        patience_s: float = PATIENCE_S,
+        acquire_timeout_s: float = ACQUIRE_TIMEOUT_S,
         command_timeout_s: float = COMMAND_TIMEOUT_S,
         actor: Actor | None = None,
     ) -> Self:
         """Connect once, to know that it works, and return the database.
 
         `size` bounds the connections; `name` is what pg_stat_activity shows; `prepared` False is for a
-        PgBouncer in transaction mode without max_prepared_statements; `patience_s` bounds the wait for a
+        PgBouncer in transaction mode without max_prepared_statements; `acquire_timeout_s` bounds the wait for a
         connection, `command_timeout_s` the wait for the answer to one statement; `actor` acts in every scope
         that names none (an operator's command).
         Raises Unavailable("store.unavailable").
@@ -70,10 +70,10 @@ class Database:
             size=size,
             name=name,
             prepared=prepared,
-            patience_s=patience_s,
+            acquire_timeout_s=acquire_timeout_s,
             command_timeout_s=command_timeout_s,
         )
-        pool.take_back(await pool.lend(), sound=True)
+        pool.release(await pool.acquire(), reusable=True)
         return cls(pool, name, actor)
 
     async def require_role(self, role: str) -> None:
@@ -89,14 +89,14 @@ class Database:
                 f"The database URL names the role {about['name']}; this needs {role}, which it must name."
             )
             raise Invalid("store.wrong_role", message, role=about["name"])
-        if about["unheld"]:
+        if about["bypasses"]:
             message = (
-                f"The role {role} passes by row-level security: `portal migrate --admin-url` takes that away."
+                f"The role {role} bypasses row-level security: `portal migrate --admin-url` revokes that."
             )
             raise Invalid("store.wrong_role", message, role=role)
 
     async def close(self) -> None:
-        """Close the connections; those still in use are cut off when they come back."""
+        """Close the connections; those in use are terminated when they are released."""
         await self._pool.close()
 
     def scope(
@@ -110,7 +110,7 @@ class Database:
         """Return the unit of work that sees and writes the rows of one workspace only.
 
         `actor` is who acts in it; without one nothing that emits an event can be done.
-        BEGIN and the binding travel in one round trip. Entering raises Nested inside another unit of work and
+        BEGIN and the binding travel in one round trip. Entering raises NestedUnitOfWork inside another unit of work and
         Unavailable("store.unavailable" | "store.slow" | "store.busy"); leaving commits, or rolls back after an
         exception.
         """
@@ -131,8 +131,8 @@ class Database:
         It may run more than once, since a connection that died while it was idle is replaced by another one.
         Through a PgBouncer that keeps no prepared statements it takes three trips: only a transaction holds
         such a connection from parsing to execution.
-        Raises Nested inside a unit of work, which it would not be part of, and Unavailable("store.unavailable" |
-        "store.slow" | "store.busy" | "store.contended").
+        Raises NestedUnitOfWork inside a unit of work, which it would not be part of, and
+        Unavailable("store.unavailable" | "store.slow" | "store.busy" | "store.contended").
         """
         if self._pool.prepared:
             return await fetch_alone(self._pool, sql, *args)
@@ -170,7 +170,7 @@ class Database:
     @property
     def in_use(self) -> int:
         """How many connections are in units of work now."""
-        return self._pool.lent
+        return self._pool.in_use
 
     @property
     def waiting(self) -> int:
@@ -195,5 +195,5 @@ class Database:
         return UnitOfWork(self._pool, f"{begin}; SET LOCAL app.workspace = '{setting}'", workspace_id, actor)
 
 
-def _is_uuid(given: object) -> bool:
-    return isinstance(given, UUID)
+def _is_uuid(value: object) -> bool:
+    return isinstance(value, UUID)

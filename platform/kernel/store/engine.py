@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from piccolo.engine.base import BaseTransaction, Engine
 
-from kernel.store.faults import NotOffered
+from kernel.store.faults import Unsupported
 from kernel.store.unit import current
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class BoundEngine(Engine[BaseTransaction]):
         return [dict(row) for row in results]
 
     async def get_version(self) -> float:
-        """Return the oldest Postgres that is supported; asking the server is the migrations' business."""
+        """Return the oldest Postgres that is supported; `provision` asks the server."""
         return float(_OLDEST_POSTGRES)
 
     def get_version_sync(self) -> float:
@@ -55,27 +55,27 @@ class BoundEngine(Engine[BaseTransaction]):
     async def batch(self, *args: object, **kwargs: object) -> NoReturn:  # noqa: ARG002
         """Refuse: Piccolo would open a connection of its own, bound to no workspace."""
         message = "batch() leaves the unit of work: page by key instead."
-        raise NotOffered(message)
+        raise Unsupported(message)
 
     def transaction(self, *args: object, **kwargs: object) -> NoReturn:  # noqa: ARG002
         """Refuse: a nested transaction would silently join the outer one."""
         message = "transaction() leaves the unit of work: use Database.scope, or savepoint() inside it."
-        raise NotOffered(message)
+        raise Unsupported(message)
 
     def atomic(self) -> NoReturn:
         """Refuse: see `transaction`."""
         message = "atomic() leaves the unit of work: use Database.scope."
-        raise NotOffered(message)
+        raise Unsupported(message)
 
     async def start_connection_pool(self, **kwargs: object) -> NoReturn:  # noqa: ARG002
         """Refuse: connections belong to a Database."""
         message = "The engine owns no connections: use Database.open."
-        raise NotOffered(message)
+        raise Unsupported(message)
 
     async def close_connection_pool(self) -> NoReturn:
         """Refuse: connections belong to a Database."""
         message = "The engine owns no connections: use Database.close."
-        raise NotOffered(message)
+        raise Unsupported(message)
 
 
 BOUND: Final = BoundEngine()

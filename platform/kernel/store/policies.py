@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 APP_POLICY: Final = "of_workspace"
 SVC_POLICY: Final = "of_service"
-# The owner too: without a policy of its own it would find every table empty, instead of being called unbound.
+# The owner too: without a policy it would find every table empty, instead of an error that says unbound.
 APP_POLICY_ROLES: Final = (APP, OWNER)
 ALL_RIGHTS: Final = "SELECT, INSERT, UPDATE, DELETE"
 #: Tables of the store itself that have no workspace, with what app may do there.
@@ -96,7 +96,7 @@ async def apply_policies(
     listed = {**OWN_TABLES, **(unscoped or {})}
     limited = grants or {}
     for table in await connection.fetch(_TABLES):
-        name = _quoted(table["name"])
+        name = _quote(table["name"])
         if table["scoped"]:
             if not (table["enabled"] and table["forced"]):
                 await connection.execute(
@@ -123,10 +123,10 @@ async def _set_policies(connection: Connection, table: str) -> None:
         SVC_POLICY: ("PERMISSIVE", (SVC,), "ALL", "true", "true"),
     }
     found = {row["name"]: _shape(row) for row in await connection.fetch(_POLICIES, table)}
-    name = _quoted(table)
+    name = _quote(table)
     for policy, shape in found.items():
         if shape != wanted.get(policy):
-            await connection.execute(f"DROP POLICY {_quoted(policy)} ON {name}")
+            await connection.execute(f"DROP POLICY {_quote(policy)} ON {name}")
     for policy, (_, roles, _, using, check) in wanted.items():
         if found.get(policy) != wanted[policy]:
             await connection.execute(
@@ -141,7 +141,7 @@ def _shape(row: Any) -> tuple[str, tuple[str, ...], str, str, str]:
 async def _set_grants(connection: Connection, table: str, wanted: Mapping[str, str]) -> None:
     sql = f"""SELECT {RIGHTS} FROM pg_class c, (SELECT $2::text::regrole::oid) of (role)
               WHERE c.oid = $1::text::regclass"""  # noqa: S608  -- this module's own constant
-    name = _quoted(table)
+    name = _quote(table)
     for role, rights in wanted.items():
         if await connection.fetchval(sql, name, role) == rights:
             continue
@@ -151,9 +151,9 @@ async def _set_grants(connection: Connection, table: str, wanted: Mapping[str, s
 
 
 async def assign_definers(connection: Connection) -> None:
-    """Give definer functions to svc: as the owner's, forced row-level security would call them unbound."""
+    """Make svc the owner of definer functions: under the owner, forced row-level security would raise "unbound"."""
     functions = await connection.fetch(_DEFINERS)
-    # svc may own functions but not make them: it has the right only while one is handed over.
+    # svc may own functions but not create them: it has the right only while one is assigned to it.
     await connection.execute(f"GRANT CREATE ON SCHEMA public TO {SVC}")
     for function in functions:
         signature = function["signature"]
@@ -167,5 +167,5 @@ async def assign_definers(connection: Connection) -> None:
     await connection.execute(f"REVOKE CREATE ON SCHEMA public FROM {SVC}")
 
 
-def _quoted(name: str) -> str:
+def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""A few connections to Postgres, lent to one unit of work each; giving one back never waits."""
+"""A pool of connections to Postgres, each in use by one unit of work; releasing one never waits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Final, Protocol, cast
 import asyncpg
 
 from kernel.errors import Unavailable
-from kernel.store.faults import is_away, unavailable
+from kernel.store.faults import is_connection_failure, unavailable
 
 CONNECT_TIMEOUT_S: Final = 5
 COMMAND_TIMEOUT_S: Final = 60.0
-PATIENCE_S: Final = 10.0
+ACQUIRE_TIMEOUT_S: Final = 10.0
 LIFETIME_S: Final = 1800.0
 
 
@@ -30,21 +30,21 @@ class Connection(Protocol):
 
 
 class Pool:
-    """At most `size` connections. `lend` waits for one; `take_back` is synchronous: nothing can interrupt it.
+    """At most `size` connections. `acquire` waits for one; `release` is synchronous: nothing interrupts it.
 
-    asyncpg's own pool gives a connection back in a task of its own, after a RESET: some 80 µs more a unit of work,
+    asyncpg's own pool releases a connection in a task of its own, after a RESET: some 80 µs more for a unit of work,
     and an await that a cancelled caller may never finish.
     """
 
     __slots__ = (
-        "_born",
+        "_acquire_timeout_s",
         "_closed",
         "_command_timeout_s",
         "_idle",
-        "_lent",
+        "_in_use",
         "_lifetime_s",
         "_name",
-        "_patience_s",
+        "_opened_at",
         "_url",
         "_waiting",
         "prepared",
@@ -58,7 +58,7 @@ class Pool:
         size: int,
         name: str,
         prepared: bool = True,
-        patience_s: float = PATIENCE_S,
+        acquire_timeout_s: float = ACQUIRE_TIMEOUT_S,
         command_timeout_s: float = COMMAND_TIMEOUT_S,
         lifetime_s: float = LIFETIME_S,
     ) -> None:
@@ -66,29 +66,29 @@ class Pool:
         self.prepared = prepared
         self._url = url
         self._name = name
-        self._patience_s = patience_s
+        self._acquire_timeout_s = acquire_timeout_s
         self._command_timeout_s = command_timeout_s
         self._lifetime_s = lifetime_s
         self._idle: list[Connection] = []
-        self._born: dict[Connection, float] = {}
-        self._lent = 0
+        self._opened_at: dict[Connection, float] = {}
+        self._in_use = 0
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
         self._closed = False
 
     @property
-    def lent(self) -> int:
+    def in_use(self) -> int:
         """How many connections are with units of work now."""
-        return self._lent
+        return self._in_use
 
     @property
     def waiting(self) -> int:
         """How many units of work wait for a connection now."""
         return len(self._waiting)
 
-    async def lend(self) -> Connection:
-        """Return a connection that is ours alone until `take_back`.
+    async def acquire(self) -> Connection:
+        """Return a connection for the caller alone until `release`.
 
-        Raises Unavailable: "store.unavailable" when Postgres is away, "store.busy" when none came free in
+        Raises Unavailable: "store.unavailable" when Postgres cannot be reached, "store.busy" when none came free in
         time, "store.closed" after `close`.
         """
         while True:
@@ -97,38 +97,38 @@ class Pool:
             while self._idle:
                 connection = self._idle.pop()
                 if not connection.is_closed():
-                    self._lent += 1
+                    self._in_use += 1
                     return connection
-                del self._born[connection]
-            if self._lent < self.size:
-                self._lent += 1
+                del self._opened_at[connection]
+            if self._in_use < self.size:
+                self._in_use += 1
                 try:
                     return await self._connect()
                 except BaseException:
-                    self._free_place()
+                    self._free_slot()
                     raise
-            handed = await self._wait()
-            if handed is not None:
-                return handed
+            released = await self._wait()
+            if released is not None:
+                return released
 
-    def take_back(self, connection: Connection, *, sound: bool) -> None:
-        """Take a connection back; one that is not sound, or old, is cut off and its place becomes free."""
-        age = asyncio.get_running_loop().time() - self._born[connection]
-        if sound and age < self._lifetime_s and not self._closed and not connection.is_closed():
+    def release(self, connection: Connection, *, reusable: bool) -> None:
+        """Return a connection to the pool; one that is not reusable, or old, is terminated, which frees its slot."""
+        age = asyncio.get_running_loop().time() - self._opened_at[connection]
+        if reusable and age < self._lifetime_s and not self._closed and not connection.is_closed():
             while self._waiting:
                 waiter = self._waiting.popleft()
                 if not waiter.done():
                     waiter.set_result(connection)
                     return
-            self._lent -= 1
+            self._in_use -= 1
             self._idle.append(connection)
             return
-        del self._born[connection]
+        del self._opened_at[connection]
         connection.terminate()
-        self._free_place()
+        self._free_slot()
 
     async def close(self) -> None:
-        """Close what is idle and refuse further loans; what is lent is cut off when it comes back."""
+        """Close idle connections and refuse `acquire`; those in use are terminated when they are released."""
         self._closed = True
         while self._waiting:
             waiter = self._waiting.popleft()
@@ -136,7 +136,7 @@ class Pool:
                 waiter.set_result(None)
         while self._idle:
             connection = self._idle.pop()
-            del self._born[connection]
+            del self._opened_at[connection]
             await connection.close()
 
     async def _connect(self) -> Connection:
@@ -153,25 +153,25 @@ class Pool:
                 ),
             )
         except Exception as error:
-            if is_away(error, None):
+            if is_connection_failure(error, None):
                 raise unavailable(error) from error
             raise
-        self._born[connection] = asyncio.get_running_loop().time()
+        self._opened_at[connection] = asyncio.get_running_loop().time()
         return connection
 
     async def _wait(self) -> Connection | None:
-        """Return a connection somebody handed over, or None when a place became free."""
+        """Return a connection that another unit released, or None when a slot became free."""
         waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self._acquire_timeout_s):
                 return await waiter
         except BaseException as error:
-            # It may have been handed over in the very moment in which we were cancelled or lost patience.
+            # The connection may have arrived at the moment of the cancellation or time-out.
             if waiter.done() and not waiter.cancelled():
-                handed = waiter.result()
-                if handed is not None:
-                    self.take_back(handed, sound=True)
+                released = waiter.result()
+                if released is not None:
+                    self.release(released, reusable=True)
                 else:
                     self._wake_one()
             elif waiter in self._waiting:
@@ -181,8 +181,8 @@ class Pool:
                 raise Unavailable("store.busy", message, size=self.size) from error
             raise
 
-    def _free_place(self) -> None:
-        self._lent -= 1
+    def _free_slot(self) -> None:
+        self._in_use -= 1
         self._wake_one()
 
     def _wake_one(self) -> None:

@@ -22,16 +22,16 @@ SVC: Final = "portal_svc"
 
 #: Of all three roles. pg_temp last, or a temporary table could stand in for a real one.
 SEARCH_PATH: Final = "public, pg_temp"
-# What every connection starts with. Set on the roles, since PgBouncer refuses such parameters from its clients.
-_STARTS_WITH: Final = {
+# Settings of every connection. Set on the roles, since PgBouncer refuses such parameters from its clients.
+_ROLE_SETTINGS: Final = {
     "search_path": SEARCH_PATH,
-    # Compiling a plan takes milliseconds, to win microseconds on queries as short as ours.
+    # Compiling a plan takes milliseconds and saves microseconds in queries as short as ours.
     "jit": "off",
-    # Left to itself Postgres guesses ten elements for `= ANY ($1)`, finds that dear, and plans such a statement
-    # anew at every call: in a large house 0.4 ms, more than running it (ops/bench/page shows it).
+    # `auto` plans statements with array arguments, such as the one that opens a link, anew at every call, which takes
+    # longer than running them. Optional filters use `fetch_planned` instead: ops/decisions/0016.
     "plan_cache_mode": "force_generic_plan",
 }
-_CONFIG: Final = ", ".join(f"'{name}={value}'" for name, value in _STARTS_WITH.items())
+_CONFIG: Final = ", ".join(f"'{name}={value}'" for name, value in _ROLE_SETTINGS.items())
 
 OLDEST_POSTGRES: Final = 160000
 
@@ -40,8 +40,8 @@ PROVISION_LOCK: Final = 7_305_081_965_420_001
 
 # ruff: noqa: S608  -- the only words put into these statements are this module's own constants
 
-_SETTINGS: Final = "\n        ".join(
-    f"ALTER ROLE {{role}} SET {name} = {value};" for name, value in _STARTS_WITH.items()
+_SET_SETTINGS: Final = "\n        ".join(
+    f"ALTER ROLE {{role}} SET {name} = {value};" for name, value in _ROLE_SETTINGS.items()
 )
 _ROLE: Final = f"""
 DO $$
@@ -52,7 +52,7 @@ BEGIN
     IF EXISTS (
         SELECT FROM pg_roles WHERE rolname = '{{role}}' AND (rolsuper OR rolreplication OR rolbypassrls)
     ) THEN
-        -- Only a superuser may take these away; managed Postgres gives its customers none, and needs none here.
+        -- Only a superuser may revoke these; managed Postgres has no superuser for its customers, and needs none here.
         ALTER ROLE {{role}} NOSUPERUSER NOREPLICATION NOBYPASSRLS;
     END IF;
     IF NOT EXISTS (
@@ -61,13 +61,13 @@ BEGIN
           AND NOT (rolcreatedb OR rolcreaterole)
     ) THEN
         ALTER ROLE {{role}} LOGIN NOCREATEDB NOCREATEROLE;
-        {_SETTINGS}
+        {_SET_SETTINGS}
     END IF;
 END
 $$;
 """
 # Who gives a database to the owner must be able to act as the owner; a superuser always can.
-_MEMBER: Final = f"""
+_GRANT_OWNER: Final = f"""
 DO $$
 BEGIN
     IF NOT pg_has_role(current_user, '{OWNER}', 'SET') OR NOT pg_has_role(current_user, '{OWNER}', 'USAGE') THEN
@@ -76,7 +76,7 @@ BEGIN
 END
 $$;
 """
-_STRICT: Final = """
+_RESTRICT_SCHEMA: Final = """
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO {app}, {svc};
 GRANT ALL ON SCHEMA public TO {owner};
@@ -122,7 +122,7 @@ async def provision(
             await connection.execute(_ROLE.format(role=role))
             if password is not None:
                 await connection.execute(f"ALTER ROLE {role} PASSWORD {await _literal(connection, password)}")
-        await connection.execute(_MEMBER)
+        await connection.execute(_GRANT_OWNER)
         # The owner may give a function to svc, but sees nothing by svc's policies.
         await connection.execute(f"GRANT {SVC} TO {OWNER} WITH INHERIT FALSE, SET TRUE")
         await _create_database(connection, database, template)
@@ -175,7 +175,7 @@ async def _restrict_database(connection: Connection, admin_url: str, database: s
     await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO {OWNER}, {APP}, {SVC}")
     inside: Connection = await asyncpg.connect(url_as(admin_url, database))
     try:
-        await inside.execute(_STRICT.format(owner=OWNER, app=APP, svc=SVC))
+        await inside.execute(_RESTRICT_SCHEMA.format(owner=OWNER, app=APP, svc=SVC))
     finally:
         await inside.close()
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from asyncpg import PostgresError
 
 from kernel.store.faults import (
-    Nested,
+    FailedTransaction,
+    NestedUnitOfWork,
     NoActor,
-    Swallowed,
     Unbound,
     WrongTask,
-    in_our_words,
-    is_away,
-    is_silent,
+    is_connection_failure,
+    is_timeout,
+    translate_error,
     unavailable,
 )
 from kernel.telemetry import logs
@@ -39,7 +39,7 @@ class UnitOfWork:
     """An async context manager; made by `Database.scope` and `Database.unbound`.
 
     Leaving it normally commits, leaving it by an exception rolls back. Whatever happens on the way out the
-    connection leaves our hands: a sound one goes back to the pool, any other is cut off. Neither can be
+    connection is released: a reusable one goes back to the pool, any other is terminated. Neither can be
     interrupted, because neither awaits anything.
     """
 
@@ -69,7 +69,7 @@ class UnitOfWork:
 
     async def __aenter__(self) -> Self:
         _require_none_open("a nested one would end with the outer one")
-        self._connection = await self._opened()
+        self._connection = await self._begin_transaction()
         self.task = asyncio.current_task()
         self._token = _CURRENT.set(self)
         return self
@@ -80,21 +80,21 @@ class UnitOfWork:
         connection = self._connection
         if connection is None or self.task is not asyncio.current_task():
             # The variable cannot be reset from another task's context; without a task the unit is useless.
-            self._release(sound=False)
+            self._release(reusable=False)
             message = "A unit of work must be left by the task that opened it."
             raise WrongTask(message) from error
-        sound = False
+        reusable = False
         try:
-            sound = await _finished(connection, error)
+            reusable = await _end_transaction(connection, error)
         finally:
             if self._token is not None:
                 _CURRENT.reset(self._token)
-            self._release(sound=sound)
+            self._release(reusable=reusable)
         if error is None:
             # Outside the unit, with its connection back in the pool: a callback may take long or open another unit.
             await _call(self.callbacks)
-        elif (ours := in_our_words(error, connection)) is not None:
-            raise ours from error
+        elif (translated := translate_error(error, connection)) is not None:
+            raise translated from error
 
     def connection(self) -> Connection:
         """Return the connection for one statement of the task that opened the unit; raises WrongTask."""
@@ -103,49 +103,49 @@ class UnitOfWork:
             raise WrongTask(message)
         return self._connection
 
-    async def _opened(self) -> Connection:
+    async def _begin_transaction(self) -> Connection:
         tries = 0
         while True:
-            connection = await self._pool.lend()
+            connection = await self._pool.acquire()
             try:
                 await connection.execute(self._begin)
             except BaseException as error:
-                away = is_away(error, connection)
-                self._pool.take_back(connection, sound=False)
+                is_lost = is_connection_failure(error, connection)
+                self._pool.release(connection, reusable=False)
                 tries += 1
-                if not away:
+                if not is_lost:
                     raise
                 # An idle connection that died unnoticed: nothing has happened yet, so another one will do.
                 # One that does not answer is no such thing: the others would take as long.
-                if tries == _FRESH_TRIES or is_silent(error):
+                if tries == _FRESH_TRIES or is_timeout(error):
                     raise unavailable(error) from error
             else:
                 return connection
 
-    def _release(self, *, sound: bool) -> None:
+    def _release(self, *, reusable: bool) -> None:
         connection, self._connection = self._connection, None
         self.task = None
         if connection is not None:
-            self._pool.take_back(connection, sound=sound)
+            self._pool.release(connection, reusable=reusable)
 
 
-async def _finished(connection: Connection, error: BaseException | None) -> bool:
+async def _end_transaction(connection: Connection, error: BaseException | None) -> bool:
     """Commit, or roll back after an error; returns whether the connection can be used again."""
     if error is None:
         try:
             tag = await connection.execute("COMMIT")
         except Exception as failure:
-            ours = in_our_words(failure, connection)
-            if ours is not None:
-                raise ours from failure
+            translated = translate_error(failure, connection)
+            if translated is not None:
+                raise translated from failure
             raise
         if tag != "COMMIT":
             # Postgres answers the COMMIT of a failed transaction with a friendly ROLLBACK.
             message = "An error of Postgres was caught inside the unit of work: nothing has been stored."
-            raise Swallowed(message)
+            raise FailedTransaction(message)
         return True
-    if not isinstance(error, Exception) or is_silent(error):
-        # Cancelled, or left without an answer: wait for nothing more. The connection is cut off, and its
+    if not isinstance(error, Exception) or is_timeout(error):
+        # Cancelled, or left without an answer: wait for nothing more. The connection is terminated, and its
         # transaction with it.
         return False
     try:
@@ -189,7 +189,7 @@ def _require_none_open(reason: str) -> None:
     outer = _CURRENT.get()
     if outer is not None and outer.task is asyncio.current_task():
         message = f"A unit of work is open already: {reason}."
-        raise Nested(message)
+        raise NestedUnitOfWork(message)
 
 
 def current() -> UnitOfWork:
@@ -238,31 +238,41 @@ async def fetch_alone(pool: Pool, sql: str, *args: object) -> Any:
     _require_none_open("this statement would not be part of it")
     tries = 0
     while True:
-        connection = await pool.lend()
-        sound = False
+        connection = await pool.acquire()
+        reusable = False
         try:
             row = await connection.fetchrow(sql, *args)
-            sound = True
+            reusable = True
         except Exception as error:
-            away = is_away(error, connection)
+            is_lost = is_connection_failure(error, connection)
             # An error that Postgres answered ended its transaction, and the binding with it.
-            sound = isinstance(error, PostgresError) and not away
+            reusable = isinstance(error, PostgresError) and not is_lost
             tries += 1
-            # As in `UnitOfWork._opened`.
-            if away and tries < _FRESH_TRIES and not is_silent(error):
+            # As in `UnitOfWork._begin_transaction`.
+            if is_lost and tries < _FRESH_TRIES and not is_timeout(error):
                 continue
-            if (ours := in_our_words(error, connection)) is not None:
-                raise ours from error
+            if (translated := translate_error(error, connection)) is not None:
+                raise translated from error
             raise
         else:
             return row
         finally:
-            pool.take_back(connection, sound=sound)
+            pool.release(connection, reusable=reusable)
 
 
 async def fetch(sql: str, *args: object) -> list[Any]:
     """Return all rows (asyncpg.Record) of one statement with $1, $2 … arguments."""
     return await current().connection().fetch(sql, *args)
+
+
+async def fetch_planned(sql: str, *args: object) -> list[Any]:
+    """Return all rows of one statement that is planned for the values of its arguments: for optional filters.
+
+    Takes one more round trip. What follows in the unit of work is planned in the same way (ops/decisions/0016).
+    """
+    connection = current().connection()
+    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+    return await connection.fetch(sql, *args)
 
 
 async def fetch_one(sql: str, *args: object) -> Any:

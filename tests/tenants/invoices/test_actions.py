@@ -157,7 +157,7 @@ async def test_the_database_itself_refuses_to_rewrite_what_was_issued(
 
 async def test_an_invoice_without_its_version_cannot_be_committed(acme: Business) -> None:
     draft = await acme.draft()
-    with pytest.raises(asyncpg.ForeignKeyViolationError, match="invoice_has_its_version"):
+    with pytest.raises(asyncpg.ForeignKeyViolationError, match="invoice_current_version_fkey"):
         async with acme.database.scope(acme.workspace_id):
             await execute("UPDATE invoice SET version = 2 WHERE invoice_id = $1", draft)
 

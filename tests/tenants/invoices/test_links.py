@@ -51,8 +51,8 @@ async def opens(business: Business, token: str, sealer: Sealer | None = None) ->
 async def statements(database: Database) -> AsyncIterator[list[str]]:
     """Record all that is sent to Postgres by a database with one connection."""
     sent: list[str] = []
-    connection: Any = await database._pool.lend()
-    database._pool.take_back(connection, sound=True)
+    connection: Any = await database._pool.acquire()
+    database._pool.release(connection, reusable=True)
     with connection.query_logger(lambda record: sent.append(record.query)):
         yield sent
         # The driver tells its listeners in the loop's next turn.

@@ -106,7 +106,7 @@ async def test_an_error_of_ours_has_its_status_and_code(make_portal: Any, acme: 
 async def test_when_postgres_is_gone_every_page_says_back_in_a_moment(
     make_portal: Any, acme: Any, settings: Any
 ) -> None:
-    database = await Database.open(settings.database_url, size=1, name="about to go", patience_s=0.2)
+    database = await Database.open(settings.database_url, size=1, name="about to go", acquire_timeout_s=0.2)
     visitor = make_portal(over=database).visitor()
     assert (await visitor.ask(acme.path, acme.host)).status_code == 200
     await database.close()

@@ -79,7 +79,7 @@ async def test_while_postgres_is_frozen_pages_are_back_in_a_moment(
     own_postgres: OwnPostgres, make_portal: Any, tenants: Any
 ) -> None:
     database = await Database.open(
-        own_postgres.app_url, size=2, name="frozen", patience_s=TIMEOUT_S, command_timeout_s=TIMEOUT_S
+        own_postgres.app_url, size=2, name="frozen", acquire_timeout_s=TIMEOUT_S, command_timeout_s=TIMEOUT_S
     )
     try:
         acme = await type(tenants)(database, tenants.sealer).make()

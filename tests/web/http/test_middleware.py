@@ -175,7 +175,7 @@ async def test_files_are_handed_out_without_looking_up_any_host(portal: Any) -> 
 
 
 async def test_the_pool_is_measured_with_those_who_wait(make_portal: Any, settings: Any) -> None:
-    database = await Database.open(settings.database_url, size=1, name="crowded", patience_s=5)
+    database = await Database.open(settings.database_url, size=1, name="crowded", acquire_timeout_s=5)
     portal = make_portal(over=database)
 
     async def wait() -> None:

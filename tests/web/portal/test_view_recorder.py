@@ -198,8 +198,8 @@ async def test_closing_writes_what_is_buffered_and_a_thousand_views_are_few_stat
     recording = Recording(acme, alone, flush_interval_s=60)
     recording.record(1000)
     sent: list[str] = []
-    connection: Any = await alone._pool.lend()
-    alone._pool.take_back(connection, sound=True)
+    connection: Any = await alone._pool.acquire()
+    alone._pool.release(connection, reusable=True)
     with connection.query_logger(lambda record: sent.append(record.query)):
         async with asyncio.timeout(10):
             await recording.recorder.close()

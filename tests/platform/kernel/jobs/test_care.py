@@ -9,8 +9,8 @@ import pytest
 from kernel.errors import Conflict, Missing
 from kernel.ids import WorkspaceId, new_id
 from kernel.jobs import enqueue
-from kernel.jobs.care import discard, list_jobs, replay
-from kernel.store import Database, execute
+from kernel.jobs.care import _LIST, discard, list_jobs, replay
+from kernel.store import Database, execute, fetch_one
 from tests.fakes.errands import Errand
 
 DEAD = "UPDATE job SET state = 'dead', ended_at = now(), attempts = 3, error = 'gone' WHERE job_id = $1"
@@ -38,6 +38,17 @@ async def test_jobs_are_listed_by_what_is_asked(database: Database, svc: Databas
     assert {line.job_id for line in of_one} == {waits, dead}
     (line,) = of_the_dead
     assert (line.job_id, line.attempts, line.error) == (dead, 3, "gone")
+
+
+async def test_the_list_of_jobs_is_planned_for_its_filters(svc: Database) -> None:
+    async with svc.unbound(read_only=True):
+        for state in ("dead", None):
+            await list_jobs(state=state)
+        plans = await fetch_one(
+            "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1", _LIST
+        )
+    assert plans["generic_plans"] == 0
+    assert plans["custom_plans"] >= 2
 
 
 async def test_a_dead_job_runs_again_from_its_first_attempt(database: Database, svc: Database) -> None:

@@ -58,18 +58,20 @@ async def shelf_urls(admin_url: str, worker_name: str) -> AsyncIterator[Urls]:
 
 @pytest.fixture
 async def open_shelf(shelf_urls: Urls) -> AsyncIterator[Callable[..., Awaitable[Database]]]:
-    """Open the library as role app with so many connections; nothing may be lent when the test is over."""
+    """Open the library as role app with so many connections; none may be in use when the test is over."""
     opened: list[Database] = []
 
-    async def open_it(*, size: int = 1, patience_s: float = 5) -> Database:
-        opened.append(await Database.open(shelf_urls.app, size=size, name="shelf", patience_s=patience_s))
+    async def open_it(*, size: int = 1, acquire_timeout_s: float = 5) -> Database:
+        opened.append(
+            await Database.open(shelf_urls.app, size=size, name="shelf", acquire_timeout_s=acquire_timeout_s)
+        )
         return opened[-1]
 
     yield open_it
     for database in opened:
-        lent = database.in_use
+        in_use = database.in_use
         await database.close()
-        assert lent == 0
+        assert in_use == 0
 
 
 @pytest.fixture

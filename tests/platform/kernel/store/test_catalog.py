@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 import pytest
 
-from kernel.store.catalog import findings
+from kernel.store.catalog import find_violations
 from kernel.store.pool import Connection
 from kernel.store.roles import APP, PROVISION_LOCK, Urls, url_as
 
@@ -69,7 +69,7 @@ BREACHES = {
     ],
     "GRANT CREATE ON SCHEMA public TO portal_app": ["role portal_app may create in schema public"],
     "ALTER TABLE page OWNER TO portal_app": ["role portal_app owns table page"],
-    "ALTER ROLE portal_svc BYPASSRLS": ["role portal_svc passes by row-level security"],
+    "ALTER ROLE portal_svc BYPASSRLS": ["role portal_svc bypasses row-level security"],
     "GRANT portal_svc TO portal_app": ["role portal_app has the rights of portal_svc"],
     "GRANT portal_svc TO portal_owner WITH INHERIT TRUE": ["role portal_owner has the rights of portal_svc"],
     "GRANT pg_read_all_data TO portal_svc": ["role portal_svc has the rights of pg_read_all_data"],
@@ -160,7 +160,7 @@ async def undone(admin_url: str, shelf_urls: Urls) -> AsyncIterator[Connection]:
 
 
 async def found(connection: Connection) -> list[str]:
-    return await findings(
+    return await find_violations(
         connection,
         unscoped=["listed"],
         global_indexes=["known"],

@@ -14,8 +14,8 @@ from kernel.actor import Actor, ActorKind
 from kernel.errors import Unavailable
 from kernel.store import (
     Database,
+    FailedTransaction,
     NoActor,
-    Swallowed,
     Unbound,
     after_commit,
     current_actor,
@@ -78,7 +78,7 @@ async def test_nothing_is_called_when_the_commit_fails(shelf: Database) -> None:
                 uuid4(),
             )
             after_commit(record(calls, "called"))
-    with pytest.raises(Swallowed):
+    with pytest.raises(FailedTransaction):
         async with shelf.scope(workspace):
             after_commit(record(calls, "called"))
             with pytest.raises(asyncpg.DivisionByZeroError):

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from kernel.errors import Invalid, Unavailable
-from kernel.store import Database, Isolation, Nested, current_workspace, execute, fetch, fetch_value
+from kernel.store import Database, Isolation, NestedUnitOfWork, current_workspace, execute, fetch, fetch_value
 from kernel.store.pool import Connection
 from kernel.store.roles import Urls, url_as
 
@@ -170,7 +170,7 @@ async def test_it_counts_what_is_in_use_and_what_waits(
 async def test_when_none_comes_free_in_time_it_says_so(
     open_shelf: Callable[..., Awaitable[Database]],
 ) -> None:
-    shelf = await open_shelf(size=1, patience_s=0.05)
+    shelf = await open_shelf(size=1, acquire_timeout_s=0.05)
 
     async def late() -> None:
         async with shelf.unbound():
@@ -206,8 +206,8 @@ async def test_one_statement_alone_returns_its_first_row_or_none(shelf: Database
 
 async def test_one_statement_alone_is_all_that_is_sent(shelf: Database) -> None:
     sent: list[str] = []
-    connection: Any = await shelf._pool.lend()
-    shelf._pool.take_back(connection, sound=True)
+    connection: Any = await shelf._pool.acquire()
+    shelf._pool.release(connection, reusable=True)
     with connection.query_logger(lambda record: sent.append(record.query)):
         await shelf.fetch_alone("SELECT 1")
         await asyncio.sleep(0)
@@ -234,8 +234,8 @@ async def test_without_prepared_statements_one_alone_keeps_its_connection_by_a_t
 ) -> None:
     shelf = await Database.open(shelf_urls.app, size=1, prepared=False)
     sent: list[str] = []
-    connection: Any = await shelf._pool.lend()
-    shelf._pool.take_back(connection, sound=True)
+    connection: Any = await shelf._pool.acquire()
+    shelf._pool.release(connection, reusable=True)
     with connection.query_logger(lambda record: sent.append(record.query)):
         await shelf.fetch_alone("SELECT 1")
         await asyncio.sleep(0)
@@ -247,7 +247,7 @@ async def test_without_prepared_statements_one_alone_keeps_its_connection_by_a_t
 async def test_one_alone_is_refused_inside_a_unit_of_work(shelf_urls: Urls, *, prepared: bool) -> None:
     shelf = await Database.open(shelf_urls.app, size=2, prepared=prepared)
     async with shelf.scope(uuid4()):
-        with pytest.raises(Nested):
+        with pytest.raises(NestedUnitOfWork):
             await shelf.fetch_alone("SELECT 1")
         assert await fetch_value("SELECT 2") == 2
     await shelf.close()

@@ -9,7 +9,7 @@ import pytest
 from piccolo.columns import UUID, BigInt, Text
 from piccolo.table import Table
 
-from kernel.store import BOUND, Database, NotOffered, Unbound, WrongTask
+from kernel.store import BOUND, Database, Unbound, Unsupported, WrongTask
 
 
 class Book(Table, db=BOUND, tablename="book"):
@@ -59,15 +59,15 @@ async def test_a_query_from_another_task_is_refused(shelf: Database) -> None:
 
 async def test_batches_and_transactions_of_piccolo_are_refused(shelf: Database) -> None:
     async with shelf.scope(uuid4()):
-        with pytest.raises(NotOffered):
+        with pytest.raises(Unsupported):
             await Book.select().batch()
-        with pytest.raises(NotOffered):
+        with pytest.raises(Unsupported):
             BOUND.transaction()
-        with pytest.raises(NotOffered):
+        with pytest.raises(Unsupported):
             BOUND.atomic()
-        with pytest.raises(NotOffered):
+        with pytest.raises(Unsupported):
             await BOUND.start_connection_pool()
-        with pytest.raises(NotOffered):
+        with pytest.raises(Unsupported):
             await BOUND.close_connection_pool()
         assert await Book.count() == 0
 

@@ -1,4 +1,4 @@
-"""Which errors mean that Postgres is away."""
+"""Which errors are failures of the connection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from kernel.errors import Unavailable
-from kernel.store.faults import is_away, unavailable
+from kernel.store.faults import is_connection_failure, unavailable
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from kernel.store.faults import is_away, unavailable
     ids=lambda error: type(error).__name__,
 )
 def test_away(error: Exception) -> None:
-    assert is_away(error, None)
+    assert is_connection_failure(error, None)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_away(error: Exception) -> None:
     ids=lambda error: type(error).__name__,
 )
 def test_not_away(error: Exception) -> None:
-    assert not is_away(error, None)
+    assert not is_connection_failure(error, None)
 
 
 def test_the_error_that_callers_see_names_the_kind_of_cause_but_no_words_of_the_driver() -> None:

@@ -20,9 +20,15 @@ Opener = Callable[..., Pool]
 async def opened(shelf_urls: Urls) -> AsyncIterator[Opener]:
     pools: list[Pool] = []
 
-    def open_it(*, size: int = 1, patience_s: float = 5, lifetime_s: float = 60) -> Pool:
+    def open_it(*, size: int = 1, acquire_timeout_s: float = 5, lifetime_s: float = 60) -> Pool:
         pools.append(
-            Pool(shelf_urls.app, size=size, name="pool", patience_s=patience_s, lifetime_s=lifetime_s)
+            Pool(
+                shelf_urls.app,
+                size=size,
+                name="pool",
+                acquire_timeout_s=acquire_timeout_s,
+                lifetime_s=lifetime_s,
+            )
         )
         return pools[-1]
 
@@ -38,113 +44,113 @@ async def turns(count: int = 5) -> None:
 
 async def test_a_sound_connection_is_lent_again(opened: Opener) -> None:
     pool = opened()
-    first = await pool.lend()
-    assert pool.lent == 1
-    pool.take_back(first, sound=True)
-    assert pool.lent == 0
-    assert await pool.lend() is first
-    pool.take_back(first, sound=True)
+    first = await pool.acquire()
+    assert pool.in_use == 1
+    pool.release(first, reusable=True)
+    assert pool.in_use == 0
+    assert await pool.acquire() is first
+    pool.release(first, reusable=True)
 
 
 async def test_one_that_is_not_sound_is_cut_off(opened: Opener) -> None:
     pool = opened()
-    first = await pool.lend()
-    pool.take_back(first, sound=False)
+    first = await pool.acquire()
+    pool.release(first, reusable=False)
     assert first.is_closed()
-    second = await pool.lend()
+    second = await pool.acquire()
     assert second is not first
-    pool.take_back(second, sound=True)
+    pool.release(second, reusable=True)
 
 
 async def test_an_old_one_is_replaced(opened: Opener) -> None:
     pool = opened(lifetime_s=0)
-    first = await pool.lend()
-    pool.take_back(first, sound=True)
+    first = await pool.acquire()
+    pool.release(first, reusable=True)
     assert first.is_closed()
-    assert pool.lent == 0
+    assert pool.in_use == 0
 
 
 async def test_waiters_are_served_in_order(opened: Opener) -> None:
     pool, order = opened(), list[int]()
-    held = await pool.lend()
+    held = await pool.acquire()
 
     async def borrow(number: int) -> None:
-        connection = await pool.lend()
+        connection = await pool.acquire()
         order.append(number)
-        pool.take_back(connection, sound=True)
+        pool.release(connection, reusable=True)
 
     waiters = []
     for number in range(4):
         waiters.append(asyncio.create_task(borrow(number)))
         await turns()
-    pool.take_back(held, sound=True)
+    pool.release(held, reusable=True)
     await asyncio.gather(*waiters)
     assert order == [0, 1, 2, 3]
-    assert pool.lent == 0
+    assert pool.in_use == 0
 
 
 async def test_a_waiter_gets_the_place_of_a_connection_that_was_cut_off(opened: Opener) -> None:
     pool = opened()
-    held = await pool.lend()
-    waiter = asyncio.create_task(pool.lend())
+    held = await pool.acquire()
+    waiter = asyncio.create_task(pool.acquire())
     await turns()
-    pool.take_back(held, sound=False)
+    pool.release(held, reusable=False)
     connection = await waiter
     assert connection is not held
-    pool.take_back(connection, sound=True)
+    pool.release(connection, reusable=True)
 
 
-@pytest.mark.parametrize("sound", [True, False], ids=("connection", "place"))
+@pytest.mark.parametrize("reusable", [True, False], ids=("connection", "slot"))
 async def test_what_is_handed_to_a_waiter_that_was_just_cancelled_is_not_lost(
-    opened: Opener, *, sound: bool
+    opened: Opener, *, reusable: bool
 ) -> None:
     pool = opened()
-    held = await pool.lend()
-    waiter = asyncio.create_task(pool.lend())
+    held = await pool.acquire()
+    waiter = asyncio.create_task(pool.acquire())
     await turns()
-    pool.take_back(held, sound=sound)
+    pool.release(held, reusable=reusable)
     waiter.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiter
-    assert pool.lent == 0
-    again = await pool.lend()
-    assert (again is held) is sound
-    pool.take_back(again, sound=True)
+    assert pool.in_use == 0
+    again = await pool.acquire()
+    assert (again is held) is reusable
+    pool.release(again, reusable=True)
 
 
 async def test_the_place_of_a_waiter_that_was_just_cancelled_goes_to_the_next(opened: Opener) -> None:
     pool = opened()
-    held = await pool.lend()
-    first, second = asyncio.create_task(pool.lend()), asyncio.create_task(pool.lend())
+    held = await pool.acquire()
+    first, second = asyncio.create_task(pool.acquire()), asyncio.create_task(pool.acquire())
     await turns()
-    pool.take_back(held, sound=False)
+    pool.release(held, reusable=False)
     first.cancel()
     async with asyncio.timeout(2):
         connection = await second
     assert first.cancelled()
-    pool.take_back(connection, sound=True)
+    pool.release(connection, reusable=True)
 
 
 async def test_a_cancelled_waiter_leaves_the_queue(opened: Opener) -> None:
     pool = opened()
-    held = await pool.lend()
-    waiter = asyncio.create_task(pool.lend())
+    held = await pool.acquire()
+    waiter = asyncio.create_task(pool.acquire())
     await turns()
     waiter.cancel()
     await asyncio.gather(waiter, return_exceptions=True)
     assert pool.waiting == 0
-    pool.take_back(held, sound=True)
-    assert pool.lent == 0
+    pool.release(held, reusable=True)
+    assert pool.in_use == 0
 
 
 async def test_patience_ends(opened: Opener) -> None:
-    pool = opened(patience_s=0.02)
-    held = await pool.lend()
+    pool = opened(acquire_timeout_s=0.02)
+    held = await pool.acquire()
     with pytest.raises(Unavailable) as caught:
-        await pool.lend()
+        await pool.acquire()
     assert (caught.value.code, caught.value.data) == ("store.busy", {"size": 1})
     assert pool.waiting == 0
-    pool.take_back(held, sound=True)
+    pool.release(held, reusable=True)
 
 
 async def test_a_connection_that_cannot_be_made_takes_no_place(
@@ -154,8 +160,8 @@ async def test_a_connection_that_cannot_be_made_takes_no_place(
     pool = Pool(nowhere, size=1, name="nowhere")
     for _ in range(3):
         with pytest.raises(Unavailable):
-            await pool.lend()
-    assert pool.lent == 0
+            await pool.acquire()
+    assert pool.in_use == 0
 
 
 async def test_it_never_lends_more_than_its_size(opened: Opener) -> None:
@@ -163,37 +169,37 @@ async def test_it_never_lends_more_than_its_size(opened: Opener) -> None:
 
     async def borrow(ask: Callable[[Connection], Awaitable[object]]) -> None:
         nonlocal most
-        connection = await pool.lend()
-        most = max(most, pool.lent)
+        connection = await pool.acquire()
+        most = max(most, pool.in_use)
         await ask(connection)
-        pool.take_back(connection, sound=True)
+        pool.release(connection, reusable=True)
 
     await asyncio.gather(*(borrow(lambda connection: connection.fetch("SELECT 1")) for _ in range(50)))
-    assert (most, pool.lent, pool.waiting) == (3, 0, 0)
+    assert (most, pool.in_use, pool.waiting) == (3, 0, 0)
 
 
-async def test_a_closed_pool_lends_nothing_and_cuts_off_what_comes_back(opened: Opener) -> None:
+async def test_a_closed_pool_refuses_and_terminates_what_is_released(opened: Opener) -> None:
     pool = opened(size=2)
-    held, idle = await pool.lend(), await pool.lend()
-    pool.take_back(idle, sound=True)
+    held, idle = await pool.acquire(), await pool.acquire()
+    pool.release(idle, reusable=True)
     await pool.close()
     assert idle.is_closed()
     with pytest.raises(Unavailable) as caught:
-        await pool.lend()
+        await pool.acquire()
     assert caught.value.code == "store.closed"
-    pool.take_back(held, sound=True)
+    pool.release(held, reusable=True)
     assert held.is_closed()
 
 
 async def test_closing_wakes_who_waits(opened: Opener) -> None:
     pool = opened()
-    held = await pool.lend()
-    waiter = asyncio.create_task(pool.lend())
+    held = await pool.acquire()
+    waiter = asyncio.create_task(pool.acquire())
     await turns()
     await pool.close()
     with pytest.raises(Unavailable):
         await waiter
-    pool.take_back(held, sound=True)
+    pool.release(held, reusable=True)
 
 
 @pytest.mark.parametrize(("name", "value"), [("plan_cache_mode", "force_generic_plan"), ("jit", "off")])

@@ -44,7 +44,7 @@ async def bind(engine: PostgresEngine, workspace: UUID) -> Connection:
 
 
 async def has_leaked(engine: PostgresEngine) -> bool:
-    """Tell whether the only connection is still lent although nobody has used it for a while."""
+    """Tell whether the only connection is still in use although nobody has used it for a while."""
     assert engine.pool is not None
     await asyncio.sleep(0.3)
     return bool(engine.pool.get_idle_size() == 0 and engine.pool.get_size() == 1)
@@ -147,9 +147,9 @@ async def test_a_binding_of_the_transaction_is_gone_for_the_next_one(shelf: Data
         backend = await fetch_value("SELECT pg_backend_pid()")
         await execute(ADD_BOOK, ours, uuid4(), "Ours")
     # What the connection itself still knows, before another unit of work says anything about it:
-    connection = await shelf._pool.lend()
+    connection = await shelf._pool.acquire()
     assert await connection.fetchval("SELECT current_setting('app.workspace', true)") == ""
-    shelf._pool.take_back(connection, sound=True)
+    shelf._pool.release(connection, reusable=True)
     async with shelf.unbound():
         assert await fetch_value("SELECT pg_backend_pid()") == backend
         assert await fetch_value("SELECT current_setting('app.workspace', true)") == ""

@@ -12,8 +12,8 @@ import pytest
 from kernel.errors import Missing, Unavailable
 from kernel.store import (
     Database,
-    Nested,
-    Swallowed,
+    FailedTransaction,
+    NestedUnitOfWork,
     Unbound,
     UnitOfWork,
     WrongTask,
@@ -23,6 +23,7 @@ from kernel.store import (
     execute,
     fetch,
     fetch_one,
+    fetch_planned,
     fetch_value,
     savepoint,
 )
@@ -227,15 +228,15 @@ async def test_a_nested_unit_is_refused_and_the_outer_one_goes_on(shelf: Databas
     async with shelf.scope(workspace):
         await add_book("Outer")
         for inner in (shelf.scope(workspace), shelf.scope(uuid4()), shelf.unbound()):
-            with pytest.raises(Nested):
+            with pytest.raises(NestedUnitOfWork):
                 await inner.__aenter__()
         await add_book("Still outer")
     assert await titles(shelf, workspace) == ["Outer", "Still outer"]
 
 
-async def test_a_swallowed_error_of_postgres_is_told_at_the_end(shelf: Database) -> None:
+async def test_an_error_of_postgres_that_was_caught_inside_fails_the_commit(shelf: Database) -> None:
     workspace = uuid4()
-    with pytest.raises(Swallowed):
+    with pytest.raises(FailedTransaction):
         async with shelf.scope(workspace):
             await add_book("Once")
             with pytest.raises(asyncpg.UniqueViolationError):
@@ -315,3 +316,15 @@ async def test_many_rows_go_in_by_one_statement(shelf: Database) -> None:
         assert await fetch_value("SELECT count(*) FROM book") == 20_000
         row = await fetch_one("SELECT max(title) AS last FROM book")
     assert row["last"] == "Volume 19999"
+
+
+async def test_a_statement_is_planned_for_its_values_until_the_unit_ends(shelf: Database) -> None:
+    by_title = "SELECT book_id FROM book WHERE $1::text IS NULL OR title = $1"
+    plans = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1"
+    async with shelf.scope(uuid4()):
+        book = await add_book("Plans")
+        found = [await fetch_planned(by_title, title) for title in ("Plans", "Others", None)]
+        assert [[row["book_id"] for row in rows] for rows in found] == [[book], [], [book]]
+        assert tuple(await fetch_one(plans, by_title)) == (0, 3)
+    async with shelf.unbound():
+        assert await fetch_value("SHOW plan_cache_mode") == "force_generic_plan"
