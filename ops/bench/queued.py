@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Final
 
 from kernel.clock import SystemClock
-from kernel.ids import CustomerId, InvoiceId, WorkspaceId, new_id
+from kernel.ids import WorkspaceId, new_id
 from kernel.seals import Sealer
 from kernel.setting_values import DEMO_SECRET
 from kernel.settings import Profile
@@ -29,6 +29,7 @@ from ops.migrate import prepare_database
 from ops.ports import find_free_port
 from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
+from tenants.ids import CustomerId, InvoiceId
 from tenants.invoices import actions
 from tenants.invoices.actions.pdfs import request_pdf
 from tenants.invoices.document.fonts import Fonts

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import click
 
-from kernel.ids import ContactId, CustomerId
 from ops.command_context import CommandContext, run_command
 from ops.commands.output import as_json_option, print_fields, print_table, read_fields
 from tenants.customers import actions, queries
 from tenants.customers.values import Customer, CustomerDetails
+from tenants.ids import ContactId, CustomerId
 
 in_workspace = click.option(
     "--workspace", required=True, metavar="SLUG", help="Slug or host of the workspace."

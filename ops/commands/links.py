@@ -5,10 +5,10 @@ from uuid import UUID
 import click
 
 from kernel.errors import Missing
-from kernel.ids import ContactId, CustomerId, LinkId
 from ops.command_context import CommandContext, run_command
 from ops.commands.output import as_json_option, print_fields, print_table, read_fields
 from tenants.customers import queries as customers
+from tenants.ids import ContactId, CustomerId, LinkId
 from tenants.invoices import actions, queries
 from tenants.invoices.values import ShownLink
 from tenants.workspaces import queries as workspaces

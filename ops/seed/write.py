@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernel.clock import Clock, FixedClock, SystemClock, today
-from kernel.ids import CustomerId, InvoiceId, WorkspaceId, new_id
+from kernel.ids import WorkspaceId, new_id
 from kernel.money import Money
 from kernel.seals import Sealer
 from kernel.settings import Settings
@@ -18,6 +18,7 @@ from ops.seed.example import Example, SeededLinkState, SeededStatus
 from ops.seed.workspaces import LOGOS, TENANTS, Tenant
 from tenants.customers.actions import find_or_create_customer
 from tenants.customers.values import CustomerDetails
+from tenants.ids import CustomerId, InvoiceId
 from tenants.invoices import actions, queries
 from tenants.invoices.content import Party
 from tenants.invoices.numbering import write_number

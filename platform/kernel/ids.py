@@ -8,11 +8,6 @@ from typing import Final, NewType
 from uuid import UUID, uuid4
 
 WorkspaceId = NewType("WorkspaceId", UUID)
-CustomerId = NewType("CustomerId", UUID)
-ContactId = NewType("ContactId", UUID)
-InvoiceId = NewType("InvoiceId", UUID)
-LinkId = NewType("LinkId", UUID)
-DomainId = NewType("DomainId", UUID)
 
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 TOKEN_BODY: Final = 22  # 62 ** 22 is 131 bits

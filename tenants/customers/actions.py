@@ -11,7 +11,7 @@ from piccolo.columns import Column
 from kernel.clock import Clock
 from kernel.errors import Conflict, Missing
 from kernel.identifiers import check_email, clean_vat_number
-from kernel.ids import ContactId, CustomerId, new_id
+from kernel.ids import new_id
 from kernel.store import current_workspace, execute, fetch_value, savepoint
 from kernel.text import clean_identifier, clean_line
 from tenants.customers import queries, values
@@ -19,6 +19,7 @@ from tenants.customers.matching import match_key
 from tenants.customers.tables import Contact as ContactRow
 from tenants.customers.tables import Customer as CustomerRow
 from tenants.customers.values import Contact, Customer, CustomerDetails
+from tenants.ids import ContactId, CustomerId
 from tenants.workspaces.profile import check_locale
 
 # Two imports of the same unknown buyer at once: the second waits, and finds what the first one made.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from kernel.errors import Missing
-from kernel.ids import ContactId, CustomerId
 from kernel.store import current_workspace, fetch
 from tenants.customers.tables import Contact as ContactRow
 from tenants.customers.tables import Customer as CustomerRow
 from tenants.customers.values import Contact, Customer, CustomerDetails
+from tenants.ids import ContactId, CustomerId
 
 # Keyset: the id breaks ties between equal names.
 _AFTER: Final = """

@@ -8,8 +8,8 @@ from typing import Final
 
 from kernel.errors import Invalid
 from kernel.identifiers import check_email
-from kernel.ids import ContactId, CustomerId
 from kernel.text import clean_identifier, clean_line
+from tenants.ids import ContactId, CustomerId
 
 LONGEST_NAME: Final = 500
 

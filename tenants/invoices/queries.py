@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from kernel.errors import Missing
-from kernel.ids import ContactId, CustomerId, InvoiceId, LinkId, WorkspaceId, token_is_well_formed
+from kernel.ids import WorkspaceId, token_is_well_formed
 from kernel.money import Money, currency
 from kernel.seals import Sealer
 from kernel.store import Database, current_workspace, fetch, fetch_one
+from tenants.ids import ContactId, CustomerId, InvoiceId, LinkId
 from tenants.invoices.numbering import Series, SeriesStatus, write_number
 from tenants.invoices.snapshot import decode_content, decode_totals
 from tenants.invoices.status import InvoiceStatus

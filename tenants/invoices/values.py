@@ -9,8 +9,9 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 from uuid import UUID
 
-from kernel.ids import ContactId, CustomerId, InvoiceId, LinkId, WorkspaceId
+from kernel.ids import WorkspaceId
 from kernel.money import Money
+from tenants.ids import ContactId, CustomerId, InvoiceId, LinkId
 from tenants.invoices.content import Content
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.totals import Totals

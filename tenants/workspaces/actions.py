@@ -14,11 +14,12 @@ from piccolo.columns.combination import And
 from kernel.addresses import checked_url
 from kernel.clock import Clock
 from kernel.errors import Conflict, Invalid, Missing
-from kernel.ids import DomainId, new_id, secret_bytes
+from kernel.ids import new_id, secret_bytes
 from kernel.jobs import Enqueued, enqueue
 from kernel.seals import Sealer
 from kernel.store import current_workspace, execute, fetch_one, savepoint
 from tenants.activity.actions import create_event_head
+from tenants.ids import DomainId
 from tenants.workspaces import domains, queries
 from tenants.workspaces import profile as values
 from tenants.workspaces.domains import TOMBSTONE_DAYS, DomainState

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from kernel.errors import Missing
-from kernel.ids import DomainId, WorkspaceId
+from kernel.ids import WorkspaceId
 from kernel.seals import DataKey, Sealer
 from kernel.store import Database, current_workspace, fetch_one
+from tenants.ids import DomainId
 from tenants.workspaces.domains import DomainState
 from tenants.workspaces.profile import LogoRef, ResolvedHost, WorkspaceProfile
 from tenants.workspaces.tables import BrandAsset, PortalDomain, Workspace

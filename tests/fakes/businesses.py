@@ -10,12 +10,13 @@ from decimal import Decimal
 from PIL import Image
 
 from kernel.clock import Clock
-from kernel.ids import CustomerId, InvoiceId, WorkspaceId, new_id
+from kernel.ids import WorkspaceId, new_id
 from kernel.money import Money, currency
 from kernel.seals import Sealer
 from kernel.store import Database
 from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
+from tenants.ids import CustomerId, InvoiceId
 from tenants.invoices.actions import create_draft, issue
 from tenants.invoices.content import Address, Content, Line, Party, Tax, TaxCategory
 from tenants.workspaces.actions import create_workspace

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from kernel.blobs import Blobs
 from kernel.clock import SystemClock
-from kernel.ids import InvoiceId
 from kernel.seals import Sealer
 from kernel.store import execute, fetch
 from ops.dev import programs
+from tenants.ids import InvoiceId
 from tenants.invoices.actions import issue
 from tests.fakes.businesses import Business, open_business
 from tests.fakes.child_processes import find_alive, find_chromium_processes, send_signal

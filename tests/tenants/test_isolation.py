@@ -15,11 +15,12 @@ import pytest
 
 from kernel.clock import SystemClock
 from kernel.errors import Conflict, Missing, PortalError
-from kernel.ids import ContactId, CustomerId, DomainId, InvoiceId, LinkId, WorkspaceId, new_id, new_token
+from kernel.ids import WorkspaceId, new_id, new_token
 from kernel.store import Database, fetch
 from tenants.customers import actions as customer_actions
 from tenants.customers import queries as customer_queries
 from tenants.customers.values import CustomerDetails
+from tenants.ids import ContactId, CustomerId, DomainId, InvoiceId, LinkId
 from tenants.invoices import actions as invoice_actions
 from tenants.invoices import queries as invoice_queries
 from tenants.invoices.numbering import Series

@@ -20,7 +20,7 @@ from PIL import Image
 
 from kernel.blobs import Blobs
 from kernel.clock import Clock, SystemClock
-from kernel.ids import CustomerId, InvoiceId, LinkId, new_id
+from kernel.ids import new_id
 from kernel.jobs.load import announce, withdraw
 from kernel.limits import Limiter
 from kernel.seals import Sealer
@@ -29,6 +29,7 @@ from kernel.store import Database, execute
 from kernel.telemetry.metrics import Metrics
 from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
+from tenants.ids import CustomerId, InvoiceId, LinkId
 from tenants.invoices import actions
 from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.content import Content, Line, Party, Tax, TaxCategory, Transfer

@@ -16,9 +16,10 @@ from web.http.bodies import ClientDisconnected
 
 if TYPE_CHECKING:
     from kernel.blobs import Blobs
-    from kernel.ids import InvoiceId, WorkspaceId
+    from kernel.ids import WorkspaceId
     from kernel.store import Database
     from kernel.telemetry.metrics import Metrics
+    from tenants.ids import InvoiceId
     from web.http.context import GatewayRequest
 
 LONGEST_WAIT_S: Final = 10.0

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from kernel.ids import CustomerId, InvoiceId, LinkId, WorkspaceId
+from kernel.ids import WorkspaceId
+from tenants.ids import CustomerId, InvoiceId, LinkId
 from tenants.invoices.content import Content, Line, Party, Tax, TaxCategory
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.totals import totals

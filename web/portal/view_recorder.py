@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from kernel.clock import Clock
-    from kernel.ids import InvoiceId, LinkId, WorkspaceId
+    from kernel.ids import WorkspaceId
     from kernel.store import Database
     from kernel.telemetry.metrics import Metrics
+    from tenants.ids import InvoiceId, LinkId
     from tenants.invoices.values import OpenedInvoice
 
 FLUSH_INTERVAL_S: Final = 0.5

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from kernel.errors import Invalid, Missing, Unavailable
-from kernel.ids import InvoiceId
 from kernel.telemetry.logs import logger
+from tenants.ids import InvoiceId
 from workers.actors.attempt import Hopeless
 
 if TYPE_CHECKING:

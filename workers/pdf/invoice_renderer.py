@@ -8,9 +8,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Missing, Unavailable
-from kernel.ids import InvoiceId, WorkspaceId
+from kernel.ids import WorkspaceId
 from kernel.language import Language
 from kernel.telemetry.logs import logger
+from tenants.ids import InvoiceId
 from tenants.invoices import queries
 from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.document.brand import document_brand

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from kernel.clock import Clock
-    from kernel.ids import InvoiceId, WorkspaceId
+    from kernel.ids import WorkspaceId
     from kernel.settings import Settings
     from kernel.store import Database
     from kernel.telemetry.metrics import Metrics
+    from tenants.ids import InvoiceId
     from tenants.invoices.values import Pdf
 
 _log: Final = logger("workers.pdf")

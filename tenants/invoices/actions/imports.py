@@ -8,10 +8,11 @@ import asyncpg
 
 from kernel.clock import Clock
 from kernel.errors import Conflict
-from kernel.ids import CustomerId, InvoiceId, new_id
+from kernel.ids import new_id
 from kernel.store import current_workspace, fetch_value, savepoint
 from tenants.customers import actions as customers
 from tenants.customers.values import CustomerDetails
+from tenants.ids import CustomerId, InvoiceId
 from tenants.invoices.actions.pdfs import render_ahead
 from tenants.invoices.actions.rows import add_encoded_version
 from tenants.invoices.content import Party

@@ -10,9 +10,9 @@ import msgspec
 
 from kernel.clock import Clock, today
 from kernel.errors import Conflict, Unavailable
-from kernel.ids import InvoiceId
 from kernel.store import current_workspace, execute, fetch_one, fetch_value, savepoint
 from kernel.store.faults import CONTENDED
+from tenants.ids import InvoiceId
 from tenants.invoices.actions.pdfs import render_ahead
 from tenants.invoices.actions.rows import locked
 from tenants.invoices.actions.writing import must_have_lines

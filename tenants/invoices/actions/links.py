@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from kernel.clock import Clock
 from kernel.errors import Conflict, Missing
-from kernel.ids import ContactId, InvoiceId, LinkId, new_id, new_token
+from kernel.ids import new_id, new_token
 from kernel.seals import Sealer
 from kernel.store import current_workspace, execute, fetch_one
 from tenants.customers import queries as customers
+from tenants.ids import ContactId, InvoiceId, LinkId
 from tenants.invoices.actions.pdfs import render_ahead
 from tenants.invoices.actions.rows import locked
 from tenants.invoices.lifetime import expiry, prolonged

@@ -7,9 +7,9 @@ from typing import Final
 
 from kernel.clock import Clock
 from kernel.errors import Conflict, Invalid
-from kernel.ids import InvoiceId
 from kernel.money import Money
 from kernel.store import current_workspace, execute
+from tenants.ids import InvoiceId
 from tenants.invoices.actions.rows import locked, settled
 from tenants.invoices.status import InvoiceStatus, step
 

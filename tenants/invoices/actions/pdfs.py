@@ -8,11 +8,11 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Unavailable
-from kernel.ids import InvoiceId
 from kernel.jobs import enqueue
 from kernel.jobs.load import queue_load
 from kernel.jobs.status import describe_job, expedite, find_by_key
 from kernel.store import current_workspace, execute, fetch, fetch_value
+from tenants.ids import InvoiceId
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderPdf
 from tenants.invoices.queries import find_pdf, no_invoice
 from tenants.invoices.values import Pdf, PendingPdf

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from kernel.errors import Conflict
-from kernel.ids import CustomerId, InvoiceId
 from kernel.money import Money, currency
 from kernel.store import current_workspace, execute, fetch_one
+from tenants.ids import CustomerId, InvoiceId
 from tenants.invoices.content import Content
 from tenants.invoices.queries import no_invoice
 from tenants.invoices.snapshot import encode_content, encode_totals

@@ -8,9 +8,10 @@ import msgspec
 
 from kernel.clock import Clock
 from kernel.errors import Conflict, Invalid
-from kernel.ids import CustomerId, InvoiceId, new_id
+from kernel.ids import new_id
 from kernel.store import current_workspace, execute
 from tenants.customers import queries as customers
+from tenants.ids import CustomerId, InvoiceId
 from tenants.invoices.actions.pdfs import render_ahead
 from tenants.invoices.actions.rows import add_version, locked, locked_draft, settled
 from tenants.invoices.cleaning import clean_content

@@ -8,9 +8,10 @@ import pytest
 
 from kernel.clock import SystemClock
 from kernel.errors import Conflict, Invalid, Missing
-from kernel.ids import CustomerId, new_id
+from kernel.ids import new_id
 from tenants.customers import actions, queries
 from tenants.customers.values import CustomerDetails
+from tenants.ids import CustomerId
 from tenants.invoices.actions import issue_link
 from tests.fakes.businesses import Business
 

@@ -10,9 +10,10 @@ import pytest
 
 from kernel.clock import FixedClock, SystemClock
 from kernel.errors import Conflict, Invalid, Missing
-from kernel.ids import CustomerId, InvoiceId, new_id
+from kernel.ids import new_id
 from kernel.money import Money, currency
 from kernel.store import Database, execute, savepoint
+from tenants.ids import CustomerId, InvoiceId
 from tenants.invoices import actions, queries
 from tenants.invoices.numbering import Series
 from tenants.invoices.status import InvoiceStatus

@@ -12,12 +12,13 @@ import pytest
 
 from kernel.clock import FixedClock, SystemClock
 from kernel.errors import Conflict, Invalid, Missing
-from kernel.ids import LinkId, WorkspaceId, new_id, new_token
+from kernel.ids import WorkspaceId, new_id, new_token
 from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database, execute, fetch_one
 from kernel.store.pool import Pool
 from tenants.customers.actions import add_contact
+from tenants.ids import LinkId
 from tenants.invoices import actions, queries
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.values import LinkState, OpenedInvoice, ShownLink

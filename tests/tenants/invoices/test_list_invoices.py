@@ -7,8 +7,9 @@ import json
 import pytest
 
 from kernel.errors import Missing
-from kernel.ids import InvoiceId, new_id
+from kernel.ids import new_id
 from kernel.store import execute, fetch, fetch_value
+from tenants.ids import InvoiceId
 from tenants.invoices import queries
 from tenants.invoices.queries import _OLDER
 from tests.fakes.businesses import Business

@@ -8,9 +8,9 @@ import random
 import pytest
 
 from kernel.clock import SystemClock
-from kernel.ids import InvoiceId
 from kernel.settings import Settings
 from kernel.store import Database, fetch
+from tenants.ids import InvoiceId
 from tenants.invoices import actions, queries
 from tenants.invoices.numbering import Series
 from tenants.invoices.totals import totals

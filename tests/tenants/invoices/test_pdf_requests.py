@@ -10,7 +10,7 @@ import pytest
 
 from kernel.clock import SystemClock
 from kernel.errors import Missing, Unavailable
-from kernel.ids import InvoiceId, new_id
+from kernel.ids import new_id
 from kernel.jobs.job import decoded
 from kernel.jobs.load import announce, withdraw
 from kernel.seals import Sealer
@@ -18,6 +18,7 @@ from kernel.settings import Settings
 from kernel.store import Database, execute, fetch
 from kernel.store.roles import Urls
 from tenants.customers.actions import add_contact
+from tenants.ids import InvoiceId
 from tenants.invoices import actions
 from tenants.invoices.actions import request_pdf
 from tenants.invoices.actions.pdfs import render_ahead, store_pdf

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from kernel.ids import InvoiceId, LinkId, new_id
+from kernel.ids import new_id
 from kernel.store import current, execute, fetch, fetch_value
+from tenants.ids import InvoiceId, LinkId
 from tenants.invoices import actions
 from tenants.invoices.actions.views import _ADD
 from tenants.invoices.values import ActorClass, View

@@ -8,9 +8,10 @@ import pytest
 
 from kernel.clock import FixedClock, SystemClock
 from kernel.errors import Conflict, Invalid, Missing
-from kernel.ids import DomainId, WorkspaceId, new_id
+from kernel.ids import WorkspaceId, new_id
 from kernel.seals import Sealer
 from kernel.store import Database, fetch_value
+from tenants.ids import DomainId
 from tenants.workspaces import actions, queries
 from tenants.workspaces.domains import DomainState
 from tenants.workspaces.logo import reencode

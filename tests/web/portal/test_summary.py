@@ -9,8 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from kernel.ids import CustomerId, InvoiceId, LinkId, WorkspaceId
+from kernel.ids import WorkspaceId
 from kernel.money import Money, currency
+from tenants.ids import CustomerId, InvoiceId, LinkId
 from tenants.invoices.content import Content, Transfer
 from tenants.invoices.document.fonts import PageFaces
 from tenants.invoices.status import InvoiceStatus

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from kernel.clock import SystemClock
-from kernel.ids import InvoiceId, new_id
+from kernel.ids import new_id
 from kernel.store import Database, fetch
 from kernel.telemetry.metrics import Metrics
+from tenants.ids import InvoiceId
 from tenants.invoices.values import ActorClass
 from web.portal.view_recorder import ViewRecorder, is_scanner
 

@@ -13,22 +13,23 @@ import asyncpg
 import pikepdf
 import pypdfium2
 import pytest
+from tests.fakes.documents import load_fonts
 
 from kernel.blobs import Blobs
 from kernel.clock import FixedClock, SystemClock
 from kernel.errors import Missing, Unavailable
-from kernel.ids import InvoiceId, new_id
+from kernel.ids import new_id
 from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database, execute, fetch_value, savepoint
 from kernel.telemetry.metrics import Metrics
+from tenants.ids import InvoiceId
 from tenants.invoices import actions, queries
 from tenants.invoices.document.fonts import Fonts
 from tenants.invoices.values import Pdf
 from tenants.workspaces.actions import set_brand, set_logo
 from tenants.workspaces.logo import reencode
 from tests.fakes.businesses import Business, content, open_business, picture
-from tests.fakes.documents import load_fonts
 from workers.pdf.invoice_renderer import InvoiceRenderer
 from workers.pdf.renderer import Renderer
 

@@ -1,0 +1,12 @@
+"""Typed ids of the rows of a workspace."""
+
+from __future__ import annotations
+
+from typing import NewType
+from uuid import UUID
+
+CustomerId = NewType("CustomerId", UUID)
+ContactId = NewType("ContactId", UUID)
+DomainId = NewType("DomainId", UUID)
+InvoiceId = NewType("InvoiceId", UUID)
+LinkId = NewType("LinkId", UUID)
