@@ -11,7 +11,14 @@ from kernel.actor import Actor
 from kernel.clock import Clock
 from kernel.errors import PortalError
 from kernel.ids import WorkspaceId
-from kernel.store import Database, current_actor, current_workspace, execute, fetch_value
+from kernel.store import (
+    Database,
+    current_actor,
+    current_workspace,
+    execute,
+    fetch_value,
+    notify_after_commit,
+)
 from kernel.telemetry.logs import current_request_id
 from tenants.activity.events import ActionRefused, Event, encode
 
@@ -47,6 +54,8 @@ async def emit(event: Event) -> None:
         actor.id,
         _context(actor),
     )
+    # The sequencer polls; this only makes it sooner.
+    notify_after_commit()
 
 
 async def audit_refusal(

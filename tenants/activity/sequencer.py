@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from kernel.ids import WorkspaceId
 from kernel.store import Database, Isolation, execute, fetch
 
 FIRST: Final = UUID(int=0)
-#: The most that one round places: about 0.1 s of work.
+#: The most that one transaction places: about 0.1 s of work.
 WORKSPACES: Final = 500
 EVENTS: Final = 5000
 
@@ -68,31 +69,25 @@ WHERE head.workspace_id = newest.workspace_id RETURNING newest.events
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What one round placed, and the workspace after which the next one begins."""
-
-    placed: int
-    after: UUID
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it found nothing to do in any workspace."""
-        return self.placed == 0 and self.after == FIRST
+async def find_waiting(
+    database: Database, after: UUID = FIRST, *, limit: int = WORKSPACES
+) -> tuple[WorkspaceId, ...]:
+    """Return workspaces that have drafts, by id, after `after`; as role svc."""
+    async with database.unbound(isolation=Isolation.READ_COMMITTED):
+        await execute(_PREPARE)
+        return tuple(WorkspaceId(row["workspace_id"]) for row in await fetch(_FIND, after, limit))
 
 
-async def place_events(
-    database: Database, after: UUID = FIRST, *, workspaces: int = WORKSPACES, events: int = EVENTS
-) -> Round:
-    """Place drafts of the workspaces after `after`, in one transaction as role svc; at most so many.
+async def place_events(database: Database, workspaces: Sequence[WorkspaceId], *, limit: int = EVENTS) -> int:
+    """Place the drafts of these workspaces, about `limit` at most, in one transaction; as role svc. Returns how many.
 
     Any number may run at once, and each may be killed at any statement: a head is locked by one of them, and what
     it did not commit is still a draft.
     """
     async with database.unbound(isolation=Isolation.READ_COMMITTED):
         await execute(_PREPARE)
-        found = [row["workspace_id"] for row in await fetch(_FIND, after, workspaces)]
-        locked = [row["workspace_id"] for row in await fetch(_LOCK_HEADS, found)] if found else []
-        heads = await fetch(_PLACE, locked, events // len(locked)) if locked else []
-    next_after = found[-1] if len(found) == workspaces else FIRST
-    return Round(sum(head["events"] for head in heads), next_after)
+        locked = [row["workspace_id"] for row in await fetch(_LOCK_HEADS, list(workspaces))]
+        if not locked:
+            return 0
+        heads = await fetch(_PLACE, locked, max(1, limit // len(locked)))
+    return sum(head["events"] for head in heads)

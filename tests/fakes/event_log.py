@@ -11,7 +11,7 @@ from kernel.store import Database, fetch
 from tenants.activity.actions import emit
 from tenants.activity.events import Event
 from tenants.activity.queries import Anchor, Fault, verify
-from tenants.activity.sequencer import FIRST, place_events
+from tenants.activity.sequencer import find_waiting, place_events
 
 
 class ShelfBuilt(Event, frozen=True, kw_only=True):
@@ -24,12 +24,13 @@ class ShelfBuilt(Event, frozen=True, kw_only=True):
 
 async def place_all(svc: Database) -> int:
     """Place the drafts of all workspaces; returns how many there were."""
-    placed, after = 0, FIRST
-    while True:
-        done = await place_events(svc, after)
-        placed, after = placed + done.placed, done.after
-        if done.is_idle:
-            return placed
+    placed = 0
+    while found := await find_waiting(svc):
+        now = await place_events(svc, found)
+        if now == 0:
+            break
+        placed += now
+    return placed
 
 
 @dataclass(frozen=True, slots=True)

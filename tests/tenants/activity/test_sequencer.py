@@ -16,7 +16,7 @@ from kernel.store import Database, execute, fetch, fetch_value
 from kernel.store.pool import Connection
 from kernel.store.roles import Urls
 from tenants.activity.actions import emit
-from tenants.activity.sequencer import FIRST, Round, place_events
+from tenants.activity.sequencer import find_waiting, place_events
 from tests.fakes.businesses import Business
 from tests.fakes.event_log import Log, ShelfBuilt, place_all
 
@@ -90,11 +90,17 @@ async def test_each_workspace_has_places_of_its_own(log: Log, rival: Business, s
     assert (row["place"], row["workspace_id"]) == (before + 1, rival.workspace_id)
 
 
-async def test_a_round_without_drafts_is_idle(log: Log) -> None:
-    assert await place_events(log.svc) == Round(0, FIRST)
-    assert Round(0, FIRST).is_idle
-    assert not Round(0, new_id()).is_idle
-    assert not Round(1, FIRST).is_idle
+async def test_only_workspaces_with_drafts_are_found_in_order(log: Log, rival: Business) -> None:
+    assert await find_waiting(log.svc) == ()
+    assert await place_events(log.svc, [log.workspace_id]) == 0
+    for workspace_id in (log.workspace_id, rival.workspace_id):
+        async with log.database.scope(workspace_id):
+            await emit(ShelfBuilt(number=1))
+    first, second = sorted((log.workspace_id, rival.workspace_id))
+    assert await find_waiting(log.svc) == (first, second)
+    assert await find_waiting(log.svc, limit=1) == (first,)
+    assert await find_waiting(log.svc, first) == (second,)
+    assert await find_waiting(log.svc, second) == ()
 
 
 async def test_a_head_that_another_sequencer_holds_is_left_to_it(log: Log, urls: Urls) -> None:
@@ -103,7 +109,7 @@ async def test_a_head_that_another_sequencer_holds_is_left_to_it(log: Log, urls:
     await other.fetch("SELECT FROM event_head WHERE workspace_id = $1 FOR NO KEY UPDATE", log.workspace_id)
     async with log.database.scope(log.workspace_id):
         await emit(ShelfBuilt(number=1))
-    assert (await place_events(log.svc)).placed == 0
+    assert await place_events(log.svc, [log.workspace_id]) == 0
     assert await log.rows() == []
     await other.close()
     await place_all(log.svc)
@@ -120,17 +126,15 @@ async def test_a_draft_without_a_head_disturbs_nobody(log: Log, svc: Database) -
         assert await execute("DELETE FROM event_draft WHERE workspace_id = $1", stranger) == "DELETE 1"
 
 
-async def test_rounds_are_bounded_and_go_on_where_the_last_one_ended(log: Log, rival: Business) -> None:
-    for workspace_id in (log.workspace_id, rival.workspace_id):
-        async with log.database.scope(workspace_id):
-            for number in range(3):
-                await emit(ShelfBuilt(number=number))
-    first = await place_events(log.svc, workspaces=1, events=2)
-    assert first == Round(2, min(log.workspace_id, rival.workspace_id))
-    second = await place_events(log.svc, first.after, workspaces=1, events=2)
-    assert (second.placed, second.after) == (2, max(log.workspace_id, rival.workspace_id))
-    assert await place_all(log.svc) > 0
+async def test_one_transaction_places_so_many_and_the_next_one_the_rest(log: Log) -> None:
+    async with log.database.scope(log.workspace_id):
+        for number in range(3):
+            await emit(ShelfBuilt(number=number))
+    assert await place_events(log.svc, [log.workspace_id], limit=2) == 2
+    assert numbers(await log.rows()) == [0, 1]
+    assert await place_events(log.svc, [log.workspace_id], limit=2) == 1
     assert numbers(await log.rows()) == [0, 1, 2]
+    assert await log.verify() == ()
 
 
 async def test_two_sequencers_at_once_place_nothing_twice(log: Log, urls: Urls) -> None:
@@ -140,7 +144,7 @@ async def test_two_sequencers_at_once_place_nothing_twice(log: Log, urls: Urls) 
             async with log.database.scope(log.workspace_id):
                 for number in range(start, start + 10):
                     await emit(ShelfBuilt(number=number))
-            await asyncio.gather(*(place_events(wide) for _ in range(4)))
+            await asyncio.gather(*(place_events(wide, [log.workspace_id]) for _ in range(4)))
         await place_all(wide)
     finally:
         await wide.close()
