@@ -17,6 +17,8 @@ LAZY_COMMANDS: Mapping[str, tuple[str, str]] = {
     "import-ubl": ("ops.commands.invoices", "import_ubl"),
     "link": ("ops.commands.links", "link"),
     "series": ("ops.commands.series", "series"),
+    "audit": ("ops.commands.audit", "audit"),
+    "events": ("ops.commands.audit", "events"),
     "jobs": ("ops.commands.jobs", "jobs"),
     "worker": ("ops.commands.processes", "worker"),
     "relay": ("ops.commands.processes", "relay"),

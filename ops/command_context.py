@@ -13,11 +13,12 @@ import click
 
 from kernel.actor import Actor, ActorKind
 from kernel.clock import Clock, SystemClock
-from kernel.errors import Missing
+from kernel.errors import Conflict, Denied, Missing, PortalError
 from kernel.ids import WorkspaceId
 from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database
+from tenants.activity.actions import audit_refusal
 from tenants.workspaces import queries as workspaces
 
 _T = TypeVar("_T")
@@ -44,12 +45,25 @@ class CommandContext:
     async def scope(self, name: str, *, read_only: bool = False) -> AsyncIterator[WorkspaceId]:
         """Open a unit of work in the workspace of a slug or host."""
         workspace_id = await self.find_workspace_id(name)
-        async with self.database.scope(workspace_id, read_only=read_only):
-            yield workspace_id
+        try:
+            async with self.database.scope(workspace_id, read_only=read_only):
+                yield workspace_id
+        except (Denied, Conflict) as error:
+            await self._audit_refusal(workspace_id, error)
+            raise
 
     async def run_unit(self, name: str, work: Callable[[], Awaitable[_T]]) -> _T:
         """Run a unit of work in a workspace; after a conflict it runs again, so that it must only send statements."""
-        return await self.database.run(await self.find_workspace_id(name), work)
+        workspace_id = await self.find_workspace_id(name)
+        try:
+            return await self.database.run(workspace_id, work)
+        except (Denied, Conflict) as error:
+            await self._audit_refusal(workspace_id, error)
+            raise
+
+    async def _audit_refusal(self, workspace_id: WorkspaceId, error: PortalError) -> None:
+        command = click.get_current_context().command_path
+        await audit_refusal(self.database, workspace_id, error, action=command)
 
 
 def read_settings() -> Settings:

@@ -47,9 +47,13 @@ GLOBAL_INDEXES: Final = frozenset(
     }
 )
 
-#: The only functions that run as another role than who calls them: they look across workspaces.
+#: The only functions that run as another role than who calls them: they do what app may not.
 DEFINERS: Final = frozenset(
-    {"portal_queue_load(text,text,integer,integer)", "portal_workspace_by_host(text)"}
+    {
+        "portal_prune_events(timestamp with time zone,integer)",  # of the bound workspace: app may delete none
+        "portal_queue_load(text,text,integer,integer)",
+        "portal_workspace_by_host(text)",
+    }
 )
 
 #: What keeps issued invoices as they are.

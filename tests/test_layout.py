@@ -60,7 +60,7 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "pikepdf": ("workers.pdf",),
     "playwright": ("workers.pdf",),
     "prometheus_client": ("kernel.telemetry",),
-    "redis": ("kernel.limits", "kernel.jobs"),
+    "redis": ("kernel.limits", "kernel.jobs", "kernel.wakeup"),
     "stdnum": ("kernel.identifiers",),
     "stripe": ("tenants.connect",),
     "structlog": ("kernel", "web", "workers"),

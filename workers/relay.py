@@ -1,4 +1,4 @@
-"""The relay: rings for every job that is due, as role svc; two or more of them share the work without a leader."""
+"""The relay: rings for every job that is due and places events, as role svc; two or more share it without a leader."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from kernel.process import Process, open_process
 from kernel.store.roles import SVC
 from kernel.telemetry import logs
 from tenants import schema
+from workers.sequencer import Sequencer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,15 +38,17 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    process = open_process("relay", settings, role=SVC, pool_size=2, migrations=schema.migrations())
+    process = open_process("relay", settings, role=SVC, pool_size=4, migrations=schema.migrations())
     async with process as opened:
         relay = Relay(opened, open_broker(settings.jobs_redis_url))
-        sampling = asyncio.create_task(relay.sample())
+        sequencer = Sequencer(opened.database, opened.metrics, opened.wakeup)
+        tasks = [asyncio.create_task(relay.sample()), asyncio.create_task(sequencer.run())]
         opened.mark_started()
         while not await opened.shutdown.wait(await relay.round()):
             pass
-        sampling.cancel()
-        await asyncio.wait([sampling])
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 class Relay:

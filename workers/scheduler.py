@@ -12,6 +12,7 @@ from kernel.process import Process, open_process
 from kernel.store.roles import SVC
 from kernel.telemetry import logs
 from tenants import schema
+from tenants.activity.jobs import PruneEvents
 from tenants.workspaces import queries
 from tenants.workspaces.jobs import ForgetReleasedDomains
 
@@ -30,6 +31,7 @@ SCHEDULES: Final = (
         every=timedelta(days=1),
         at=timedelta(hours=3),
     ),
+    Schedule("prune-events", PruneEvents(), every=timedelta(days=1), at=timedelta(hours=4)),
 )
 
 _log: Final = logs.logger("workers.scheduler")

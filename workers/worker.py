@@ -21,8 +21,10 @@ from kernel.store.roles import APP
 from kernel.telemetry import logs
 from kernel.telemetry.health import Probe
 from tenants import schema
+from tenants.activity.jobs import PruneEvents
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUES, RenderPdf
 from tenants.workspaces.jobs import FetchLogo, ForgetReleasedDomains
+from workers.actors.activity import prune_events
 from workers.actors.domains import forget_released
 from workers.actors.logos import fetch_logo, guarded
 from workers.actors.pdfs import build_pdf_handler
@@ -54,6 +56,7 @@ def product_handlers(pdf_service: PdfService | None = None) -> Handlers:
     """Return the functions for all kinds of job of the product; without a PDF service, renders fail."""
     handlers = Handlers()
     handlers.register(ForgetReleasedDomains, forget_released)
+    handlers.register(PruneEvents, prune_events)
     handlers.register(FetchLogo, fetch_logo(guarded()))
     handlers.register(RenderPdf, build_pdf_handler(pdf_service), queue=PDF_BULK_QUEUE)
     return handlers

@@ -15,6 +15,7 @@ from kernel.store.roles import SVC
 from kernel.telemetry import internal_server, logs
 from kernel.telemetry.health import Health, Probe
 from kernel.telemetry.metrics import Metrics
+from kernel.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -57,6 +58,8 @@ class Process:
     metrics: Metrics
     health: Health
     shutdown: Shutdown
+    wakeup: Wakeup
+    """Sent after each commit that wrote events."""
     is_started: bool = False
 
     def mark_started(self) -> None:
@@ -85,7 +88,7 @@ async def open_process(
     logs.configure(level=settings.log_level, process=name)
     for warning in settings.warnings:
         _log.warning("settings warning", text=warning)
-    metrics, health, shutdown = Metrics(), Health([]), Shutdown()
+    metrics, health, shutdown, wakeup = Metrics(), Health([]), Shutdown(), Wakeup(settings.redis_url)
 
     def handle_signal() -> None:
         health.drain()
@@ -102,11 +105,12 @@ async def open_process(
             prepared=settings.database_prepared,
             acquire_timeout_s=acquire_timeout_s,
             command_timeout_s=command_timeout_s,
+            notify=wakeup.send,
         )
         try:
             await database.require_role(role)
             metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
-            process = Process(settings, database, metrics, health, shutdown)
+            process = Process(settings, database, metrics, health, shutdown, wakeup)
             health.add(schema_check(database, migrations))
             health.add(_start_check(process))
             serving = internal_server.serve(
@@ -119,6 +123,7 @@ async def open_process(
         finally:
             await database.close()
     finally:
+        await wakeup.close()
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
 

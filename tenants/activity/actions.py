@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 import msgspec
 
 from kernel.actor import Actor
+from kernel.clock import Clock
 from kernel.errors import PortalError
 from kernel.ids import WorkspaceId
-from kernel.store import Database, current_actor, current_workspace, execute
+from kernel.store import (
+    Database,
+    current_actor,
+    current_workspace,
+    execute,
+    fetch_value,
+    notify_after_commit,
+)
 from kernel.telemetry.logs import current_request_id
 from tenants.activity.events import ActionRefused, Event, encode
 
@@ -20,6 +29,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 # Nor here: it names all columns, and app may set none but this.
 _CREATE_HEAD: Final = "INSERT INTO event_head (workspace_id) VALUES ($1)"
+_PRUNE: Final = "SELECT portal_prune_events($1, $2)"
+
+#: How long events are stored, in every workspace.
+RETENTION: Final = timedelta(days=730)
+#: Of one pruning: some seconds. More of a day is left for the next day.
+_PRUNED_AT_ONCE: Final = 100_000
 
 
 async def emit(event: Event) -> None:
@@ -39,6 +54,8 @@ async def emit(event: Event) -> None:
         actor.id,
         _context(actor),
     )
+    # The sequencer polls; this only makes it sooner.
+    notify_after_commit()
 
 
 async def audit_refusal(
@@ -61,6 +78,14 @@ async def audit_refusal(
 async def create_event_head() -> None:
     """Begin the log of the bound workspace, with the workspace: drafts without a head are never placed."""
     await execute(_CREATE_HEAD, current_workspace())
+
+
+async def prune_events(*, clock: Clock) -> int:
+    """Remove the bound workspace's events that are older than `RETENTION`, oldest first; returns how many.
+
+    The log's head keeps the place and hash of the last one, so that the rest can still be verified.
+    """
+    return int(await fetch_value(_PRUNE, clock.now() - RETENTION, _PRUNED_AT_ONCE))
 
 
 def _context(actor: Actor) -> str:

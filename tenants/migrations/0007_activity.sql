@@ -67,3 +67,31 @@ AS $$ SELECT sha256(coalesce(so_far, before) || content) $$;
 
 -- The hashes of a run of events: event_chain(hash before the run, content) OVER (ORDER BY place).
 CREATE AGGREGATE event_chain (bytea, bytea) (SFUNC = event_link, STYPE = bytea);
+
+-- Removes the oldest events of the bound workspace, at most so many; the head keeps the end of what is gone.
+-- App has no other right to delete events, and none younger than 90 days go, whatever is asked.
+CREATE FUNCTION portal_prune_events(asked_before timestamptz, most integer)
+    RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp
+AS $$
+    WITH bound AS (
+        SELECT head.workspace_id, head.floor_place + most AS last_place,
+               coalesce(
+                   (SELECT min(place) FROM event
+                    WHERE event.workspace_id = head.workspace_id
+                      AND at >= least(asked_before, now() - interval '90 days')),
+                   head.place + 1
+               ) AS first_left
+        FROM event_head head WHERE head.workspace_id = app_workspace()
+    ), pruned AS (
+        DELETE FROM event USING bound
+        WHERE event.workspace_id = bound.workspace_id AND place < first_left AND place <= last_place
+        RETURNING place, hash
+    ), moved AS (
+        UPDATE event_head head SET floor_place = newest.place, floor_hash = newest.hash
+        FROM (SELECT place, hash FROM pruned ORDER BY place DESC LIMIT 1) newest
+        WHERE head.workspace_id = app_workspace()
+    )
+    SELECT count(*) FROM pruned
+$$;

@@ -63,8 +63,10 @@ async def test_help_names_every_command(run_portal: Portal) -> None:
     result = await run_portal("--help")
     named = {line.split()[0] for line in result.output.partition("Commands:")[2].splitlines() if line.strip()}
     assert named == {
+        "audit",
         "customer",
         "doctor",
+        "events",
         "gateway",
         "import-ubl",
         "jobs",

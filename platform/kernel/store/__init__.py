@@ -11,18 +11,14 @@ from kernel.store.faults import (
     Unsupported,
     WrongTask,
 )
+from kernel.store.statements import bulk_insert, execute, fetch, fetch_one, fetch_planned, fetch_value
 from kernel.store.unit import (
     UnitOfWork,
     after_commit,
-    bulk_insert,
     current,
     current_actor,
     current_workspace,
-    execute,
-    fetch,
-    fetch_one,
-    fetch_planned,
-    fetch_value,
+    notify_after_commit,
     savepoint,
 )
 
@@ -48,5 +44,6 @@ __all__ = [
     "fetch_one",
     "fetch_planned",
     "fetch_value",
+    "notify_after_commit",
     "savepoint",
 ]

@@ -11,7 +11,8 @@ from kernel.errors import Invalid, Unavailable
 from kernel.ids import WorkspaceId
 from kernel.store.faults import CONTENDED
 from kernel.store.pool import ACQUIRE_TIMEOUT_S, COMMAND_TIMEOUT_S, Pool
-from kernel.store.unit import UnitOfWork, fetch, fetch_alone, fetch_one
+from kernel.store.statements import fetch, fetch_one
+from kernel.store.unit import Callback, UnitOfWork, fetch_alone
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,11 +39,14 @@ class Isolation(StrEnum):
 class Database:
     """Connections to one database as one role. Open it once per process and role; close it at the end."""
 
-    __slots__ = ("_actor", "_pool", "name")
+    __slots__ = ("_actor", "_notify", "_pool", "name")
 
-    def __init__(self, pool: Pool, name: str, actor: Actor | None = None) -> None:
+    def __init__(
+        self, pool: Pool, name: str, actor: Actor | None = None, notify: Callback | None = None
+    ) -> None:
         self._pool = pool
         self._actor = actor
+        self._notify = notify
         self.name = name
 
     @classmethod
@@ -56,13 +60,14 @@ class Database:
         acquire_timeout_s: float = ACQUIRE_TIMEOUT_S,
         command_timeout_s: float = COMMAND_TIMEOUT_S,
         actor: Actor | None = None,
+        notify: Callback | None = None,
     ) -> Self:
         """Connect once, to know that it works, and return the database.
 
         `size` bounds the connections; `name` is what pg_stat_activity shows; `prepared` False is for a
         PgBouncer in transaction mode without max_prepared_statements; `acquire_timeout_s` bounds the wait for a
         connection, `command_timeout_s` the wait for the answer to one statement; `actor` acts in every scope
-        that names none (an operator's command).
+        that names none (an operator's command); `notify` is what `notify_after_commit` has called.
         Raises Unavailable("store.unavailable").
         """
         pool = Pool(
@@ -74,7 +79,7 @@ class Database:
             command_timeout_s=command_timeout_s,
         )
         pool.release(await pool.acquire(), reusable=True)
-        return cls(pool, name, actor)
+        return cls(pool, name, actor, notify)
 
     async def require_role(self, role: str) -> None:
         """Refuse to go on as another role, or as one that row-level security does not hold.
@@ -192,7 +197,9 @@ class Database:
             begin += " READ ONLY"
         # The simple protocol takes both statements in one trip. A UUID's text holds nothing to quote.
         setting = "" if workspace_id is None else workspace_id
-        return UnitOfWork(self._pool, f"{begin}; SET LOCAL app.workspace = '{setting}'", workspace_id, actor)
+        return UnitOfWork(
+            self._pool, f"{begin}; SET LOCAL app.workspace = '{setting}'", workspace_id, actor, self._notify
+        )
 
 
 def _is_uuid(value: object) -> bool:

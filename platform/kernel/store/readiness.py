@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kernel.store.migrations import APPLIED, find_missing
-from kernel.store.unit import fetch
+from kernel.store.statements import fetch
 from kernel.telemetry.health import Probe
 
 if TYPE_CHECKING:

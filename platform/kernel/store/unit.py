@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -22,7 +23,7 @@ from kernel.store.faults import (
 from kernel.telemetry import logs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from kernel.actor import Actor
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _CURRENT: Final[ContextVar[UnitOfWork | None]] = ContextVar("unit_of_work", default=None)
 _FRESH_TRIES: Final = 3
+
+Callback = Callable[[], Awaitable[None]]
 
 _log: Final = logs.logger("kernel.store")
 
@@ -50,12 +53,18 @@ class UnitOfWork:
         "_token",
         "actor",
         "callbacks",
+        "notify",
         "task",
         "workspace_id",
     )
 
     def __init__(
-        self, pool: Pool, begin: str, workspace_id: WorkspaceId | None, actor: Actor | None = None
+        self,
+        pool: Pool,
+        begin: str,
+        workspace_id: WorkspaceId | None,
+        actor: Actor | None,
+        notify: Callback | None,
     ) -> None:
         self._pool = pool
         self._begin = begin
@@ -64,7 +73,8 @@ class UnitOfWork:
         self._token: Token[UnitOfWork | None] | None = None
         self.workspace_id = workspace_id
         self.actor = actor
-        self.callbacks: list[Callable[[], Awaitable[None]]] = []
+        self.notify = notify
+        self.callbacks: list[Callback] = []
         """What is called after COMMIT: see `after_commit`."""
 
     async def __aenter__(self) -> Self:
@@ -155,7 +165,7 @@ async def _end_transaction(connection: Connection, error: BaseException | None) 
     return True
 
 
-async def _call(callbacks: Sequence[Callable[[], Awaitable[None]]]) -> None:
+async def _call(callbacks: Sequence[Callback]) -> None:
     for callback in callbacks:
         try:
             await callback()
@@ -219,13 +229,20 @@ def current_actor() -> Actor:
     return actor
 
 
-def after_commit(callback: Callable[[], Awaitable[None]]) -> None:
+def after_commit(callback: Callback) -> None:
     """Have `callback` called once the open unit of work is committed; raises Unbound without one.
 
     Callbacks run in order, never after a rollback (of the unit, or of the savepoint around the call). An error in
     one is logged; it neither stops the others nor reaches the caller.
     """
     current().callbacks.append(callback)
+
+
+def notify_after_commit() -> None:
+    """Have the database's `notify` called after the commit, once for all calls; does nothing where there is none."""
+    unit = current()
+    if unit.notify is not None and unit.notify not in unit.callbacks:
+        after_commit(unit.notify)
 
 
 def savepoint() -> Savepoint:
@@ -258,48 +275,3 @@ async def fetch_alone(pool: Pool, sql: str, *args: object) -> Any:
             return row
         finally:
             pool.release(connection, reusable=reusable)
-
-
-async def fetch(sql: str, *args: object) -> list[Any]:
-    """Return all rows (asyncpg.Record) of one statement with $1, $2 … arguments."""
-    return await current().connection().fetch(sql, *args)
-
-
-async def fetch_planned(sql: str, *args: object) -> list[Any]:
-    """Return all rows of one statement that is planned for the values of its arguments: for optional filters.
-
-    Takes one more round trip. What follows in the unit of work is planned in the same way (ops/decisions/0016).
-    """
-    connection = current().connection()
-    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-    return await connection.fetch(sql, *args)
-
-
-async def fetch_one(sql: str, *args: object) -> Any:
-    """Return the first row (asyncpg.Record), or None."""
-    return await current().connection().fetchrow(sql, *args)
-
-
-async def fetch_value(sql: str, *args: object) -> Any:
-    """Return the first column of the first row, or None."""
-    return await current().connection().fetchval(sql, *args)
-
-
-async def execute(sql: str, *args: object) -> str:
-    """Run one statement; returns Postgres' command tag, such as "UPDATE 1"."""
-    return await current().connection().execute(sql, *args)
-
-
-async def bulk_insert(table: str, types: Mapping[str, str], rows: Sequence[Sequence[object]]) -> int:
-    """Insert many rows in one statement; `types` maps each column, in the rows' order, to its Postgres type.
-
-    Arrays and unnest: a parameter for each value would end at 32,767, and COPY is refused under row-level
-    security. Names and types are our own words, never input. Returns the number of rows.
-    """
-    if not rows:
-        return 0
-    columns = ", ".join(f'"{name}"' for name in types)
-    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(types.values(), start=1))
-    sql = f'INSERT INTO "{table}" ({columns}) SELECT * FROM unnest({arrays})'  # noqa: S608
-    await execute(sql, *(list(column) for column in zip(*rows, strict=True)))
-    return len(rows)

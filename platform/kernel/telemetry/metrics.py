@@ -39,6 +39,7 @@ class Metrics:
         self._invoices()
         self._jobs()
         self._backlog()
+        self._events()
         self._pdfs()
 
     def _http(self) -> None:
@@ -185,6 +186,18 @@ class Metrics:
             "portal_jobs_dead_count",
             "Jobs that were tried often enough and wait for a human, as the relay saw them last.",
             ("kind",),
+            registry=self.registry,
+        )
+
+    def _events(self) -> None:
+        self.events_placed = Counter(
+            "portal_events_placed_total",
+            "Events that this process moved from drafts into the event log.",
+            registry=self.registry,
+        )
+        self.event_oldest_draft = Gauge(
+            "portal_event_oldest_draft_seconds",
+            "Age of the oldest event that has no place in the log, as the relay saw it last; 0 when there is none.",
             registry=self.registry,
         )
 

@@ -22,6 +22,7 @@ from kernel.store import (
     execute,
     fetch,
     fetch_value,
+    notify_after_commit,
     savepoint,
 )
 from kernel.store.roles import Urls
@@ -187,3 +188,29 @@ async def test_the_actor_of_a_database_acts_where_a_scope_names_none(shelf_urls:
                 current_actor()
     finally:
         await database.close()
+
+
+async def test_a_database_is_notified_once_after_a_commit_that_asked_for_it(shelf_urls: Urls) -> None:
+    calls: list[str] = []
+    database = await Database.open(shelf_urls.app, size=1, notify=record(calls, "notified"))
+    try:
+        async with database.scope(uuid4()):
+            notify_after_commit()
+            notify_after_commit()
+            assert calls == []
+        assert calls == ["notified"]
+        async with database.scope(uuid4()):
+            pass
+        with pytest.raises(ZeroDivisionError):
+            async with database.scope(uuid4()):
+                notify_after_commit()
+                raise ZeroDivisionError
+        assert calls == ["notified"]
+    finally:
+        await database.close()
+
+
+async def test_a_database_that_has_nobody_to_notify_notifies_nobody(shelf: Database) -> None:
+    async with shelf.scope(uuid4()) as unit:
+        notify_after_commit()
+        assert unit.callbacks == []

@@ -1,0 +1,144 @@
+"""portal audit and portal events: who did what in a workspace, and whether anybody has changed the record."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TextIO
+from uuid import UUID
+
+import click
+
+from kernel.ids import WorkspaceId
+from ops.command_context import CommandContext, run_command
+from ops.commands.output import as_json_option, print_table, read_fields
+from tenants.activity import queries
+from tenants.activity.actions import RETENTION
+from tenants.activity.queries import Anchor, Fault, FaultKind, PlacedEvent
+
+in_workspace = click.option(
+    "--workspace", required=True, metavar="SLUG", help="Slug or host of the workspace."
+)
+of_kind = click.option("--kind", metavar="KIND", help="Only events of this kind, such as invoice.issued.")
+since_moment = click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]),
+    metavar="TIME",
+    help="Only events from this day or moment on, in UTC: 2026-03-16 or 2026-03-16T09:30:00.",
+)
+at_most = click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+
+_EXPLANATIONS = {
+    FaultKind.ROW_MISSING: "the event before it is missing",
+    FaultKind.ROW_REPLACED: "the event before it is another one",
+    FaultKind.ROW_CHANGED: "its content was changed",
+    FaultKind.NOT_PLACED: "it was not written by the sequencer",
+    FaultKind.ANCHOR_DIFFERS: "the head or an anchor names an event that is not there",
+    FaultKind.HEAD_MISSING: "the log has no head",
+}
+# An event may be placed somewhat later than it happened: an anchor of the last day before the retention proves nothing.
+_MARGIN = timedelta(days=1)
+
+
+@click.group()
+def events() -> None:
+    """What happened in a workspace."""
+
+
+@events.command(name="list")
+@in_workspace
+@since_moment
+@of_kind
+@at_most
+@as_json_option
+def list_events(
+    workspace: str, since: datetime | None, kind: str | None, limit: int, *, as_json: bool
+) -> None:
+    """Print events, the newest first."""
+    rows = [read_fields(event) for event in _list(workspace, since, kind, limit, audit=False)]
+    shown = ("place", "at", "kind", "payload")
+    _print(rows, shown, as_json=as_json, empty="There is no such event.")
+
+
+@click.group()
+def audit() -> None:
+    """Who did what in a workspace, refusals included."""
+
+
+@audit.command(name="list")
+@in_workspace
+@since_moment
+@of_kind
+@at_most
+@as_json_option
+def list_audit(
+    workspace: str, since: datetime | None, kind: str | None, limit: int, *, as_json: bool
+) -> None:
+    """Print the audit log, the newest entry first."""
+    rows = [
+        read_fields(event) | {"who": f"{event.actor.kind.value} {event.actor.name or event.actor.id}"}
+        for event in _list(workspace, since, kind, limit, audit=True)
+    ]
+    shown = ("place", "at", "who", "kind", "payload", "request_id")
+    _print(rows, shown, as_json=as_json, empty="There is no such entry.")
+
+
+@audit.command()
+@in_workspace
+@click.option(
+    "--anchors",
+    type=click.File(encoding="utf-8"),
+    metavar="FILE",
+    help="The relay's log (- for standard input): its anchors show a log that was computed anew.",
+)
+@as_json_option
+def verify(workspace: str, anchors: TextIO | None, *, as_json: bool) -> None:
+    """Compare the event log with its hash chain; exit code 1 if anything was changed, removed or added."""
+
+    async def work(context: CommandContext) -> tuple[int, tuple[Fault, ...]]:
+        oldest = context.clock.now() - RETENTION + _MARGIN
+        async with context.scope(workspace, read_only=True) as workspace_id:
+            known = [anchor for anchor in _read_anchors(lines, oldest) if anchor.workspace_id == workspace_id]
+            return len(known), await queries.verify(known)
+
+    lines = [] if anchors is None else anchors.readlines()
+    compared, faults = run_command(work)
+    if as_json:
+        print_table([read_fields(fault) for fault in faults], as_json=True, empty="")
+    else:
+        for fault in faults:
+            click.echo(f"✗ {fault.place}: {_EXPLANATIONS[fault.kind]} [{fault.kind.value}]")
+        if not faults:
+            click.echo(f"The log is as it was written; {compared} anchors compared.")
+    sys.exit(1 if faults else 0)
+
+
+def _list(
+    workspace: str, since: datetime | None, kind: str | None, limit: int, *, audit: bool
+) -> tuple[PlacedEvent, ...]:
+    moment = None if since is None else since.replace(tzinfo=UTC)
+
+    async def work(context: CommandContext) -> tuple[PlacedEvent, ...]:
+        async with context.scope(workspace, read_only=True):
+            return await queries.list_events(audit=audit, kind=kind, since=moment, limit=limit)
+
+    return run_command(work)
+
+
+def _print(rows: list[dict[str, object]], shown: Iterable[str], *, as_json: bool, empty: str) -> None:
+    cells = [
+        {name: json.dumps(row[name]) if name == "payload" else row[name] for name in shown} for row in rows
+    ]
+    print_table(rows if as_json else cells, as_json=as_json, empty=empty)
+
+
+def _read_anchors(lines: Iterable[str], oldest: datetime) -> Iterator[Anchor]:
+    """Yield the anchors among the lines of a log that are younger than `oldest`; other lines are none of ours."""
+    for line in lines:
+        try:
+            entry = json.loads(line)
+            if entry["event"] == "event log anchor" and datetime.fromisoformat(entry["time"]) >= oldest:
+                bytes.fromhex(entry["hash"])
+                yield Anchor(WorkspaceId(UUID(entry["workspace"])), int(entry["place"]), entry["hash"])
+        except (ValueError, KeyError, TypeError):
+            continue

@@ -1,0 +1,108 @@
+"""The sequencer's loop in the relay: places events as soon as they are committed, shows its lag, writes anchors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from kernel.errors import Unavailable
+from kernel.telemetry import logs
+from tenants.activity.queries import anchors, oldest_draft_s
+from tenants.activity.sequencer import FIRST, WORKSPACES, find_waiting, place_events
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kernel.ids import WorkspaceId
+    from kernel.store import Database
+    from kernel.telemetry.metrics import Metrics
+    from kernel.wakeup import Wakeup
+
+POLL_S: Final = 0.1
+SAMPLE_S: Final = 2.0
+ANCHOR_S: Final = 3600.0
+# Between a wake-up and the round: the events of a burst are placed together.
+_GATHER_S: Final = 0.01
+# After a failure.
+_AWAY_S: Final = 1.0
+
+_log: Final = logs.logger("workers.sequencer")
+
+
+class Sequencer:
+    """Places drafts of all workspaces as role svc. Any number of relays may run one: see `place_events`."""
+
+    def __init__(self, database: Database, metrics: Metrics, wakeup: Wakeup) -> None:
+        """Work in `database`, woken by `wakeup`."""
+        self._database = database
+        self._metrics = metrics
+        self._wakeup = wakeup
+
+    async def run(self) -> None:
+        """Place, sample and write anchors until cancelled."""
+        woken = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._wakeup.listen(woken))
+            group.create_task(self._place(woken))
+            group.create_task(self._observe())
+
+    async def _place(self, woken: asyncio.Event) -> None:
+        after = FIRST
+        while True:
+            woken.clear()
+            try:
+                found = await find_waiting(self._database, after)
+                placed = await self._place_in(found) if found else 0
+            except Unavailable as error:
+                _log.warning("events not placed", code=error.code, cause=error.data.get("cause"))
+                await asyncio.sleep(_AWAY_S)
+                continue
+            self._metrics.events_placed.inc(placed)
+            after = found[-1] if len(found) == WORKSPACES else FIRST
+            if placed == 0 and after == FIRST:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S):
+                        await woken.wait()
+                        await asyncio.sleep(_GATHER_S)
+
+    async def _place_in(self, workspaces: Sequence[WorkspaceId]) -> int:
+        """Place in all workspaces at once; in each alone when that fails, so that one broken log stops no other."""
+        try:
+            return await place_events(self._database, workspaces)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001  -- logged below, with the workspace
+            placed = 0
+        for workspace_id in workspaces:
+            try:
+                placed += await place_events(self._database, [workspace_id])
+            except Unavailable:
+                raise
+            except Exception as error:  # noqa: BLE001  -- such as a row that somebody wrote behind the end of the log
+                _log.error("events not placed", workspace=str(workspace_id), exc_info=error)
+        await asyncio.sleep(_AWAY_S)
+        return placed
+
+    async def _observe(self) -> None:
+        now = asyncio.get_running_loop().time
+        next_anchor = now()
+        while True:
+            try:
+                async with self._database.unbound(read_only=True):
+                    self._metrics.event_oldest_draft.set(await oldest_draft_s())
+                if now() >= next_anchor:
+                    await self._write_anchors()
+                    next_anchor = now() + ANCHOR_S
+            except Unavailable as error:
+                _log.warning("events not sampled", code=error.code)
+            await asyncio.sleep(SAMPLE_S)
+
+    async def _write_anchors(self) -> None:
+        """Log the ends of the logs that grew: `portal audit verify` compares them."""
+        # Twice the period: a relay that was restarted meanwhile leaves no gap.
+        async with self._database.unbound(read_only=True):
+            heads = await anchors(within=timedelta(seconds=2 * ANCHOR_S))
+        for head in heads:
+            _log.info("event log anchor", workspace=str(head.workspace_id), place=head.place, hash=head.hash)
