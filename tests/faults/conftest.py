@@ -24,7 +24,7 @@ from ops.dev import programs, servers
 from ops.dev.child_processes import read_log_end
 from ops.ports import find_free_port
 from tenants import schema
-from tests.fakes.errands import EFFECTS, Errand
+from tests.fakes.jobs import EFFECTS, SampleJob
 
 PATIENCE_S = 45.0
 
@@ -47,7 +47,7 @@ class Yard:
         return self.redis_state / "blobs"
 
     async def start(
-        self, kind: str, *, ready: bool = True, module: str = "tests.fakes.errands", **environ: str
+        self, kind: str, *, ready: bool = True, module: str = "tests.fakes.jobs", **environ: str
     ) -> programs.RunningProgram:
         """Start a process and wait until it is ready, where it is not to die before.
 
@@ -73,10 +73,10 @@ class Yard:
             await asyncio.to_thread(programs.wait_until_ready, started)
         return started
 
-    async def add(self, count: int = 1, errand: Errand | None = None) -> list[UUID]:
-        """Enqueue errands in one transaction; returns the ids of the jobs."""
+    async def add(self, count: int = 1, job: SampleJob | None = None) -> list[UUID]:
+        """Enqueue jobs in one transaction; returns the ids of the jobs."""
         async with self.database.scope(self.workspace_id):
-            return [(await enqueue(errand or Errand())).job_id for _ in range(count)]
+            return [(await enqueue(job or SampleJob())).job_id for _ in range(count)]
 
     async def jobs(self) -> dict[UUID, asyncpg.Record]:
         """Return all jobs by id."""

@@ -1,4 +1,4 @@
-"""Whatever dies, no job is lost and none has two effects: real processes, real signals, real servers."""
+"""Whichever process dies, no job is lost and none has two effects: real processes, signals and servers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ops.dev import programs
 from ops.dev.child_processes import read_log_end
 from ops.dev.loopback import fetch_url
 from tests.fakes.businesses import open_business
-from tests.fakes.errands import Errand, Manner
+from tests.fakes.jobs import Behavior, SampleJob
 from tests.fakes.probing import sample
 
 
@@ -38,7 +38,7 @@ async def ended(running: programs.RunningProgram) -> int:
 async def test_a_job_whose_worker_is_killed_runs_again_after_its_lease(yard: Any) -> None:
     await yard.start("relay")
     first = await yard.start("worker")
-    (job,) = await yard.add(errand=Errand(seconds=1.0))
+    (job,) = await yard.add(job=SampleJob(seconds=1.0))
     await yard.until("running", [job])
     send(first, signal.SIGKILL)
     second = await yard.start("worker")
@@ -49,31 +49,31 @@ async def test_a_job_whose_worker_is_killed_runs_again_after_its_lease(yard: Any
     ]
 
 
-async def test_a_worker_thought_dead_that_comes_back_stores_nothing(yard: Any) -> None:
+async def test_a_worker_that_resumes_after_its_lease_stores_nothing(yard: Any) -> None:
     await yard.start("relay")
-    sleeper = await yard.start("worker")
-    (job,) = await yard.add(errand=Errand(seconds=0.6))
+    stopped = await yard.start("worker")
+    (job,) = await yard.add(job=SampleJob(seconds=0.6))
     await yard.until("running", [job])
-    send(sleeper, signal.SIGSTOP)
+    send(stopped, signal.SIGSTOP)
     other = await yard.start("worker")
     await yard.until("done", [job])
-    send(sleeper, signal.SIGCONT)
-    # It is there again: it takes its turn, and its old attempt has ended without a trace.
-    await yard.until("done", await yard.add(8, Errand(seconds=0.1)))
-    log = sleeper.log.read_text(encoding="utf-8")
-    assert '"event":"lease lost"' in log
+    send(stopped, signal.SIGCONT)
+    # It runs jobs again, and its old attempt has stored nothing.
+    await yard.until("done", await yard.add(8, SampleJob(seconds=0.1)))
+    log = stopped.log.read_text(encoding="utf-8")
+    assert '"event":"job lease lost"' in log
     effects = [row for row in await yard.effects() if row["job_id"] == job]
     assert [(row["attempt"], row["pid"]) for row in effects] == [(2, other.process.pid)]
 
 
 async def test_a_job_that_kills_its_workers_ends_dead_and_the_others_are_done(yard: Any) -> None:
     await yard.start("relay")
-    poison = await yard.add(errand=Errand(manner=Manner.KILLS_ITS_WORKER))
-    for _ in range(Errand.max_attempts):
+    crashing = await yard.add(job=SampleJob(behavior=Behavior.KILLS_WORKER))
+    for _ in range(SampleJob.max_attempts):
         worker = await yard.start("worker", ready=False)
         assert await ended(worker) == -signal.SIGKILL
-    dead = (await yard.until("dead", poison))[poison[0]]
-    assert (dead["attempts"], dead["error"]) == (3, "The worker that held it died each time, or was cut off.")
+    dead = (await yard.until("dead", crashing))[crashing[0]]
+    assert (dead["attempts"], dead["error"]) == (3, "The worker died or was stopped during every attempt.")
     survivor = await yard.start("worker")
     others = await yard.add(5)
     await yard.until("done", others)
@@ -81,22 +81,22 @@ async def test_a_job_that_kills_its_workers_ends_dead_and_the_others_are_done(ya
     assert {row["job_id"] for row in await yard.effects()} == set(others)
 
 
-async def test_a_worker_that_cannot_say_that_it_is_there_says_so_when_it_can(yard: Any) -> None:
+async def test_a_worker_that_cannot_register_registers_when_it_can(yard: Any) -> None:
     owner = await asyncpg.connect(yard.urls.owner)
     try:
-        await owner.execute("ALTER TABLE job_worker RENAME TO not_there_yet")
+        await owner.execute("ALTER TABLE job_worker RENAME TO job_worker_renamed")
         worker = await yard.start("worker")
 
-        async def has_tried() -> bool:
-            return "not announced" in read_log_end(worker.log, 50)
+        async def has_failed() -> bool:
+            return "worker not registered" in read_log_end(worker.log, 50)
 
-        await yard.eventually(has_tried)
-        await owner.execute("ALTER TABLE not_there_yet RENAME TO job_worker")
+        await yard.eventually(has_failed)
+        await owner.execute("ALTER TABLE job_worker_renamed RENAME TO job_worker")
 
-        async def is_there() -> bool:
+        async def is_registered() -> bool:
             return bool(await owner.fetch("SELECT FROM job_worker"))
 
-        await yard.eventually(is_there)
+        await yard.eventually(is_registered)
     finally:
         await owner.close()
 
@@ -105,7 +105,7 @@ async def test_when_a_relay_is_killed_the_other_takes_over(yard: Any) -> None:
     one, other = await yard.start("relay"), await yard.start("relay")
     await yard.start("worker")
     before = await yard.add(20)
-    # Marked by a relay that died before it could ring.
+    # Marked by a relay that died before it notified a worker.
     async with yard.svc.unbound():
         await execute("UPDATE job SET dispatched_at = now() WHERE job_id = $1", before[0])
     send(one, signal.SIGKILL)
@@ -118,7 +118,7 @@ async def test_when_a_relay_is_killed_the_other_takes_over(yard: Any) -> None:
 async def test_when_redis_is_killed_and_emptied_jobs_are_late_and_not_lost(yard: Any) -> None:
     relay, worker = await yard.start("relay"), await yard.start("worker", PORTAL_JOB_SLOTS="1")
     # One runs, the others lie in Redis.
-    before = await yard.add(4, Errand(seconds=0.3))
+    before = await yard.add(4, SampleJob(seconds=0.3))
     await yard.until_one_runs()
     yard.kill_redis()
     during = await yard.add(4)
@@ -128,9 +128,7 @@ async def test_when_redis_is_killed_and_emptied_jobs_are_late_and_not_lost(yard:
     await yard.until("done", before + during)
     assert (relay.process.poll(), worker.process.poll()) == (None, None)
     assert Counter(row["job_id"] for row in await yard.effects()) == Counter(before + during)
-    assert "redis away" in relay.log.read_text(encoding="utf-8") or "not relayed" in relay.log.read_text(
-        encoding="utf-8"
-    )
+    assert "jobs not dispatched" in relay.log.read_text(encoding="utf-8")
 
 
 async def test_when_postgres_is_restarted_under_load_every_job_has_one_effect(
@@ -138,7 +136,7 @@ async def test_when_postgres_is_restarted_under_load_every_job_has_one_effect(
 ) -> None:
     yard = restartable.yard
     relay, worker = await yard.start("relay"), await yard.start("worker")
-    jobs = await yard.add(60, Errand(seconds=0.1))
+    jobs = await yard.add(60, SampleJob(seconds=0.1))
     await yard.until_effects(5)
     await restartable.stop()
     await asyncio.sleep(0.5)
@@ -148,10 +146,10 @@ async def test_when_postgres_is_restarted_under_load_every_job_has_one_effect(
     assert Counter(row["job_id"] for row in await yard.effects()) == Counter(jobs)
 
 
-async def test_a_worker_told_to_end_finishes_what_it_has_begun(yard: Any) -> None:
+async def test_a_worker_finishes_its_running_job_after_one_signal(yard: Any) -> None:
     await yard.start("relay")
     worker = await yard.start("worker", PORTAL_JOB_SLOTS="1")
-    running, waiting = await yard.add(2, Errand(seconds=1.0))
+    running, waiting = await yard.add(2, SampleJob(seconds=1.0))
     await yard.until_one_runs()
     send(worker, signal.SIGTERM)
     assert await ended(worker) == 0
@@ -163,10 +161,10 @@ async def test_a_worker_told_to_end_finishes_what_it_has_begun(yard: Any) -> Non
     assert Counter(row["job_id"] for row in await yard.effects()) == Counter([running, waiting])
 
 
-async def test_a_worker_told_twice_gives_back_what_it_has_begun(yard: Any) -> None:
+async def test_a_worker_releases_its_running_job_after_two_signals(yard: Any) -> None:
     await yard.start("relay")
     worker = await yard.start("worker", PORTAL_JOB_LEASE_S="60")
-    (job,) = await yard.add(errand=Errand(seconds=30.0))
+    (job,) = await yard.add(job=SampleJob(seconds=30.0))
     await yard.until("running", [job])
     send(worker, signal.SIGTERM)
     await asyncio.sleep(0.3)
@@ -175,9 +173,9 @@ async def test_a_worker_told_twice_gives_back_what_it_has_begun(yard: Any) -> No
     send(worker, signal.SIGTERM)
     assert await ended(worker) == 0
     assert time.monotonic() - began < 4
-    # Long before its lease ends, and as if it had never been tried.
-    given_back = (await yard.jobs())[job]
-    assert (given_back["state"], given_back["attempts"]) == ("queued", 0)
+    # Long before its lease expires, and without counting the attempt.
+    released = (await yard.jobs())[job]
+    assert (released["state"], released["attempts"]) == ("queued", 0)
     assert await yard.effects() == []
     async with yard.svc.unbound():
         await execute("UPDATE job SET payload = jsonb_set(payload, '{seconds}', '0')")
@@ -213,8 +211,8 @@ async def test_a_thousand_jobs_over_two_workers_with_faults_have_a_thousand_effe
     await yard.start("worker", PORTAL_JOB_SLOTS="8")
     jobs: list[Any] = []
     for _ in range(10):
-        jobs += await yard.add(96, Errand(seconds=0.01))
-        jobs += await yard.add(4, Errand(manner=Manner.FAILS_AT_FIRST))
+        jobs += await yard.add(96, SampleJob(seconds=0.01))
+        jobs += await yard.add(4, SampleJob(behavior=Behavior.FAILS_ONCE))
     await yard.until_effects(100)
     send(first, signal.SIGKILL)
     await yard.start("worker", PORTAL_JOB_SLOTS="8")
@@ -229,26 +227,26 @@ async def test_a_thousand_jobs_over_two_workers_with_faults_have_a_thousand_effe
     assert Counter(row["job_id"] for row in await yard.effects()) == Counter(jobs)
 
 
-async def test_who_floods_a_queue_does_not_hold_up_the_others(yard: Any) -> None:
+async def test_a_workspace_that_floods_a_queue_does_not_delay_the_others(yard: Any) -> None:
     await yard.start("relay")
-    flood = await yard.add(500, Errand(seconds=0.02))
+    flood = await yard.add(500, SampleJob(seconds=0.02))
     await yard.start("worker", PORTAL_JOB_SLOTS="1")
     await yard.until_effects(5)
     async with yard.database.scope(new_id()):
-        other = (await enqueue(Errand())).job_id
+        other = (await enqueue(SampleJob())).job_id
     await yard.until("done", [other])
     jobs = await yard.jobs()
     before = [
         job for job in flood if (jobs[job]["begun_at"] or jobs[other]["begun_at"]) < jobs[other]["begun_at"]
     ]
-    # Those that lay in Redis when it came, and what was handed out until the relay looked again.
+    # Those in Redis when it was added, and those dispatched until the next poll of the relay.
     assert len(before) <= 250
 
 
-async def test_the_series_of_jobs_move_when_the_thing_happens(yard: Any) -> None:
+async def test_the_metrics_of_jobs_follow_the_jobs(yard: Any) -> None:
     relay = await yard.start("relay")
     assert sample(relay, "portal_jobs_due_count", queue="default") is None
-    dead = await yard.add(errand=Errand(manner=Manner.HOPELESS))
+    dead = await yard.add(job=SampleJob(behavior=Behavior.FAILS_PERMANENTLY))
     async with yard.svc.unbound():
         await execute("UPDATE job SET run_at = now() - interval '200 seconds'")
 
@@ -261,23 +259,23 @@ async def test_the_series_of_jobs_move_when_the_thing_happens(yard: Any) -> None
     assert 200 <= age < 260
     worker = await yard.start("worker")
     await yard.until("dead", dead)
-    retried = await yard.add(2, Errand(manner=Manner.FAILS_AT_FIRST))
+    retried = await yard.add(2, SampleJob(behavior=Behavior.FAILS_ONCE))
     await yard.until("done", retried)
 
     async def gone() -> bool:
-        is_dead = sample(relay, "portal_jobs_dead_count", kind="test.errand") == 1
+        is_dead = sample(relay, "portal_jobs_dead_count", kind="test.sample") == 1
         return is_dead and sample(relay, "portal_jobs_due_count", queue="default") is None
 
     await yard.eventually(gone)
-    sent = sample(relay, "portal_job_bells_total", result="sent")
+    sent = sample(relay, "portal_job_notifications_total", result="sent")
     assert sent is not None
     assert sent >= 5
     outcomes = {
-        outcome: sample(worker, "portal_job_attempts_total", kind="test.errand", outcome=outcome)
-        for outcome in ("done", "retried", "dead", "lost")
+        outcome: sample(worker, "portal_job_attempts_total", kind="test.sample", outcome=outcome)
+        for outcome in ("done", "retried", "dead", "lease_lost")
     }
-    assert outcomes == {"done": 2, "retried": 2, "dead": 1, "lost": None}
-    assert sample(worker, "portal_job_seconds_count", kind="test.errand") == 5
+    assert outcomes == {"done": 2, "retried": 2, "dead": 1, "lease_lost": None}
+    assert sample(worker, "portal_job_seconds_count", kind="test.sample") == 5
     assert sample(worker, "portal_job_wait_seconds_count", queue="default") == 5
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kernel.errors import Unavailable
-from kernel.jobs.care import replay
+from kernel.jobs.admin import replay
 from kernel.store import execute
 from tenants.invoices.actions import issue, request_pdf
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderPdf

@@ -17,7 +17,7 @@ from prometheus_client import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Seconds. Pages are expected in 1 to 50 ms; the tail is where faults show.
+# Seconds. Pages are expected in 1 to 50 ms; the long tail shows faults.
 _REQUEST_SECONDS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
@@ -132,20 +132,20 @@ class Metrics:
     def _jobs(self) -> None:
         self.job_attempts = Counter(
             "portal_job_attempts_total",
-            "Attempts at jobs that ended, by kind and outcome (done, retried, dead, lost, given_back, stranded).",
+            "Attempts at jobs that ended, by kind and outcome (done, retried, dead, released, lease_lost, unrecorded).",
             ("kind", "outcome"),
             registry=self.registry,
         )
         self.job_seconds = Histogram(
             "portal_job_seconds",
-            "Time from taking a job to the end of the attempt.",
+            "Time from the claim of a job to the end of the attempt.",
             ("kind",),
             buckets=_JOB_SECONDS,
             registry=self.registry,
         )
         self.job_wait_seconds = Histogram(
             "portal_job_wait_seconds",
-            "Time from the moment a job was due to that in which a worker took it.",
+            "Time from the moment a job was due to its claim by a worker.",
             ("queue",),
             buckets=_JOB_SECONDS,
             registry=self.registry,
@@ -155,15 +155,15 @@ class Metrics:
             "Jobs that this worker runs now.",
             registry=self.registry,
         )
-        self.job_bells = Counter(
-            "portal_job_bells_total",
-            "Messages to workers, by result (sent, unsent where Redis was away, dropped where nothing was to do).",
+        self.job_notifications = Counter(
+            "portal_job_notifications_total",
+            "Notifications of workers, by result (sent, failed without Redis, ignored where no job could be claimed).",
             ("result",),
             registry=self.registry,
         )
         self.schedule_occurrences = Counter(
             "portal_schedule_occurrences_total",
-            "Occurrences of schedules that this process turned into jobs.",
+            "Occurrences of schedules for which this process added jobs.",
             ("schedule",),
             registry=self.registry,
         )
@@ -171,19 +171,19 @@ class Metrics:
     def _backlog(self) -> None:
         self.jobs_due = Gauge(
             "portal_jobs_due_count",
-            "Jobs that are due and that no worker holds, as the relay saw them last.",
+            "Jobs that are due and not claimed, as the relay last measured them.",
             ("queue",),
             registry=self.registry,
         )
         self.job_oldest_due = Gauge(
             "portal_job_oldest_due_seconds",
-            "Age of the job that has been due longest, as the relay saw it last; 0 when none is.",
+            "Age of the job that has been due longest, as the relay last measured it; 0 when none is.",
             ("queue",),
             registry=self.registry,
         )
         self.jobs_dead = Gauge(
             "portal_jobs_dead_count",
-            "Jobs that were tried often enough and wait for a human, as the relay saw them last.",
+            "Jobs that failed for good and wait for an operator, as the relay last measured them.",
             ("kind",),
             registry=self.registry,
         )

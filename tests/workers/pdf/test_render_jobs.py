@@ -6,6 +6,8 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.documents import load_fonts
+
 from kernel.blobs import Blobs
 from kernel.clock import SystemClock
 from kernel.ids import InvoiceId, new_id
@@ -16,7 +18,6 @@ from tenants.invoices.actions import new_version
 from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.jobs import RenderPdf
 from tests.fakes.businesses import Business, content, open_business
-from tests.fakes.documents import load_fonts
 from workers.pdf.invoice_renderer import InvoiceRenderer
 from workers.pdf.renderer import Renderer, RenderLimits
 from workers.worker import product_handlers
