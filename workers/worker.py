@@ -19,7 +19,7 @@ from kernel.jobs.load import REGISTRATION_INTERVAL_S, register_worker, unregiste
 from kernel.process import Process, open_process
 from kernel.store.roles import APP
 from kernel.telemetry import logs
-from kernel.telemetry.health import Probe
+from kernel.telemetry.health import Check
 from tenants import schema
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUES, RenderPdf
 from tenants.workspaces.jobs import FetchLogo, ForgetReleasedDomains
@@ -153,7 +153,7 @@ async def _open_render_service(
         yield None
         return
     render_service = RenderService(process.settings, process.database, process.metrics, SystemClock())
-    process.health.add(Probe("pdf", render_service.read_failure))
+    process.health.add_check(Check("pdf", render_service.read_failure))
     render_service.start()
     try:
         yield render_service
