@@ -44,7 +44,7 @@ class Metrics:
     def _http(self) -> None:
         self.request_seconds = Histogram(
             "portal_http_request_seconds",
-            "Time from the first byte of a request to the last of its answer, by route template and status.",
+            "Time from the first byte of a request to the last of its response, by route template and status.",
             ("method", "route", "status"),
             buckets=_REQUEST_SECONDS,
             registry=self.registry,
@@ -56,13 +56,13 @@ class Metrics:
         )
         self.rate_limit_verdicts = Counter(
             "portal_rate_limit_verdicts_total",
-            "Requests counted against a limit, by verdict (allowed, refused) and who counted (redis, local).",
+            "Requests counted against a limit, by verdict (allowed, refused) and the counter used (redis, local).",
             ("limit", "verdict", "source"),
             registry=self.registry,
         )
         self.host_lookups = Counter(
             "portal_host_lookups_total",
-            "Hosts resolved to a workspace, by where the answer was (cached, cached_absent, found, absent).",
+            "Hosts resolved to a workspace, by result (cached, cached_absent, found, absent).",
             ("result",),
             registry=self.registry,
         )
@@ -75,7 +75,7 @@ class Metrics:
         )
         self.pool_size = Gauge(
             "portal_pool_size_connections",
-            "Connections to Postgres that this process may hold at most.",
+            "Most connections to Postgres that this process opens.",
             registry=self.registry,
         )
         self.pool_waiting = Gauge(
@@ -93,20 +93,20 @@ class Metrics:
         )
         self.document_lookups = Counter(
             "portal_document_lookups_total",
-            "Documents of issued versions asked of the cache, by result (hit, miss).",
+            "Lookups of issued documents in the cache, by result (hit, miss).",
             ("result",),
             registry=self.registry,
         )
         self.document_render_seconds = Histogram(
             "portal_document_render_seconds",
-            "Time to make the HTML of one version of an invoice.",
+            "Time to render the HTML of one version of an invoice.",
             buckets=_RENDER_SECONDS,
             registry=self.registry,
         )
 
         self.views = Counter(
             "portal_views_total",
-            "Views of an invoice's page, by what became of their log entry (written, dropped, skipped: deleted since).",
+            "Views of an invoice's page, by result (written, dropped, skipped because the invoice was deleted).",
             ("result",),
             registry=self.registry,
         )
