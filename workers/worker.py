@@ -50,7 +50,7 @@ _HEALTH_INTERVAL_S: Final = 0.25
 _log: Final = logs.logger("workers.worker")
 
 
-def product_handlers(pdf_service: PdfService | None = None) -> Handlers:
+def create_handlers(pdf_service: PdfService | None = None) -> Handlers:
     """Return the functions for all kinds of job of the product; without a PDF service, renders fail."""
     handlers = Handlers()
     handlers.register(ForgetReleasedDomains, purge_released_domains)
@@ -73,10 +73,10 @@ async def _serve(settings: Settings, handlers: Handlers | None, grace_s: float) 
     size = max(settings.pool_size, 2 * settings.job_slots + 1)
     process = open_process("worker", settings, role=APP, pool_size=size, migrations=schema.migrations())
     async with process as opened:
-        known = handlers or product_handlers()
+        known = handlers or create_handlers()
         queues = settings.job_queues or known.queues
         async with _open_render_service(opened, queues) as render_service:
-            await _run(opened, handlers or product_handlers(render_service), queues, render_service, grace_s)
+            await _run(opened, handlers or create_handlers(render_service), queues, render_service, grace_s)
 
 
 async def _run(

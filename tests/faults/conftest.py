@@ -30,7 +30,7 @@ PATIENCE_S = 45.0
 
 
 @dataclass(slots=True)
-class Yard:
+class Deployment:
     """A database with its jobs, a Redis, and the processes that work on them."""
 
     urls: Urls
@@ -149,53 +149,53 @@ class Yard:
         assert servers.start_redis(self.redis_state, environ={}) == self.redis_url
 
 
-OpenYard = Callable[[Urls], Awaitable[Yard]]
+OpenDeployment = Callable[[Urls], Awaitable[Deployment]]
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder with a short name: sockets are in it, and come back in the same place after a restart."""
-    with tempfile.TemporaryDirectory(prefix="yard-") as name:
+    with tempfile.TemporaryDirectory(prefix="portal-") as name:
         yield Path(name)
 
 
 @pytest.fixture
-async def open_yard(folder: Path) -> AsyncIterator[OpenYard]:
-    """Open a yard on a migrated database; all that it started is ended after the test."""
-    yards: list[Yard] = []
+async def open_deployment(folder: Path) -> AsyncIterator[OpenDeployment]:
+    """Open a deployment on a migrated database; all that it started is ended after the test."""
+    deployments: list[Deployment] = []
 
-    async def opened(urls: Urls) -> Yard:
+    async def opened(urls: Urls) -> Deployment:
         owner = await asyncpg.connect(urls.owner)
         await owner.execute(EFFECTS)
         await owner.close()
-        yards.append(
-            Yard(
+        deployments.append(
+            Deployment(
                 urls,
                 folder,
                 servers.start_redis(folder, environ={}),
-                await Database.open(urls.app, size=2, name="yard"),
-                await Database.open(urls.svc, size=2, name="yard svc"),
+                await Database.open(urls.app, size=2, name="deployment"),
+                await Database.open(urls.svc, size=2, name="deployment svc"),
                 new_id(),
             )
         )
-        return yards[-1]
+        return deployments[-1]
 
     yield opened
-    for yard in yards:
-        await yard.close()
+    for deployment in deployments:
+        await deployment.close()
 
 
 @pytest.fixture
-async def yard(open_yard: OpenYard, scratch: Callable[..., Awaitable[Urls]]) -> Yard:
-    """A yard on a database of its own in the run's Postgres."""
-    return await open_yard(await scratch(migrated=True))
+async def deployment(open_deployment: OpenDeployment, scratch: Callable[..., Awaitable[Urls]]) -> Deployment:
+    """A deployment on a database of its own in the run's Postgres."""
+    return await open_deployment(await scratch(migrated=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Restartable:
-    """A yard on a Postgres of its own, which the test may stop and start again in the same place."""
+    """A deployment on a Postgres of its own, which the test may stop and start again in the same place."""
 
-    yard: Yard
+    deployment: Deployment
     state: Path
     admin_url: str
 
@@ -218,9 +218,9 @@ def own_postgres(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 @pytest.fixture
-async def restartable(own_postgres: tuple[Path, str], open_yard: OpenYard) -> Restartable:
-    """A yard whose Postgres the test may restart."""
+async def restartable(own_postgres: tuple[Path, str], open_deployment: OpenDeployment) -> Restartable:
+    """A deployment whose Postgres the test may restart."""
     state, admin_url = own_postgres
     urls = await provision(admin_url, "portal")
     await schema.migrate(urls.owner)
-    return Restartable(await open_yard(urls), state, admin_url)
+    return Restartable(await open_deployment(urls), state, admin_url)

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests.fakes.documents import render_seed_sheet
 
 from kernel.errors import Invalid, Unavailable
 from kernel.ids import WorkspaceId, new_id
 from kernel.telemetry.metrics import Metrics
-from tests.fakes.documents import render_seed_sheet
 from workers.pdf.renderer import Renderer, RenderLimits
 
 HTML = "<!DOCTYPE html><title>Small</title><p>Small"

@@ -23,7 +23,7 @@ from workers.runner import Runner
 
 
 @dataclass(slots=True)
-class Bench:
+class Harness:
     """One workspace and what runs its jobs in this process."""
 
     database: Database
@@ -32,7 +32,7 @@ class Bench:
     handlers: Handlers = field(default_factory=create_handlers)
     lease: timedelta = timedelta(seconds=30)
 
-    def runner(self) -> Runner:
+    def create_runner(self) -> Runner:
         """Return a runner."""
         return Runner(
             self.database, self.handlers, lease=self.lease, metrics=self.metrics, clock=SystemClock()
@@ -69,9 +69,9 @@ async def effect_urls(scratch: Callable[..., Awaitable[Urls]]) -> Urls:
 
 
 @pytest.fixture
-async def bench(effect_urls: Urls) -> AsyncIterator[Bench]:
+async def harness(effect_urls: Urls) -> AsyncIterator[Harness]:
     """A workspace with a runner, on a database of its own."""
     database = await Database.open(effect_urls.app, size=4, name="jobs")
-    yield Bench(database)
+    yield Harness(database)
     assert database.in_use == 0
     await database.close()
