@@ -42,6 +42,13 @@ class Outcome(StrEnum):
     """The end could not be stored; the job runs again after its lease."""
 
 
+_EVENTS: Final = {
+    Outcome.DONE: "job done",
+    Outcome.RELEASED: "job released",
+    Outcome.LEASE_LOST: "job lease lost",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """An attempt that failed, and the base of the pause before the next one."""
@@ -143,29 +150,25 @@ class Runner:
             return Outcome.DONE
         if execution.cancelled():
             return Outcome.RELEASED
-        error = execution.exception()
-        if error is None:
+        cause = execution.exception()
+        if cause is None:
             raise AssertionError
-        if isinstance(error, LeaseLost):
+        if isinstance(cause, LeaseLost):
             return Outcome.LEASE_LOST
         backoff = timedelta(seconds=handler.job_type.backoff_s)
-        return Failure(error, backoff, is_permanent=isinstance(error, PermanentFailure))
+        return Failure(cause, backoff, is_permanent=isinstance(cause, PermanentFailure))
 
     async def _finish(self, job: ClaimedJob, result: Outcome | Failure) -> Outcome:
         """Store and log how the attempt ended."""
-        match result:
-            case Failure():
-                return await self._fail(job, result)
-            case Outcome.RELEASED:
-                async with self._database.scope(job.workspace_id):
-                    outcome = result if await release(job) else Outcome.LEASE_LOST
-            case _:
-                outcome = result
-        if outcome is Outcome.DONE:
-            _log.info("job done")
-        else:
-            _log.warning("job released" if outcome is Outcome.RELEASED else "job lease lost")
-        return outcome
+        if isinstance(result, Failure):
+            return await self._fail(job, result)
+        if result is Outcome.RELEASED:
+            async with self._database.scope(job.workspace_id):
+                if not await release(job):
+                    result = Outcome.LEASE_LOST
+        log = _log.info if result is Outcome.DONE else _log.warning
+        log(_EVENTS[result])
+        return result
 
     async def _fail(self, job: ClaimedJob, failure: Failure) -> Outcome:
         error = failure.error
