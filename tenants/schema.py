@@ -38,10 +38,10 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
 GLOBAL_INDEXES: Final = frozenset(
     {
         "job_ended",  # the relay, role svc, prunes jobs of all workspaces
-        "job_leased",  # and buries those whose workers died
-        "job_rung",  # and rings again
-        "job_served",  # how long a kind takes, over all workspaces
-        "job_waiting",  # and gives them turns
+        "job_leased",  # and marks those dead whose workers died
+        "job_dispatched",  # and dispatches again
+        "job_done",  # how long a kind takes, over all workspaces
+        "job_waiting",  # and dispatches by turns
         "portal_domain_host",  # which workspace a host belongs to; one host, one workspace
         "workspace_slug",  # a slug is the label of a host, public by nature
     }

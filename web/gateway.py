@@ -13,7 +13,7 @@ from kernel.limits import Limiter
 from kernel.process import Process, Shutdown, open_process
 from kernel.seals import Sealer
 from kernel.store.roles import APP
-from kernel.telemetry.health import Probe
+from kernel.telemetry.health import Check
 from kernel.telemetry.logs import logger
 from tenants import schema
 from tenants.invoices.document.fonts import built_fonts
@@ -172,7 +172,7 @@ async def _serve_surfaces(process: Process, limiter: Limiter) -> None:
     )
     gateway.warm()
     server = Server(gateway, settings)
-    process.health.add(Probe("server", server.find_failure))
+    process.health.add_check(Check("server", server.find_failure))
     process.mark_started()
     _log.info("serving", host=settings.host, port=settings.port)
     stopping = asyncio.create_task(_stop(server, process.shutdown))

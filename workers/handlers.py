@@ -1,4 +1,4 @@
-"""Which function does which kind of job, and which queues carry it."""
+"""Which function runs which kind of job, and in which queues its jobs wait."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import Any, TypeVar
 
 from kernel.errors import Conflict
 from kernel.jobs import Job
-from workers.actors.attempt import Attempt, Hopeless
-
-__all__ = ["Function", "Handler", "Handlers", "Hopeless"]
+from workers.actors.attempt import Attempt
 
 _J = TypeVar("_J", bound=Job)
 Function = Callable[[Any, Attempt], Awaitable[None]]
@@ -26,11 +24,11 @@ class Handler:
 
 @dataclass(slots=True)
 class Handlers:
-    """The kinds of job that a worker knows; only composition roots register."""
+    """The kinds of job that a worker knows; composition roots register them."""
 
     _by_kind: dict[str, Handler] = field(default_factory=dict)
     _queues: dict[str, None] = field(default_factory=dict)
-    _patient: set[str] = field(default_factory=set)
+    _low_priority_queues: set[str] = field(default_factory=set)
 
     def register(
         self,
@@ -39,28 +37,28 @@ class Handlers:
         *,
         queue: str | None = None,
     ) -> None:
-        """Let `function(payload, attempt)` do the jobs of a type.
+        """Let `function(payload, attempt)` run the jobs of a type.
 
-        `queue`: one more queue that they may be enqueued in, which comes after all that are some type's own.
-        Raises Conflict("job.kind_twice").
+        `queue`: a second queue that they may be enqueued in, of low priority.
+        Raises Conflict("job.duplicate_kind").
         """
         if job_type.kind in self._by_kind:
-            message = f"Two functions want to do jobs of the kind {job_type.kind}."
-            raise Conflict("job.kind_twice", message, job=job_type.kind)
+            message = f"Two functions are registered for jobs of the kind {job_type.kind}."
+            raise Conflict("job.duplicate_kind", message, job=job_type.kind)
         self._by_kind[job_type.kind] = Handler(job_type, function)
         self._queues |= dict.fromkeys([job_type.queue] + ([queue] if queue else []))
-        self._patient |= {queue} if queue else set()
+        self._low_priority_queues |= {queue} if queue else set()
 
     def find(self, kind: str) -> Handler | None:
-        """Return what does a kind of job; None when this release does not know it."""
+        """Return the handler of a kind of job; None when this release does not know it."""
         return self._by_kind.get(kind)
 
     @property
     def queues(self) -> tuple[str, ...]:
-        """All queues in which jobs of known kinds wait."""
+        """All queues of known kinds."""
         return tuple(self._queues)
 
     @property
-    def patient(self) -> frozenset[str]:
-        """Those of the queues whose jobs are begun only where none of another queue waits."""
-        return frozenset(self._patient)
+    def low_priority_queues(self) -> frozenset[str]:
+        """The queues whose jobs start only while none of another queue waits."""
+        return frozenset(self._low_priority_queues)

@@ -1,4 +1,4 @@
-"""The relay: rings for every job that is due and places events, as role svc; two or more share it without a leader."""
+"""The relay: notifies workers of due jobs and places events, as role svc; several share the work without a leader."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Unavailable
-from kernel.jobs.bell import open_broker, ring, room
-from kernel.jobs.dispatch import FIRST, backlog, bury, prune, put_back, recall, take_due, waiting_queues
+from kernel.jobs.broker import measure_capacity, notify, open_broker
+from kernel.jobs.dispatch import (
+    LOWEST_ID,
+    find_due_queues,
+    mark_crashed_dead,
+    measure_backlog,
+    prune,
+    reset_dispatched,
+    take_due,
+    undo_dispatch,
+)
 from kernel.process import Process, open_process
 from kernel.store.roles import SVC
 from kernel.telemetry import logs
@@ -21,13 +30,13 @@ if TYPE_CHECKING:
 
     from dramatiq.brokers.redis import RedisBroker
 
-    from kernel.jobs.dispatch import Due
+    from kernel.jobs.dispatch import DueJob
     from kernel.settings import Settings
 
 POLL_S: Final = 0.1
-SAMPLE_S: Final = 2.0
-_AWAY_S: Final = 1.0
-_PRUNED_AT_ONCE: Final = 2000
+BACKLOG_INTERVAL_S: Final = 2.0
+_RETRY_S: Final = 1.0
+_PRUNE_LIMIT: Final = 2000
 
 _log: Final = logs.logger("workers.relay")
 
@@ -42,9 +51,9 @@ async def _serve(settings: Settings) -> None:
     async with process as opened:
         relay = Relay(opened, open_broker(settings.jobs_redis_url))
         sequencer = Sequencer(opened.database, opened.metrics, opened.wakeup)
-        tasks = [asyncio.create_task(relay.sample()), asyncio.create_task(sequencer.run())]
+        tasks = [asyncio.create_task(relay.maintain()), asyncio.create_task(sequencer.run())]
         opened.mark_started()
-        while not await opened.shutdown.wait(await relay.round()):
+        while not await opened.shutdown.wait(await relay.dispatch()):
             pass
         for task in tasks:
             task.cancel()
@@ -52,71 +61,71 @@ async def _serve(settings: Settings) -> None:
 
 
 class Relay:
-    """Takes due jobs from the table and rings for them."""
+    """Takes due jobs from the table and notifies workers of them."""
 
     def __init__(self, process: Process, broker: RedisBroker) -> None:
         """Relay for `process` through `broker`."""
         self._process = process
         self._broker = broker
-        self._again_after = timedelta(seconds=process.settings.job_redispatch_s)
-        self._turns: dict[str, UUID] = {}
+        self._redispatch_after = timedelta(seconds=process.settings.job_redispatch_s)
+        self._last_workspaces: dict[str, UUID] = {}
 
-    async def round(self) -> float:
-        """Ring for one batch of each queue; returns how many seconds to wait before the next."""
+    async def dispatch(self) -> float:
+        """Dispatch one batch of each queue; returns how many seconds to wait before the next."""
         try:
-            return await self._rung()
+            await self._dispatch()
         except Unavailable as error:
-            _log.warning("not relayed", code=error.code, cause=error.data.get("cause"))
-            return _AWAY_S
-
-    async def _rung(self) -> float:
-        database = self._process.database
-        async with database.unbound():
-            for job_id, kind in await bury():
-                _log.error("dead", job=str(job_id), kind=kind, reason="its workers died")
-            await recall(again_after=self._again_after)
-            queues = await waiting_queues()
-        if not queues:
-            return POLL_S
-        # Nothing is taken out of the table that has no place in Redis, nor while Redis is away.
-        for queue, limit in (await asyncio.to_thread(room, self._broker, queues)).items():
-            async with database.unbound():
-                taken = await take_due(queue, limit=limit, after=self._turns.get(queue, FIRST))
-            self._turns[queue] = taken.last
-            await self._ring(taken.due)
+            _log.warning("jobs not dispatched", code=error.code, cause=error.data.get("cause"))
+            return _RETRY_S
         return POLL_S
 
-    async def _ring(self, due: Sequence[Due]) -> None:
-        database, bells = self._process.database, self._process.metrics.job_bells
-        try:
-            # Never inside the transaction: a Redis that hangs would hold locks on the jobs.
-            await asyncio.to_thread(ring, self._broker, due)
-        except Unavailable:
-            bells.labels("unsent").inc(len(due))
+    async def _dispatch(self) -> None:
+        database = self._process.database
+        async with database.unbound():
+            for job_id, kind in await mark_crashed_dead():
+                _log.error("job dead", job=str(job_id), kind=kind, reason="worker died")
+            await reset_dispatched(older_than=self._redispatch_after)
+            queues = await find_due_queues()
+        if not queues:
+            return
+        # No job is marked that has no place in Redis, and none while Redis is away.
+        for queue, limit in (await asyncio.to_thread(measure_capacity, self._broker, queues)).items():
             async with database.unbound():
-                # Those that did get through are rung for twice, which a claim notices.
-                await put_back(due)
-            raise
-        bells.labels("sent").inc(len(due))
+                batch = await take_due(queue, limit=limit, after=self._last_workspaces.get(queue, LOWEST_ID))
+            self._last_workspaces[queue] = batch.last_workspace_id
+            await self._notify(batch.jobs)
 
-    async def sample(self) -> None:
-        """Show what waits, and prune what is done, until cancelled."""
+    async def _notify(self, jobs: Sequence[DueJob]) -> None:
+        database, notifications = self._process.database, self._process.metrics.job_notifications
+        try:
+            # Never inside the transaction: it would hold locks on the jobs while Redis hangs.
+            await asyncio.to_thread(notify, self._broker, jobs)
+        except Unavailable:
+            notifications.labels("failed").inc(len(jobs))
+            async with database.unbound():
+                # Those that were sent are sent twice; the second finds nothing to claim.
+                await undo_dispatch(jobs)
+            raise
+        notifications.labels("sent").inc(len(jobs))
+
+    async def maintain(self) -> None:
+        """Measure the backlog and prune done jobs, until cancelled."""
         metrics = self._process.metrics
         while True:
             try:
                 async with self._process.database.unbound():
-                    now = await backlog()
-                    await prune(limit=_PRUNED_AT_ONCE)
+                    backlog = await measure_backlog()
+                    await prune(limit=_PRUNE_LIMIT)
             except Unavailable as error:
-                _log.warning("no sample", code=error.code)
+                _log.warning("backlog not measured", code=error.code)
             else:
-                # A queue that is empty by now must not go on showing what it had.
+                # A queue that is empty now must not show its last value.
                 for gauge, values in (
-                    (metrics.jobs_due, now.due),
-                    (metrics.job_oldest_due, now.oldest_s),
-                    (metrics.jobs_dead, now.dead),
+                    (metrics.jobs_due, backlog.due),
+                    (metrics.job_oldest_due, backlog.oldest_s),
+                    (metrics.jobs_dead, backlog.dead),
                 ):
                     gauge.clear()
                     for label, value in values.items():
                         gauge.labels(label).set(value)
-            await asyncio.sleep(SAMPLE_S)
+            await asyncio.sleep(BACKLOG_INTERVAL_S)

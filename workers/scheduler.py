@@ -1,4 +1,4 @@
-"""The scheduler: turns each occurrence of a schedule into jobs, once, however many schedulers there are."""
+"""The scheduler: adds the jobs of each occurrence of a schedule once, however many schedulers run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Unavailable
-from kernel.jobs.schedules import Schedule, add_jobs, occur
+from kernel.jobs.schedules import Schedule, add_jobs, claim_occurrence
 from kernel.process import Process, open_process
 from kernel.store.roles import SVC
 from kernel.telemetry import logs
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kernel.settings import Settings
 
 POLL_S: Final = 0.5
-_AT_ONCE: Final = 1000
+_WORKSPACES_PER_PAGE: Final = 1000
 
 SCHEDULES: Final = (
     Schedule(
@@ -38,7 +38,7 @@ _log: Final = logs.logger("workers.scheduler")
 
 
 def serve(settings: Settings, schedules: Sequence[Schedule] = SCHEDULES) -> None:
-    """Write the occurrences of `schedules` until SIGTERM or SIGINT."""
+    """Run `schedules` until SIGTERM or SIGINT."""
     asyncio.run(_serve(settings, schedules))
 
 
@@ -48,29 +48,29 @@ async def _serve(settings: Settings, schedules: Sequence[Schedule]) -> None:
         opened.mark_started()
         while not await opened.shutdown.wait(POLL_S):
             for schedule in schedules:
-                await _tried(opened, schedule)
+                await _run_schedule(opened, schedule)
 
 
-async def _tried(process: Process, schedule: Schedule) -> None:
+async def _run_schedule(process: Process, schedule: Schedule) -> None:
     try:
         async with process.database.unbound():
-            occurs_at = await occur(schedule)
-            jobs = 0 if occurs_at is None else await _fanned_out(schedule)
+            occurs_at = await claim_occurrence(schedule)
+            jobs = 0 if occurs_at is None else await _add_jobs(schedule)
     except Unavailable as error:
-        # Nothing of it is stored: it is due until somebody stores it.
-        _log.warning("not scheduled", schedule=schedule.name, code=error.code)
+        # Nothing is stored: the occurrence stays due.
+        _log.warning("schedule not run", schedule=schedule.name, code=error.code)
         return
     if occurs_at is not None:
         process.metrics.schedule_occurrences.labels(schedule.name).inc()
-        _log.info("scheduled", schedule=schedule.name, occurs_at=occurs_at.isoformat(), jobs=jobs)
+        _log.info("schedule run", schedule=schedule.name, occurs_at=occurs_at.isoformat(), jobs=jobs)
 
 
-async def _fanned_out(schedule: Schedule) -> int:
+async def _add_jobs(schedule: Schedule) -> int:
     """Add the jobs of all workspaces, in the open unit of work; returns how many."""
     added, after = 0, ""
     while True:
-        lines = await queries.list_workspaces(limit=_AT_ONCE, after=after)
+        lines = await queries.list_workspaces(limit=_WORKSPACES_PER_PAGE, after=after)
         added += await add_jobs(schedule, [line.workspace_id for line in lines])
-        if len(lines) < _AT_ONCE:
+        if len(lines) < _WORKSPACES_PER_PAGE:
             return added
         after = lines[-1].slug

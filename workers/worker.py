@@ -14,19 +14,19 @@ from uuid import UUID
 from kernel.clock import SystemClock
 from kernel.errors import Unavailable
 from kernel.ids import new_id
-from kernel.jobs.bell import listen, open_broker
-from kernel.jobs.load import ANNOUNCED_EVERY_S, announce, withdraw
+from kernel.jobs.broker import create_worker, open_broker
+from kernel.jobs.load import REGISTRATION_INTERVAL_S, register_worker, unregister_worker
 from kernel.process import Process, open_process
 from kernel.store.roles import APP
 from kernel.telemetry import logs
-from kernel.telemetry.health import Probe
+from kernel.telemetry.health import Check
 from tenants import schema
 from tenants.activity.jobs import PruneEvents
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUES, RenderPdf
 from tenants.workspaces.jobs import FetchLogo, ForgetReleasedDomains
 from workers.actors.activity import prune_events
-from workers.actors.domains import forget_released
-from workers.actors.logos import fetch_logo, guarded
+from workers.actors.domains import purge_released_domains
+from workers.actors.logos import create_fetcher, create_logo_handler
 from workers.actors.pdfs import build_pdf_handler
 from workers.handlers import Handlers
 from workers.pdf.render_service import RenderService
@@ -42,22 +42,22 @@ if TYPE_CHECKING:
 
 # Kubernetes gives 30 s from SIGTERM to SIGKILL.
 GRACE_S: Final = 20.0
-# For giving back what could not be finished.
-_LAST_S: Final = 3.0
-# For ending Chromium; when it was said twice, it is not asked for long.
-_CLOSING_S: Final = 5.0
-_CLOSING_NOW_S: Final = 0.5
-_LOOKED_EVERY_S: Final = 0.25
+# For releasing the jobs that are not finished.
+_RELEASE_S: Final = 3.0
+# For ending Chromium; less after a second signal.
+_CLOSE_S: Final = 5.0
+_FORCED_CLOSE_S: Final = 0.5
+_HEALTH_INTERVAL_S: Final = 0.25
 
 _log: Final = logs.logger("workers.worker")
 
 
-def product_handlers(pdf_service: PdfService | None = None) -> Handlers:
+def create_handlers(pdf_service: PdfService | None = None) -> Handlers:
     """Return the functions for all kinds of job of the product; without a PDF service, renders fail."""
     handlers = Handlers()
-    handlers.register(ForgetReleasedDomains, forget_released)
+    handlers.register(ForgetReleasedDomains, purge_released_domains)
     handlers.register(PruneEvents, prune_events)
-    handlers.register(FetchLogo, fetch_logo(guarded()))
+    handlers.register(FetchLogo, create_logo_handler(create_fetcher()))
     handlers.register(RenderPdf, build_pdf_handler(pdf_service), queue=PDF_BULK_QUEUE)
     return handlers
 
@@ -65,8 +65,8 @@ def product_handlers(pdf_service: PdfService | None = None) -> Handlers:
 def serve(settings: Settings, handlers: Handlers | None = None, *, grace_s: float = GRACE_S) -> None:
     """Run jobs until SIGTERM or SIGINT, then finish those begun, for `grace_s` at most; a second signal ends now.
 
-    What is not finished is given back, to be run by another worker at once. A Chromium is launched where one of the
-    queues is a PDF queue; while it cannot render, the worker is not ready, and runs the other jobs.
+    Jobs that are not finished are released, so that another worker runs them at once. A Chromium is launched if one
+    of the queues is a PDF queue; while it cannot render, the worker is not ready, and runs the other jobs.
     """
     asyncio.run(_serve(settings, handlers, grace_s))
 
@@ -76,10 +76,10 @@ async def _serve(settings: Settings, handlers: Handlers | None, grace_s: float) 
     size = max(settings.pool_size, 2 * settings.job_slots + 1)
     process = open_process("worker", settings, role=APP, pool_size=size, migrations=schema.migrations())
     async with process as opened:
-        known = handlers or product_handlers()
+        known = handlers or create_handlers()
         queues = settings.job_queues or known.queues
         async with _open_render_service(opened, queues) as render_service:
-            await _run(opened, handlers or product_handlers(render_service), queues, render_service, grace_s)
+            await _run(opened, handlers or create_handlers(render_service), queues, render_service, grace_s)
 
 
 async def _run(
@@ -99,52 +99,52 @@ async def _run(
     )
     loop = asyncio.get_running_loop()
 
-    def answer(workspace_id: UUID, job_id: UUID) -> None:
+    def handle(workspace_id: UUID, job_id: UUID) -> None:
         asyncio.run_coroutine_threadsafe(runner.run(workspace_id, job_id), loop).result()
 
-    worker = listen(
+    worker = create_worker(
         open_broker(settings.jobs_redis_url),
-        answer,
+        handle,
         queues=queues,
         threads=settings.job_slots,
-        patient=handlers.patient,
+        low_priority_queues=handlers.low_priority_queues,
     )
     await asyncio.to_thread(worker.start)
     _log.info("listening", queues=list(queues), slots=settings.job_slots)
     process.mark_started()
-    announcing = asyncio.create_task(_announced(process, queues, render_service))
+    registration = asyncio.create_task(_register(process, queues, render_service))
     await process.shutdown.requested.wait()
-    announcing.cancel()
-    await asyncio.wait([announcing])
-    await _end(process, worker, runner, grace_s)
+    registration.cancel()
+    await asyncio.wait([registration])
+    await _stop(process, worker, runner, grace_s)
 
 
-async def _announced(process: Process, queues: tuple[str, ...], render_service: RenderService | None) -> None:
-    """Say which queues are served here, until cancelled: PDF queues only while the render service works."""
-    worker_id, at = new_id(), -ANNOUNCED_EVERY_S
+async def _register(process: Process, queues: tuple[str, ...], render_service: RenderService | None) -> None:
+    """Refresh the registration of this worker until cancelled: with PDF queues only while it can render."""
+    worker_id, registered_at = new_id(), -REGISTRATION_INTERVAL_S
     slots = process.settings.job_slots if render_service is None else render_service.concurrency
-    said: tuple[str, ...] = ()
+    registered: tuple[str, ...] = ()
     try:
         while True:
-            works = render_service is None or await render_service.read_failure() is None
-            able = queues if works else tuple(name for name in queues if name not in PDF_QUEUES)
-            if able != said or monotonic() - at >= ANNOUNCED_EVERY_S:
+            can_render = render_service is None or await render_service.read_failure() is None
+            served = queues if can_render else tuple(name for name in queues if name not in PDF_QUEUES)
+            if served != registered or monotonic() - registered_at >= REGISTRATION_INTERVAL_S:
                 try:
                     async with process.database.unbound():
-                        await announce(worker_id, able, slots=slots)
+                        await register_worker(worker_id, served, slots=slots)
                 except Unavailable:
                     pass
                 except Exception as error:  # noqa: BLE001  -- such as no table before its migration
-                    _log.warning("not announced", reason=str(error))
-                    said, at = able, monotonic()
+                    _log.warning("worker not registered", reason=str(error))
+                    registered, registered_at = served, monotonic()
                 else:
-                    said, at = able, monotonic()
-            await asyncio.sleep(_LOOKED_EVERY_S)
+                    registered, registered_at = served, monotonic()
+            await asyncio.sleep(_HEALTH_INTERVAL_S)
     finally:
-        # What is not taken back is forgotten soon.
+        # A registration that stays expires soon.
         with contextlib.suppress(Exception):
             async with process.database.unbound():
-                await withdraw(worker_id)
+                await unregister_worker(worker_id)
 
 
 @asynccontextmanager
@@ -156,33 +156,31 @@ async def _open_render_service(
         yield None
         return
     render_service = RenderService(process.settings, process.database, process.metrics, SystemClock())
-    process.health.add(Probe("pdf", render_service.read_failure))
+    process.health.add_check(Check("pdf", render_service.read_failure))
     render_service.start()
     try:
         yield render_service
     finally:
-        await render_service.close(
-            within_s=_CLOSING_NOW_S if process.shutdown.forced.is_set() else _CLOSING_S
-        )
+        await render_service.close(within_s=_FORCED_CLOSE_S if process.shutdown.forced.is_set() else _CLOSE_S)
 
 
-async def _end(process: Process, worker: dramatiq.Worker, runner: Runner, grace_s: float) -> None:
-    ended = asyncio.Event()
+async def _stop(process: Process, worker: dramatiq.Worker, runner: Runner, grace_s: float) -> None:
+    stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
         worker.stop(timeout=round(grace_s * 1000))
-        loop.call_soon_threadsafe(ended.set)
+        loop.call_soon_threadsafe(stopped.set)
 
-    # A daemon: with Redis away it may block for longer than anybody waits.
+    # A daemon: with Redis away it may block for longer than the grace period.
     Thread(target=stop, daemon=True, name="stop").start()
-    waiting = [asyncio.create_task(event.wait()) for event in (ended, process.shutdown.forced)]
+    waiting = [asyncio.create_task(event.wait()) for event in (stopped, process.shutdown.forced)]
     await asyncio.wait(waiting, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
-    if not ended.is_set():
-        _log.warning("cut off", twice_told=process.shutdown.forced.is_set())
-        # With Postgres away too the leases will run out.
+    if not stopped.is_set():
+        _log.warning("stopping with jobs running", forced=process.shutdown.forced.is_set())
+        # With Postgres away the leases expire.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_S):
-                await runner.give_back_all()
+            async with asyncio.timeout(_RELEASE_S):
+                await runner.release_all()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from kernel.jobs import care
+from kernel.jobs import admin
 from kernel.store import Database
 from ops.command_context import read_settings
 from ops.commands.output import as_json_option, print_table, read_fields
@@ -22,7 +22,7 @@ def jobs() -> None:
 
 
 @jobs.command(name="list")
-@click.option("--state", type=click.Choice(care.STATES), help="Only jobs in this state.")
+@click.option("--state", type=click.Choice(admin.STATES), help="Only jobs in this state.")
 @click.option("--kind", metavar="KIND", help="Only jobs of this kind, such as invoices.render_pdf.")
 @click.option("--workspace", metavar="SLUG", help="Only jobs of this workspace.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
@@ -32,7 +32,7 @@ def list_(state: str | None, kind: str | None, workspace: str | None, limit: int
 
     async def work() -> list[dict[str, object]]:
         workspace_id = None if workspace is None else await workspaces.workspace_by_slug(workspace)
-        found = await care.list_jobs(state=state, kind=kind, workspace_id=workspace_id, limit=limit)
+        found = await admin.list_jobs(state=state, kind=kind, workspace_id=workspace_id, limit=limit)
         return [read_fields(line) for line in found]
 
     rows = _run(work)
@@ -50,7 +50,7 @@ def replay(job_id: UUID) -> None:
     """Run a dead job again, from its first attempt."""
 
     async def work() -> None:
-        await care.replay(job_id)
+        await admin.replay(job_id)
 
     _run(work)
     click.echo("Replayed.")
@@ -62,7 +62,7 @@ def discard(job_id: UUID) -> None:
     """Discard a job that is dead or waits."""
 
     async def work() -> None:
-        await care.discard(job_id)
+        await admin.discard(job_id)
 
     _run(work)
     click.echo("Discarded.")

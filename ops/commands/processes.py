@@ -18,7 +18,7 @@ from workers import worker as worker_process
 def worker(queues: tuple[str, ...]) -> None:
     """Run jobs until SIGTERM; running jobs are finished first, a second SIGTERM releases them."""
     settings = read_settings()
-    known = worker_process.product_handlers().queues
+    known = worker_process.create_handlers().queues
     chosen = queues or settings.job_queues
     if unknown := [name for name in chosen if name not in known]:
         message = f"There is no queue {', '.join(unknown)}; the queues are {', '.join(known)}."

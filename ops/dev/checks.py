@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "web" / "assets"
 HELP = """\
-usage: ops/test [--no-checks] [--checks-only] [pytest arguments]
+usage: ops/test [--no-checks | --checks-only | --integration] [pytest arguments]
 
 Sets this folder up, then runs in this order: ruff check, ruff format --check, mypy, basedpyright, lint-imports,
 TypeScript's checker, biome (linter and formatter of scripts and styles), vitest (unit tests of the scripts), and
@@ -21,6 +21,8 @@ all of it passed.
 
   --no-checks    only pytest
   --checks-only  only what is before them
+  --integration  only the tests marked "integration", which the others leave out: they make an environment of their
+                 own (a fresh copy of this folder with its packages) and take minutes
   anything else  goes to pytest as it is: ops/test tests/web -k isolation -x
                  (-n 0 runs without parallel workers, as a debugger wants it)
 """
@@ -45,6 +47,7 @@ class CheckResult:
     seconds: float
 
 
+_OPTIONS = frozenset({"--no-checks", "--checks-only", "--integration"})
 CHECKS = (
     Check("ruff check", ("ruff", "check", ".")),
     Check("ruff format", ("ruff", "format", "--check", ".")),
@@ -63,7 +66,9 @@ def main(arguments: Sequence[str]) -> int:
         print(HELP)
         return 0
     os.chdir(ROOT)
-    for_pytest = [argument for argument in arguments if argument not in {"--no-checks", "--checks-only"}]
+    for_pytest = [argument for argument in arguments if argument not in _OPTIONS]
+    if "--integration" in arguments:
+        return run_tests(select_integration(for_pytest))
     failed = [] if "--no-checks" in arguments else run_checks(CHECKS)
     if "--checks-only" not in arguments and run_tests(for_pytest) != 0:
         failed.append("pytest")
@@ -83,6 +88,11 @@ def run_checks(checks: Sequence[Check]) -> list[str]:
                 print(result.output, flush=True)
                 failed.append(result.name)
     return failed
+
+
+def select_integration(arguments: Sequence[str]) -> list[str]:
+    """Return arguments for pytest that select the integration tests, one after another: each is heavy."""
+    return ["-m", "integration", "-n", "0", *arguments]
 
 
 def run_tests(arguments: Sequence[str]) -> int:

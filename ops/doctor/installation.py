@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from kernel.clock import Clock, SystemClock
 from kernel.errors import Conflict, Invalid, PortalError
 from kernel.ids import WorkspaceId
-from kernel.jobs.dispatch import Backlog, backlog
+from kernel.jobs.dispatch import Backlog, measure_backlog
 from kernel.seals import Sealer
 from kernel.settings import Profile, Settings
 from kernel.store import Database
@@ -195,7 +195,7 @@ async def _examine_all_workspaces(settings: Settings) -> AsyncIterator[Finding]:
     try:
         sealed = [slug async for slug in _find_unopened_workspaces(database, sealer)]
         async with database.unbound(read_only=True):
-            job_backlog = await backlog()
+            job_backlog = await measure_backlog()
     except asyncpg.PostgresError:
         return  # no tables yet: a finding of the database
     finally:

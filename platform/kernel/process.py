@@ -13,7 +13,7 @@ from kernel.store.pool import ACQUIRE_TIMEOUT_S, COMMAND_TIMEOUT_S
 from kernel.store.readiness import schema_check
 from kernel.store.roles import SVC
 from kernel.telemetry import internal_server, logs
-from kernel.telemetry.health import Health, Probe
+from kernel.telemetry.health import Check, Health
 from kernel.telemetry.metrics import Metrics
 from kernel.wakeup import Wakeup
 
@@ -111,8 +111,8 @@ async def open_process(
             await database.require_role(role)
             metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
             process = Process(settings, database, metrics, health, shutdown, wakeup)
-            health.add(schema_check(database, migrations))
-            health.add(_start_check(process))
+            health.add_check(schema_check(database, migrations))
+            health.add_check(_start_check(process))
             serving = internal_server.serve(
                 metrics.registry, health, settings.metrics_host, settings.metrics_port
             )
@@ -128,8 +128,8 @@ async def open_process(
             loop.remove_signal_handler(number)
 
 
-def _start_check(process: Process) -> Probe:
+def _start_check(process: Process) -> Check:
     async def find_failure() -> str | None:
         return None if process.is_started else "is starting"
 
-    return Probe("process", find_failure)
+    return Check("process", find_failure)

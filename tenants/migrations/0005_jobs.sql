@@ -30,19 +30,19 @@ CREATE TABLE job (
     CHECK ((lease IS NULL) = (lease_until IS NULL)),
     CHECK ((state IN ('done', 'dead')) = (ended_at IS NOT NULL))
 );
-CREATE UNIQUE INDEX job_once ON job (workspace_id, kind, dedupe_key)
+CREATE UNIQUE INDEX job_live_key ON job (workspace_id, kind, dedupe_key)
     WHERE dedupe_key IS NOT NULL AND state IN ('queued', 'running');
 -- Indexes that do not begin with workspace_id serve the relay, which works for all workspaces.
 -- Jobs that the broker was not notified of: by queue, then by workspace, because workspaces take turns.
 CREATE INDEX job_waiting ON job (queue, workspace_id, run_at)
     WHERE state IN ('queued', 'running') AND dispatched_at IS NULL;
 -- Jobs that the broker was notified of and that have not begun: few, because queues in Redis are short.
-CREATE INDEX job_rung ON job (dispatched_at) WHERE state = 'queued' AND dispatched_at IS NOT NULL;
+CREATE INDEX job_dispatched ON job (dispatched_at) WHERE state = 'queued' AND dispatched_at IS NOT NULL;
 CREATE INDEX job_leased ON job (lease_until) WHERE state = 'running';
 -- How long the last ones took.
-CREATE INDEX job_served ON job (kind, ended_at) WHERE state = 'done';
+CREATE INDEX job_done ON job (kind, ended_at) WHERE state = 'done';
 -- Whether a certain job has failed for good.
-CREATE INDEX job_given_up ON job (workspace_id, kind, dedupe_key) WHERE state = 'dead' AND dedupe_key IS NOT NULL;
+CREATE INDEX job_dead ON job (workspace_id, kind, dedupe_key) WHERE state = 'dead' AND dedupe_key IS NOT NULL;
 -- What pruning deletes.
 CREATE INDEX job_ended ON job (state, ended_at) WHERE state IN ('done', 'dead');
 

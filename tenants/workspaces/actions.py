@@ -15,7 +15,7 @@ from kernel.addresses import checked_url
 from kernel.clock import Clock
 from kernel.errors import Conflict, Invalid, Missing
 from kernel.ids import new_id, secret_bytes
-from kernel.jobs import Enqueued, enqueue
+from kernel.jobs import EnqueuedJob, enqueue
 from kernel.seals import Sealer
 from kernel.store import current_workspace, execute, fetch_one, savepoint
 from tenants.activity.actions import create_event_head
@@ -142,7 +142,7 @@ async def set_logo(image: LogoImage, *, clock: Clock) -> LogoRef:
     return await _shown(image, clock)
 
 
-async def fetch_logo(url: str) -> Enqueued:
+async def fetch_logo(url: str) -> EnqueuedJob:
     """Have the picture of a URL fetched and made the logo; Invalid("url.refused").
 
     Until then the logo stays as it is, and for ever where the URL leads to no picture: then the job is dead and

@@ -1,4 +1,4 @@
-"""Workers of the product that render PDFs, and waits for what they do; `yard` is the fixture of tests/faults."""
+"""Workers of the product that render PDFs, and waits for what they do; `deployment` is the fixture of tests/faults."""
 
 from __future__ import annotations
 
@@ -19,57 +19,57 @@ from tests.fakes.child_processes import find_alive, find_chromium_processes, sen
 from tests.fakes.probing import sample, status
 
 
-async def open_acme(yard: Any) -> Business:
-    """Open a business in the database of the yard."""
-    return await open_business(yard.database, Sealer((("test", bytes(range(32))),)), SystemClock())
+async def open_acme(deployment: Any) -> Business:
+    """Open a business in the database of the deployment."""
+    return await open_business(deployment.database, Sealer((("test", bytes(range(32))),)), SystemClock())
 
 
-async def start_worker(yard: Any, **environ: str) -> programs.RunningProgram:
+async def start_worker(deployment: Any, **environ: str) -> programs.RunningProgram:
     """Start a worker of the product and wait until its render service is ready."""
-    running: programs.RunningProgram = await yard.start("worker", module="ops.cli", **environ)
+    running: programs.RunningProgram = await deployment.start("worker", module="ops.cli", **environ)
     return running
 
 
 async def begin_render(
-    yard: Any, acme: Business, worker: programs.RunningProgram, *, within_s: int = 30
+    deployment: Any, acme: Business, worker: programs.RunningProgram, *, within_s: int = 30
 ) -> tuple[InvoiceId, UUID]:
     """Issue an invoice and wait until the worker renders it; its renderer processes are stopped, so that it hangs."""
     send_signal(find_chromium_processes(worker.process.pid, "renderer"), signal.SIGSTOP)
-    draft, before = await acme.draft(), set(await yard.jobs())
+    draft, before = await acme.draft(), set(await deployment.jobs())
     async with acme.database.scope(acme.workspace_id):
         await issue(draft, clock=acme.clock)
         await execute(
             "UPDATE job SET payload = payload || $1 WHERE state = 'queued'", f'{{"within_s": {within_s}}}'
         )
-    (job,) = set(await yard.jobs()) - before
-    await yard.until("running", [job])
+    (job,) = set(await deployment.jobs()) - before
+    await deployment.until("running", [job])
 
     async def is_rendering() -> bool:
         return sample(worker, "portal_pdf_render_slots_in_use_count") == 1
 
-    await yard.eventually(is_rendering)
+    await deployment.eventually(is_rendering)
     return draft, job
 
 
-async def wait_until_ended(yard: Any, pids: list[int]) -> None:
+async def wait_until_ended(deployment: Any, pids: list[int]) -> None:
     """Wait until all of the processes have ended."""
 
     async def have_ended() -> bool:
         return not find_alive(pids)
 
-    await yard.eventually(have_ended)
+    await deployment.eventually(have_ended)
 
 
-async def read_pdfs(acme: Business, yard: Any) -> dict[InvoiceId, bytes]:
+async def read_pdfs(acme: Business, deployment: Any) -> dict[InvoiceId, bytes]:
     """Return the PDFs by invoice; each has one row and one blob, and there is no other blob."""
     async with acme.database.scope(acme.workspace_id, read_only=True):
         rows = await fetch("SELECT * FROM invoice_pdf")
     assert all(row["pinned"] and row["locale"] == "de-DE" for row in rows)
     found = {row["invoice_id"]: row["sha256"] for row in rows}
     assert len(found) == len(rows)
-    files = {path.name for path in yard.blobs.rglob("*") if path.is_file() and "probe" not in str(path)}
+    files = {path.name for path in deployment.blobs.rglob("*") if path.is_file() and "probe" not in str(path)}
     assert files == {f"{sha256}.pdf" for sha256 in found.values()}
-    blobs = Blobs.open(yard.blobs)
+    blobs = Blobs.open(deployment.blobs)
     return {each: await blobs.get(f"{acme.workspace_id}/pdf/{sha256}.pdf") for each, sha256 in found.items()}
 
 
@@ -84,35 +84,35 @@ async def wait_for_exit(running: programs.RunningProgram) -> int:
     return await asyncio.to_thread(running.process.wait, 20)
 
 
-async def wait_until_not_ready(yard: Any, worker: programs.RunningProgram) -> None:
+async def wait_until_not_ready(deployment: Any, worker: programs.RunningProgram) -> None:
     """Wait until a worker is alive and not ready."""
 
     async def has_status() -> bool:
         return (status(worker, "/healthz"), status(worker)) == (200, 503)
 
-    await yard.eventually(has_status)
+    await deployment.eventually(has_status)
 
 
-async def wait_until_ready(yard: Any, worker: programs.RunningProgram) -> None:
+async def wait_until_ready(deployment: Any, worker: programs.RunningProgram) -> None:
     """Wait until a worker is ready."""
 
     async def has_status() -> bool:
         return status(worker) == 200
 
-    await yard.eventually(has_status)
+    await deployment.eventually(has_status)
 
 
-async def wait_until_failed(yard: Any, job: UUID, code: str) -> None:
+async def wait_until_failed(deployment: Any, job: UUID, code: str) -> None:
     """Wait until a job has failed with a code and waits for its next attempt."""
 
     async def has_failed() -> bool:
-        row = (await yard.jobs())[job]
+        row = (await deployment.jobs())[job]
         return row["state"] == "queued" and row["attempts"] > 0 and f"[{code}]" in row["error"]
 
-    await yard.eventually(has_failed)
+    await deployment.eventually(has_failed)
 
 
-async def expedite_all(yard: Any) -> None:
+async def expedite_all(deployment: Any) -> None:
     """Make all queued jobs due now."""
-    async with yard.svc.unbound():
+    async with deployment.svc.unbound():
         await execute("UPDATE job SET run_at = now() WHERE state = 'queued'")

@@ -24,13 +24,13 @@ from ops.dev import programs, servers
 from ops.dev.child_processes import read_log_end
 from ops.ports import find_free_port
 from tenants import schema
-from tests.fakes.errands import EFFECTS, Errand
+from tests.fakes.jobs import EFFECTS, SampleJob
 
 PATIENCE_S = 45.0
 
 
 @dataclass(slots=True)
-class Yard:
+class Deployment:
     """A database with its jobs, a Redis, and the processes that work on them."""
 
     urls: Urls
@@ -47,7 +47,7 @@ class Yard:
         return self.redis_state / "blobs"
 
     async def start(
-        self, kind: str, *, ready: bool = True, module: str = "tests.fakes.errands", **environ: str
+        self, kind: str, *, ready: bool = True, module: str = "tests.fakes.jobs", **environ: str
     ) -> programs.RunningProgram:
         """Start a process and wait until it is ready, where it is not to die before.
 
@@ -73,10 +73,10 @@ class Yard:
             await asyncio.to_thread(programs.wait_until_ready, started)
         return started
 
-    async def add(self, count: int = 1, errand: Errand | None = None) -> list[UUID]:
-        """Enqueue errands in one transaction; returns the ids of the jobs."""
+    async def add(self, count: int = 1, job: SampleJob | None = None) -> list[UUID]:
+        """Enqueue jobs in one transaction; returns the ids of the jobs."""
         async with self.database.scope(self.workspace_id):
-            return [(await enqueue(errand or Errand())).job_id for _ in range(count)]
+            return [(await enqueue(job or SampleJob())).job_id for _ in range(count)]
 
     async def jobs(self) -> dict[UUID, asyncpg.Record]:
         """Return all jobs by id."""
@@ -149,53 +149,53 @@ class Yard:
         assert servers.start_redis(self.redis_state, environ={}) == self.redis_url
 
 
-OpenYard = Callable[[Urls], Awaitable[Yard]]
+OpenDeployment = Callable[[Urls], Awaitable[Deployment]]
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder with a short name: sockets are in it, and come back in the same place after a restart."""
-    with tempfile.TemporaryDirectory(prefix="yard-") as name:
+    with tempfile.TemporaryDirectory(prefix="portal-") as name:
         yield Path(name)
 
 
 @pytest.fixture
-async def open_yard(folder: Path) -> AsyncIterator[OpenYard]:
-    """Open a yard on a migrated database; all that it started is ended after the test."""
-    yards: list[Yard] = []
+async def open_deployment(folder: Path) -> AsyncIterator[OpenDeployment]:
+    """Open a deployment on a migrated database; all that it started is ended after the test."""
+    deployments: list[Deployment] = []
 
-    async def opened(urls: Urls) -> Yard:
+    async def opened(urls: Urls) -> Deployment:
         owner = await asyncpg.connect(urls.owner)
         await owner.execute(EFFECTS)
         await owner.close()
-        yards.append(
-            Yard(
+        deployments.append(
+            Deployment(
                 urls,
                 folder,
                 servers.start_redis(folder, environ={}),
-                await Database.open(urls.app, size=2, name="yard"),
-                await Database.open(urls.svc, size=2, name="yard svc"),
+                await Database.open(urls.app, size=2, name="deployment"),
+                await Database.open(urls.svc, size=2, name="deployment svc"),
                 new_id(),
             )
         )
-        return yards[-1]
+        return deployments[-1]
 
     yield opened
-    for yard in yards:
-        await yard.close()
+    for deployment in deployments:
+        await deployment.close()
 
 
 @pytest.fixture
-async def yard(open_yard: OpenYard, scratch: Callable[..., Awaitable[Urls]]) -> Yard:
-    """A yard on a database of its own in the run's Postgres."""
-    return await open_yard(await scratch(migrated=True))
+async def deployment(open_deployment: OpenDeployment, scratch: Callable[..., Awaitable[Urls]]) -> Deployment:
+    """A deployment on a database of its own in the run's Postgres."""
+    return await open_deployment(await scratch(migrated=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Restartable:
-    """A yard on a Postgres of its own, which the test may stop and start again in the same place."""
+    """A deployment on a Postgres of its own, which the test may stop and start again in the same place."""
 
-    yard: Yard
+    deployment: Deployment
     state: Path
     admin_url: str
 
@@ -218,9 +218,9 @@ def own_postgres(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 @pytest.fixture
-async def restartable(own_postgres: tuple[Path, str], open_yard: OpenYard) -> Restartable:
-    """A yard whose Postgres the test may restart."""
+async def restartable(own_postgres: tuple[Path, str], open_deployment: OpenDeployment) -> Restartable:
+    """A deployment whose Postgres the test may restart."""
     state, admin_url = own_postgres
     urls = await provision(admin_url, "portal")
     await schema.migrate(urls.owner)
-    return Restartable(await open_yard(urls), state, admin_url)
+    return Restartable(await open_deployment(urls), state, admin_url)

@@ -34,15 +34,15 @@ def status_of(port: int, host: str, path: str) -> int:
         connection.close()
 
 
-async def test_while_postgres_is_stalled_clients_are_answered_before_they_give_up(yard: Any) -> None:
-    business = await open_business(yard.database, Sealer((("test", DEMO_SECRET),)), SystemClock())
+async def test_while_postgres_is_stalled_clients_are_answered_before_they_give_up(deployment: Any) -> None:
+    business = await open_business(deployment.database, Sealer((("test", DEMO_SECRET),)), SystemClock())
     invoice_id = await business.invoice()
-    async with yard.database.scope(business.workspace_id):
+    async with deployment.database.scope(business.workspace_id):
         link = await issue_link(invoice_id, sealer=business.sealer, clock=business.clock)
     port = find_free_port()
     ask = port, business.host, f"/i/{link.token}"
-    async with forward(yard.urls.app) as forwarder:
-        await yard.start(
+    async with forward(deployment.urls.app) as forwarder:
+        await deployment.start(
             "gateway",
             module="ops.cli",
             PORTAL_DATABASE_URL=forwarder.url,
@@ -63,10 +63,12 @@ async def test_while_postgres_is_stalled_clients_are_answered_before_they_give_u
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_during_the_start_ends_the_process_in_order(yard: Any, number: signal.Signals) -> None:
-    async with forward(yard.urls.app) as forwarder:
+async def test_a_signal_during_the_start_ends_the_process_in_order(
+    deployment: Any, number: signal.Signals
+) -> None:
+    async with forward(deployment.urls.app) as forwarder:
         forwarder.stall()
-        started = await yard.start(
+        started = await deployment.start(
             "gateway",
             ready=False,
             module="ops.cli",

@@ -1,4 +1,4 @@
-"""Whatever dies, no job is lost and none has two effects: real processes, real signals, real servers."""
+"""Whichever process dies, no job is lost and none has two effects: real processes, signals and servers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ops.dev import programs
 from ops.dev.child_processes import read_log_end
 from ops.dev.loopback import fetch_url
 from tests.fakes.businesses import open_business
-from tests.fakes.errands import Errand, Manner
+from tests.fakes.jobs import Behavior, SampleJob
 from tests.fakes.probing import sample
 
 
@@ -35,139 +35,137 @@ async def ended(running: programs.RunningProgram) -> int:
     return await asyncio.to_thread(running.process.wait, 20)
 
 
-async def test_a_job_whose_worker_is_killed_runs_again_after_its_lease(yard: Any) -> None:
-    await yard.start("relay")
-    first = await yard.start("worker")
-    (job,) = await yard.add(errand=Errand(seconds=1.0))
-    await yard.until("running", [job])
+async def test_a_job_whose_worker_is_killed_runs_again_after_its_lease(deployment: Any) -> None:
+    await deployment.start("relay")
+    first = await deployment.start("worker")
+    (job,) = await deployment.add(job=SampleJob(seconds=1.0))
+    await deployment.until("running", [job])
     send(first, signal.SIGKILL)
-    second = await yard.start("worker")
-    done = await yard.until("done", [job])
+    second = await deployment.start("worker")
+    done = await deployment.until("done", [job])
     assert done[job]["attempts"] == 2
-    assert [(row["job_id"], row["attempt"], row["pid"]) for row in await yard.effects()] == [
+    assert [(row["job_id"], row["attempt"], row["pid"]) for row in await deployment.effects()] == [
         (job, 2, second.process.pid)
     ]
 
 
-async def test_a_worker_thought_dead_that_comes_back_stores_nothing(yard: Any) -> None:
-    await yard.start("relay")
-    sleeper = await yard.start("worker")
-    (job,) = await yard.add(errand=Errand(seconds=0.6))
-    await yard.until("running", [job])
-    send(sleeper, signal.SIGSTOP)
-    other = await yard.start("worker")
-    await yard.until("done", [job])
-    send(sleeper, signal.SIGCONT)
-    # It is there again: it takes its turn, and its old attempt has ended without a trace.
-    await yard.until("done", await yard.add(8, Errand(seconds=0.1)))
-    log = sleeper.log.read_text(encoding="utf-8")
-    assert '"event":"lease lost"' in log
-    effects = [row for row in await yard.effects() if row["job_id"] == job]
+async def test_a_worker_that_resumes_after_its_lease_stores_nothing(deployment: Any) -> None:
+    await deployment.start("relay")
+    stopped = await deployment.start("worker")
+    (job,) = await deployment.add(job=SampleJob(seconds=0.6))
+    await deployment.until("running", [job])
+    send(stopped, signal.SIGSTOP)
+    other = await deployment.start("worker")
+    await deployment.until("done", [job])
+    send(stopped, signal.SIGCONT)
+    # It runs jobs again, and its old attempt has stored nothing.
+    await deployment.until("done", await deployment.add(8, SampleJob(seconds=0.1)))
+    log = stopped.log.read_text(encoding="utf-8")
+    assert '"event":"job lease lost"' in log
+    effects = [row for row in await deployment.effects() if row["job_id"] == job]
     assert [(row["attempt"], row["pid"]) for row in effects] == [(2, other.process.pid)]
 
 
-async def test_a_job_that_kills_its_workers_ends_dead_and_the_others_are_done(yard: Any) -> None:
-    await yard.start("relay")
-    poison = await yard.add(errand=Errand(manner=Manner.KILLS_ITS_WORKER))
-    for _ in range(Errand.max_attempts):
-        worker = await yard.start("worker", ready=False)
+async def test_a_job_that_kills_its_workers_ends_dead_and_the_others_are_done(deployment: Any) -> None:
+    await deployment.start("relay")
+    crashing = await deployment.add(job=SampleJob(behavior=Behavior.KILLS_WORKER))
+    for _ in range(SampleJob.max_attempts):
+        worker = await deployment.start("worker", ready=False)
         assert await ended(worker) == -signal.SIGKILL
-    dead = (await yard.until("dead", poison))[poison[0]]
-    assert (dead["attempts"], dead["error"]) == (3, "The worker that held it died each time, or was cut off.")
-    survivor = await yard.start("worker")
-    others = await yard.add(5)
-    await yard.until("done", others)
+    dead = (await deployment.until("dead", crashing))[crashing[0]]
+    assert (dead["attempts"], dead["error"]) == (3, "The worker died or was stopped during every attempt.")
+    survivor = await deployment.start("worker")
+    others = await deployment.add(5)
+    await deployment.until("done", others)
     assert survivor.process.poll() is None
-    assert {row["job_id"] for row in await yard.effects()} == set(others)
+    assert {row["job_id"] for row in await deployment.effects()} == set(others)
 
 
-async def test_a_worker_that_cannot_say_that_it_is_there_says_so_when_it_can(yard: Any) -> None:
-    owner = await asyncpg.connect(yard.urls.owner)
+async def test_a_worker_that_cannot_register_registers_when_it_can(deployment: Any) -> None:
+    owner = await asyncpg.connect(deployment.urls.owner)
     try:
-        await owner.execute("ALTER TABLE job_worker RENAME TO not_there_yet")
-        worker = await yard.start("worker")
+        await owner.execute("ALTER TABLE job_worker RENAME TO job_worker_renamed")
+        worker = await deployment.start("worker")
 
-        async def has_tried() -> bool:
-            return "not announced" in read_log_end(worker.log, 50)
+        async def has_failed() -> bool:
+            return "worker not registered" in read_log_end(worker.log, 50)
 
-        await yard.eventually(has_tried)
-        await owner.execute("ALTER TABLE not_there_yet RENAME TO job_worker")
+        await deployment.eventually(has_failed)
+        await owner.execute("ALTER TABLE job_worker_renamed RENAME TO job_worker")
 
-        async def is_there() -> bool:
+        async def is_registered() -> bool:
             return bool(await owner.fetch("SELECT FROM job_worker"))
 
-        await yard.eventually(is_there)
+        await deployment.eventually(is_registered)
     finally:
         await owner.close()
 
 
-async def test_when_a_relay_is_killed_the_other_takes_over(yard: Any) -> None:
-    one, other = await yard.start("relay"), await yard.start("relay")
-    await yard.start("worker")
-    before = await yard.add(20)
-    # Marked by a relay that died before it could ring.
-    async with yard.svc.unbound():
+async def test_when_a_relay_is_killed_the_other_takes_over(deployment: Any) -> None:
+    one, other = await deployment.start("relay"), await deployment.start("relay")
+    await deployment.start("worker")
+    before = await deployment.add(20)
+    # Marked by a relay that died before it notified a worker.
+    async with deployment.svc.unbound():
         await execute("UPDATE job SET dispatched_at = now() WHERE job_id = $1", before[0])
     send(one, signal.SIGKILL)
-    after = await yard.add(20)
-    await yard.until("done", before + after)
+    after = await deployment.add(20)
+    await deployment.until("done", before + after)
     assert other.process.poll() is None
-    assert Counter(row["job_id"] for row in await yard.effects()) == Counter(before + after)
+    assert Counter(row["job_id"] for row in await deployment.effects()) == Counter(before + after)
 
 
-async def test_when_redis_is_killed_and_emptied_jobs_are_late_and_not_lost(yard: Any) -> None:
-    relay, worker = await yard.start("relay"), await yard.start("worker", PORTAL_JOB_SLOTS="1")
+async def test_when_redis_is_killed_and_emptied_jobs_are_late_and_not_lost(deployment: Any) -> None:
+    relay, worker = await deployment.start("relay"), await deployment.start("worker", PORTAL_JOB_SLOTS="1")
     # One runs, the others lie in Redis.
-    before = await yard.add(4, Errand(seconds=0.3))
-    await yard.until_one_runs()
-    yard.kill_redis()
-    during = await yard.add(4)
+    before = await deployment.add(4, SampleJob(seconds=0.3))
+    await deployment.until_one_runs()
+    deployment.kill_redis()
+    during = await deployment.add(4)
     await asyncio.sleep(1.5)
-    assert any(row["state"] == "queued" for row in (await yard.jobs()).values())
-    yard.start_redis()
-    await yard.until("done", before + during)
+    assert any(row["state"] == "queued" for row in (await deployment.jobs()).values())
+    deployment.start_redis()
+    await deployment.until("done", before + during)
     assert (relay.process.poll(), worker.process.poll()) == (None, None)
-    assert Counter(row["job_id"] for row in await yard.effects()) == Counter(before + during)
-    assert "redis away" in relay.log.read_text(encoding="utf-8") or "not relayed" in relay.log.read_text(
-        encoding="utf-8"
-    )
+    assert Counter(row["job_id"] for row in await deployment.effects()) == Counter(before + during)
+    assert "jobs not dispatched" in relay.log.read_text(encoding="utf-8")
 
 
 async def test_when_postgres_is_restarted_under_load_every_job_has_one_effect(
     restartable: Any,
 ) -> None:
-    yard = restartable.yard
-    relay, worker = await yard.start("relay"), await yard.start("worker")
-    jobs = await yard.add(60, Errand(seconds=0.1))
-    await yard.until_effects(5)
+    deployment = restartable.deployment
+    relay, worker = await deployment.start("relay"), await deployment.start("worker")
+    jobs = await deployment.add(60, SampleJob(seconds=0.1))
+    await deployment.until_effects(5)
     await restartable.stop()
     await asyncio.sleep(0.5)
     await restartable.start()
-    await yard.until("done", jobs)
+    await deployment.until("done", jobs)
     assert (relay.process.poll(), worker.process.poll()) == (None, None)
-    assert Counter(row["job_id"] for row in await yard.effects()) == Counter(jobs)
+    assert Counter(row["job_id"] for row in await deployment.effects()) == Counter(jobs)
 
 
-async def test_a_worker_told_to_end_finishes_what_it_has_begun(yard: Any) -> None:
-    await yard.start("relay")
-    worker = await yard.start("worker", PORTAL_JOB_SLOTS="1")
-    running, waiting = await yard.add(2, Errand(seconds=1.0))
-    await yard.until_one_runs()
+async def test_a_worker_finishes_its_running_job_after_one_signal(deployment: Any) -> None:
+    await deployment.start("relay")
+    worker = await deployment.start("worker", PORTAL_JOB_SLOTS="1")
+    running, waiting = await deployment.add(2, SampleJob(seconds=1.0))
+    await deployment.until_one_runs()
     send(worker, signal.SIGTERM)
     assert await ended(worker) == 0
-    jobs = await yard.jobs()
+    jobs = await deployment.jobs()
     assert sorted(row["state"] for row in jobs.values()) == ["done", "queued"]
-    assert [row["attempt"] for row in await yard.effects()] == [1]
-    await yard.start("worker")
-    await yard.until("done", [running, waiting])
-    assert Counter(row["job_id"] for row in await yard.effects()) == Counter([running, waiting])
+    assert [row["attempt"] for row in await deployment.effects()] == [1]
+    await deployment.start("worker")
+    await deployment.until("done", [running, waiting])
+    assert Counter(row["job_id"] for row in await deployment.effects()) == Counter([running, waiting])
 
 
-async def test_a_worker_told_twice_gives_back_what_it_has_begun(yard: Any) -> None:
-    await yard.start("relay")
-    worker = await yard.start("worker", PORTAL_JOB_LEASE_S="60")
-    (job,) = await yard.add(errand=Errand(seconds=30.0))
-    await yard.until("running", [job])
+async def test_a_worker_releases_its_running_job_after_two_signals(deployment: Any) -> None:
+    await deployment.start("relay")
+    worker = await deployment.start("worker", PORTAL_JOB_LEASE_S="60")
+    (job,) = await deployment.add(job=SampleJob(seconds=30.0))
+    await deployment.until("running", [job])
     send(worker, signal.SIGTERM)
     await asyncio.sleep(0.3)
     assert worker.process.poll() is None
@@ -175,28 +173,30 @@ async def test_a_worker_told_twice_gives_back_what_it_has_begun(yard: Any) -> No
     send(worker, signal.SIGTERM)
     assert await ended(worker) == 0
     assert time.monotonic() - began < 4
-    # Long before its lease ends, and as if it had never been tried.
-    given_back = (await yard.jobs())[job]
-    assert (given_back["state"], given_back["attempts"]) == ("queued", 0)
-    assert await yard.effects() == []
-    async with yard.svc.unbound():
+    # Long before its lease expires, and without counting the attempt.
+    released = (await deployment.jobs())[job]
+    assert (released["state"], released["attempts"]) == ("queued", 0)
+    assert await deployment.effects() == []
+    async with deployment.svc.unbound():
         await execute("UPDATE job SET payload = jsonb_set(payload, '{seconds}', '0')")
-    await yard.start("worker")
-    await yard.until("done", [job])
-    assert [row["attempt"] for row in await yard.effects()] == [1]
+    await deployment.start("worker")
+    await deployment.until("done", [job])
+    assert [row["attempt"] for row in await deployment.effects()] == [1]
 
 
-async def test_of_three_schedulers_each_occurrence_is_written_once(yard: Any) -> None:
+async def test_of_three_schedulers_each_occurrence_is_written_once(deployment: Any) -> None:
     sealer = Sealer((("test", bytes(range(32))),))
-    workspaces = [(await open_business(yard.database, sealer, SystemClock())).workspace_id for _ in range(2)]
-    schedulers = await asyncio.gather(*(yard.start("scheduler") for _ in range(3)))
+    workspaces = [
+        (await open_business(deployment.database, sealer, SystemClock())).workspace_id for _ in range(2)
+    ]
+    schedulers = await asyncio.gather(*(deployment.start("scheduler") for _ in range(3)))
     await asyncio.sleep(2.5)
     send(schedulers[0], signal.SIGKILL)
     await asyncio.sleep(1.5)
     for scheduler in schedulers[1:]:
         send(scheduler, signal.SIGTERM)
         assert await ended(scheduler) == 0
-    async with yard.svc.unbound():
+    async with deployment.svc.unbound():
         seconds = [row["s"] for row in await fetch(OCCURRENCES)]
         jobs = await fetch("SELECT workspace_id, count(*) AS n FROM job GROUP BY 1")
     assert len(seconds) >= 4
@@ -207,89 +207,89 @@ async def test_of_three_schedulers_each_occurrence_is_written_once(yard: Any) ->
 OCCURRENCES = "SELECT extract(epoch FROM occurs_at)::int AS s FROM schedule_occurrence ORDER BY 1"
 
 
-async def test_a_thousand_jobs_over_two_workers_with_faults_have_a_thousand_effects(yard: Any) -> None:
-    relays = [await yard.start("relay"), await yard.start("relay")]
-    first = await yard.start("worker", PORTAL_JOB_SLOTS="8")
-    await yard.start("worker", PORTAL_JOB_SLOTS="8")
+async def test_a_thousand_jobs_over_two_workers_with_faults_have_a_thousand_effects(deployment: Any) -> None:
+    relays = [await deployment.start("relay"), await deployment.start("relay")]
+    first = await deployment.start("worker", PORTAL_JOB_SLOTS="8")
+    await deployment.start("worker", PORTAL_JOB_SLOTS="8")
     jobs: list[Any] = []
     for _ in range(10):
-        jobs += await yard.add(96, Errand(seconds=0.01))
-        jobs += await yard.add(4, Errand(manner=Manner.FAILS_AT_FIRST))
-    await yard.until_effects(100)
+        jobs += await deployment.add(96, SampleJob(seconds=0.01))
+        jobs += await deployment.add(4, SampleJob(behavior=Behavior.FAILS_ONCE))
+    await deployment.until_effects(100)
     send(first, signal.SIGKILL)
-    await yard.start("worker", PORTAL_JOB_SLOTS="8")
-    await yard.until_effects(300)
-    url = urlsplit(yard.redis_url)
+    await deployment.start("worker", PORTAL_JOB_SLOTS="8")
+    await deployment.until_effects(300)
+    url = urlsplit(deployment.redis_url)
     with redis.Redis(unix_socket_path=unquote(url.path)) as client:
         client.flushall()
-    await yard.until_effects(500)
+    await deployment.until_effects(500)
     send(relays[0], signal.SIGKILL)
-    done = await yard.until("done", jobs)
+    done = await deployment.until("done", jobs)
     assert len(done) == 1000
-    assert Counter(row["job_id"] for row in await yard.effects()) == Counter(jobs)
+    assert Counter(row["job_id"] for row in await deployment.effects()) == Counter(jobs)
 
 
-async def test_who_floods_a_queue_does_not_hold_up_the_others(yard: Any) -> None:
-    await yard.start("relay")
-    flood = await yard.add(500, Errand(seconds=0.02))
-    await yard.start("worker", PORTAL_JOB_SLOTS="1")
-    await yard.until_effects(5)
-    async with yard.database.scope(new_id()):
-        other = (await enqueue(Errand())).job_id
-    await yard.until("done", [other])
-    jobs = await yard.jobs()
+async def test_a_workspace_that_floods_a_queue_does_not_delay_the_others(deployment: Any) -> None:
+    await deployment.start("relay")
+    flood = await deployment.add(500, SampleJob(seconds=0.02))
+    await deployment.start("worker", PORTAL_JOB_SLOTS="1")
+    await deployment.until_effects(5)
+    async with deployment.database.scope(new_id()):
+        other = (await enqueue(SampleJob())).job_id
+    await deployment.until("done", [other])
+    jobs = await deployment.jobs()
     before = [
         job for job in flood if (jobs[job]["begun_at"] or jobs[other]["begun_at"]) < jobs[other]["begun_at"]
     ]
-    # Those that lay in Redis when it came, and what was handed out until the relay looked again.
+    # Those in Redis when it was added, and those dispatched until the next poll of the relay.
     assert len(before) <= 250
 
 
-async def test_the_series_of_jobs_move_when_the_thing_happens(yard: Any) -> None:
-    relay = await yard.start("relay")
+async def test_the_metrics_of_jobs_follow_the_jobs(deployment: Any) -> None:
+    relay = await deployment.start("relay")
     assert sample(relay, "portal_jobs_due_count", queue="default") is None
-    dead = await yard.add(errand=Errand(manner=Manner.HOPELESS))
-    async with yard.svc.unbound():
+    dead = await deployment.add(job=SampleJob(behavior=Behavior.FAILS_PERMANENTLY))
+    async with deployment.svc.unbound():
         await execute("UPDATE job SET run_at = now() - interval '200 seconds'")
 
     async def shown() -> bool:
         return sample(relay, "portal_jobs_due_count", queue="default") == 1
 
-    await yard.eventually(shown)
+    await deployment.eventually(shown)
     age = sample(relay, "portal_job_oldest_due_seconds", queue="default")
     assert age is not None
     assert 200 <= age < 260
-    worker = await yard.start("worker")
-    await yard.until("dead", dead)
-    retried = await yard.add(2, Errand(manner=Manner.FAILS_AT_FIRST))
-    await yard.until("done", retried)
+    worker = await deployment.start("worker")
+    await deployment.until("dead", dead)
+    retried = await deployment.add(2, SampleJob(behavior=Behavior.FAILS_ONCE))
+    await deployment.until("done", retried)
 
     async def gone() -> bool:
-        is_dead = sample(relay, "portal_jobs_dead_count", kind="test.errand") == 1
+        is_dead = sample(relay, "portal_jobs_dead_count", kind="test.sample") == 1
         return is_dead and sample(relay, "portal_jobs_due_count", queue="default") is None
 
-    await yard.eventually(gone)
-    sent = sample(relay, "portal_job_bells_total", result="sent")
+    await deployment.eventually(gone)
+    sent = sample(relay, "portal_job_notifications_total", result="sent")
     assert sent is not None
     assert sent >= 5
     outcomes = {
-        outcome: sample(worker, "portal_job_attempts_total", kind="test.errand", outcome=outcome)
-        for outcome in ("done", "retried", "dead", "lost")
+        outcome: sample(worker, "portal_job_attempts_total", kind="test.sample", outcome=outcome)
+        for outcome in ("done", "retried", "dead", "lease_lost")
     }
-    assert outcomes == {"done": 2, "retried": 2, "dead": 1, "lost": None}
-    assert sample(worker, "portal_job_seconds_count", kind="test.errand") == 5
+    assert outcomes == {"done": 2, "retried": 2, "dead": 1, "lease_lost": None}
+    assert sample(worker, "portal_job_seconds_count", kind="test.sample") == 5
     assert sample(worker, "portal_job_wait_seconds_count", queue="default") == 5
 
 
 async def test_a_process_that_lost_postgres_is_not_ready_and_still_alive(
     restartable: Any,
 ) -> None:
-    yard = restartable.yard
-    running = await yard.start("relay")
+    deployment = restartable.deployment
+    running = await deployment.start("relay")
     where = running.program.internal_url
     assert [fetch_url(where(path)).status for path in ("/healthz", "/readyz", "/x")] == [200, 200, 404]
-    await yard.database.close()
-    await yard.svc.close()
+    await deployment.database.close()
+    await deployment.svc.close()
     await restartable.stop()
     await asyncio.sleep(1.1)
     answers = [fetch_url(where(path)) for path in ("/healthz", "/readyz")]

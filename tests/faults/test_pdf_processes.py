@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kernel.errors import Unavailable
-from kernel.jobs.care import replay
+from kernel.jobs.admin import replay
 from kernel.store import execute
 from tenants.invoices.actions import issue, request_pdf
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderPdf
@@ -30,27 +30,27 @@ from tests.fakes.probing import sample, status
 
 
 @pytest.fixture
-async def acme(yard: Any) -> Business:
+async def acme(deployment: Any) -> Business:
     """A business with a relay that dispatches its jobs."""
-    await yard.start("relay")
-    return await open_acme(yard)
+    await deployment.start("relay")
+    return await open_acme(deployment)
 
 
 async def test_the_render_of_a_killed_worker_is_done_by_another_and_no_process_is_left(
-    yard: Any, acme: Business
+    deployment: Any, acme: Business
 ) -> None:
-    first = await start_worker(yard)
-    invoice_id, job = await begin_render(yard, acme, first)
+    first = await start_worker(deployment)
+    invoice_id, job = await begin_render(deployment, acme, first)
     descendants = find_descendants(first.process.pid)
     assert len(descendants) >= 3
     os.kill(first.process.pid, signal.SIGKILL)
     # A driver without its worker closes the browser, and kills it if need be; for a stopped renderer it waits 30 s.
     send_signal(descendants, signal.SIGCONT)
-    await wait_until_ended(yard, descendants)
-    await start_worker(yard)
-    done = await yard.until("done", [job])
+    await wait_until_ended(deployment, descendants)
+    await start_worker(deployment)
+    done = await deployment.until("done", [job])
     assert done[job]["attempts"] == 2
-    assert list(await read_pdfs(acme, yard)) == [invoice_id]
+    assert list(await read_pdfs(acme, deployment)) == [invoice_id]
 
 
 def read_environment(pid: int) -> bytes:
@@ -58,8 +58,8 @@ def read_environment(pid: int) -> bytes:
     return Path(f"/proc/{pid}/environ").read_bytes()
 
 
-async def test_chromium_inherits_no_setting_of_the_portal(yard: Any) -> None:
-    worker = await start_worker(yard)
+async def test_chromium_inherits_no_setting_of_the_portal(deployment: Any) -> None:
+    worker = await start_worker(deployment)
     chromium = [
         pid
         for kind in ("browser", "zygote", "renderer")
@@ -71,16 +71,18 @@ async def test_chromium_inherits_no_setting_of_the_portal(yard: Any) -> None:
     assert b"PORTAL_DATABASE_URL=" in read_environment(worker.process.pid)
 
 
-async def test_a_render_succeeds_when_renderer_browser_or_driver_is_killed(yard: Any, acme: Business) -> None:
-    worker = await start_worker(yard)
+async def test_a_render_succeeds_when_renderer_browser_or_driver_is_killed(
+    deployment: Any, acme: Business
+) -> None:
+    worker = await start_worker(deployment)
     rendered = []
     for victim in ("renderer", "browser", "driver"):
-        invoice_id, job = await begin_render(yard, acme, worker)
+        invoice_id, job = await begin_render(deployment, acme, worker)
         send_signal(find_chromium_processes(worker.process.pid, victim), signal.SIGKILL)
         # The renderer tries once more in the same attempt.
-        assert (await yard.until("done", [job]))[job]["attempts"] == 1
+        assert (await deployment.until("done", [job]))[job]["attempts"] == 1
         rendered.append(invoice_id)
-    assert set(await read_pdfs(acme, yard)) == set(rendered)
+    assert set(await read_pdfs(acme, deployment)) == set(rendered)
     assert worker.process.poll() is None
     assert status(worker) == 200
     assert sample(worker, "portal_pdf_service_ready_count") == 1
@@ -96,25 +98,25 @@ async def test_a_render_succeeds_when_renderer_browser_or_driver_is_killed(yard:
 
 
 async def test_a_render_that_hangs_fails_at_its_deadline_frees_its_slot_and_is_tried_again(
-    yard: Any, acme: Business
+    deployment: Any, acme: Business
 ) -> None:
-    worker = await start_worker(yard, PORTAL_JOB_SLOTS="1")
-    invoice_id, job = await begin_render(yard, acme, worker, within_s=1)
-    waiting = await yard.until("queued", [job])
+    worker = await start_worker(deployment, PORTAL_JOB_SLOTS="1")
+    invoice_id, job = await begin_render(deployment, acme, worker, within_s=1)
+    waiting = await deployment.until("queued", [job])
     assert waiting[job]["attempts"] == 1
     assert "[pdf.deadline]" in waiting[job]["error"]
     assert sample(worker, "portal_pdf_render_failures_total", reason="deadline") == 1
     assert sample(worker, "portal_job_attempts_total", kind=RenderPdf.kind, outcome="retried") == 1
     # The only slot renders another invoice meanwhile.
     other = await acme.invoice()
-    done = await yard.until("done", list(await yard.jobs()))
+    done = await deployment.until("done", list(await deployment.jobs()))
     assert done[job]["attempts"] == 2
-    assert set(await read_pdfs(acme, yard)) == {invoice_id, other}
+    assert set(await read_pdfs(acme, deployment)) == {invoice_id, other}
     assert sample(worker, "portal_pdf_render_slots_in_use_count") == 0
 
 
-async def test_a_browser_that_hangs_is_replaced(yard: Any, acme: Business) -> None:
-    worker = await start_worker(yard)
+async def test_a_browser_that_hangs_is_replaced(deployment: Any, acme: Business) -> None:
+    worker = await start_worker(deployment)
     browser = find_chromium_processes(worker.process.pid, "browser")
     send_signal(browser, signal.SIGSTOP)
     issued = [await acme.draft() for _ in range(3)]
@@ -123,50 +125,50 @@ async def test_a_browser_that_hangs_is_replaced(yard: Any, acme: Business) -> No
             await issue(draft, clock=acme.clock)
         # In the same transaction: a job that is claimed before has a longer deadline.
         await execute("UPDATE job SET payload = payload || '{\"within_s\": 2}'")
-    jobs = await yard.until("done", list(await yard.jobs()))
+    jobs = await deployment.until("done", list(await deployment.jobs()))
     assert {"[pdf.deadline]" in row["error"] or row["attempts"] > 1 for row in jobs.values()} == {True}
-    assert set(await read_pdfs(acme, yard)) == set(issued)
-    await wait_until_ended(yard, browser)
+    assert set(await read_pdfs(acme, deployment)) == set(issued)
+    await wait_until_ended(deployment, browser)
 
 
 async def test_a_worker_after_sigterm_completes_the_render_and_closes_the_browser(
-    yard: Any, acme: Business
+    deployment: Any, acme: Business
 ) -> None:
-    worker = await start_worker(yard)
-    invoice_id, job = await begin_render(yard, acme, worker)
+    worker = await start_worker(deployment)
+    invoice_id, job = await begin_render(deployment, acme, worker)
     descendants = find_descendants(worker.process.pid)
     os.kill(worker.process.pid, signal.SIGTERM)
     await asyncio.sleep(0.5)
     assert worker.process.poll() is None
     send_signal(descendants, signal.SIGCONT)
     assert await wait_for_exit(worker) == 0
-    assert (await yard.jobs())[job]["state"] == "done"
-    assert list(await read_pdfs(acme, yard)) == [invoice_id]
+    assert (await deployment.jobs())[job]["state"] == "done"
+    assert list(await read_pdfs(acme, deployment)) == [invoice_id]
     assert find_alive(descendants) == []
 
 
 async def test_a_worker_after_a_second_sigterm_releases_the_job_and_leaves_no_process(
-    yard: Any, acme: Business
+    deployment: Any, acme: Business
 ) -> None:
-    worker = await start_worker(yard, PORTAL_JOB_LEASE_S="60")
-    invoice_id, job = await begin_render(yard, acme, worker)
+    worker = await start_worker(deployment, PORTAL_JOB_LEASE_S="60")
+    invoice_id, job = await begin_render(deployment, acme, worker)
     descendants = find_descendants(worker.process.pid)
     os.kill(worker.process.pid, signal.SIGTERM)
     await asyncio.sleep(0.3)
     os.kill(worker.process.pid, signal.SIGTERM)
     assert await wait_for_exit(worker) == 0
-    released = (await yard.jobs())[job]
+    released = (await deployment.jobs())[job]
     assert (released["state"], released["attempts"]) == ("queued", 0)
-    await wait_until_ended(yard, descendants)
-    await start_worker(yard)
-    await yard.until("done", [job])
-    assert list(await read_pdfs(acme, yard)) == [invoice_id]
+    await wait_until_ended(deployment, descendants)
+    await start_worker(deployment)
+    await deployment.until("done", [job])
+    assert list(await read_pdfs(acme, deployment)) == [invoice_id]
 
 
 async def test_a_render_that_kills_its_workers_is_dead_refused_and_can_be_replayed(
-    yard: Any, acme: Business
+    deployment: Any, acme: Business
 ) -> None:
-    workers = [await start_worker(yard), await start_worker(yard)]
+    workers = [await start_worker(deployment), await start_worker(deployment)]
     descendants_of_each = [find_descendants(worker.process.pid) for worker in workers]
     for descendants in descendants_of_each:
         send_signal(
@@ -174,51 +176,51 @@ async def test_a_render_that_kills_its_workers_is_dead_refused_and_can_be_replay
             signal.SIGSTOP,
         )
     invoice_id = await acme.invoice()
-    async with yard.svc.unbound():
+    async with deployment.svc.unbound():
         await execute("UPDATE job SET max_attempts = 2")
-    (job,) = await yard.jobs()
+    (job,) = await deployment.jobs()
 
     async def one_renders() -> bool:
         return any(sample(worker, "portal_pdf_render_slots_in_use_count") for worker in workers)
 
     while workers:
-        await yard.eventually(one_renders)
+        await deployment.eventually(one_renders)
         (victim,) = (each for each in workers if sample(each, "portal_pdf_render_slots_in_use_count"))
         workers.remove(victim)
         victim.process.kill()
     send_signal([pid for descendants in descendants_of_each for pid in descendants], signal.SIGCONT)
-    dead = (await yard.until("dead", [job]))[job]
+    dead = (await deployment.until("dead", [job]))[job]
     assert (dead["attempts"], dead["error"]) == (2, "The worker that held it died each time, or was cut off.")
     with pytest.raises(Unavailable, match=r"pdf\.failed"):
         async with acme.database.scope(acme.workspace_id):
             await request_pdf(invoice_id, 1, "de-DE")
-    await start_worker(yard)
-    async with yard.svc.unbound():
+    await start_worker(deployment)
+    async with deployment.svc.unbound():
         await replay(job)
-    await yard.until("done", [job])
-    assert list(await read_pdfs(acme, yard)) == [invoice_id]
+    await deployment.until("done", [job])
+    assert list(await read_pdfs(acme, deployment)) == [invoice_id]
 
 
-async def test_a_requested_pdf_precedes_those_ahead_of_need(yard: Any, acme: Business) -> None:
+async def test_a_requested_pdf_precedes_those_ahead_of_need(deployment: Any, acme: Business) -> None:
     batch = [await acme.invoice() for _ in range(40)]
 
     async def all_are_dispatched() -> bool:
-        return all(row["dispatched_at"] for row in (await yard.jobs()).values())
+        return all(row["dispatched_at"] for row in (await deployment.jobs()).values())
 
-    await yard.eventually(all_are_dispatched)
-    await start_worker(yard, PORTAL_JOB_SLOTS="1")
+    await deployment.eventually(all_are_dispatched)
+    await start_worker(deployment, PORTAL_JOB_SLOTS="1")
 
     async def some_are_done() -> bool:
-        return [row["state"] for row in (await yard.jobs()).values()].count("done") >= 2
+        return [row["state"] for row in (await deployment.jobs()).values()].count("done") >= 2
 
-    await yard.eventually(some_are_done)
+    await deployment.eventually(some_are_done)
     async with acme.database.scope(acme.workspace_id):
         pending = await request_pdf(batch[-1], 1, "en-GB")
     assert isinstance(pending, PendingPdf)
     assert pending.code == ""
-    (click,) = (key for key, row in (await yard.jobs()).items() if row["queue"] == PDF_QUEUE)
-    mine = (await yard.until("done", [click]))[click]
-    rest = [row for key, row in (await yard.jobs()).items() if key != click]
+    (click,) = (key for key, row in (await deployment.jobs()).items() if row["queue"] == PDF_QUEUE)
+    mine = (await deployment.until("done", [click]))[click]
+    rest = [row for key, row in (await deployment.jobs()).items() if key != click]
     # Those precede it that are rendered until the relay polls and the running render ends.
     overtaking = [
         row for row in rest if row["begun_at"] and mine["created_at"] < row["begun_at"] < mine["begun_at"]
@@ -230,18 +232,18 @@ async def test_a_requested_pdf_precedes_those_ahead_of_need(yard: Any, acme: Bus
 async def test_renders_are_late_but_not_lost_when_postgres_restarts_and_redis_dies(
     restartable: Any,
 ) -> None:
-    yard = restartable.yard
-    relay = await yard.start("relay")
-    acme = await open_acme(yard)
-    worker = await start_worker(yard)
-    running, _ = await begin_render(yard, acme, worker)
+    deployment = restartable.deployment
+    relay = await deployment.start("relay")
+    acme = await open_acme(deployment)
+    worker = await start_worker(deployment)
+    running, _ = await begin_render(deployment, acme, worker)
     issued = [running, *[await acme.invoice() for _ in range(5)]]
-    yard.kill_redis()
+    deployment.kill_redis()
     await restartable.stop()
     send_signal(find_descendants(worker.process.pid), signal.SIGCONT)
     await asyncio.sleep(1.5)
-    yard.start_redis()
+    deployment.start_redis()
     await restartable.start()
-    await yard.until("done", list(await yard.jobs()))
-    assert set(await read_pdfs(acme, yard)) == set(issued)
+    await deployment.until("done", list(await deployment.jobs()))
+    assert set(await read_pdfs(acme, deployment)) == set(issued)
     assert (relay.process.poll(), worker.process.poll()) == (None, None)

@@ -34,56 +34,56 @@ from workers.pdf.sandbox import find_chromium
 
 
 @pytest.fixture
-async def acme(yard: Any) -> Business:
+async def acme(deployment: Any) -> Business:
     """A business with a relay that dispatches its jobs."""
-    await yard.start("relay")
-    return await open_acme(yard)
+    await deployment.start("relay")
+    return await open_acme(deployment)
 
 
 async def test_without_a_chromium_a_worker_runs_other_jobs_and_renders_once_there_is_one(
-    yard: Any, acme: Business
+    deployment: Any, acme: Business
 ) -> None:
-    executable = yard.redis_state / "chromium"
-    worker = await yard.start("worker", module="ops.cli", ready=False, PORTAL_CHROMIUM=str(executable))
-    await wait_until_not_ready(yard, worker)
+    executable = deployment.redis_state / "chromium"
+    worker = await deployment.start("worker", module="ops.cli", ready=False, PORTAL_CHROMIUM=str(executable))
+    await wait_until_not_ready(deployment, worker)
     invoice_id = await acme.invoice()
-    (render_job,) = await yard.jobs()
-    await wait_until_failed(yard, render_job, "pdf.no_chromium")
+    (render_job,) = await deployment.jobs()
+    await wait_until_failed(deployment, render_job, "pdf.no_chromium")
     async with acme.database.scope(acme.workspace_id):
         pending = await request_pdf(invoice_id, 1, "de-DE")
         other = await enqueue(ForgetReleasedDomains())
     assert isinstance(pending, PendingPdf)
     assert pending.code == "pdf.unavailable"
-    await yard.until("done", [other.job_id])
+    await deployment.until("done", [other.job_id])
     assert sample(worker, "portal_pdf_service_ready_count") == 0
     async with async_playwright() as playwright:
         executable.symlink_to(find_chromium(playwright))
-    await wait_until_ready(yard, worker)
-    await expedite_all(yard)
-    await yard.until("done", [render_job])
-    assert list(await read_pdfs(acme, yard)) == [invoice_id]
+    await wait_until_ready(deployment, worker)
+    await expedite_all(deployment)
+    await deployment.until("done", [render_job])
+    assert list(await read_pdfs(acme, deployment)) == [invoice_id]
     assert worker.process.poll() is None
 
 
 async def test_a_worker_that_cannot_render_leaves_most_jobs_to_one_that_can(
-    yard: Any, acme: Business
+    deployment: Any, acme: Business
 ) -> None:
-    broken = await yard.start("worker", module="ops.cli", ready=False, PORTAL_CHROMIUM="/no/chromium")
+    broken = await deployment.start("worker", module="ops.cli", ready=False, PORTAL_CHROMIUM="/no/chromium")
 
     async def is_known() -> bool:
         return "render service not ready" in read_log_end(broken.log, 50)
 
-    await yard.eventually(is_known)
-    await start_worker(yard)
+    await deployment.eventually(is_known)
+    await start_worker(deployment)
     for _ in range(30):
         await acme.invoice()
 
     async def most_are_done() -> bool:
-        return [row["state"] for row in (await yard.jobs()).values()].count("done") >= 15
+        return [row["state"] for row in (await deployment.jobs()).values()].count("done") >= 15
 
-    await yard.eventually(most_are_done)
+    await deployment.eventually(most_are_done)
     # Failing at once, it would have had nearly all of them first.
-    done = [row for row in (await yard.jobs()).values() if row["state"] == "done"]
+    done = [row for row in (await deployment.jobs()).values() if row["state"] == "done"]
     assert len([row for row in done if row["attempts"] == 1]) >= 12
 
 
@@ -116,21 +116,21 @@ def free_disk(disk: Path) -> None:
 
 
 async def test_a_full_disk_for_blobs_stores_nothing_partially_and_renders_succeed_once_there_is_room(
-    yard: Any, acme: Business, small_disk: Path
+    deployment: Any, acme: Business, small_disk: Path
 ) -> None:
     blobs = small_disk / "blobs"
-    worker = await start_worker(yard, PORTAL_BLOBS_URL=str(blobs))
+    worker = await start_worker(deployment, PORTAL_BLOBS_URL=str(blobs))
     fill_disk(small_disk)
     invoice_id = await acme.invoice()
-    (job,) = await yard.jobs()
-    await wait_until_failed(yard, job, "blobs.unavailable")
-    await wait_until_not_ready(yard, worker)
+    (job,) = await deployment.jobs()
+    await wait_until_failed(deployment, job, "blobs.unavailable")
+    await wait_until_not_ready(deployment, worker)
     assert [path for path in blobs.rglob("*") if path.is_file()] == []
     assert await read_rows(acme) == []
     free_disk(small_disk)
-    await wait_until_ready(yard, worker)
-    await expedite_all(yard)
-    await yard.until("done", [job])
+    await wait_until_ready(deployment, worker)
+    await expedite_all(deployment)
+    await deployment.until("done", [job])
     assert [row["invoice_id"] for row in await read_rows(acme)] == [invoice_id]
     (stored,) = (path for path in blobs.rglob("*") if path.is_file())
     assert stored.read_bytes().startswith(b"%PDF-")
@@ -138,17 +138,17 @@ async def test_a_full_disk_for_blobs_stores_nothing_partially_and_renders_succee
 
 
 async def test_a_full_disk_for_chromium_makes_the_worker_not_ready_until_there_is_room(
-    yard: Any, acme: Business, small_disk: Path
+    deployment: Any, acme: Business, small_disk: Path
 ) -> None:
     fill_disk(small_disk)
-    worker = await yard.start("worker", module="ops.cli", ready=False, TMPDIR=str(small_disk))
-    await wait_until_not_ready(yard, worker)
+    worker = await deployment.start("worker", module="ops.cli", ready=False, TMPDIR=str(small_disk))
+    await wait_until_not_ready(deployment, worker)
     invoice_id = await acme.invoice()
-    (job,) = await yard.jobs()
-    await wait_until_failed(yard, job, "pdf.renderer_unavailable")
+    (job,) = await deployment.jobs()
+    await wait_until_failed(deployment, job, "pdf.renderer_unavailable")
     free_disk(small_disk)
-    await wait_until_ready(yard, worker)
-    await expedite_all(yard)
-    await yard.until("done", [job])
-    assert list(await read_pdfs(acme, yard)) == [invoice_id]
+    await wait_until_ready(deployment, worker)
+    await expedite_all(deployment)
+    await deployment.until("done", [job])
+    assert list(await read_pdfs(acme, deployment)) == [invoice_id]
     assert worker.process.poll() is None

@@ -19,7 +19,7 @@ from ops.cli import portal
 from ops.dev import programs
 from ops.ports import find_free_port
 from tenants.workspaces.queries import workspace_by_host
-from tests.fakes.errands import Errand
+from tests.fakes.jobs import SampleJob
 
 ROOT = Path(__file__).resolve().parents[2]
 UBL = ROOT / "tests" / "data" / "ubl"
@@ -240,7 +240,7 @@ async def test_jobs_are_listed_run_again_and_thrown_away(run_portal: Portal, dat
     found = await workspace_by_host(database, f"{slug}.localhost")
     assert found is not None
     async with database.scope(found.workspace.workspace_id):
-        job_id = str((await enqueue(Errand())).job_id)
+        job_id = str((await enqueue(SampleJob())).job_id)
         await execute("UPDATE job SET state = 'dead', ended_at = now(), attempts = 3, error = 'gone'")
     (line,) = await _json(run_portal, "jobs", "list", "--workspace", slug, "--state", "dead")
     assert (line["job_id"], line["error"]) == (job_id, "gone")

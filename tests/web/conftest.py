@@ -21,7 +21,7 @@ from PIL import Image
 from kernel.blobs import Blobs
 from kernel.clock import Clock, SystemClock
 from kernel.ids import new_id
-from kernel.jobs.load import announce, withdraw
+from kernel.jobs.load import register_worker, unregister_worker
 from kernel.limits import Limiter
 from kernel.seals import Sealer
 from kernel.settings import Settings
@@ -325,14 +325,14 @@ async def rendering_worker(database: Database) -> AsyncIterator[None]:
     """A worker that is announced as able to render many at a time, and renders nothing."""
     worker_id = new_id()
     async with database.unbound():
-        await announce(worker_id, [PDF_QUEUE], slots=10_000)
+        await register_worker(worker_id, [PDF_QUEUE], slots=10_000)
         # However long the test takes.
         await execute(
             "UPDATE job_worker SET seen_at = now() + interval '1 hour' WHERE worker_id = $1", worker_id
         )
     yield
     async with database.unbound():
-        await withdraw(worker_id)
+        await unregister_worker(worker_id)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A runner over the worker's database, with a table for the effects of errands."""
+"""A runner over the worker's database, with a table for the effects of sample jobs."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ from kernel.jobs import Job, enqueue
 from kernel.store import Database, fetch, fetch_one
 from kernel.store.roles import Urls
 from kernel.telemetry.metrics import Metrics
-from tests.fakes.errands import EFFECTS, handlers
+from tests.fakes.jobs import EFFECTS, create_handlers
 from workers.handlers import Handlers
 from workers.runner import Runner
 
 
 @dataclass(slots=True)
-class Bench:
-    """One workspace and somebody who does its jobs, in this process."""
+class Harness:
+    """One workspace and what runs its jobs in this process."""
 
     database: Database
     workspace_id: WorkspaceId = field(default_factory=lambda: WorkspaceId(new_id()))
     metrics: Metrics = field(default_factory=Metrics)
-    handlers: Handlers = field(default_factory=handlers)
+    handlers: Handlers = field(default_factory=create_handlers)
     lease: timedelta = timedelta(seconds=30)
 
-    def runner(self) -> Runner:
-        """Somebody who runs jobs."""
+    def create_runner(self) -> Runner:
+        """Return a runner."""
         return Runner(
             self.database, self.handlers, lease=self.lease, metrics=self.metrics, clock=SystemClock()
         )
 
     async def add(self, job: Job) -> UUID:
-        """Enqueue one."""
+        """Enqueue a job."""
         async with self.database.scope(self.workspace_id):
             return (await enqueue(job)).job_id
 
     async def row(self, job_id: UUID) -> Any:
-        """What the table says of a job."""
+        """Return a job's row."""
         async with self.database.scope(self.workspace_id, read_only=True):
             return await fetch_one("SELECT * FROM job WHERE job_id = $1", job_id)
 
     async def effects(self) -> list[tuple[UUID, int]]:
-        """What was stored: (job, attempt)."""
+        """Return the stored effects: (job, attempt)."""
         async with self.database.scope(self.workspace_id, read_only=True):
             return [(row["job_id"], row["attempt"]) for row in await fetch("SELECT * FROM effect")]
 
     def count(self, name: str, **labels: str) -> float:
-        """The value of a series, 0 where nothing was counted."""
+        """Return the value of a series, 0 when nothing was counted."""
         return self.metrics.registry.get_sample_value(name, labels) or 0
 
 
@@ -69,9 +69,9 @@ async def effect_urls(scratch: Callable[..., Awaitable[Urls]]) -> Urls:
 
 
 @pytest.fixture
-async def bench(effect_urls: Urls) -> AsyncIterator[Bench]:
-    """A bench on a database of its own."""
-    database = await Database.open(effect_urls.app, size=4, name="bench")
-    yield Bench(database)
+async def harness(effect_urls: Urls) -> AsyncIterator[Harness]:
+    """A workspace with a runner, on a database of its own."""
+    database = await Database.open(effect_urls.app, size=4, name="jobs")
+    yield Harness(database)
     assert database.in_use == 0
     await database.close()

@@ -24,7 +24,7 @@ from tenants.workspaces.jobs import FetchLogo
 from tenants.workspaces.logo import LARGEST_UPLOAD, reencode
 from tenants.workspaces.profile import WorkspaceProfile
 from tests.conftest import NewWorkspaceFixture
-from workers.actors.logos import fetch_logo
+from workers.actors.logos import create_logo_handler
 from workers.handlers import Handlers
 from workers.runner import Runner
 
@@ -80,7 +80,7 @@ class Place:
         """Ask for a logo, let something happen, do the job once, and return what the table says of it."""
         ours = Fetcher(Bounds(LARGEST_UPLOAD), allows=lambda address: address == OURS, ports={self.port})
         handlers = Handlers()
-        handlers.register(FetchLogo, fetch_logo(fetcher or ours))
+        handlers.register(FetchLogo, create_logo_handler(fetcher or ours))
         async with self.database.scope(self.workspace.workspace_id):
             added = await actions.fetch_logo(url)
             if meanwhile is not None:

@@ -1,4 +1,4 @@
-"""One job in one process: what becomes of it, and what is counted."""
+"""One job in one process: its effect, its state afterwards, and the metrics."""
 
 from __future__ import annotations
 
@@ -12,175 +12,177 @@ from kernel.errors import Unavailable
 from kernel.ids import new_id
 from kernel.jobs import Job
 from kernel.store import Database, execute, fetch_one
-from tests.fakes.errands import Errand, Manner, Stubborn, leave_a_mark
+from tests.fakes.jobs import Behavior, EndlessJob, SampleJob, store_effect
 from workers.actors.attempt import Attempt
 from workers.handlers import Handlers
 
 ATTEMPTS = "portal_job_attempts_total"
 
 
-async def test_effect_and_completion_are_stored_together_and_counted(bench: Any) -> None:
-    job = await bench.add(Errand())
-    await bench.runner().run(bench.workspace_id, job)
-    row = await bench.row(job)
+async def test_effect_and_completion_are_stored_together_and_counted(harness: Any) -> None:
+    job = await harness.add(SampleJob())
+    await harness.create_runner().run(harness.workspace_id, job)
+    row = await harness.row(job)
     assert (row["state"], row["attempts"], row["lease"], row["error"]) == ("done", 1, None, "")
-    assert await bench.effects() == [(job, 1)]
-    assert bench.count(ATTEMPTS, kind="test.errand", outcome="done") == 1
-    assert bench.count("portal_job_seconds_count", kind="test.errand") == 1
-    assert bench.count("portal_job_wait_seconds_count", queue="default") == 1
-    assert bench.count("portal_jobs_running_count") == 0
+    assert await harness.effects() == [(job, 1)]
+    assert harness.count(ATTEMPTS, kind="test.sample", outcome="done") == 1
+    assert harness.count("portal_job_seconds_count", kind="test.sample") == 1
+    assert harness.count("portal_job_wait_seconds_count", queue="default") == 1
+    assert harness.count("portal_jobs_running_count") == 0
 
 
-async def test_bells_that_find_nothing_do_nothing(bench: Any) -> None:
-    job = await bench.add(Errand())
-    runner = bench.runner()
-    await asyncio.gather(*(runner.run(bench.workspace_id, job) for _ in range(4)))
-    await runner.run(bench.workspace_id, new_id())
-    # The right job under another workspace's name.
-    other = await bench.add(Errand())
+async def test_notifications_without_a_due_job_do_nothing(harness: Any) -> None:
+    job = await harness.add(SampleJob())
+    runner = harness.create_runner()
+    await asyncio.gather(*(runner.run(harness.workspace_id, job) for _ in range(4)))
+    await runner.run(harness.workspace_id, new_id())
+    # The job's id with another workspace's.
+    other = await harness.add(SampleJob())
     await runner.run(new_id(), other)
-    assert await bench.effects() == [(job, 1)]
-    assert (await bench.row(other))["state"] == "queued"
-    assert bench.count("portal_job_bells_total", result="dropped") == 5
+    assert await harness.effects() == [(job, 1)]
+    assert (await harness.row(other))["state"] == "queued"
+    assert harness.count("portal_job_notifications_total", result="ignored") == 5
 
 
-async def test_a_failure_is_tried_again_later_and_what_was_written_before_it_is_gone(bench: Any) -> None:
-    class Torn(Job, frozen=True, kw_only=True):
-        kind: ClassVar[str] = "test.torn"
+async def test_a_failed_attempt_is_retried_later_and_its_effect_is_rolled_back(harness: Any) -> None:
+    class FailingJob(Job, frozen=True, kw_only=True):
+        kind: ClassVar[str] = "test.failing"
         backoff_s: ClassVar[float] = 100.0
 
-    async def torn(_job: Torn, attempt: Attempt) -> None:
+    async def fail(_job: FailingJob, attempt: Attempt) -> None:
         async with attempt.effect():
-            await leave_a_mark(attempt)
-            raise ConnectionError("half way")
+            await store_effect(attempt)
+            raise ConnectionError("broken")
 
-    bench.handlers.register(Torn, torn)
-    job = await bench.add(Torn())
-    await bench.runner().run(bench.workspace_id, job)
-    row = await bench.row(job)
-    assert (row["state"], row["attempts"], row["error"]) == ("queued", 1, "ConnectionError: half way")
+    harness.handlers.register(FailingJob, fail)
+    job = await harness.add(FailingJob())
+    await harness.create_runner().run(harness.workspace_id, job)
+    row = await harness.row(job)
+    assert (row["state"], row["attempts"], row["error"]) == ("queued", 1, "ConnectionError: broken")
     assert row["run_at"] - row["created_at"] > timedelta(seconds=45)
-    assert await bench.effects() == []
-    assert bench.count(ATTEMPTS, kind="test.torn", outcome="retried") == 1
+    assert await harness.effects() == []
+    assert harness.count(ATTEMPTS, kind="test.failing", outcome="retried") == 1
 
 
 @pytest.mark.parametrize(
     ("job", "error"),
     [
-        (Errand(manner=Manner.HOPELESS), "Hopeless: nobody can do this"),
-        (Stubborn(), "TimeoutError: It ran longer than 0.2 s."),
+        (SampleJob(behavior=Behavior.FAILS_PERMANENTLY), "PermanentFailure: the request is not allowed"),
+        (EndlessJob(), "TimeoutError: It ran longer than 0.2 s."),
     ],
 )
-async def test_what_cannot_go_better_is_dead(bench: Any, job: Job, error: str) -> None:
-    added = await bench.add(job)
-    await bench.runner().run(bench.workspace_id, added)
-    row = await bench.row(added)
-    assert (row["state"], row["error"]) == ("dead", error)
-    assert bench.count(ATTEMPTS, kind=job.kind, outcome="dead") == 1
-
-
-async def test_a_payload_nobody_can_read_is_dead_and_an_unknown_kind_waits_for_a_newer_worker(
-    bench: Any,
+async def test_a_permanent_failure_or_the_last_attempt_ends_a_job_dead(
+    harness: Any, job: Job, error: str
 ) -> None:
-    broken, unknown = await bench.add(Errand()), await bench.add(Errand())
-    async with bench.database.scope(bench.workspace_id):
+    added = await harness.add(job)
+    await harness.create_runner().run(harness.workspace_id, added)
+    row = await harness.row(added)
+    assert (row["state"], row["error"]) == ("dead", error)
+    assert harness.count(ATTEMPTS, kind=job.kind, outcome="dead") == 1
+
+
+async def test_an_invalid_payload_is_dead_and_an_unknown_kind_waits_for_a_newer_worker(
+    harness: Any,
+) -> None:
+    broken, unknown = await harness.add(SampleJob()), await harness.add(SampleJob())
+    async with harness.database.scope(harness.workspace_id):
         await execute("""UPDATE job SET payload = '{"seconds": "long"}' WHERE job_id = $1""", broken)
-        await execute("UPDATE job SET kind = 'test.invented' WHERE job_id = $1", unknown)
+        await execute("UPDATE job SET kind = 'test.unknown' WHERE job_id = $1", unknown)
     for job in (broken, unknown):
-        await bench.runner().run(bench.workspace_id, job)
-    assert (await bench.row(broken))["state"] == "dead"
-    assert "no payload of test.errand" in (await bench.row(broken))["error"]
-    waits = await bench.row(unknown)
+        await harness.create_runner().run(harness.workspace_id, job)
+    assert (await harness.row(broken))["state"] == "dead"
+    assert "not a payload of test.sample" in (await harness.row(broken))["error"]
+    waits = await harness.row(unknown)
     assert (waits["state"], waits["error"]) == ("queued", "This worker does not know the kind of job.")
 
 
-async def test_a_function_without_an_effect_has_its_job_completed(bench: Any) -> None:
-    class Quiet(Job, frozen=True, kw_only=True):
-        kind: ClassVar[str] = "test.quiet"
+async def test_a_function_without_an_effect_has_its_job_completed(harness: Any) -> None:
+    class EffectlessJob(Job, frozen=True, kw_only=True):
+        kind: ClassVar[str] = "test.effectless"
 
     seen: list[tuple[object, ...]] = []
 
-    async def quiet(_job: Quiet, attempt: Attempt) -> None:
+    async def observe(_job: EffectlessJob, attempt: Attempt) -> None:
         async with attempt.scope():
             state = (await fetch_one("SELECT state FROM job WHERE job_id = $1", attempt.job_id))["state"]
         seen.append((attempt.workspace_id, attempt.job_id, attempt.number, attempt.is_last, state))
 
-    bench.handlers.register(Quiet, quiet)
-    job = await bench.add(Quiet())
-    await bench.runner().run(bench.workspace_id, job)
-    assert seen == [(bench.workspace_id, job, 1, False, "running")]
-    assert (await bench.row(job))["state"] == "done"
+    harness.handlers.register(EffectlessJob, observe)
+    job = await harness.add(EffectlessJob())
+    await harness.create_runner().run(harness.workspace_id, job)
+    assert seen == [(harness.workspace_id, job, 1, False, "running")]
+    assert (await harness.row(job))["state"] == "done"
 
 
-async def test_a_job_longer_than_its_lease_keeps_it(bench: Any) -> None:
-    bench.lease = timedelta(seconds=0.3)
-    job = await bench.add(Errand(seconds=1.0))
-    runner = bench.runner()
-    running = asyncio.create_task(runner.run(bench.workspace_id, job))
+async def test_the_lease_of_a_long_job_is_extended(harness: Any) -> None:
+    harness.lease = timedelta(seconds=0.3)
+    job = await harness.add(SampleJob(seconds=1.0))
+    runner = harness.create_runner()
+    running = asyncio.create_task(runner.run(harness.workspace_id, job))
     await asyncio.sleep(0.7)
-    await bench.runner().run(bench.workspace_id, job)
+    await harness.create_runner().run(harness.workspace_id, job)
     await running
-    assert await bench.effects() == [(job, 1)]
+    assert await harness.effects() == [(job, 1)]
 
 
-async def test_who_loses_the_lease_is_cut_off_and_stores_nothing(bench: Any) -> None:
-    bench.lease = timedelta(seconds=0.3)
-    job = await bench.add(Errand(seconds=20.0))
-    running = asyncio.create_task(bench.runner().run(bench.workspace_id, job))
+async def test_a_job_whose_lease_is_lost_is_cancelled_and_stores_nothing(harness: Any) -> None:
+    harness.lease = timedelta(seconds=0.3)
+    job = await harness.add(SampleJob(seconds=20.0))
+    running = asyncio.create_task(harness.create_runner().run(harness.workspace_id, job))
     await asyncio.sleep(0.05)
-    async with bench.database.scope(bench.workspace_id):
+    async with harness.database.scope(harness.workspace_id):
         await execute("UPDATE job SET lease = gen_random_uuid()")
     async with asyncio.timeout(5):
         await running
-    assert await bench.effects() == []
-    assert (await bench.row(job))["state"] == "running"
-    assert bench.count(ATTEMPTS, kind="test.errand", outcome="lost") == 1
+    assert await harness.effects() == []
+    assert (await harness.row(job))["state"] == "running"
+    assert harness.count(ATTEMPTS, kind="test.sample", outcome="lease_lost") == 1
 
 
-async def test_giving_back_leaves_the_job_to_others_at_once(bench: Any) -> None:
-    job, later = await bench.add(Errand(seconds=20.0)), await bench.add(Errand())
-    runner = bench.runner()
-    running = asyncio.create_task(runner.run(bench.workspace_id, job))
+async def test_a_released_job_is_queued_at_once_without_counting_the_attempt(harness: Any) -> None:
+    job, later = await harness.add(SampleJob(seconds=20.0)), await harness.add(SampleJob())
+    runner = harness.create_runner()
+    running = asyncio.create_task(runner.run(harness.workspace_id, job))
     await asyncio.sleep(0.2)
-    assert bench.count("portal_jobs_running_count") == 1
-    await runner.give_back_all()
+    assert harness.count("portal_jobs_running_count") == 1
+    await runner.release_all()
     await running
-    row = await bench.row(job)
+    row = await harness.row(job)
     assert (row["state"], row["attempts"]) == ("queued", 0)
-    assert bench.count(ATTEMPTS, kind="test.errand", outcome="given_back") == 1
-    # Who is ending begins nothing more.
-    await runner.run(bench.workspace_id, later)
-    assert (await bench.row(later))["state"] == "queued"
+    assert harness.count(ATTEMPTS, kind="test.sample", outcome="released") == 1
+    # A stopping runner claims nothing more.
+    await runner.run(harness.workspace_id, later)
+    assert (await harness.row(later))["state"] == "queued"
 
 
-async def test_with_postgres_away_a_bell_is_left_to_the_relay_and_an_end_to_the_lease(
-    bench: Any, settings: Any
+async def test_without_postgres_a_notification_is_left_to_the_relay_and_an_outcome_to_the_lease(
+    harness: Any, settings: Any
 ) -> None:
-    away = await Database.open(settings.database_url, size=1)
-    await away.close()
+    closed = await Database.open(settings.database_url, size=1)
+    await closed.close()
     with pytest.raises(Unavailable):
-        async with away.scope(bench.workspace_id):
+        async with closed.scope(harness.workspace_id):
             pass
-    job = await bench.add(Errand())
-    at_home, bench.database = bench.database, away
-    await bench.runner().run(bench.workspace_id, job)
-    bench.database = at_home
-    assert (await bench.row(job))["state"] == "queued"
+    job = await harness.add(SampleJob())
+    reachable, harness.database = harness.database, closed
+    await harness.create_runner().run(harness.workspace_id, job)
+    harness.database = reachable
+    assert (await harness.row(job))["state"] == "queued"
 
-    class Cutting(Job, frozen=True, kw_only=True):
-        kind: ClassVar[str] = "test.cutting"
+    class UnrecordedJob(Job, frozen=True, kw_only=True):
+        kind: ClassVar[str] = "test.unrecorded"
 
     lost = await Database.open(settings.database_url, size=1)
     await lost.close()
 
-    async def cutting(_job: Cutting, _attempt: Attempt) -> None:
+    async def fail_without_database(_job: UnrecordedJob, _attempt: Attempt) -> None:
         runner._database = lost
-        raise ValueError("and nobody can be told")
+        raise ValueError("its failure cannot be stored")
 
-    bench.handlers = Handlers()
-    bench.handlers.register(Cutting, cutting)
-    stranded = await bench.add(Cutting())
-    runner = bench.runner()
-    await runner.run(bench.workspace_id, stranded)
-    assert (await bench.row(stranded))["state"] == "running"
-    assert bench.count(ATTEMPTS, kind="test.cutting", outcome="stranded") == 1
+    harness.handlers = Handlers()
+    harness.handlers.register(UnrecordedJob, fail_without_database)
+    unrecorded = await harness.add(UnrecordedJob())
+    runner = harness.create_runner()
+    await runner.run(harness.workspace_id, unrecorded)
+    assert (await harness.row(unrecorded))["state"] == "running"
+    assert harness.count(ATTEMPTS, kind="test.unrecorded", outcome="unrecorded") == 1

@@ -1,1 +1,1 @@
-"""What workers do, one plain function for each kind of job; importing them does nothing."""
+"""One plain function for each kind of job; importing a module has no effect."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from kernel.actor import Actor, ActorKind
-from kernel.jobs.leases import Claimed, complete
+from kernel.jobs.leases import ClaimedJob, complete
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,55 +18,55 @@ if TYPE_CHECKING:
     from kernel.store.unit import UnitOfWork
 
 
-class Hopeless(Exception):
-    """Raised by a job's function when no further attempt could go better: the job is dead at once."""
+class PermanentFailure(Exception):
+    """Raised by a job's function when no further attempt can succeed: the job is dead at once."""
 
 
 class Attempt:
-    """Whose job it is, which attempt, and the only way to write its effect.
+    """The job, the number of the attempt, and the only way to write the job's effect.
 
-    `job_id` is the same in every attempt: the idempotency key for whatever is asked of others.
+    `job_id` is the same in every attempt: the idempotency key of requests to other services.
     """
 
-    __slots__ = ("_claimed", "_database", "_writing", "clock", "completed")
+    __slots__ = ("_database", "_is_writing", "_job", "clock", "is_completed")
 
-    def __init__(self, claimed: Claimed, database: Database, clock: Clock) -> None:
-        self._claimed = claimed
+    def __init__(self, job: ClaimedJob, database: Database, clock: Clock) -> None:
+        self._job = job
         self._database = database
         self.clock = clock
-        self.completed = False
+        self.is_completed = False
         """Whether the effect has been stored."""
-        self._writing = False
+        self._is_writing = False
 
     @property
     def job_id(self) -> UUID:
         """The job."""
-        return self._claimed.job_id
+        return self._job.job_id
 
     @property
     def workspace_id(self) -> WorkspaceId:
         """The workspace it belongs to."""
-        return self._claimed.workspace_id
+        return self._job.workspace_id
 
     @property
     def number(self) -> int:
-        """Which attempt this is, from 1."""
-        return self._claimed.attempt
+        """The number of the attempt, from 1."""
+        return self._job.attempt
 
     @property
     def is_last(self) -> bool:
         """Whether the job is dead if this attempt fails."""
-        return self._claimed.attempt >= self._claimed.max_attempts
+        return self._job.attempt >= self._job.max_attempts
 
     @property
     def is_open(self) -> bool:
-        """Whether the effect has yet to be written; while it is, the row is locked, and nobody can take the job."""
-        return not (self._writing or self.completed)
+        """Whether the effect has yet to be written. While it is written, the row is locked: no worker can claim it."""
+        return not (self._is_writing or self.is_completed)
 
     @property
     def actor(self) -> Actor:
-        """Who acts in the job's effect: the job."""
-        return Actor(ActorKind.SYSTEM_JOB, str(self.job_id), name=self._claimed.kind)
+        """The actor of the job's effect: the job itself."""
+        return Actor(ActorKind.SYSTEM_JOB, str(self.job_id), name=self._job.kind)
 
     def scope(self) -> UnitOfWork:
         """Return a unit of work that reads in the job's workspace."""
@@ -74,16 +74,16 @@ class Attempt:
 
     @asynccontextmanager
     async def effect(self) -> AsyncIterator[None]:
-        """Write what the job is for: it is stored together with the job's completion, or neither is.
+        """Open a unit of work that stores the effect together with the job's completion, or neither.
 
-        Once at most, and nothing that takes long belongs inside. Raises LeaseLost when the job is another
-        worker's by now. A function that never opens it has its job completed when it returns.
+        Once at most, and nothing slow belongs inside. Raises LeaseLost when another worker has the job. The job
+        of a function that never opens it is completed when the function returns.
         """
-        self._writing = True
+        self._is_writing = True
         try:
             async with self._database.scope(self.workspace_id, actor=self.actor):
-                await complete(self._claimed)
+                await complete(self._job)
                 yield
-            self.completed = True
+            self.is_completed = True
         finally:
-            self._writing = False
+            self._is_writing = False

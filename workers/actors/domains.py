@@ -1,4 +1,4 @@
-"""Keeps the domains of a workspace in order."""
+"""Deletes expired records of released domains."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from workers.actors.attempt import Attempt
 
 
-async def forget_released(_job: ForgetReleasedDomains, attempt: Attempt) -> None:
-    """Delete the tombstones whose time is over."""
+async def purge_released_domains(_job: ForgetReleasedDomains, attempt: Attempt) -> None:
+    """Delete the records of domains whose quarantine has ended."""
     async with attempt.effect():
         await actions.purge_released_domains(clock=attempt.clock)

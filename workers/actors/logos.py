@@ -1,4 +1,4 @@
-"""Fetches logos that are named by URL."""
+"""Fetches logos given by URL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kernel.fetching import Bounds, Fetcher
 from kernel.telemetry.logs import logger
 from tenants.workspaces import actions
 from tenants.workspaces.logo import LARGEST_UPLOAD, reencode
-from workers.actors.attempt import Hopeless
+from workers.actors.attempt import PermanentFailure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,23 +21,29 @@ if TYPE_CHECKING:
 _log: Final = logger("workers.logos")
 
 
-def guarded() -> Fetcher:
+def create_fetcher() -> Fetcher:
     """Return a fetcher for pictures from the public internet."""
     return Fetcher(Bounds(most_bytes=LARGEST_UPLOAD))
 
 
-def fetch_logo(fetcher: Fetcher) -> Callable[[FetchLogo, Attempt], Awaitable[None]]:
-    """Return what does the job; what is refused once is refused for ever, and the job dead at once."""
+def create_logo_handler(fetcher: Fetcher) -> Callable[[FetchLogo, Attempt], Awaitable[None]]:
+    """Return the function of the job; a picture or URL that is refused fails it permanently."""
 
-    async def fetched(job: FetchLogo, attempt: Attempt) -> None:
+    async def fetch_logo(job: FetchLogo, attempt: Attempt) -> None:
         try:
             content = await fetcher.fetch(job.url)
-            # Whatever the server called it: only what can be drawn anew is a picture.
+            # The server's content type is not trusted: only what can be encoded anew is a picture.
             image = await asyncio.to_thread(reencode, content)
         except Invalid as error:
-            raise Hopeless(str(error)) from error
+            raise PermanentFailure(str(error)) from error
         async with attempt.effect():
-            kept = await actions.keep_fetched_logo(image, attempt.job_id, clock=attempt.clock)
-        _log.info("logo", sha256=image.sha256, width=image.width, height=image.height, shown=kept is not None)
+            stored = await actions.keep_fetched_logo(image, attempt.job_id, clock=attempt.clock)
+        _log.info(
+            "logo fetched",
+            sha256=image.sha256,
+            width=image.width,
+            height=image.height,
+            shown=stored is not None,
+        )
 
-    return fetched
+    return fetch_logo

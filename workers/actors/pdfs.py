@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from kernel.errors import Invalid, Missing, Unavailable
 from kernel.telemetry.logs import logger
 from tenants.ids import InvoiceId
-from workers.actors.attempt import Hopeless
+from workers.actors.attempt import PermanentFailure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -61,7 +61,7 @@ def build_pdf_handler(service: PdfService | None) -> Callable[[RenderPdf, Attemp
             _log.info("pdf not rendered: invoice not found", invoice=str(job.invoice_id), version=job.version)
         except (Invalid, Unavailable) as error:
             if error.code in _PERMANENT_CODES:
-                raise Hopeless(str(error)) from error
+                raise PermanentFailure(str(error)) from error
             raise
         else:
             _log.info(

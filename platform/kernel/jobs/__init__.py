@@ -1,6 +1,6 @@
-"""What must happen later: rows written with the business's own, run once each, whatever dies meanwhile."""
+"""Background jobs: rows written in the transaction that needs them, each with one effect whatever process dies."""
 
 from kernel.jobs.job import Job
-from kernel.jobs.outbox import Enqueued, enqueue, enqueue_many
+from kernel.jobs.outbox import EnqueuedJob, enqueue, enqueue_many
 
-__all__ = ["Enqueued", "Job", "enqueue", "enqueue_many"]
+__all__ = ["EnqueuedJob", "Job", "enqueue", "enqueue_many"]

@@ -1,4 +1,4 @@
-"""The value of a job: what is to be done, how often it may be tried, and how long a try may take."""
+"""The value of a job: what is to be done, how many attempts it may take, and how long an attempt may last."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _J = TypeVar("_J", bound="Job")
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to be done later. A subclass names its kind; its fields are the payload, stored as JSON.
+    """Something to be done later. A subclass sets its kind; its fields are the payload, stored as JSON.
 
     A field is added with a default and never changes its meaning: jobs outlive the release that wrote them.
     """
@@ -29,19 +29,19 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds before the second attempt, doubled before each further one, jittered by half."""
 
     def dedupe_key(self) -> str | None:
-        """Return what makes two live jobs of this kind one; None: nothing does."""
+        """Return the key that only one live job of this kind may have; None: jobs never coalesce."""
         return None
 
 
-def encoded(job: Job) -> str:
-    """Return the payload as it is stored."""
+def encode_job(job: Job) -> str:
+    """Return the payload that is stored."""
     return msgspec.json.encode(job).decode()
 
 
-def decoded(job_type: type[_J], payload: str) -> _J:
+def decode_job(job_type: type[_J], payload: str) -> _J:
     """Return the job of a stored payload; raises Invalid("job.payload")."""
     try:
         return msgspec.json.decode(payload, type=job_type)
     except msgspec.ValidationError as error:
-        message = f"This is no payload of {job_type.kind}: {error}"
+        message = f"This is not a payload of {job_type.kind}: {error}"
         raise Invalid("job.payload", message, job=job_type.kind) from error

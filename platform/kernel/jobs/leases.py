@@ -1,7 +1,7 @@
-"""The life of one job in a worker: taken with a lease, kept, completed with its effect, or given up.
+"""Leases: a worker claims a job, extends its lease, and completes, fails or releases the job.
 
-All times are the database's. Every statement names the lease, so that a worker that was thought dead and comes
-back can change nothing: that is the fence. All run in a unit of work bound to the job's workspace.
+All times are the database's. Every statement names the lease (a fencing token), so that a worker whose lease
+expired can change nothing. All run in a unit of work bound to the job's workspace.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from kernel.telemetry.logs import redact
 if TYPE_CHECKING:
     from kernel.ids import WorkspaceId
 
-LONGEST_BACKOFF: Final = timedelta(hours=1)
-_LONGEST_ERROR: Final = 2000
+MAX_BACKOFF: Final = timedelta(hours=1)
+_MAX_ERROR_LENGTH: Final = 2000
 
 _CLAIM: Final = """
 UPDATE job SET state = 'running', attempts = attempts + 1, lease = $3, lease_until = clock_timestamp() + $4,
@@ -47,7 +47,7 @@ UPDATE job SET
 WHERE workspace_id = $1 AND job_id = $2 AND lease = $3 AND state = 'running'
 RETURNING state
 """
-_GIVE_BACK: Final = """
+_RELEASE: Final = """
 UPDATE job SET state = 'queued', attempts = attempts - 1, dispatched_at = NULL, lease = NULL, lease_until = NULL
 WHERE workspace_id = $1 AND job_id = $2 AND lease = $3 AND state = 'running'
 """
@@ -55,19 +55,19 @@ _ONE: Final = "UPDATE 1"
 
 
 class LeaseLost(Conflict):
-    """The job is somebody else's by now, or has ended: nothing of this attempt may be stored."""
+    """Another worker has the job, or it has ended: nothing of this attempt may be stored."""
 
 
-class Failed(StrEnum):
-    """What became of a job whose attempt failed."""
+class StateAfterFailure(StrEnum):
+    """The state of a job whose attempt failed."""
 
     QUEUED = "queued"
     DEAD = "dead"
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """A job that is ours until its lease runs out; `payload` is JSON."""
+class ClaimedJob:
+    """A job that this worker may run until the lease expires; `payload` is JSON."""
 
     workspace_id: WorkspaceId
     job_id: UUID
@@ -81,16 +81,16 @@ class Claimed:
     waited: timedelta
 
 
-async def claim(job_id: UUID, *, lease: timedelta) -> Claimed | None:
-    """Take a job of the bound workspace and count the attempt.
+async def claim(job_id: UUID, *, lease: timedelta) -> ClaimedJob | None:
+    """Claim a job of the bound workspace and count the attempt.
 
-    None when it is not due, is held, has ended, has been tried often enough, or is no job of this workspace.
+    None when it is not due, is claimed, has ended, has no attempt left, or is not a job of this workspace.
     """
     workspace_id, lease_id = current_workspace(), new_id()
     row = await fetch_one(_CLAIM, workspace_id, job_id, lease_id, lease)
     if row is None:
         return None
-    return Claimed(
+    return ClaimedJob(
         workspace_id=workspace_id,
         job_id=job_id,
         lease=lease_id,
@@ -104,46 +104,46 @@ async def claim(job_id: UUID, *, lease: timedelta) -> Claimed | None:
     )
 
 
-async def extend(held: Claimed, *, lease: timedelta) -> bool:
-    """Hold the lease for `lease` from now; False when it is no longer ours."""
-    return await execute(_EXTEND, held.workspace_id, held.job_id, held.lease, lease) == _ONE
+async def extend(job: ClaimedJob, *, lease: timedelta) -> bool:
+    """Let the lease end `lease` from now; False when it was lost."""
+    return await execute(_EXTEND, job.workspace_id, job.job_id, job.lease, lease) == _ONE
 
 
-async def complete(held: Claimed) -> None:
+async def complete(job: ClaimedJob) -> None:
     """Mark the job done in the unit of work of its effect; raises LeaseLost("job.lease_lost").
 
-    Called before the effect it also locks the row, so that nobody takes the job while the effect is written.
+    Called before the effect it also locks the row, so that no worker claims the job while the effect is written.
     """
-    if await execute(_COMPLETE, held.workspace_id, held.job_id, held.lease) != _ONE:
-        raise LeaseLost("job.lease_lost", "The lease on this job was lost.", job=str(held.job_id))
+    if await execute(_COMPLETE, job.workspace_id, job.job_id, job.lease) != _ONE:
+        raise LeaseLost("job.lease_lost", "The lease on this job was lost.", job=str(job.job_id))
 
 
 async def fail(
-    held: Claimed, *, error: BaseException | str, backoff: timedelta, hopeless: bool = False
-) -> Failed | None:
-    """Let the job be tried again after a growing, jittered pause; dead when hopeless or tried often enough.
+    job: ClaimedJob, *, error: BaseException | str, backoff: timedelta, is_permanent: bool = False
+) -> StateAfterFailure | None:
+    """Queue the job again after a growing, jittered pause; dead if `is_permanent` or no attempt is left.
 
-    None when the lease was lost: then it is not ours to judge.
+    None when the lease was lost.
     """
     state = await fetch_value(
         _FAIL,
-        held.workspace_id,
-        held.job_id,
-        held.lease,
+        job.workspace_id,
+        job.job_id,
+        job.lease,
         backoff,
-        hopeless,
-        LONGEST_BACKOFF,
-        _said(error),
+        is_permanent,
+        MAX_BACKOFF,
+        _format_error(error),
     )
-    return None if state is None else Failed(state)
+    return None if state is None else StateAfterFailure(state)
 
 
-async def give_back(held: Claimed) -> bool:
-    """Let another worker begin at once, without counting this attempt; False when the lease was lost."""
-    return await execute(_GIVE_BACK, held.workspace_id, held.job_id, held.lease) == _ONE
+async def release(job: ClaimedJob) -> bool:
+    """Queue the job again at once, without counting this attempt; False when the lease was lost."""
+    return await execute(_RELEASE, job.workspace_id, job.job_id, job.lease) == _ONE
 
 
-def _said(error: BaseException | str) -> str:
+def _format_error(error: BaseException | str) -> str:
     text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-    clean = redact(None, "", {"said": text.replace("\x00", "")})["said"]
-    return str(clean)[:_LONGEST_ERROR]
+    redacted = redact(None, "", {"text": text.replace("\x00", "")})["text"]
+    return str(redacted)[:_MAX_ERROR_LENGTH]

@@ -1,4 +1,4 @@
-"""Writes jobs in the open unit of work: they exist exactly if what they belong to was stored."""
+"""Writes jobs in the open unit of work: a job exists exactly if the rest of its transaction does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from kernel.ids import new_id
-from kernel.jobs.job import encoded
+from kernel.jobs.job import encode_job
 from kernel.store import bulk_insert, current_workspace, fetch_one
 from kernel.telemetry.logs import current_request_id
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from kernel.jobs.job import Job
 
-# Who asks in the kind's own queue moves a job that nobody has begun there: a page's visitor goes before the batch.
-# Who asks in another one moves nothing, or the batch would make the visitor wait.
+# A request in the kind's own queue moves a queued job there: a visitor's goes before the batch. A request in another
+# queue moves nothing, or the batch would delay the visitor.
 _ADD: Final = """
 INSERT INTO job AS j (workspace_id, job_id, kind, queue, payload, dedupe_key, max_attempts, run_at, request_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8, $9)
@@ -26,7 +26,7 @@ ON CONFLICT (workspace_id, kind, dedupe_key) WHERE dedupe_key IS NOT NULL AND st
 DO UPDATE SET queue = CASE WHEN j.state = 'queued' AND excluded.queue = $10 THEN excluded.queue ELSE j.queue END,
               dispatched_at = CASE WHEN j.state = 'queued' AND excluded.queue = $10 AND j.queue <> excluded.queue
                                    THEN NULL ELSE j.dispatched_at END
-RETURNING job_id, xmax = 0 AS fresh
+RETURNING job_id, xmax = 0 AS is_new
 """
 _COLUMNS: Final = {
     "workspace_id": "uuid",
@@ -41,18 +41,18 @@ _NOW: Final = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Enqueued:
-    """A job that will run; `fresh` is False when it is one that was already there (`Job.dedupe_key`)."""
+class EnqueuedJob:
+    """A job that will run; `is_new` is False when it was already live (`Job.dedupe_key`)."""
 
     job_id: UUID
-    fresh: bool
+    is_new: bool
 
 
-async def enqueue(job: Job, *, delay: timedelta | None = None, queue: str | None = None) -> Enqueued:
+async def enqueue(job: Job, *, delay: timedelta | None = None, queue: str | None = None) -> EnqueuedJob:
     """Add a job to the open unit of work, due after `delay` on the database's clock.
 
-    A job with a `dedupe_key` coalesces with a live one of its kind. `queue` replaces the kind's own, which is the
-    most urgent one: a job that waits is moved there by whoever asks without `queue`, and never away from there.
+    A job with a `dedupe_key` coalesces with a live one of its kind. `queue` replaces the kind's own queue, which is
+    the most urgent one: a call without `queue` moves a queued job there, and no call moves it away.
     Raises Unbound where no workspace is bound.
     """
     row = await fetch_one(
@@ -61,24 +61,24 @@ async def enqueue(job: Job, *, delay: timedelta | None = None, queue: str | None
         new_id(),
         job.kind,
         queue or job.queue,
-        encoded(job),
+        encode_job(job),
         job.dedupe_key(),
         job.max_attempts,
         delay or _NOW,
         current_request_id(),
         job.queue,
     )
-    return Enqueued(row["job_id"], row["fresh"])
+    return EnqueuedJob(row["job_id"], row["is_new"])
 
 
 async def enqueue_many(jobs: Sequence[tuple[Job, str]]) -> int:
-    """Add many jobs, each with the id of the request that asked for it, in one statement; returns how many.
+    """Add many jobs, each with the id of its request, in one statement; returns how many.
 
-    For kinds without a `dedupe_key`: nothing coalesces here.
+    For kinds without a `dedupe_key`: nothing coalesces.
     """
     workspace_id = current_workspace()
     rows = [
-        (workspace_id, new_id(), job.kind, job.queue, encoded(job), job.max_attempts, request_id)
+        (workspace_id, new_id(), job.kind, job.queue, encode_job(job), job.max_attempts, request_id)
         for job, request_id in jobs
     ]
     return await bulk_insert("job", _COLUMNS, rows)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kernel.store.migrations import APPLIED, find_missing
 from kernel.store.statements import fetch
-from kernel.telemetry.health import Probe
+from kernel.telemetry.health import Check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kernel.store.migrations import Migration
 
 
-def schema_check(database: Database, migrations: Sequence[Migration]) -> Probe:
+def schema_check(database: Database, migrations: Sequence[Migration]) -> Check:
     """Return the check "database": it fails while one of the release's migrations, given in order, is not applied."""
 
     async def find_failure() -> str | None:
@@ -24,4 +24,4 @@ def schema_check(database: Database, migrations: Sequence[Migration]) -> Probe:
         missing = find_missing(migrations, applied)
         return f"migration {missing[0]} is not applied: run `portal migrate`" if missing else None
 
-    return Probe("database", find_failure)
+    return Check("database", find_failure)

@@ -1,11 +1,11 @@
-"""Liveness and readiness without a transport: named checks, run once for all who ask within a moment."""
+"""Liveness and readiness without a transport: named checks, whose result is shared for a second."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from kernel.single_flight import SingleFlight
 
@@ -13,41 +13,28 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
 
-class Check(Protocol):
-    """One thing a process needs before it may be given work."""
-
-    @property
-    def name(self) -> str:
-        """A short word for it, shown to the one who asks: "database"."""
-        ...
-
-    async def failure(self) -> str | None:
-        """Return what is wrong in plain words, None when nothing is; an exception counts as wrong."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """A check made of a name and a function."""
+class Check:
+    """One thing that a process needs before it may be given work.
+
+    `name` is shown to clients of the internal port. `find_failure` returns what is wrong, None when nothing is; an
+    exception is a failure too.
+    """
 
     name: str
-    probe: Callable[[], Awaitable[str | None]]
-
-    async def failure(self) -> str | None:
-        """Return what the function says is wrong."""
-        return await self.probe()
+    find_failure: Callable[[], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A check that failed, and why; the reason is for logs, not for strangers."""
+    """A check that failed, and why; the reason is for logs, not for clients."""
 
     name: str
     reason: str
 
 
 class Health:
-    """Answers /healthz and /readyz. Never checks what the pages do without: no Redis, no Stripe."""
+    """The state behind /healthz and /readyz. Checks nothing that pages work without, such as Redis or Stripe."""
 
     def __init__(
         self,
@@ -57,47 +44,47 @@ class Health:
         deadline_s: float = 2.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Keep an answer for `cache_s` seconds and give each check `deadline_s` seconds."""
+        """Cache a result for `cache_s` seconds and allow each check `deadline_s` seconds."""
         self._checks = list(checks)
         self._cache_s = cache_s
         self._deadline_s = deadline_s
         self._monotonic = monotonic
-        self._known: tuple[float, list[Failure]] | None = None
+        self._cached: tuple[float, list[Failure]] | None = None
         self._runs: SingleFlight[None, list[Failure]] = SingleFlight(cancel_abandoned=False)
         self._draining = False
 
-    def live(self) -> bool:
-        """Tell that the event loop answers, which is all that a restart could cure."""
+    def is_live(self) -> bool:
+        """Return True: a reply shows that the event loop runs, and a restart would cure nothing else."""
         return True
 
-    def add(self, check: Check) -> None:
-        """Ask this too from now on."""
+    def add_check(self, check: Check) -> None:
+        """Add a check."""
         self._checks.append(check)
 
     def drain(self) -> None:
-        """From now on say "not ready": the process finishes what it has and ends."""
+        """Report "not ready" from now on: the process finishes its work and ends."""
         self._draining = True
 
-    async def ready(self) -> list[Failure]:
-        """Return what is wrong, nothing when the process may be given work."""
+    async def find_failures(self) -> list[Failure]:
+        """Return the checks that fail; none when the process may be given work."""
         if self._draining:
             return [Failure("process", "is stopping")]
-        if self._known is not None and self._monotonic() - self._known[0] < self._cache_s:
-            return list(self._known[1])
-        return list(await self._runs.run(None, self._run))
+        if self._cached is not None and self._monotonic() - self._cached[0] < self._cache_s:
+            return list(self._cached[1])
+        return list(await self._runs.run(None, self._run_checks))
 
-    async def _run(self) -> list[Failure]:
-        found = await asyncio.gather(*(self._ask(check) for check in self._checks))
-        failures = [failure for failure in found if failure is not None]
-        self._known = (self._monotonic(), failures)
+    async def _run_checks(self) -> list[Failure]:
+        results = await asyncio.gather(*(self._run_check(check) for check in self._checks))
+        failures = [failure for failure in results if failure is not None]
+        self._cached = (self._monotonic(), failures)
         return failures
 
-    async def _ask(self, check: Check) -> Failure | None:
+    async def _run_check(self, check: Check) -> Failure | None:
         try:
             async with asyncio.timeout(self._deadline_s):
-                reason = await check.failure()
+                reason = await check.find_failure()
         except TimeoutError:
-            reason = f"no answer within {self._deadline_s:g} s"
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong in a check is its answer
+            reason = f"no result within {self._deadline_s:g} s"
+        except Exception as error:  # noqa: BLE001  -- any error of a check is its failure
             reason = f"{type(error).__name__}: {error}"
         return None if reason is None else Failure(check.name, reason)

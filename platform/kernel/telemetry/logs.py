@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 _REDACTED: Final = "[redacted]"
-_LONGEST: Final = 16_000
-_DEEPEST: Final = 6
-# Values under these names are never shown, whatever they look like.
+_MAX_LENGTH: Final = 16_000
+_MAX_DEPTH: Final = 6
+# Values under these names are never logged.
 _SECRET_NAMES: Final = re.compile(
     r"token|secret|passw|authorization|cookie|api_?key|data_key|private|(?<![a-z])t?otp|recovery",
     re.IGNORECASE,
 )
 _SECRET_TEXTS: Final = (
-    # A link's path, also a mistyped one: it is one character away from a real token.
+    # A link's path, even a mistyped one: it may differ from a real token by one character.
     (re.compile(r"(/i/|%2Fi%2F)[^/\s\"'?#<>&]+", re.IGNORECASE), r"\1[token]"),
-    # A token on its own. Nothing else of ours has 24 letters and digits in a row.
+    # A token alone. No other value of the product has 24 letters and digits in a row.
     (re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{24}(?![0-9A-Za-z])"), "[token]"),
     # The password in a url.
     (re.compile(r"(://[^\s:/@]*:)[^\s@/]+@"), r"\1[redacted]@"),
@@ -45,7 +45,7 @@ _SECRET_TEXTS: Final = (
 def configure(*, level: str, process: str, clock: Clock | None = None, stream: TextIO | None = None) -> None:
     """Send every log line of this process to `stream` (standard output) as JSON, from `level` upwards.
 
-    Lines of libraries that use the standard library's logging go the same way and are redacted alike.
+    Lines of libraries that use the standard library's logging are written and redacted alike.
     """
     shared: list[Processor] = [
         merge_contextvars,
@@ -94,7 +94,7 @@ def bound(**values: object) -> AbstractContextManager[None]:
 
 
 def unbind_all() -> None:
-    """Forget what is bound: the first thing a new request or job does."""
+    """Remove all bound values: the first step of a request or job."""
     clear_contextvars()
 
 
@@ -105,27 +105,27 @@ def current_request_id() -> str:
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Replace link tokens, passwords and values under secret names, at any depth."""
-    return {key: _clean(key, value, 0) for key, value in event.items()}
+    return {key: _redact_value(key, value, 0) for key, value in event.items()}
 
 
-def _clean(name: str, value: object, depth: int) -> Any:
+def _redact_value(name: str, value: object, depth: int) -> Any:
     if name.startswith("_") or value is None or isinstance(value, bool | int | float):
-        return value  # structlog's own records, and what cannot hold a secret
+        return value  # structlog's own records, and types that hold no secret
     if _SECRET_NAMES.search(name):
         return _REDACTED
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         return "…"
     if isinstance(value, dict):
-        return {str(key): _clean(str(key), each, depth + 1) for key, each in value.items()}
+        return {str(key): _redact_value(str(key), each, depth + 1) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_clean("", each, depth + 1) for each in value]
-    return _cleaned_text(value if isinstance(value, str) else str(value))
+        return [_redact_value("", each, depth + 1) for each in value]
+    return _redact_text(value if isinstance(value, str) else str(value))
 
 
-def _cleaned_text(text: str) -> str:
+def _redact_text(text: str) -> str:
     for pattern, replacement in _SECRET_TEXTS:
         text = pattern.sub(replacement, text)
-    text = text[:_LONGEST]
+    text = text[:_MAX_LENGTH]
     # Lone surrogates come with undecodable paths and headers and cannot be written as UTF-8.
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 

@@ -17,7 +17,7 @@ from prometheus_client import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Seconds. Pages are expected in 1 to 50 ms; the tail is where faults show.
+# Seconds. Pages are expected in 1 to 50 ms; the long tail shows faults.
 _REQUEST_SECONDS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
@@ -45,7 +45,7 @@ class Metrics:
     def _http(self) -> None:
         self.request_seconds = Histogram(
             "portal_http_request_seconds",
-            "Time from the first byte of a request to the last of its answer, by route template and status.",
+            "Time from the first byte of a request to the last of its response, by route template and status.",
             ("method", "route", "status"),
             buckets=_REQUEST_SECONDS,
             registry=self.registry,
@@ -57,13 +57,13 @@ class Metrics:
         )
         self.rate_limit_verdicts = Counter(
             "portal_rate_limit_verdicts_total",
-            "Requests counted against a limit, by verdict (allowed, refused) and who counted (redis, local).",
+            "Requests counted against a limit, by verdict (allowed, refused) and the counter used (redis, local).",
             ("limit", "verdict", "source"),
             registry=self.registry,
         )
         self.host_lookups = Counter(
             "portal_host_lookups_total",
-            "Hosts resolved to a workspace, by where the answer was (cached, cached_absent, found, absent).",
+            "Hosts resolved to a workspace, by result (cached, cached_absent, found, absent).",
             ("result",),
             registry=self.registry,
         )
@@ -76,7 +76,7 @@ class Metrics:
         )
         self.pool_size = Gauge(
             "portal_pool_size_connections",
-            "Connections to Postgres that this process may hold at most.",
+            "Most connections to Postgres that this process opens.",
             registry=self.registry,
         )
         self.pool_waiting = Gauge(
@@ -94,20 +94,20 @@ class Metrics:
         )
         self.document_lookups = Counter(
             "portal_document_lookups_total",
-            "Documents of issued versions asked of the cache, by result (hit, miss).",
+            "Lookups of issued documents in the cache, by result (hit, miss).",
             ("result",),
             registry=self.registry,
         )
         self.document_render_seconds = Histogram(
             "portal_document_render_seconds",
-            "Time to make the HTML of one version of an invoice.",
+            "Time to render the HTML of one version of an invoice.",
             buckets=_RENDER_SECONDS,
             registry=self.registry,
         )
 
         self.views = Counter(
             "portal_views_total",
-            "Views of an invoice's page, by what became of their log entry (written, dropped, skipped: deleted since).",
+            "Views of an invoice's page, by result (written, dropped, skipped because the invoice was deleted).",
             ("result",),
             registry=self.registry,
         )
@@ -133,20 +133,20 @@ class Metrics:
     def _jobs(self) -> None:
         self.job_attempts = Counter(
             "portal_job_attempts_total",
-            "Attempts at jobs that ended, by kind and outcome (done, retried, dead, lost, given_back, stranded).",
+            "Attempts at jobs that ended, by kind and outcome (done, retried, dead, released, lease_lost, unrecorded).",
             ("kind", "outcome"),
             registry=self.registry,
         )
         self.job_seconds = Histogram(
             "portal_job_seconds",
-            "Time from taking a job to the end of the attempt.",
+            "Time from the claim of a job to the end of the attempt.",
             ("kind",),
             buckets=_JOB_SECONDS,
             registry=self.registry,
         )
         self.job_wait_seconds = Histogram(
             "portal_job_wait_seconds",
-            "Time from the moment a job was due to that in which a worker took it.",
+            "Time from the moment a job was due to its claim by a worker.",
             ("queue",),
             buckets=_JOB_SECONDS,
             registry=self.registry,
@@ -156,15 +156,15 @@ class Metrics:
             "Jobs that this worker runs now.",
             registry=self.registry,
         )
-        self.job_bells = Counter(
-            "portal_job_bells_total",
-            "Messages to workers, by result (sent, unsent where Redis was away, dropped where nothing was to do).",
+        self.job_notifications = Counter(
+            "portal_job_notifications_total",
+            "Notifications of workers, by result (sent, failed without Redis, ignored where no job could be claimed).",
             ("result",),
             registry=self.registry,
         )
         self.schedule_occurrences = Counter(
             "portal_schedule_occurrences_total",
-            "Occurrences of schedules that this process turned into jobs.",
+            "Occurrences of schedules for which this process added jobs.",
             ("schedule",),
             registry=self.registry,
         )
@@ -172,19 +172,19 @@ class Metrics:
     def _backlog(self) -> None:
         self.jobs_due = Gauge(
             "portal_jobs_due_count",
-            "Jobs that are due and that no worker holds, as the relay saw them last.",
+            "Jobs that are due and not claimed, as the relay last measured them.",
             ("queue",),
             registry=self.registry,
         )
         self.job_oldest_due = Gauge(
             "portal_job_oldest_due_seconds",
-            "Age of the job that has been due longest, as the relay saw it last; 0 when none is.",
+            "Age of the job that has been due longest, as the relay last measured it; 0 when none is.",
             ("queue",),
             registry=self.registry,
         )
         self.jobs_dead = Gauge(
             "portal_jobs_dead_count",
-            "Jobs that were tried often enough and wait for a human, as the relay saw them last.",
+            "Jobs that failed for good and wait for an operator, as the relay last measured them.",
             ("kind",),
             registry=self.registry,
         )

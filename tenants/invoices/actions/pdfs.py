@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Unavailable
 from kernel.jobs import enqueue
-from kernel.jobs.load import queue_load
+from kernel.jobs.load import measure_load
 from kernel.jobs.status import describe_job, expedite, find_by_key
 from kernel.store import current_workspace, execute, fetch, fetch_value
 from tenants.ids import InvoiceId
@@ -80,7 +80,7 @@ async def request_pdf(
         message = "The PDF could not be rendered: all attempts failed."
         retry_after_s = _whole_seconds(_RETRY_DEAD_AFTER - jobs.dead_for)
         raise Unavailable("pdf.failed", message, retry_after_s=retry_after_s)
-    load = await queue_load(PDF_QUEUE, job.kind)
+    load = await measure_load(PDF_QUEUE, job.kind)
     if load.wait_s is not None and load.wait_s > LONGEST_WAIT_S and not is_under_way:
         message = "Too many PDFs wait to be rendered at the moment."
         raise Unavailable("pdf.busy", message, retry_after_s=load.wait_s)

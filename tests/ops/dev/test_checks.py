@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import pytest
@@ -37,3 +38,24 @@ def test_every_linter_and_type_checker_is_run() -> None:
         "biome",
         "vitest",
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "selected"),
+    [([], "no tests collected (1 deselected)"), (checks.select_integration([]), "1 test collected")],
+    ids=["suite", "integration"],
+)
+def test_integration_tests_run_only_when_they_are_asked_for(arguments: list[str], selected: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", *arguments, "tests/ops/test_fresh_copy.py"],
+        cwd=checks.ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert selected in process.stdout.splitlines()[-1]
+
+
+def test_ci_runs_the_suite_and_then_the_integration_tests() -> None:
+    commands = (checks.ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert [line.removeprefix("exec ") for line in commands[-2:]] == ["ops/test", "ops/test --integration"]

@@ -51,7 +51,7 @@ def open_test_process(
 
 
 async def find_failures(process: Process) -> list[tuple[str, str]]:
-    return [(failure.name, failure.reason) for failure in await process.health.ready()]
+    return [(failure.name, failure.reason) for failure in await process.health.find_failures()]
 
 
 def read_log(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ async def test_a_listener_that_lost_redis_subscribes_again(
 ) -> None:
     await send_until_woken(wakeup, woken)
     async with Redis.from_url(redis_url) as administrator:
-        assert await administrator.execute_command("CLIENT", "KILL", "TYPE", "pubsub") >= 1
+        assert await administrator.client_kill_filter(_type="pubsub") >= 1
     woken.clear()
     await send_until_woken(wakeup, woken)
 

@@ -11,8 +11,8 @@ import pytest
 from kernel.clock import SystemClock
 from kernel.errors import Missing, Unavailable
 from kernel.ids import new_id
-from kernel.jobs.job import decoded
-from kernel.jobs.load import announce, withdraw
+from kernel.jobs.job import decode_job
+from kernel.jobs.load import register_worker, unregister_worker
 from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database, execute, fetch
@@ -35,7 +35,7 @@ async def acme(scratch: Callable[..., Awaitable[Urls]], settings: Settings) -> A
     """A business in a database of its own, in which one worker renders four at a time."""
     database = await Database.open((await scratch(migrated=True)).app, size=2, name="requests")
     async with database.unbound():
-        await announce(WORKER, [PDF_QUEUE, PDF_BULK_QUEUE], slots=4)
+        await register_worker(WORKER, [PDF_QUEUE, PDF_BULK_QUEUE], slots=4)
     yield await open_business(database, Sealer(settings.secret_keys), SystemClock())
     await database.close()
 
@@ -47,7 +47,7 @@ async def renders(acme: Business) -> list[tuple[str, RenderPdf, Any]]:
             "SELECT * FROM job WHERE kind = $1 AND payload <> '{}' ORDER BY created_at, job_id",
             RenderPdf.kind,
         )
-    return [(row["queue"], decoded(RenderPdf, str(row["payload"])), row) for row in rows]
+    return [(row["queue"], decode_job(RenderPdf, str(row["payload"])), row) for row in rows]
 
 
 async def ask(
@@ -171,17 +171,17 @@ async def test_while_no_worker_can_render_the_pdf_is_unavailable_and_its_job_sta
 ) -> None:
     invoice_id = await acme.invoice()
     async with acme.database.unbound():
-        await announce(WORKER, ["default"], slots=4)
+        await register_worker(WORKER, ["default"], slots=4)
     assert await ask(acme, invoice_id) == PendingPdf(20, "pdf.unavailable")
     await change(acme, "UPDATE job SET attempts = 9, run_at = now() + interval '25 minutes'")
     # It would fail again: it is not brought forward.
     assert await ask(acme, invoice_id) == PendingPdf(1500, "pdf.unavailable")
     async with acme.database.unbound():
-        await announce(WORKER, [PDF_QUEUE], slots=4)
+        await register_worker(WORKER, [PDF_QUEUE], slots=4)
         await execute("UPDATE job_worker SET seen_at = now() - interval '21 seconds'")
     assert await ask(acme, invoice_id) == PendingPdf(1500, "pdf.unavailable")
     async with acme.database.unbound():
-        await withdraw(WORKER)
+        await unregister_worker(WORKER)
         assert await fetch("SELECT 1 FROM job_worker") == []
 
 

@@ -6,8 +6,6 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.documents import load_fonts
-
 from kernel.blobs import Blobs
 from kernel.clock import SystemClock
 from kernel.ids import new_id
@@ -19,47 +17,48 @@ from tenants.invoices.actions import new_version
 from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.jobs import RenderPdf
 from tests.fakes.businesses import Business, content, open_business
+from tests.fakes.documents import load_fonts
 from workers.pdf.invoice_renderer import InvoiceRenderer
 from workers.pdf.renderer import Renderer, RenderLimits
-from workers.worker import product_handlers
+from workers.worker import create_handlers
 
 
-def make_invoice_renderer(bench: Any, folder: Path, renderer: Renderer) -> InvoiceRenderer:
+def make_invoice_renderer(harness: Any, folder: Path, renderer: Renderer) -> InvoiceRenderer:
     return InvoiceRenderer(
-        database=bench.database,
+        database=harness.database,
         blobs=Blobs.open(folder / "blobs"),
         renderer=renderer,
         fonts=load_fonts(),
         clock=SystemClock(),
-        metrics=bench.metrics,
+        metrics=harness.metrics,
     )
 
 
-async def open_acme(bench: Any, folder: Path, renderer: Renderer | None) -> Business:
-    """Return a business whose jobs the bench runs with this renderer."""
-    acme = await open_business(bench.database, Sealer((("test", bytes(range(32))),)), SystemClock())
-    bench.workspace_id = acme.workspace_id
-    bench.handlers = product_handlers(
-        None if renderer is None else make_invoice_renderer(bench, folder, renderer)
+async def open_acme(harness: Any, folder: Path, renderer: Renderer | None) -> Business:
+    """Return a business whose jobs the harness runs with this renderer."""
+    acme = await open_business(harness.database, Sealer((("test", bytes(range(32))),)), SystemClock())
+    harness.workspace_id = acme.workspace_id
+    harness.handlers = create_handlers(
+        None if renderer is None else make_invoice_renderer(harness, folder, renderer)
     )
     return acme
 
 
-async def run_job(bench: Any, invoice_id: InvoiceId, version: int = 1) -> Any:
+async def run_job(harness: Any, invoice_id: InvoiceId, version: int = 1) -> Any:
     """Run a render job, and return its row."""
-    job = await bench.add(RenderPdf(invoice_id=invoice_id, version=version, locale="de-DE"))
-    await bench.runner().run(bench.workspace_id, job)
-    return await bench.row(job)
+    job = await harness.add(RenderPdf(invoice_id=invoice_id, version=version, locale="de-DE"))
+    await harness.create_runner().run(harness.workspace_id, job)
+    return await harness.row(job)
 
 
 async def test_a_pdf_is_stored_in_the_transaction_that_completes_its_job(
-    bench: Any, tmp_path: Path, renderer: Renderer
+    harness: Any, tmp_path: Path, renderer: Renderer
 ) -> None:
-    acme = await open_acme(bench, tmp_path, renderer)
+    acme = await open_acme(harness, tmp_path, renderer)
     invoice_id = await acme.invoice()
     async with acme.database.scope(acme.workspace_id):
         await new_version(invoice_id, content("200"), clock=acme.clock)
-    first, second = await run_job(bench, invoice_id), await run_job(bench, invoice_id, 2)
+    first, second = await run_job(harness, invoice_id), await run_job(harness, invoice_id, 2)
     assert (first["state"], second["state"]) == ("done", "done")
     async with acme.database.scope(acme.workspace_id):
         rows = await fetch("SELECT *, xmin::text AS written_by FROM invoice_pdf ORDER BY version")
@@ -72,28 +71,28 @@ async def test_a_pdf_is_stored_in_the_transaction_that_completes_its_job(
     assert first["begun_at"] < first["ended_at"]
 
 
-async def test_a_stored_pdf_is_not_rendered_again(bench: Any, tmp_path: Path, renderer: Renderer) -> None:
-    acme = await open_acme(bench, tmp_path, renderer)
+async def test_a_stored_pdf_is_not_rendered_again(harness: Any, tmp_path: Path, renderer: Renderer) -> None:
+    acme = await open_acme(harness, tmp_path, renderer)
     invoice_id = await acme.invoice()
-    await run_job(bench, invoice_id)
-    assert (await run_job(bench, invoice_id))["state"] == "done"
-    assert bench.count("portal_pdf_postprocess_seconds_count") == 1
+    await run_job(harness, invoice_id)
+    assert (await run_job(harness, invoice_id))["state"] == "done"
+    assert harness.count("portal_pdf_postprocess_seconds_count") == 1
 
 
 async def test_the_job_of_a_deleted_invoice_is_done_and_stores_nothing(
-    bench: Any, tmp_path: Path, renderer: Renderer
+    harness: Any, tmp_path: Path, renderer: Renderer
 ) -> None:
-    acme = await open_acme(bench, tmp_path, renderer)
-    assert (await run_job(bench, InvoiceId(new_id())))["state"] == "done"
+    acme = await open_acme(harness, tmp_path, renderer)
+    assert (await run_job(harness, InvoiceId(new_id())))["state"] == "done"
     async with acme.database.scope(acme.workspace_id):
         assert await fetch("SELECT 1 FROM invoice_pdf") == []
 
 
-async def test_a_document_that_is_too_large_is_dead_at_once(bench: Any, tmp_path: Path) -> None:
+async def test_a_document_that_is_too_large_is_dead_at_once(harness: Any, tmp_path: Path) -> None:
     small = Renderer(Metrics(), limits=RenderLimits(slots=1, html_length=1000))
     try:
-        acme = await open_acme(bench, tmp_path, small)
-        row = await run_job(bench, await acme.invoice())
+        acme = await open_acme(harness, tmp_path, small)
+        row = await run_job(harness, await acme.invoice())
     finally:
         await small.close()
     assert (row["state"], row["attempts"]) == ("dead", 1)
@@ -101,14 +100,14 @@ async def test_a_document_that_is_too_large_is_dead_at_once(bench: Any, tmp_path
 
 
 async def test_a_pinned_pdf_that_cannot_be_rendered_the_same_is_dead_at_once_and_not_replaced(
-    bench: Any, tmp_path: Path, renderer: Renderer
+    harness: Any, tmp_path: Path, renderer: Renderer
 ) -> None:
-    acme = await open_acme(bench, tmp_path, renderer)
+    acme = await open_acme(harness, tmp_path, renderer)
     invoice_id = await acme.invoice()
     async with acme.database.scope(acme.workspace_id):
         now = dt.datetime.now(dt.UTC)
         pinned = await store_pdf(invoice_id, 1, "de-DE", bytes(32), b"of old", is_pinned=True, created_at=now)
-    row = await run_job(bench, invoice_id)
+    row = await run_job(harness, invoice_id)
     assert (row["state"], row["attempts"]) == ("dead", 1)
     assert "[pdf.lost]" in row["error"]
     async with acme.database.scope(acme.workspace_id):
@@ -116,8 +115,10 @@ async def test_a_pinned_pdf_that_cannot_be_rendered_the_same_is_dead_at_once_and
     assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []
 
 
-async def test_without_a_render_service_the_job_is_tried_again_elsewhere(bench: Any, tmp_path: Path) -> None:
-    acme = await open_acme(bench, tmp_path, None)
-    row = await run_job(bench, await acme.invoice())
+async def test_without_a_render_service_the_job_is_tried_again_elsewhere(
+    harness: Any, tmp_path: Path
+) -> None:
+    acme = await open_acme(harness, tmp_path, None)
+    row = await run_job(harness, await acme.invoice())
     assert (row["state"], row["attempts"]) == ("queued", 1)
     assert "[pdf.renderer_unavailable]" in row["error"]

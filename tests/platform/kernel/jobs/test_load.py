@@ -1,4 +1,4 @@
-"""How long whoever comes next will wait: more with every job before it, less with every slot, never nothing."""
+"""The wait for a new job: longer with each job before it, shorter with each slot, never zero."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOADS = st.builds(
 
 
 @given(LOADS, st.integers(1, 500))
-def test_more_before_it_is_later_and_more_slots_are_sooner(load: Load, more: int) -> None:
+def test_more_jobs_wait_longer_and_more_slots_shorten_the_wait(load: Load, more: int) -> None:
     wait_s = load.wait_s
     assert wait_s is not None
     assert wait_s >= max(1, load.service_s)
@@ -27,5 +27,5 @@ def test_more_before_it_is_later_and_more_slots_are_sooner(load: Load, more: int
 
 
 @given(st.integers(0, 10_000), st.floats(0.0, 60.0))
-def test_nobody_knows_while_nobody_works(depth: int, service_s: float) -> None:
+def test_without_workers_the_wait_is_unknown(depth: int, service_s: float) -> None:
     assert Load(depth, service_s, 0).wait_s is None

@@ -15,7 +15,7 @@ from tenants import schema
 
 
 async def failures(database: Database, migrations: Sequence[Migration]) -> list[Failure]:
-    return await Health([schema_check(database, migrations)]).ready()
+    return await Health([schema_check(database, migrations)]).find_failures()
 
 
 async def test_the_structure_of_this_release_or_a_newer_one_is_ready(database: Database) -> None:

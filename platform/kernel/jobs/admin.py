@@ -1,4 +1,4 @@
-"""What a person does about jobs, as role svc across workspaces: look, run again, throw away."""
+"""What an operator does with jobs, as role svc across workspaces: list, replay, discard."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _STATE: Final = "SELECT state FROM job WHERE job_id = $1"
 
 
 @dataclass(frozen=True, slots=True)
-class JobLine:
-    """One line of a list of jobs."""
+class JobSummary:
+    """A job in a list."""
 
     workspace_id: UUID
     job_id: UUID
@@ -56,35 +56,37 @@ async def list_jobs(
     kind: str | None = None,
     workspace_id: WorkspaceId | None = None,
     limit: int = 100,
-) -> list[JobLine]:
+) -> list[JobSummary]:
     """Return jobs, the newest first."""
-    return [JobLine(**row) for row in await fetch_planned(_LIST, state, kind, workspace_id, limit)]
+    return [JobSummary(**row) for row in await fetch_planned(_LIST, state, kind, workspace_id, limit)]
 
 
 async def replay(job_id: UUID) -> None:
     """Let a dead job run again from its first attempt.
 
-    Raises Missing("job.not_found"), Conflict("job.not_dead") and Conflict("job.live_twin") when another that would
-    do the same is live.
+    Raises Missing("job.not_found"), Conflict("job.not_dead") and Conflict("job.duplicate_live") when another job
+    with the same key is live.
     """
     try:
         async with savepoint():
             row = await fetch_one(_REPLAY, job_id)
     except asyncpg.UniqueViolationError as error:
-        message = "Another job that does the same is waiting or running."
-        raise Conflict("job.live_twin", message, job=str(job_id)) from error
+        message = "Another job with the same key is queued or running."
+        raise Conflict("job.duplicate_live", message, job=str(job_id)) from error
     if row is None:
-        raise await _refusal(job_id, "job.not_dead", "Only a dead job can be run again; this one is {state}.")
+        raise await _explain_refusal(
+            job_id, "job.not_dead", "Only a dead job can be replayed; this one is {state}."
+        )
 
 
 async def discard(job_id: UUID) -> None:
-    """Delete a job that is dead or waits; raises Missing("job.not_found") and Conflict("job.not_waiting")."""
+    """Delete a queued or dead job; raises Missing("job.not_found") and Conflict("job.not_discardable")."""
     if await fetch_one(_DISCARD, job_id) is None:
-        message = "Only a job that waits or is dead can be thrown away; this one is {state}."
-        raise await _refusal(job_id, "job.not_waiting", message)
+        message = "Only a queued or dead job can be discarded; this one is {state}."
+        raise await _explain_refusal(job_id, "job.not_discardable", message)
 
 
-async def _refusal(job_id: UUID, code: str, message: str) -> Missing | Conflict:
+async def _explain_refusal(job_id: UUID, code: str, message: str) -> Missing | Conflict:
     row: Any = await fetch_one(_STATE, job_id)
     if row is None:
         return Missing("job.not_found", "There is no such job.", job=str(job_id))

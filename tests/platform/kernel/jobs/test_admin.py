@@ -1,4 +1,4 @@
-"""What a person does about jobs."""
+"""An operator lists, replays and discards jobs."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ import pytest
 from kernel.errors import Conflict, Missing
 from kernel.ids import WorkspaceId, new_id
 from kernel.jobs import enqueue
-from kernel.jobs.care import _LIST, discard, list_jobs, replay
+from kernel.jobs.admin import _LIST, discard, list_jobs, replay
 from kernel.store import Database, execute, fetch_one
-from tests.fakes.errands import Errand
+from tests.fakes.jobs import SampleJob
 
 DEAD = "UPDATE job SET state = 'dead', ended_at = now(), attempts = 3, error = 'gone' WHERE job_id = $1"
 
 
-async def added(
+async def add_job(
     database: Database, workspace_id: UUID, key: str | None = None, *, dead: bool = False
 ) -> UUID:
     async with database.scope(workspace_id):
-        job_id = (await enqueue(Errand(key=key))).job_id
+        job_id = (await enqueue(SampleJob(key=key))).job_id
         if dead:
             await execute(DEAD, job_id)
         return job_id
 
 
-async def test_jobs_are_listed_by_what_is_asked(database: Database, svc: Database) -> None:
+async def test_jobs_are_listed_by_state_kind_and_workspace(database: Database, svc: Database) -> None:
     one, other = WorkspaceId(new_id()), WorkspaceId(new_id())
-    waits, dead = await added(database, one), await added(database, one, dead=True)
-    await added(database, other)
+    queued, dead = await add_job(database, one), await add_job(database, one, dead=True)
+    await add_job(database, other)
     async with svc.unbound(read_only=True):
         of_one = await list_jobs(workspace_id=one)
-        of_the_dead = await list_jobs(workspace_id=one, state="dead", kind="test.errand")
+        of_the_dead = await list_jobs(workspace_id=one, state="dead", kind="test.sample")
         assert await list_jobs(workspace_id=one, kind="test.other") == []
         assert len(await list_jobs(limit=1)) == 1
-    assert {line.job_id for line in of_one} == {waits, dead}
+    assert {line.job_id for line in of_one} == {queued, dead}
     (line,) = of_the_dead
     assert (line.job_id, line.attempts, line.error) == (dead, 3, "gone")
 
@@ -51,9 +51,9 @@ async def test_the_list_of_jobs_is_planned_for_its_filters(svc: Database) -> Non
     assert plans["custom_plans"] >= 2
 
 
-async def test_a_dead_job_runs_again_from_its_first_attempt(database: Database, svc: Database) -> None:
+async def test_a_replayed_job_runs_again_from_its_first_attempt(database: Database, svc: Database) -> None:
     workspace_id = WorkspaceId(new_id())
-    dead = await added(database, workspace_id, dead=True)
+    dead = await add_job(database, workspace_id, dead=True)
     async with svc.unbound():
         await replay(dead)
         (line,) = await list_jobs(workspace_id=workspace_id)
@@ -65,25 +65,27 @@ async def test_a_dead_job_runs_again_from_its_first_attempt(database: Database, 
             await replay(new_id())
 
 
-async def test_a_dead_job_whose_twin_is_live_stays_dead(database: Database, svc: Database) -> None:
+async def test_a_dead_job_is_not_replayed_while_one_with_its_key_is_live(
+    database: Database, svc: Database
+) -> None:
     workspace_id = new_id()
-    dead = await added(database, workspace_id, "k", dead=True)
-    await added(database, workspace_id, "k")
+    dead = await add_job(database, workspace_id, "k", dead=True)
+    await add_job(database, workspace_id, "k")
     async with svc.unbound():
         with pytest.raises(Conflict) as refused:
             await replay(dead)
-        assert refused.value.code == "job.live_twin"
+        assert refused.value.code == "job.duplicate_live"
 
 
-async def test_only_what_nobody_runs_is_thrown_away(database: Database, svc: Database) -> None:
+async def test_only_a_queued_or_dead_job_is_discarded(database: Database, svc: Database) -> None:
     workspace_id = WorkspaceId(new_id())
-    dead, done = await added(database, workspace_id, dead=True), await added(database, workspace_id)
+    dead, done = await add_job(database, workspace_id, dead=True), await add_job(database, workspace_id)
     async with svc.unbound():
         await execute("UPDATE job SET state = 'done', ended_at = now() WHERE job_id = $1", done)
         await discard(dead)
         with pytest.raises(Conflict) as refused:
             await discard(done)
-        assert refused.value.code == "job.not_waiting"
+        assert refused.value.code == "job.not_discardable"
         with pytest.raises(Missing):
             await discard(dead)
         assert [line.job_id for line in await list_jobs(workspace_id=workspace_id)] == [done]
