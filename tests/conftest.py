@@ -30,7 +30,9 @@ from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
 NewWorkspaceFixture = Callable[..., Awaitable[WorkspaceProfile]]
 
 # How long an example takes says more about the machine's other work than about the product.
-hypothesis.settings.register_profile("portal", deadline=None)
+hypothesis.settings.register_profile(
+    "portal", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("portal")
 
 TEMPLATE = "portal_test_template"
