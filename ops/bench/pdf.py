@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 from playwright.async_api import async_playwright
 
-from ops.bench import prints, trials
+from ops.bench import pdf_measurements, pdf_methods
+from ops.bench.job_queue import QueueResult, measure_queue
 from ops.bench.page_pdf_comparison import compare_page_and_pdf
-from ops.bench.prints import METADATA, OWNER, Way
-from ops.bench.queued import Queue, measure_queue
+from ops.bench.pdf_methods import METADATA, OWNER, Method
 from ops.bench.resource_usage import Cost, become_subreaper
 from ops.bench.result import Row, report
 from tenants.invoices.document.fonts import Fonts
@@ -25,91 +25,102 @@ from workers.pdf.postprocess import postprocess
 
 RENDERER, POSTPROCESSED, BARE = "renderer, warm page", "renderer, post-processed", "bare CDP, same page"
 CONTEXT, BROWSER, WEASY = "context per job", "browser per job", "WeasyPrint"
-VICTIMS = ("browser", "renderer", "driver")
+KILLED_PROCESSES = ("browser", "renderer", "driver")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table and the RESULT line; exit code 1 when a target is missed."""
     parser = argparse.ArgumentParser(prog="ops/bench/pdf", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15, help="rounds of every way (15)")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds of every method (15)")
     parser.add_argument(
-        "--each", type=int, default=4, help="prints of each way in a round (4; one of WeasyPrint)"
+        "--each", type=int, default=4, help="PDFs of each method in a round (4; one of WeasyPrint)"
     )
-    given = parser.parse_args(arguments)
-    prints.chromium()
+    options = parser.parse_args(arguments)
+    pdf_methods.find_configured_chromium()
     become_subreaper()
-    rows = asyncio.run(_bench(given.rounds, given.each))
+    rows = asyncio.run(_bench(options.rounds, options.each))
     print("Starting Postgres, Redis, relay and worker …", flush=True)
-    queue = measure_queue(rounds=max(3, given.rounds // 5))
+    queue = measure_queue(rounds=max(3, options.rounds // 5))
     print("Comparing page and PDF …", flush=True)
-    same = compare_page_and_pdf()
+    comparison = compare_page_and_pdf()
     name = "page against PDF, words and pixels: invoices that differ"
-    return report([*rows, *_queue_rows(queue), Row(name, same.different, 0, at_most=True, why=same.why)])
+    return report(
+        [
+            *rows,
+            *_build_queue_rows(queue),
+            Row(name, comparison.different, 0, at_most=True, why=comparison.why),
+        ]
+    )
 
 
 async def _bench(rounds: int, each: int) -> list[Row]:
     fonts = Fonts.load()
-    html = prints.sheet(fonts)
-    renderer = prints.make_renderer(2, fonts)
+    html = pdf_methods.render_sheet_html(fonts)
+    renderer = pdf_methods.make_renderer(2, fonts)
     await renderer.start()
-    no_weasyprint = await _refusal(html)
+    no_weasyprint = await _explain_no_weasyprint(html)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(**prints.chromium().launch)
-        ways = [
-            Way(RENDERER, lambda: renderer.render(html, owner=OWNER, within_s=60), each),
-            Way(POSTPROCESSED, lambda: prints.finished(renderer, html), each),
-            Way(BARE, await prints.bare(browser, html), each),
-            Way(CONTEXT, lambda: prints.in_a_context(browser, html), each),
-            Way(BROWSER, lambda: prints.in_a_browser(playwright, html), each),
+        browser = await playwright.chromium.launch(**pdf_methods.find_configured_chromium().launch_options)
+        methods = [
+            Method(RENDERER, lambda: renderer.render(html, owner=OWNER, within_s=60), each),
+            Method(POSTPROCESSED, lambda: pdf_methods.render_and_postprocess(renderer, html), each),
+            Method(BARE, await pdf_methods.prepare_bare_cdp(browser, html), each),
+            Method(CONTEXT, lambda: pdf_methods.render_in_new_context(browser, html), each),
+            Method(BROWSER, lambda: pdf_methods.render_in_new_browser(playwright, html), each),
         ]
         if not no_weasyprint:
-            ways.append(Way(WEASY, lambda: prints.by_weasyprint(html), 1))
-        found = await prints.measure(ways, rounds)
+            methods.append(Method(WEASY, lambda: pdf_methods.render_with_weasyprint(html), 1))
+        found = await pdf_methods.measure_methods(methods, rounds)
         await browser.close()
-    _table(found)
-    print("First prints, finishing, memory, crashes, vectors …", flush=True)
+    _print_table(found)
+    print("First PDFs, post-processing, memory, crashes, vectors …", flush=True)
     raw = await renderer.render(html, owner=OWNER, within_s=60)
     rows = [
-        *_cost_rows(found, no_weasyprint),
+        *_build_cost_rows(found, no_weasyprint),
         Row(
             "pre-warmed context / warm page, wall",
-            await trials.first_prints(renderer, html, rounds),
+            await pdf_measurements.measure_first_pdfs(renderer, html, rounds),
             1.2,
             True,
         ),
-        Row("post-processing / render, wall", await trials.finishing(renderer, html, rounds), 0.35, True),
+        Row(
+            "post-processing / render, wall",
+            await pdf_measurements.measure_postprocessing(renderer, html, rounds),
+            0.35,
+            True,
+        ),
         Row("size after / before post-processing", len(postprocess(raw, METADATA)) / len(raw), 0.5, True),
-        Row("memory at 300 / at 75 prints", await trials.growth(html), 1.10, True),
-        Row("vectors of 26 that reach anything", await trials.reached(renderer), 0, True),
-        Row("hashes of one document, crash included", await trials.hashes(html), 1, True),
+        Row("memory at 300 / at 75 PDFs", await pdf_measurements.measure_memory_growth(html), 1.10, True),
+        Row("vectors of 26 that reach anything", await pdf_measurements.count_leaks(renderer), 0, True),
+        Row("hashes of one document, crash included", await pdf_measurements.count_hashes(html), 1, True),
     ]
     await renderer.close()
-    hanging = await trials.hanging()
+    endless = await pdf_measurements.measure_endless_document()
     return [
         *rows,
-        Row("hanging document: error after the deadline, s", hanging.late_s, 0.5, True),
-        Row("hanging document: slot back, s", hanging.back_s, 0.5, True),
+        Row("endless document: error after the deadline, s", endless.error_delay_s, 0.5, True),
+        Row("endless document: next PDF of the slot, s", endless.slot_delay_s, 0.5, True),
     ]
 
 
-async def _refusal(html: str) -> str:
+async def _explain_no_weasyprint(html: str) -> str:
     """Return why WeasyPrint cannot be measured; empty when it can."""
     try:
-        await prints.by_weasyprint(html)
+        await pdf_methods.render_with_weasyprint(html)
     except (ImportError, OSError) as error:
         return str(error).splitlines()[0]
     return ""
 
 
-def _table(found: dict[str, list[Cost]]) -> None:
-    print(f"\n{'way':<22} {'wall ms':>8} {'CPU ms':>8}")
+def _print_table(found: dict[str, list[Cost]]) -> None:
+    print(f"\n{'method':<22} {'wall ms':>8} {'CPU ms':>8}")
     for name, costs in found.items():
         wall, cpu = statistics.median(c.wall for c in costs), statistics.median(c.cpu for c in costs)
         print(f"{name:<22} {wall:>8.1f} {cpu:>8.1f}")
     print()
 
 
-def _cost_rows(found: dict[str, list[Cost]], no_weasyprint: str) -> list[Row]:
+def _build_cost_rows(found: dict[str, list[Cost]], no_weasyprint: str) -> list[Row]:
     """Return how much cheaper the renderer is: what the other way costs over what it costs, round by round."""
 
     def cpu(of: str, to: str) -> float:
@@ -128,11 +139,11 @@ def _cost_rows(found: dict[str, list[Cost]], no_weasyprint: str) -> list[Row]:
     ]
 
 
-def _queue_rows(queue: Queue) -> list[Row]:
+def _build_queue_rows(queue: QueueResult) -> list[Row]:
     rows = [Row("through the queue / directly, throughput", queue.share, 0.7)]
-    for who in VICTIMS:
-        rows.append(Row(f"{who} killed: jobs lost", queue.lost[who], 0, True))
-        rows.append(Row(f"{who} killed: next result, s", queue.next_s[who], 2.5, True))
+    for kind in KILLED_PROCESSES:
+        rows.append(Row(f"{kind} killed: jobs lost", queue.lost[kind], 0, True))
+        rows.append(Row(f"{kind} killed: next result, s", queue.next_s[kind], 2.5, True))
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Ways in which a document may try to reach the network or a file, and the trap that notices it."""
+"""Markup by which a document may try to reach the network or a file, and a target that records it."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ _RED: Final = (240, 30)
 
 
 @dataclass
-class Trap:
-    """A server that notes every connection, and files that nobody is to read."""
+class Target:
+    """A server that records every connection, and files that must not be read."""
 
     port: int
     folder: Path
     connections: list[str] = field(default_factory=list)
 
-    def bait(self, vector: str) -> str:
-        """Return the markup of a vector, aimed at this trap."""
+    def build_markup(self, vector: str) -> str:
+        """Return the markup of a vector for this target."""
         return VECTORS[vector].format(
             url=f"http://127.0.0.1:{self.port}/{vector.replace(' ', '-')}",
             socket=f"ws://127.0.0.1:{self.port}/{vector}",
@@ -67,34 +67,34 @@ class Trap:
 
 
 @asynccontextmanager
-async def trap(folder: Path) -> AsyncIterator[Trap]:
-    """Set one up: a server on loopback, and a page and a red picture in a folder."""
+async def open_target(folder: Path) -> AsyncIterator[Target]:
+    """Open a server on loopback, and write a page and a red image into a folder."""
     (folder / "secret.html").write_text(f"<h1>{CANARY}</h1><style>body::after{{content:'{CANARY}'}}</style>")
     picture = io.BytesIO()
     Image.new("RGB", (40, 20), "red").save(picture, format="PNG")
     (folder / "secret.png").write_bytes(picture.getvalue())
-    made: Trap
+    target: Target
 
-    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def record(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = await reader.readline()
-        made.connections.append(line.decode("latin-1").strip())
+        target.connections.append(line.decode("latin-1").strip())
         writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(hear, "127.0.0.1", 0)
-    made = Trap(server.sockets[0].getsockname()[1], folder)
+    server = await asyncio.start_server(record, "127.0.0.1", 0)
+    target = Target(server.sockets[0].getsockname()[1], folder)
     async with server:
-        yield made
+        yield target
 
 
-def bare(bait: str) -> str:
-    """Return the bait as though nobody had escaped anything and there were no policy."""
-    return f"<!DOCTYPE html><html><head><title>Bait</title></head><body><p>Paper</p>{bait}</body></html>"
+def build_page(markup: str) -> str:
+    """Return a page with unescaped markup and without a content security policy."""
+    return f"<!DOCTYPE html><html><head><title>Vector</title></head><body><p>Paper</p>{markup}</body></html>"
 
 
-def read(pdf: bytes) -> tuple[str, bool]:
-    """Return the text of a PDF, and whether a secret was printed: its word, or the red of its picture."""
+def read_pdf(pdf: bytes) -> tuple[str, bool]:
+    """Return the text of a PDF, and whether it has the text of the file or the red of the image."""
     with pypdfium2.PdfDocument(pdf) as opened:
         text = "".join(page.get_textpage().get_text_range() for page in opened)
         colours = [page.render(scale=1).to_pil().convert("RGB").getcolors(1 << 20) for page in opened]

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
-from tests.fakes.documents import load_fonts
 
 from kernel.blobs import Blobs
 from kernel.clock import SystemClock
@@ -23,6 +22,7 @@ from ops.seed.workspaces import TENANTS
 from tenants.customers.queries import customer
 from tenants.invoices.queries import list_invoices
 from tenants.workspaces.queries import workspace_by_host
+from tests.fakes.documents import load_fonts
 from tests.fakes.page_pdf_comparison import ACROSS, DOWN, Pairing, Sheet, Words
 from tests.fakes.rasters import SHARE, shares
 from tests.fakes.words import live_words, pdf_words

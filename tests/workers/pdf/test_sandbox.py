@@ -9,18 +9,18 @@ from pathlib import Path
 import msgspec
 import pytest
 from playwright.async_api import async_playwright
-from tests.fakes.documents import build_document, load_fonts
 
 from kernel.ids import WorkspaceId, new_id
 from kernel.telemetry.metrics import Metrics
 from ops.bench import vectors
-from ops.bench.vectors import CANARY, HTTP, VECTORS, Trap, bare, read
+from ops.bench.vectors import CANARY, HTTP, VECTORS, Target, build_page, read_pdf
 from ops.dev import chromium as programs
 from tenants.invoices.content import Content
 from tenants.invoices.document.sheet import render_sheet
 from tenants.invoices.document.values import DocumentLogo
 from tenants.invoices.ubl import parse
 from tests.fakes.businesses import content
+from tests.fakes.documents import build_document, load_fonts
 from workers.pdf.renderer import Renderer
 
 COLOUR = "rgb(255 0 0)"
@@ -28,8 +28,8 @@ UBL = Path(__file__).parents[2] / "data" / "ubl" / "01.01a-INVOICE_ubl.xml"
 
 
 @pytest.fixture
-async def trap(tmp_path: Path) -> AsyncIterator[Trap]:
-    async with vectors.trap(tmp_path) as made:
+async def trap(tmp_path: Path) -> AsyncIterator[Target]:
+    async with vectors.open_target(tmp_path) as made:
         yield made
 
 
@@ -38,12 +38,12 @@ def letters(text: str) -> str:
     return "".join(c for c in text if c.isascii() and c.isalnum())
 
 
-async def find_leaks(renderer: Renderer, html: str, trap: Trap) -> tuple[list[str], bool]:
+async def find_leaks(renderer: Renderer, html: str, target: Target) -> tuple[list[str], bool]:
     """Return the connections a document made, and whether a secret file is in the PDF."""
     raw = await renderer.render(html, owner=None, within_s=20)
     # Connections that a render starts may arrive a moment later.
     await asyncio.sleep(0.05)
-    return trap.connections, read(raw)[1]
+    return target.connections, read_pdf(raw)[1]
 
 
 def test_there_are_twenty_six_vectors() -> None:
@@ -52,45 +52,47 @@ def test_there_are_twenty_six_vectors() -> None:
 
 @pytest.mark.parametrize("vector", VECTORS)
 async def test_nothing_is_reached_even_by_markup_without_a_policy(
-    renderer: Renderer, trap: Trap, vector: str
+    renderer: Renderer, target: Target, vector: str
 ) -> None:
-    assert await find_leaks(renderer, bare(trap.bait(vector)), trap) == ([], False)
+    assert await find_leaks(renderer, build_page(target.build_markup(vector)), target) == ([], False)
 
 
 @pytest.mark.parametrize("vector", VECTORS)
 async def test_texts_of_an_invoice_are_rendered_and_reach_nothing(
-    renderer: Renderer, trap: Trap, vector: str
+    renderer: Renderer, target: Target, vector: str
 ) -> None:
-    bait = trap.bait(vector)
+    bait = target.build_markup(vector)
     html = render_sheet(build_document(hostile(bait)), load_fonts())
     raw = await renderer.render(html, owner=None, within_s=20)
     await asyncio.sleep(0.05)
-    text, is_leaked = read(raw)
-    assert (trap.connections, is_leaked) == ([], False)
+    text, is_leaked = read_pdf(raw)
+    assert (target.connections, is_leaked) == ([], False)
     # The words stand on the paper as words: in the note, the line, the seller and the buyer.
     assert letters(text).count(letters(bait)) >= 4
 
 
-async def test_hostile_texts_of_an_imported_document_reach_nothing(renderer: Renderer, trap: Trap) -> None:
+async def test_hostile_texts_of_an_imported_document_reach_nothing(
+    renderer: Renderer, target: Target
+) -> None:
     source = UBL.read_text(encoding="utf-8")
     for vector in VECTORS:
-        bait = trap.bait(vector).replace("&", "&amp;").replace("<", "&lt;")
+        bait = target.build_markup(vector).replace("&", "&amp;").replace("<", "&lt;")
         note = "<cbc:DocumentCurrencyCode"
         hostile_xml = source.replace(note, f"<cbc:Note>{bait}</cbc:Note>{note}", 1)
         parsed = parse(hostile_xml.encode())
-        assert trap.bait(vector).split()[0] in " ".join(parsed.content.notes)
+        assert target.build_markup(vector).split()[0] in " ".join(parsed.content.notes)
         assert await find_leaks(
-            renderer, render_sheet(build_document(parsed.content), load_fonts()), trap
+            renderer, render_sheet(build_document(parsed.content), load_fonts()), target
         ) == ([], False)
 
 
-async def test_a_logos_address_is_never_asked(renderer: Renderer, trap: Trap) -> None:
-    for url in (f"http://127.0.0.1:{trap.port}/logo.png", (trap.folder / "secret.png").as_uri()):
+async def test_a_logos_address_is_never_asked(renderer: Renderer, target: Target) -> None:
+    for url in (f"http://127.0.0.1:{target.port}/logo.png", (target.folder / "secret.png").as_uri()):
         html = render_sheet(build_document(content(), logo=DocumentLogo(url, 40, 20)), load_fonts())
-        assert await find_leaks(renderer, html, trap) == ([], False)
+        assert await find_leaks(renderer, html, target) == ([], False)
 
 
-async def test_an_ordinary_browser_falls_into_the_trap(trap: Trap) -> None:
+async def test_an_ordinary_browser_falls_into_the_trap(target: Target) -> None:
     """The control: without the sandbox the same documents reach the server and read the files."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
@@ -99,23 +101,25 @@ async def test_an_ordinary_browser_falls_into_the_trap(trap: Trap) -> None:
         fallen: set[str] = set()
         for vector in HTTP:
             page = await browser.new_page()
-            await page.set_content(bare(trap.bait(vector)))
+            await page.set_content(build_page(target.build_markup(vector)))
             for _ in range(40):
-                if trap.connections:
+                if target.connections:
                     break
                 await asyncio.sleep(0.05)
-            fallen |= {vector} if trap.connections else set()
-            trap.connections.clear()
+            fallen |= {vector} if target.connections else set()
+            target.connections.clear()
             await page.close()
         page = await browser.new_page()
-        (trap.folder / "page.html").write_text(bare(trap.bait("file iframe") + trap.bait("file img")))
-        await page.goto((trap.folder / "page.html").as_uri())
+        (target.folder / "page.html").write_text(
+            build_page(target.build_markup("file iframe") + target.build_markup("file img"))
+        )
+        await page.goto((target.folder / "page.html").as_uri())
         printed = await page.pdf(print_background=True)
-        await page.set_content(bare(f'<p style="background:{COLOUR};height:9px">x</p>'))
+        await page.set_content(build_page(f'<p style="background:{COLOUR};height:9px">x</p>'))
         red = await page.pdf(print_background=True)
         await browser.close()
     assert fallen == set(HTTP)
-    assert (CANARY in read(printed)[0], read(red)[1]) == (True, True)
+    assert (CANARY in read_pdf(printed)[0], read_pdf(red)[1]) == (True, True)
 
 
 async def test_a_workspace_never_gets_a_page_that_another_one_used(renderer: Renderer) -> None:

@@ -1,4 +1,4 @@
-"""PDFs through relay, Redis and worker as real processes: throughput against the renderer alone, and recovery."""
+"""PDFs through relay, Redis and worker as real processes: throughput, and recovery from killed processes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from kernel.setting_values import DEMO_SECRET
 from kernel.settings import Profile
 from kernel.store import Database, fetch_value
 from kernel.store.roles import Urls
-from ops.bench import prints
-from ops.bench.prints import METADATA, OWNER
+from ops.bench import pdf_methods
+from ops.bench.pdf_methods import METADATA, OWNER
 from ops.bench.resource_usage import list_descendants
 from ops.command_context import identify_operator
 from ops.dev import programs, servers
@@ -42,15 +42,15 @@ SLOTS: Final = 4
 _LOCALE: Final = "de-DE"
 _BATCH: Final = 40
 _IN_FLIGHT: Final = 8
-_PATIENCE_S: Final = 60.0
+_TIMEOUT_S: Final = 60.0
 _POLL_S: Final = 0.03
-_DONE: Final = "SELECT count(*) FROM invoice_pdf WHERE workspace_id = $1 AND pinned"
-# How each victim is told from the others, by its command line.
-_MARKS: Final = {"renderer": "--type=renderer", "driver": "run-driver"}
+_COUNT_PINNED: Final = "SELECT count(*) FROM invoice_pdf WHERE workspace_id = $1 AND pinned"
+# Text in the command line of each kind of process.
+_COMMAND_PARTS: Final = {"renderer": "--type=renderer", "driver": "run-driver"}
 
 
 @dataclass(slots=True)
-class Queue:
+class QueueResult:
     """Throughput against that of the renderer alone; by what was killed: jobs lost, seconds until the next result."""
 
     share: float = 0.0
@@ -59,40 +59,40 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class _House:
-    """A workspace with invoices to issue, and the worker that prints them."""
+class _Environment:
+    """A workspace with invoices to issue, and the worker that renders them."""
 
     database: Database
     workspace_id: WorkspaceId
     customer_id: CustomerId
     worker: programs.RunningProgram
 
-    async def drafts(self, count: int) -> list[InvoiceId]:
+    async def create_drafts(self, count: int) -> list[InvoiceId]:
         async with self.database.scope(self.workspace_id):
-            what, clock = prints.content(), SystemClock()
-            return [await actions.create_draft(self.customer_id, what, clock=clock) for _ in range(count)]
+            content, clock = pdf_methods.load_content(), SystemClock()
+            return [await actions.create_draft(self.customer_id, content, clock=clock) for _ in range(count)]
 
     async def issue(self, drafts: list[InvoiceId]) -> None:
-        """Issue them in one transaction, so that all of their jobs are there at once."""
+        """Issue them in one transaction, so that all their jobs become due at once."""
         async with self.database.scope(self.workspace_id):
             for invoice_id in drafts:
                 await actions.issue(invoice_id, clock=SystemClock())
 
-    async def done(self) -> int:
+    async def count_pinned(self) -> int:
         async with self.database.scope(self.workspace_id, read_only=True):
-            return int(await fetch_value(_DONE, self.workspace_id) or 0)
+            return int(await fetch_value(_COUNT_PINNED, self.workspace_id) or 0)
 
-    async def until(self, count: int) -> None:
-        """Wait until so many PDFs are pinned, or nobody has patience any more."""
-        deadline = perf_counter() + _PATIENCE_S
+    async def wait_for_pinned(self, count: int) -> None:
+        """Wait until `count` PDFs are pinned, or for the time limit."""
+        deadline = perf_counter() + _TIMEOUT_S
         while perf_counter() < deadline:
-            if await self.done() >= count:
+            if await self.count_pinned() >= count:
                 return
             await asyncio.sleep(_POLL_S)
 
 
-def measure_queue(rounds: int) -> Queue:
-    """Start what it takes, measure, and end it."""
+def measure_queue(rounds: int) -> QueueResult:
+    """Start the servers and processes, measure, and stop them."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         state = Path(folder)
         running: list[programs.RunningProgram] = []
@@ -103,7 +103,7 @@ def measure_queue(rounds: int) -> Queue:
             for kind in ("relay", "worker"):
                 running.append(_start(kind, urls, redis, state))
                 programs.wait_until_ready(running[-1])
-            return asyncio.run(_measured(urls, running[-1], rounds))
+            return asyncio.run(_measure(urls, running[-1], rounds))
         finally:
             for each in reversed(running):
                 programs.stop(each)
@@ -121,35 +121,35 @@ def _start(kind: str, urls: Urls, redis: str, state: Path) -> programs.RunningPr
         "PORTAL_METRICS_PORT": str(program.metrics_port),
         "PORTAL_BLOBS_URL": str(state / "blobs"),
         "PORTAL_JOB_SLOTS": str(SLOTS),
-        **prints.chromium().settings,
+        **pdf_methods.find_configured_chromium().settings,
     }
     return programs.start(program, programs.build_environ(environ), state / "logs")
 
 
-async def _measured(urls: Urls, worker: programs.RunningProgram, rounds: int) -> Queue:
-    fonts, found = Fonts.load(), Queue()
+async def _measure(urls: Urls, worker: programs.RunningProgram, rounds: int) -> QueueResult:
+    fonts, found = Fonts.load(), QueueResult()
     database = await Database.open(urls.app, size=2, name="bench", actor=identify_operator())
-    renderer = prints.make_renderer(SLOTS, fonts)
+    renderer = pdf_methods.make_renderer(SLOTS, fonts)
     try:
         await renderer.start()
-        house = await _house(database, worker)
+        environment = await _create_environment(database, worker)
         shares = []
         for done in range(rounds + 1):
-            directly = await _directly(renderer, prints.sheet(fonts))
-            queued = await _through(house)
+            directly = await _measure_direct(renderer, pdf_methods.render_sheet_html(fonts))
+            queued = await _measure_queued(environment)
             # The first round only warms both up.
             shares += [directly / queued] if done else []
         found.share = statistics.median(shares)
         await renderer.close()
-        for who in ("browser", "renderer", "driver"):
-            found.lost[who], found.next_s[who] = await _killed(house, who)
+        for kind in ("browser", "renderer", "driver"):
+            found.lost[kind], found.next_s[kind] = await _measure_recovery(environment, kind)
     finally:
         await renderer.close()
         await database.close()
     return found
 
 
-async def _house(database: Database, worker: programs.RunningProgram) -> _House:
+async def _create_environment(database: Database, worker: programs.RunningProgram) -> _Environment:
     workspace_id, clock = WorkspaceId(new_id()), SystemClock()
     async with database.scope(workspace_id):
         await create_workspace(
@@ -160,70 +160,70 @@ async def _house(database: Database, worker: programs.RunningProgram) -> _House:
             clock=clock,
         )
         customer = await create_customer(CustomerDetails(name="Buyer"), clock=clock)
-    return _House(database, workspace_id, customer.customer_id, worker)
+    return _Environment(database, workspace_id, customer.customer_id, worker)
 
 
-async def _directly(renderer: Renderer, html: str) -> float:
+async def _measure_direct(renderer: Renderer, html: str) -> float:
     """Return the seconds that renderer and post-processing alone take for a batch, with the worker's concurrency."""
 
-    async def one() -> None:
-        raw = await renderer.render(html, owner=OWNER, within_s=_PATIENCE_S)
+    async def render_one() -> None:
+        raw = await renderer.render(html, owner=OWNER, within_s=_TIMEOUT_S)
         await asyncio.to_thread(postprocess, raw, METADATA)
 
-    began = perf_counter()
-    await asyncio.gather(*(one() for _ in range(_BATCH)))
-    return perf_counter() - began
+    started_at = perf_counter()
+    await asyncio.gather(*(render_one() for _ in range(_BATCH)))
+    return perf_counter() - started_at
 
 
-async def _through(house: _House) -> float:
+async def _measure_queued(environment: _Environment) -> float:
     """Return the seconds from the commit of a batch's issue until the last of its PDFs is pinned."""
-    drafts, before = await house.drafts(_BATCH), await house.done()
-    await house.issue(drafts)
-    began = perf_counter()
-    await house.until(before + _BATCH)
-    if await house.done() < before + _BATCH:
-        message = f"Not all PDFs came. The end of the worker's log:\n{read_log_end(house.worker.log)}"
+    drafts, before = await environment.create_drafts(_BATCH), await environment.count_pinned()
+    await environment.issue(drafts)
+    started_at = perf_counter()
+    await environment.wait_for_pinned(before + _BATCH)
+    if await environment.count_pinned() < before + _BATCH:
+        message = f"Not all PDFs were rendered. The end of the worker's log:\n{read_log_end(environment.worker.log)}"
         raise RuntimeError(message)
-    return perf_counter() - began
+    return perf_counter() - started_at
 
 
-async def _killed(house: _House, who: str) -> tuple[int, float]:
-    """Kill a part while it prints; return the jobs lost, and the seconds until what is asked for then is there."""
-    drafts, before = await house.drafts(_IN_FLIGHT + 1), await house.done()
-    await house.issue(drafts[:-1])
-    await house.until(before + 1)
-    for pid in _victims(house.worker.process.pid, who):
+async def _measure_recovery(environment: _Environment, kind: str) -> tuple[int, float]:
+    """Kill processes while they render; return the lost jobs, and the seconds until the next requested PDF."""
+    drafts, before = await environment.create_drafts(_IN_FLIGHT + 1), await environment.count_pinned()
+    await environment.issue(drafts[:-1])
+    await environment.wait_for_pinned(before + 1)
+    for pid in _find_processes(environment.worker.process.pid, kind):
         os.kill(pid, signal.SIGKILL)
-    began = perf_counter()
-    await house.issue(drafts[-1:])
-    async with house.database.scope(house.workspace_id):
+    started_at = perf_counter()
+    await environment.issue(drafts[-1:])
+    async with environment.database.scope(environment.workspace_id):
         await request_pdf(drafts[-1], 1, _LOCALE)
-    next_s = await _until_there(house, drafts[-1]) - began
-    await house.until(before + len(drafts))
-    return before + len(drafts) - await house.done(), next_s
+    next_s = await _wait_for_pdf(environment, drafts[-1]) - started_at
+    await environment.wait_for_pinned(before + len(drafts))
+    return before + len(drafts) - await environment.count_pinned(), next_s
 
 
-async def _until_there(house: _House, invoice_id: InvoiceId) -> float:
-    """Return the moment at which the PDF of an invoice is pinned, or at which patience ends."""
+async def _wait_for_pdf(environment: _Environment, invoice_id: InvoiceId) -> float:
+    """Return the time at which the PDF of an invoice is pinned, or at which the time limit ends."""
     query = "SELECT count(*) FROM invoice_pdf WHERE workspace_id = $1 AND invoice_id = $2 AND pinned"
-    deadline = perf_counter() + _PATIENCE_S
+    deadline = perf_counter() + _TIMEOUT_S
     while perf_counter() < deadline:
-        async with house.database.scope(house.workspace_id, read_only=True):
-            if await fetch_value(query, house.workspace_id, invoice_id):
+        async with environment.database.scope(environment.workspace_id, read_only=True):
+            if await fetch_value(query, environment.workspace_id, invoice_id):
                 break
         await asyncio.sleep(_POLL_S)
     return perf_counter()
 
 
-def _victims(worker: int, who: str) -> list[int]:
+def _find_processes(worker: int, kind: str) -> list[int]:
     """Return the processes of one part of Chromium below the worker."""
     commands = list_descendants(worker)
-    if who == "browser":
+    if kind == "browser":
         chromium = {pid for pid, command in commands.items() if "--remote-debugging-pipe" in command}
         found = [pid for pid in chromium if "--type=" not in commands[pid]]
     else:
-        found = [pid for pid, command in commands.items() if _MARKS[who] in command]
+        found = [pid for pid, command in commands.items() if _COMMAND_PARTS[kind] in command]
     if not found:
-        message = f"The worker has no {who} to kill: {sorted(commands.values())}"
+        message = f"The worker has no {kind} to kill: {sorted(commands.values())}"
         raise RuntimeError(message)
     return found

@@ -1,4 +1,4 @@
-"""The ways to a PDF that are compared: the renderer, the bare protocol, and what is usually done."""
+"""The compared methods of making a PDF: our renderer, bare CDP, a context or browser for each PDF, WeasyPrint."""
 
 from __future__ import annotations
 
@@ -36,112 +36,110 @@ from workers.pdf.sandbox import CONTEXT_OPTIONS, build_launch_options
 
 OWNER = WorkspaceId(new_id())
 METADATA = PdfMetadata("Invoice", "Bench", "de", datetime(2026, 3, 16, tzinfo=UTC))
-# For what goes on after an answer: browsers that end, contexts that are torn down. It is part of the price.
+# Browsers and contexts close after the response; their processor time belongs to the method.
 _SETTLE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One way to print the sheet, and how often in a round."""
+class Method:
+    """One method, and how often it runs in a round."""
 
     name: str
-    print: Callable[[], Awaitable[bytes]]
-    each: int
+    render: Callable[[], Awaitable[bytes]]
+    repeats: int
 
 
 @dataclass(frozen=True, slots=True)
 class Chromium:
-    """The browser that all ways print with, as every worker would find and launch it."""
+    """The browser of all methods, found and launched as by a worker."""
 
     path: str
     sandbox: bool
 
     @property
-    def launch(self) -> dict[str, Any]:
-        """The options of Playwright's launch: the renderer's own, for all alike."""
+    def launch_options(self) -> dict[str, Any]:
+        """The options of Playwright's launch: the renderer's, for all methods."""
         return build_launch_options(self.path, sandbox=self.sandbox)
 
     @property
     def settings(self) -> dict[str, str]:
-        """The variables that tell a worker."""
+        """The settings of a worker."""
         return {"PORTAL_CHROMIUM": self.path, "PORTAL_CHROMIUM_SANDBOX": str(self.sandbox).lower()}
 
 
 @cache
-def chromium() -> Chromium:
-    """Return the Chromium that the settings name, else one that is here or can be installed; raises ChromiumMissing."""
-    given = Settings.from_environ({"PORTAL_PROFILE": Profile.DEMO.value} | dict(os.environ))
-    path = given.chromium or find_or_install(lambda text: print(text, flush=True))
-    return Chromium(path, given.chromium_sandbox)
+def find_configured_chromium() -> Chromium:
+    """Return the Chromium of the settings, else find or install one. Raises ChromiumMissing."""
+    settings = Settings.from_environ({"PORTAL_PROFILE": Profile.DEMO.value} | dict(os.environ))
+    path = settings.chromium or find_or_install(lambda text: print(text, flush=True))
+    return Chromium(path, settings.chromium_sandbox)
 
 
 def make_renderer(slots: int, fonts: Fonts | None = None) -> Renderer:
     """Return a renderer, not started; with fonts its spare pages are warmed up with a sample, as a worker's."""
     return Renderer(
         Metrics(),
-        executable=chromium().path,
+        executable=find_configured_chromium().path,
         limits=RenderLimits(slots=slots),
-        sandbox=chromium().sandbox,
+        sandbox=find_configured_chromium().sandbox,
         **({"sample": render_sample(fonts)} if fonts else {}),
     )
 
 
-def content() -> Content:
-    """Return an invoice of forty lines: two pages, what rendering.md's figures are about."""
+def load_content() -> Content:
+    """Return an invoice of 40 lines, which has two pages."""
     tenant = next(tenant for tenant in TENANTS if tenant.new.slug == "nordlicht")
     return next(e.content for e in tenant.examples(date(2026, 3, 16)) if "lines-40" in e.tags)
 
 
-def sheet(fonts: Fonts) -> str:
-    """Return it as the renderer gets it."""
-    what, language = content(), Language.load("de-DE", (CATALOGUES,))
-    model = document(what, totals(what), "INV-1", language, brand=DocumentBrand("Bench"))
+def render_sheet_html(fonts: Fonts) -> str:
+    """Return that invoice as HTML for the renderer."""
+    content, language = load_content(), Language.load("de-DE", (CATALOGUES,))
+    model = document(content, totals(content), "INV-1", language, brand=DocumentBrand("Bench"))
     return render_sheet(model, fonts)
 
 
-async def bare(browser: Browser, html: str) -> Callable[[], Awaitable[bytes]]:
-    """Return the two calls of the protocol on a page of its own: what nobody can go below."""
+async def prepare_bare_cdp(browser: Browser, html: str) -> Callable[[], Awaitable[bytes]]:
+    """Return a method that makes the two CDP calls on an open page: the lower bound of all methods."""
     context = await browser.new_context(**CONTEXT_OPTIONS)
     page = await context.new_page()
     cdp = await context.new_cdp_session(page)
     frame = (await cdp.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
 
-    async def way() -> bytes:
+    async def render() -> bytes:
         await cdp.send("Page.setDocumentContent", {"frameId": frame, "html": html})
         return b64decode((await cdp.send("Page.printToPDF", PRINT_OPTIONS))["data"])
 
-    return way
+    return render
 
 
-async def in_a_context(browser: Browser, html: str) -> bytes:
-    """Print as most do: a context and a page for each document."""
+async def render_in_new_context(browser: Browser, html: str) -> bytes:
+    """Render in a new context and page."""
     context = await browser.new_context(**CONTEXT_OPTIONS)
     page = await context.new_page()
     await page.set_content(html, wait_until="load")
     await page.evaluate("document.fonts.ready.then(() => 0)")
-    printed: bytes = await page.pdf(
-        print_background=True, prefer_css_page_size=True, tagged=True, outline=True
-    )
+    data: bytes = await page.pdf(print_background=True, prefer_css_page_size=True, tagged=True, outline=True)
     await context.close()
-    return printed
+    return data
 
 
-async def in_a_browser(playwright: Playwright, html: str) -> bytes:
-    """Print as many do: a browser for each document, closed after it."""
-    browser = await playwright.chromium.launch(**chromium().launch)
-    printed = await in_a_context(browser, html)
+async def render_in_new_browser(playwright: Playwright, html: str) -> bytes:
+    """Render in a new browser, which is closed afterwards."""
+    browser = await playwright.chromium.launch(**find_configured_chromium().launch_options)
+    data = await render_in_new_context(browser, html)
     await browser.close()
-    return printed
+    return data
 
 
-async def finished(renderer: Renderer, html: str) -> bytes:
-    """Print and finish, as the worker does."""
+async def render_and_postprocess(renderer: Renderer, html: str) -> bytes:
+    """Render and post-process, as a worker does."""
     raw = await renderer.render(html, owner=OWNER, within_s=60)
     return await asyncio.to_thread(postprocess, raw, METADATA)
 
 
-async def by_weasyprint(html: str) -> bytes:
-    """Print without a browser; ImportError or OSError where the package or its Pango is not there."""
+async def render_with_weasyprint(html: str) -> bytes:
+    """Render without a browser; ImportError or OSError without the package or its Pango."""
     import weasyprint  # noqa: PLC0415  -- the bench goes on without it
 
     out = io.BytesIO()
@@ -149,23 +147,23 @@ async def by_weasyprint(html: str) -> bytes:
     return out.getvalue()
 
 
-async def measure(ways: list[Way], rounds: int) -> dict[str, list[Cost]]:
-    """Return the costs of every way, round by round, after two prints of each to warm up."""
-    for way in ways:
-        for _ in range(min(2, way.each)):
-            await way.print()
-    found: dict[str, list[Cost]] = {way.name: [] for way in ways}
+async def measure_methods(methods: list[Method], rounds: int) -> dict[str, list[Cost]]:
+    """Return the costs of every method, round by round, after two warm-up PDFs of each."""
+    for method in methods:
+        for _ in range(min(2, method.repeats)):
+            await method.render()
+    found: dict[str, list[Cost]] = {method.name: [] for method in methods}
     for done in range(rounds):
         print(f"Round {done + 1} of {rounds} …", flush=True)
-        for way in ways:
-            found[way.name].append(await _cost(way))
+        for method in methods:
+            found[method.name].append(await _measure_cost(method))
     return found
 
 
-async def _cost(way: Way) -> Cost:
-    began, before = perf_counter(), read_cpu_seconds()
-    for _ in range(way.each):
-        await way.print()
-    wall = perf_counter() - began
+async def _measure_cost(method: Method) -> Cost:
+    started_at, before = perf_counter(), read_cpu_seconds()
+    for _ in range(method.repeats):
+        await method.render()
+    wall = perf_counter() - started_at
     await asyncio.sleep(_SETTLE_S)
-    return Cost(wall * 1000 / way.each, (read_cpu_seconds() - before) * 1000 / way.each)
+    return Cost(wall * 1000 / method.repeats, (read_cpu_seconds() - before) * 1000 / method.repeats)
