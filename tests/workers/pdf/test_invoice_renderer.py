@@ -13,7 +13,6 @@ import asyncpg
 import pikepdf
 import pypdfium2
 import pytest
-from tests.fakes.documents import load_fonts
 
 from kernel.blobs import Blobs
 from kernel.clock import FixedClock, SystemClock
@@ -30,6 +29,7 @@ from tenants.invoices.values import Pdf
 from tenants.workspaces.actions import set_brand, set_logo
 from tenants.workspaces.logo import reencode
 from tests.fakes.businesses import Business, content, open_business, picture
+from tests.fakes.documents import load_fonts
 from workers.pdf.invoice_renderer import InvoiceRenderer
 from workers.pdf.renderer import Renderer
 
