@@ -38,11 +38,11 @@ hypothesis.settings.load_profile("portal")
 TEMPLATE = "portal_test_template"
 OPERATOR = Actor(ActorKind.OPERATOR, "tests")
 NOW = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
-_HOUSE = pytest.StashKey["House"]()
+_SERVERS = pytest.StashKey["Servers"]()
 
 
 @dataclass(slots=True)
-class House:
+class Servers:
     """The servers of this run, and where the migrated template is."""
 
     admin_url: str
@@ -50,7 +50,7 @@ class House:
     state: Path | None = None
 
 
-def _build() -> House:
+def _start_servers() -> Servers:
     state = Path(tempfile.mkdtemp(prefix="portal-test-"))
     admin_url, redis_url = start_postgres(state, durable=False), start_redis(state)
 
@@ -60,52 +60,52 @@ def _build() -> House:
         await schema.migrate(urls.owner)
 
     asyncio.run(prepare_template())
-    return House(admin_url, redis_url, state)
+    return Servers(admin_url, redis_url, state)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers in the process that gives out the work; its workers are told where they are."""
-    given: dict[str, Any] | None = getattr(config, "workerinput", None)
-    if given is not None:
-        config.stash[_HOUSE] = House(given["admin_url"], given["redis_url"])
+    worker_input: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker_input is not None:
+        config.stash[_SERVERS] = Servers(worker_input["admin_url"], worker_input["redis_url"])
     elif config.getoption("numprocesses", None) and not config.getoption("collectonly"):
-        config.stash[_HOUSE] = _build()
+        config.stash[_SERVERS] = _start_servers()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a parallel worker where the servers are."""
-    house = node.config.stash[_HOUSE]
-    node.workerinput |= {"admin_url": house.admin_url, "redis_url": house.redis_url}
+    servers = node.config.stash[_SERVERS]
+    node.workerinput |= {"admin_url": servers.admin_url, "redis_url": servers.redis_url}
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what this process started."""
-    house = config.stash.get(_HOUSE, None)
-    if house is not None and house.state is not None:
-        stop_postgres(house.state)
-        stop_redis(house.state)
-        shutil.rmtree(house.state, ignore_errors=True)
+    servers = config.stash.get(_SERVERS, None)
+    if servers is not None and servers.state is not None:
+        stop_postgres(servers.state)
+        stop_redis(servers.state)
+        shutil.rmtree(servers.state, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def house(pytestconfig: pytest.Config) -> House:
+def servers(pytestconfig: pytest.Config) -> Servers:
     """Return the running servers; alone, without parallel workers, the first test that asks starts them."""
-    if _HOUSE not in pytestconfig.stash:
-        pytestconfig.stash[_HOUSE] = _build()
-    return pytestconfig.stash[_HOUSE]
+    if _SERVERS not in pytestconfig.stash:
+        pytestconfig.stash[_SERVERS] = _start_servers()
+    return pytestconfig.stash[_SERVERS]
 
 
 @pytest.fixture(scope="session")
-def admin_url(house: House) -> str:
+def admin_url(servers: Servers) -> str:
     """Url of a role that may make roles and databases: for tests of provisioning and negative controls."""
-    return house.admin_url
+    return servers.admin_url
 
 
 @pytest.fixture(scope="session")
-def redis_url(house: House) -> str:
+def redis_url(servers: Servers) -> str:
     """Url of a real Redis that all workers share: keys need a prefix of the test's own."""
-    return house.redis_url
+    return servers.redis_url
 
 
 @pytest.fixture(scope="session")
@@ -115,12 +115,12 @@ def worker_name() -> str:
 
 
 @pytest.fixture(scope="session")
-async def urls(house: House, worker_name: str) -> AsyncIterator[Urls]:
+async def urls(servers: Servers, worker_name: str) -> AsyncIterator[Urls]:
     """Urls of this worker's own migrated database as owner, app and svc."""
     name = f"portal_test_{worker_name}"
-    await drop_database(house.admin_url, name)
-    yield await provision(house.admin_url, name, template=TEMPLATE)
-    await drop_database(house.admin_url, name)
+    await drop_database(servers.admin_url, name)
+    yield await provision(servers.admin_url, name, template=TEMPLATE)
+    await drop_database(servers.admin_url, name)
 
 
 @pytest.fixture(scope="session")
@@ -158,18 +158,18 @@ def svc(_svc_database: Database) -> Iterator[Database]:
 
 
 @pytest.fixture
-async def scratch(house: House, worker_name: str) -> AsyncIterator[Callable[..., Awaitable[Urls]]]:
+async def scratch(servers: Servers, worker_name: str) -> AsyncIterator[Callable[..., Awaitable[Urls]]]:
     """Make a database for one test: empty (`await scratch()`) or like the migrated one (`migrated=True`)."""
     made: list[str] = []
 
     async def make(*, migrated: bool = False) -> Urls:
         made.append(f"portal_scratch_{worker_name}_{len(made)}")
-        await drop_database(house.admin_url, made[-1])
-        return await provision(house.admin_url, made[-1], template=TEMPLATE if migrated else None)
+        await drop_database(servers.admin_url, made[-1])
+        return await provision(servers.admin_url, made[-1], template=TEMPLATE if migrated else None)
 
     yield make
     for name in made:
-        await drop_database(house.admin_url, name)
+        await drop_database(servers.admin_url, name)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tenants.invoices.document.sheet import png_address, render_sheet
 from tenants.invoices.document.values import Document, DocumentBrand, DocumentLogo
 from tenants.invoices.totals import totals
 from tenants.workspaces.logo import reencode
-from tests.fakes.businesses import picture
+from tests.fakes.sample_workspaces import picture
 from workers.pdf.postprocess import PdfMetadata
 
 DAY = dt.date(2026, 3, 16)

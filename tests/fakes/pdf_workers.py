@@ -14,14 +14,16 @@ from kernel.store import execute, fetch
 from ops.dev import programs
 from tenants.ids import InvoiceId
 from tenants.invoices.actions import issue
-from tests.fakes.businesses import Business, open_business
 from tests.fakes.child_processes import find_alive, find_chromium_processes, send_signal
-from tests.fakes.probing import sample, status
+from tests.fakes.probes import sample, status
+from tests.fakes.sample_workspaces import SampleWorkspace, create_sample_workspace
 
 
-async def open_acme(deployment: Any) -> Business:
-    """Open a business in the database of the deployment."""
-    return await open_business(deployment.database, Sealer((("test", bytes(range(32))),)), SystemClock())
+async def open_acme(deployment: Any) -> SampleWorkspace:
+    """Open a workspace in the database of the deployment."""
+    return await create_sample_workspace(
+        deployment.database, Sealer((("test", bytes(range(32))),)), SystemClock()
+    )
 
 
 async def start_worker(deployment: Any, **environ: str) -> programs.RunningProgram:
@@ -31,7 +33,7 @@ async def start_worker(deployment: Any, **environ: str) -> programs.RunningProgr
 
 
 async def begin_render(
-    deployment: Any, acme: Business, worker: programs.RunningProgram, *, within_s: int = 30
+    deployment: Any, acme: SampleWorkspace, worker: programs.RunningProgram, *, within_s: int = 30
 ) -> tuple[InvoiceId, UUID]:
     """Issue an invoice and wait until the worker renders it; its renderer processes are stopped, so that it hangs."""
     send_signal(find_chromium_processes(worker.process.pid, "renderer"), signal.SIGSTOP)
@@ -60,7 +62,7 @@ async def wait_until_ended(deployment: Any, pids: list[int]) -> None:
     await deployment.eventually(have_ended)
 
 
-async def read_pdfs(acme: Business, deployment: Any) -> dict[InvoiceId, bytes]:
+async def read_pdfs(acme: SampleWorkspace, deployment: Any) -> dict[InvoiceId, bytes]:
     """Return the PDFs by invoice; each has one row and one blob, and there is no other blob."""
     async with acme.database.scope(acme.workspace_id, read_only=True):
         rows = await fetch("SELECT * FROM invoice_pdf")
@@ -73,7 +75,7 @@ async def read_pdfs(acme: Business, deployment: Any) -> dict[InvoiceId, bytes]:
     return {each: await blobs.get(f"{acme.workspace_id}/pdf/{sha256}.pdf") for each, sha256 in found.items()}
 
 
-async def read_rows(acme: Business) -> list[Any]:
+async def read_rows(acme: SampleWorkspace) -> list[Any]:
     """Return the rows of all PDFs of a workspace."""
     async with acme.database.scope(acme.workspace_id, read_only=True):
         return await fetch("SELECT * FROM invoice_pdf")

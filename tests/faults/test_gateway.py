@@ -15,8 +15,8 @@ from kernel.seals import Sealer
 from kernel.setting_values import DEMO_SECRET
 from ops.ports import find_free_port
 from tenants.invoices.actions import issue_link
-from tests.fakes.businesses import open_business
 from tests.fakes.forwarding import forward
+from tests.fakes.sample_workspaces import create_sample_workspace
 
 CLIENT_TIMEOUT_S = 9.0
 PATIENCE_S = 45.0
@@ -35,12 +35,14 @@ def status_of(port: int, host: str, path: str) -> int:
 
 
 async def test_while_postgres_is_stalled_clients_are_answered_before_they_give_up(deployment: Any) -> None:
-    business = await open_business(deployment.database, Sealer((("test", DEMO_SECRET),)), SystemClock())
-    invoice_id = await business.invoice()
-    async with deployment.database.scope(business.workspace_id):
-        link = await issue_link(invoice_id, sealer=business.sealer, clock=business.clock)
+    sample_workspace = await create_sample_workspace(
+        deployment.database, Sealer((("test", DEMO_SECRET),)), SystemClock()
+    )
+    invoice_id = await sample_workspace.invoice()
+    async with deployment.database.scope(sample_workspace.workspace_id):
+        link = await issue_link(invoice_id, sealer=sample_workspace.sealer, clock=sample_workspace.clock)
     port = find_free_port()
-    ask = port, business.host, f"/i/{link.token}"
+    ask = port, sample_workspace.host, f"/i/{link.token}"
     async with forward(deployment.urls.app) as forwarder:
         await deployment.start(
             "gateway",

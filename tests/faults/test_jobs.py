@@ -21,9 +21,9 @@ from kernel.store import execute, fetch
 from ops.dev import programs
 from ops.dev.child_processes import read_log_end
 from ops.dev.loopback import fetch_url
-from tests.fakes.businesses import open_business
 from tests.fakes.jobs import Behavior, SampleJob
-from tests.fakes.probing import sample
+from tests.fakes.probes import sample
+from tests.fakes.sample_workspaces import create_sample_workspace
 
 
 def send(running: programs.RunningProgram, number: signal.Signals) -> None:
@@ -187,7 +187,8 @@ async def test_a_worker_releases_its_running_job_after_two_signals(deployment: A
 async def test_of_three_schedulers_each_occurrence_is_written_once(deployment: Any) -> None:
     sealer = Sealer((("test", bytes(range(32))),))
     workspaces = [
-        (await open_business(deployment.database, sealer, SystemClock())).workspace_id for _ in range(2)
+        (await create_sample_workspace(deployment.database, sealer, SystemClock())).workspace_id
+        for _ in range(2)
     ]
     schedulers = await asyncio.gather(*(deployment.start("scheduler") for _ in range(3)))
     await asyncio.sleep(2.5)

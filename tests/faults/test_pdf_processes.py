@@ -16,7 +16,6 @@ from kernel.store import execute
 from tenants.invoices.actions import issue, request_pdf
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderPdf
 from tenants.invoices.values import PendingPdf
-from tests.fakes.businesses import Business
 from tests.fakes.child_processes import find_alive, find_chromium_processes, find_descendants, send_signal
 from tests.fakes.pdf_workers import (
     begin_render,
@@ -26,18 +25,19 @@ from tests.fakes.pdf_workers import (
     wait_for_exit,
     wait_until_ended,
 )
-from tests.fakes.probing import sample, status
+from tests.fakes.probes import sample, status
+from tests.fakes.sample_workspaces import SampleWorkspace
 
 
 @pytest.fixture
-async def acme(deployment: Any) -> Business:
-    """A business with a relay that dispatches its jobs."""
+async def acme(deployment: Any) -> SampleWorkspace:
+    """A workspace with a relay that dispatches its jobs."""
     await deployment.start("relay")
     return await open_acme(deployment)
 
 
 async def test_the_render_of_a_killed_worker_is_done_by_another_and_no_process_is_left(
-    deployment: Any, acme: Business
+    deployment: Any, acme: SampleWorkspace
 ) -> None:
     first = await start_worker(deployment)
     invoice_id, job = await begin_render(deployment, acme, first)
@@ -72,7 +72,7 @@ async def test_chromium_inherits_no_setting_of_the_portal(deployment: Any) -> No
 
 
 async def test_a_render_succeeds_when_renderer_browser_or_driver_is_killed(
-    deployment: Any, acme: Business
+    deployment: Any, acme: SampleWorkspace
 ) -> None:
     worker = await start_worker(deployment)
     rendered = []
@@ -98,7 +98,7 @@ async def test_a_render_succeeds_when_renderer_browser_or_driver_is_killed(
 
 
 async def test_a_render_that_hangs_fails_at_its_deadline_frees_its_slot_and_is_tried_again(
-    deployment: Any, acme: Business
+    deployment: Any, acme: SampleWorkspace
 ) -> None:
     worker = await start_worker(deployment, PORTAL_JOB_SLOTS="1")
     invoice_id, job = await begin_render(deployment, acme, worker, within_s=1)
@@ -115,7 +115,7 @@ async def test_a_render_that_hangs_fails_at_its_deadline_frees_its_slot_and_is_t
     assert sample(worker, "portal_pdf_render_slots_in_use_count") == 0
 
 
-async def test_a_browser_that_hangs_is_replaced(deployment: Any, acme: Business) -> None:
+async def test_a_browser_that_hangs_is_replaced(deployment: Any, acme: SampleWorkspace) -> None:
     worker = await start_worker(deployment)
     browser = find_chromium_processes(worker.process.pid, "browser")
     send_signal(browser, signal.SIGSTOP)
@@ -132,7 +132,7 @@ async def test_a_browser_that_hangs_is_replaced(deployment: Any, acme: Business)
 
 
 async def test_a_worker_after_sigterm_completes_the_render_and_closes_the_browser(
-    deployment: Any, acme: Business
+    deployment: Any, acme: SampleWorkspace
 ) -> None:
     worker = await start_worker(deployment)
     invoice_id, job = await begin_render(deployment, acme, worker)
@@ -148,7 +148,7 @@ async def test_a_worker_after_sigterm_completes_the_render_and_closes_the_browse
 
 
 async def test_a_worker_after_a_second_sigterm_releases_the_job_and_leaves_no_process(
-    deployment: Any, acme: Business
+    deployment: Any, acme: SampleWorkspace
 ) -> None:
     worker = await start_worker(deployment, PORTAL_JOB_LEASE_S="60")
     invoice_id, job = await begin_render(deployment, acme, worker)
@@ -166,7 +166,7 @@ async def test_a_worker_after_a_second_sigterm_releases_the_job_and_leaves_no_pr
 
 
 async def test_a_render_that_kills_its_workers_is_dead_refused_and_can_be_replayed(
-    deployment: Any, acme: Business
+    deployment: Any, acme: SampleWorkspace
 ) -> None:
     workers = [await start_worker(deployment), await start_worker(deployment)]
     descendants_of_each = [find_descendants(worker.process.pid) for worker in workers]
@@ -201,7 +201,7 @@ async def test_a_render_that_kills_its_workers_is_dead_refused_and_can_be_replay
     assert list(await read_pdfs(acme, deployment)) == [invoice_id]
 
 
-async def test_a_requested_pdf_precedes_those_ahead_of_need(deployment: Any, acme: Business) -> None:
+async def test_a_requested_pdf_precedes_those_ahead_of_need(deployment: Any, acme: SampleWorkspace) -> None:
     batch = [await acme.invoice() for _ in range(40)]
 
     async def all_are_dispatched() -> bool:

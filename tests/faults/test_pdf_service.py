@@ -18,7 +18,6 @@ from ops.dev.child_processes import read_log_end
 from tenants.invoices.actions import request_pdf
 from tenants.invoices.values import PendingPdf
 from tenants.workspaces.jobs import ForgetReleasedDomains
-from tests.fakes.businesses import Business
 from tests.fakes.pdf_workers import (
     expedite_all,
     open_acme,
@@ -29,19 +28,20 @@ from tests.fakes.pdf_workers import (
     wait_until_not_ready,
     wait_until_ready,
 )
-from tests.fakes.probing import sample
+from tests.fakes.probes import sample
+from tests.fakes.sample_workspaces import SampleWorkspace
 from workers.pdf.sandbox import find_chromium
 
 
 @pytest.fixture
-async def acme(deployment: Any) -> Business:
-    """A business with a relay that dispatches its jobs."""
+async def acme(deployment: Any) -> SampleWorkspace:
+    """A workspace with a relay that dispatches its jobs."""
     await deployment.start("relay")
     return await open_acme(deployment)
 
 
 async def test_without_a_chromium_a_worker_runs_other_jobs_and_renders_once_there_is_one(
-    deployment: Any, acme: Business
+    deployment: Any, acme: SampleWorkspace
 ) -> None:
     executable = deployment.redis_state / "chromium"
     worker = await deployment.start("worker", module="ops.cli", ready=False, PORTAL_CHROMIUM=str(executable))
@@ -66,7 +66,7 @@ async def test_without_a_chromium_a_worker_runs_other_jobs_and_renders_once_ther
 
 
 async def test_a_worker_that_cannot_render_leaves_most_jobs_to_one_that_can(
-    deployment: Any, acme: Business
+    deployment: Any, acme: SampleWorkspace
 ) -> None:
     broken = await deployment.start("worker", module="ops.cli", ready=False, PORTAL_CHROMIUM="/no/chromium")
 
@@ -116,7 +116,7 @@ def free_disk(disk: Path) -> None:
 
 
 async def test_a_full_disk_for_blobs_stores_nothing_partially_and_renders_succeed_once_there_is_room(
-    deployment: Any, acme: Business, small_disk: Path
+    deployment: Any, acme: SampleWorkspace, small_disk: Path
 ) -> None:
     blobs = small_disk / "blobs"
     worker = await start_worker(deployment, PORTAL_BLOBS_URL=str(blobs))
@@ -138,7 +138,7 @@ async def test_a_full_disk_for_blobs_stores_nothing_partially_and_renders_succee
 
 
 async def test_a_full_disk_for_chromium_makes_the_worker_not_ready_until_there_is_room(
-    deployment: Any, acme: Business, small_disk: Path
+    deployment: Any, acme: SampleWorkspace, small_disk: Path
 ) -> None:
     fill_disk(small_disk)
     worker = await deployment.start("worker", module="ops.cli", ready=False, TMPDIR=str(small_disk))

@@ -11,10 +11,10 @@ from kernel.clock import SystemClock
 from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database
-from tests.fakes.businesses import Business, open_business
-from tests.fakes.crowds import crowd
+from tests.fakes.large_workspaces import fill_workspace
+from tests.fakes.sample_workspaces import SampleWorkspace, create_sample_workspace
 
-NewBusiness = Callable[..., Awaitable[Business]]
+NewBusiness = Callable[..., Awaitable[SampleWorkspace]]
 
 
 @pytest.fixture
@@ -25,24 +25,24 @@ def sealer(settings: Settings) -> Sealer:
 
 @pytest.fixture
 def new_business(database: Database, sealer: Sealer) -> NewBusiness:
-    """Make one more business; its clock is the machine's, because links are held against the database's."""
-    return partial(open_business, database, sealer, SystemClock())
+    """Make one more workspace; its clock is the machine's, because links are held against the database's."""
+    return partial(create_sample_workspace, database, sealer, SystemClock())
 
 
 @pytest.fixture
-async def acme(new_business: NewBusiness) -> Business:
-    """The business most tests are about."""
+async def acme(new_business: NewBusiness) -> SampleWorkspace:
+    """The workspace most tests are about."""
     return await new_business()
 
 
 @pytest.fixture
-async def rival(new_business: NewBusiness) -> Business:
+async def rival(new_business: NewBusiness) -> SampleWorkspace:
     """Another one, which must never see anything of the first."""
     return await new_business()
 
 
 @pytest.fixture
-async def crowded(acme: Business, owner_url: str) -> Business:
-    """The same business with thousands of invoices, links, customers and contacts."""
-    await crowd(acme, owner_url)
+async def crowded(acme: SampleWorkspace, owner_url: str) -> SampleWorkspace:
+    """The same workspace with thousands of invoices, links, customers and contacts."""
+    await fill_workspace(acme, owner_url)
     return acme

@@ -31,7 +31,7 @@ from tenants.workspaces import queries as workspace_queries
 from tenants.workspaces.domains import DomainState
 from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import LogoImage, NewWorkspace
-from tests.fakes.businesses import BASE_DOMAIN, Business, content, euros, picture
+from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, content, euros, picture
 from tests.fakes.ubl_writer import published
 
 CLOCK = SystemClock()
@@ -62,7 +62,7 @@ TABLES = (
 class Belongings:
     """One of everything that belongs to the other workspace."""
 
-    owner: Business
+    owner: SampleWorkspace
     customer_id: CustomerId
     contact_id: ContactId
     draft_id: InvoiceId
@@ -75,7 +75,7 @@ class Belongings:
     logo: str
 
 
-Call = Callable[[Belongings, Business], Awaitable[Any]]
+Call = Callable[[Belongings, SampleWorkspace], Awaitable[Any]]
 
 # With the other's ids: each of these must say that there is nothing.
 MISSES: dict[str, Call] = {
@@ -213,7 +213,7 @@ async def _not(theirs: object, asked: Awaitable[object]) -> None:
     assert await asked != theirs
 
 
-async def furnish(owner: Business) -> Belongings:
+async def furnish(owner: SampleWorkspace) -> Belongings:
     """Give a workspace one of everything."""
     customer_id = await owner.customer()
     draft_id, invoice_id = await owner.draft(customer_id), await owner.invoice(customer_id)
@@ -266,7 +266,7 @@ def test_every_query_and_action_is_tried() -> None:
 
 @pytest.mark.parametrize("name", MISSES)
 async def test_with_the_others_id_there_is_nothing(
-    acme: Business, rival: Business, svc: Database, name: str
+    acme: SampleWorkspace, rival: SampleWorkspace, svc: Database, name: str
 ) -> None:
     theirs = await furnish(acme)
     before = await everything_of(svc, acme.workspace_id)
@@ -278,10 +278,10 @@ async def test_with_the_others_id_there_is_nothing(
     assert await everything_of(svc, acme.workspace_id) == before
 
 
-async def _invented(name: str, theirs: Belongings, me: Business) -> tuple[object, ...]:
+async def _invented(name: str, theirs: Belongings, me: SampleWorkspace) -> tuple[object, ...]:
     """Return how the same call misses when the ids belong to nobody at all."""
     nobody = Belongings(
-        owner=Business(WorkspaceId(new_id()), theirs.owner.slug, me.database, me.sealer, me.clock),
+        owner=SampleWorkspace(WorkspaceId(new_id()), theirs.owner.slug, me.database, me.sealer, me.clock),
         customer_id=CustomerId(new_id()),
         contact_id=ContactId(new_id()),
         draft_id=InvoiceId(new_id()),
@@ -305,7 +305,7 @@ def _miss_of_an_invented_id(error: PortalError) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("name", OWN)
 async def test_without_an_id_one_works_on_ones_own_alone(
-    acme: Business, rival: Business, svc: Database, name: str
+    acme: SampleWorkspace, rival: SampleWorkspace, svc: Database, name: str
 ) -> None:
     theirs = await furnish(acme)
     before = await everything_of(svc, acme.workspace_id)
@@ -317,7 +317,7 @@ async def test_without_an_id_one_works_on_ones_own_alone(
 
 
 async def test_a_contact_cannot_be_slipped_to_anothers_customer(
-    acme: Business, rival: Business, svc: Database
+    acme: SampleWorkspace, rival: SampleWorkspace, svc: Database
 ) -> None:
     theirs = await furnish(acme)
     before = await everything_of(svc, acme.workspace_id)
@@ -329,7 +329,7 @@ async def test_a_contact_cannot_be_slipped_to_anothers_customer(
 
 @pytest.mark.parametrize("role", ["app", "svc"])
 async def test_anothers_token_opens_nothing_as_if_it_were_nobodys(
-    acme: Business, rival: Business, svc: Database, role: str
+    acme: SampleWorkspace, rival: SampleWorkspace, svc: Database, role: str
 ) -> None:
     """Role svc sees every row: there the function itself names the workspace."""
     theirs, database = await furnish(acme), {"app": rival.database, "svc": svc}[role]
@@ -344,7 +344,9 @@ async def test_anothers_token_opens_nothing_as_if_it_were_nobodys(
     assert opened.invoice_id == theirs.invoice_id
 
 
-async def test_a_link_cannot_be_made_for_anothers_contact(acme: Business, rival: Business) -> None:
+async def test_a_link_cannot_be_made_for_anothers_contact(
+    acme: SampleWorkspace, rival: SampleWorkspace
+) -> None:
     theirs, ours = await furnish(acme), await furnish(rival)
     async with rival.database.scope(rival.workspace_id):
         with pytest.raises(Missing):
@@ -353,7 +355,7 @@ async def test_a_link_cannot_be_made_for_anothers_contact(acme: Business, rival:
             )
 
 
-async def test_a_workspace_cannot_be_created_over_another(acme: Business, svc: Database) -> None:
+async def test_a_workspace_cannot_be_created_over_another(acme: SampleWorkspace, svc: Database) -> None:
     before = await everything_of(svc, acme.workspace_id)
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict):
@@ -368,7 +370,7 @@ async def test_a_workspace_cannot_be_created_over_another(acme: Business, svc: D
 
 
 async def test_with_permissive_policies_scoping_in_code_still_holds(
-    acme: Business, rival: Business, svc: Database
+    acme: SampleWorkspace, rival: SampleWorkspace, svc: Database
 ) -> None:
     """Role svc sees every row: what a miss is here, is one because each statement names its workspace."""
     theirs = await furnish(acme)

@@ -45,7 +45,7 @@ CLOCK = SystemClock()
 VAT = Tax(TaxCategory.STANDARD, Decimal(19))
 
 
-def content_of(lines: int = 2, **fields: Any) -> Content:
+def build_content(lines: int = 2, **fields: Any) -> Content:
     """An invoice of so many lines at 100.00 net and 19 % each."""
     said: dict[str, Any] = {
         "currency": "EUR",
@@ -92,7 +92,7 @@ class Tenants:
     async def make(self, content: Content | None = None, *, logo: bool = False, **workspace: str) -> Tenant:
         """One more workspace; its words are those of `NewWorkspace`."""
         words = {"name": "Acme GmbH", "slug": f"t-{secrets.token_hex(8)}"} | workspace
-        async with self.database.scope(_fresh_id()):
+        async with self.database.scope(_new_workspace_id()):
             profile = await create_workspace(
                 NewWorkspace(**words),
                 base_domain="localhost",
@@ -103,7 +103,7 @@ class Tenants:
             if logo:
                 await set_logo(reencode(picture()), clock=CLOCK)
             customer = await create_customer(CustomerDetails(name="Kunde AG"), clock=CLOCK)
-        invoice_id, number = await self.issue(profile, customer.customer_id, content or content_of())
+        invoice_id, number = await self.issue(profile, customer.customer_id, content or build_content())
         async with self.database.scope(profile.workspace_id):
             link = await actions.issue_link(invoice_id, sealer=self.sealer, clock=CLOCK)
         return Tenant(profile, customer.customer_id, invoice_id, link.link_id, number, link.token)
@@ -143,7 +143,7 @@ async def store_test_pdf(tenant: Tenant, blobs: Blobs, database: Database, **sai
     return data
 
 
-def _fresh_id() -> Any:
+def _new_workspace_id() -> Any:
     from kernel.ids import WorkspaceId
 
     return WorkspaceId(new_id())
@@ -272,16 +272,16 @@ def assets() -> Assets:
 async def make_portal(
     settings: Settings, database: Database, limiter: Limiter, blobs: Blobs, assets: Assets
 ) -> AsyncIterator[MakePortal]:
-    """Build a gateway; `settings` replaces fields, `database`, `clock` and `beside` are taken as they are."""
+    """Build a gateway; `settings` replaces fields, `database`, `clock` and `extra_handlers` are taken as they are."""
 
     made: list[Gateway] = []
 
     def make(
         *,
         over: Database = database,
-        kept_in: Blobs = blobs,
+        blob_store: Blobs = blobs,
         clock: Clock = CLOCK,
-        beside: Sequence[Any] = (),
+        extra_handlers: Sequence[Any] = (),
         body_deadline_s: float = 10,
         **fields: Any,
     ) -> Portal:
@@ -290,14 +290,14 @@ async def make_portal(
             replace(settings, **fields),
             over,
             assets=assets,
-            blobs=kept_in,
+            blobs=blob_store,
             clock=clock,
             limiter=limiter,
             metrics=metrics,
             access_log=log,
             body_deadline_s=body_deadline_s,
         )
-        for handler in beside:
+        for handler in extra_handlers:
             gateway.surfaces["portal"].app.register(handler)
         made.append(gateway)
         return Portal(gateway, metrics, log)
@@ -368,4 +368,4 @@ async def acme(tenants: Tenants) -> Tenant:
 @pytest.fixture
 def content() -> Callable[..., Content]:
     """What an invoice says: `content(lines, **fields)`."""
-    return content_of
+    return build_content

@@ -227,7 +227,7 @@ async def changed(database: Database, workspace_id: Any, sql: str, *args: object
 async def test_every_route_has_its_attempt_and_a_new_one_without_fails_here(
     make_portal: Any, acme: Any
 ) -> None:
-    portal = make_portal(beside=[forgetful])
+    portal = make_portal(extra_handlers=[forgetful])
     own = await known(portal.visitor(), acme)
     assert {each.path for each in portal.gateway.surfaces["portal"].app.routes} == set(attempts(own, own))
 
@@ -235,7 +235,7 @@ async def test_every_route_has_its_attempt_and_a_new_one_without_fails_here(
 async def test_nothing_of_one_workspace_is_reached_through_another(
     make_portal: Any, tenants: Any, add_pdf: Any
 ) -> None:
-    assert await leaks(make_portal(beside=[forgetful]), tenants, add_pdf) == []
+    assert await leaks(make_portal(extra_handlers=[forgetful]), tenants, add_pdf) == []
 
 
 @pytest.mark.usefixtures("rendering_worker")
@@ -286,7 +286,7 @@ async def test_with_permissive_policies_the_same_attempts_get_through(
 ) -> None:
     """The negative control: what the test above finds closed is held by the policies, and it would notice."""
     careless = type(tenants)(permissive, tenants.sealer)
-    found = await leaks(make_portal(over=permissive, beside=[forgetful]), careless, add_pdf)
+    found = await leaks(make_portal(over=permissive, extra_handlers=[forgetful]), careless, add_pdf)
     assert "GET /forgetful/{invoice_id:uuid}: a foreign id is answered 200" in found
     for table in await tables_of(permissive):
         assert {f"{table}: rows of another workspace are {done}" for done in ("read", "changed")} <= set(

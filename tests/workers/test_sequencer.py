@@ -23,8 +23,8 @@ from kernel.telemetry.metrics import Metrics
 from kernel.wakeup import Wakeup
 from tenants.activity.actions import emit
 from tenants.activity.queries import Anchor
-from tests.fakes.businesses import Business, open_business
 from tests.fakes.event_log import Log, ShelfBuilt, place_all
+from tests.fakes.sample_workspaces import SampleWorkspace, create_sample_workspace
 from workers.sequencer import Sequencer
 
 TIMEOUT_S = 20
@@ -57,16 +57,18 @@ async def own(own_urls: Urls, wakeup: Wakeup) -> AsyncIterator[tuple[Database, D
 
 @pytest.fixture
 async def own_log(own: tuple[Database, Database], settings: Settings) -> Log:
-    """The log of the first business there."""
+    """The log of the first workspace there."""
     return await open_log(*own, settings)
 
 
 async def open_log(app: Database, svc: Database, settings: Settings) -> Log:
-    business: Business = await open_business(app, Sealer(settings.secret_keys), SystemClock())
+    sample_workspace: SampleWorkspace = await create_sample_workspace(
+        app, Sealer(settings.secret_keys), SystemClock()
+    )
     await place_all(svc)
-    async with app.scope(business.workspace_id):
+    async with app.scope(sample_workspace.workspace_id):
         base = await fetch_value("SELECT place FROM event_head")
-    return Log(business.workspace_id, app, svc, base)
+    return Log(sample_workspace.workspace_id, app, svc, base)
 
 
 async def emit_one(log: Log, number: int) -> None:

@@ -14,8 +14,8 @@ from kernel.seals import Sealer
 from kernel.store import execute, fetch
 from tenants.workspaces.actions import claim_domain
 from tenants.workspaces.jobs import ForgetReleasedDomains
-from tests.fakes.businesses import open_business
 from tests.fakes.jobs import SampleJob, run_sample_job
+from tests.fakes.sample_workspaces import create_sample_workspace
 from workers.handlers import Handlers
 from workers.worker import create_handlers
 
@@ -50,7 +50,7 @@ async def test_expired_records_of_released_domains_are_deleted_in_the_own_worksp
     harness: Any,
 ) -> None:
     sealer = Sealer((("test", bytes(range(32))),))
-    owners = [await open_business(harness.database, sealer, SystemClock()) for _ in range(2)]
+    owners = [await create_sample_workspace(harness.database, sealer, SystemClock()) for _ in range(2)]
     for owner in owners:
         async with harness.database.scope(owner.workspace_id):
             await claim_domain(

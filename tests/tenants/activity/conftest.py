@@ -11,13 +11,13 @@ import pytest
 from kernel.store import Database, fetch_value
 from kernel.store.pool import Connection
 from kernel.store.roles import Urls, url_as
-from tests.fakes.businesses import Business
 from tests.fakes.event_log import Log, place_all
+from tests.fakes.sample_workspaces import SampleWorkspace
 
 
 @pytest.fixture
-async def log(acme: Business, database: Database, svc: Database) -> Log:
-    """The log of a business, with everything placed that happened before the test."""
+async def log(acme: SampleWorkspace, database: Database, svc: Database) -> Log:
+    """The log of a workspace, with everything placed that happened before the test."""
     await place_all(svc)
     async with database.scope(acme.workspace_id, read_only=True):
         base = await fetch_value("SELECT place FROM event_head")

@@ -16,7 +16,7 @@ from kernel.store.roles import Urls
 from kernel.telemetry import logs
 from tenants.activity.actions import audit_refusal, emit
 from tenants.activity.events import Event
-from tests.fakes.businesses import Business
+from tests.fakes.sample_workspaces import SampleWorkspace
 
 MEMBER = Actor(
     ActorKind.MEMBER,
@@ -42,7 +42,7 @@ async def drafts(svc: Database, workspace_id: WorkspaceId, sql: str = DRAFTS) ->
 
 
 async def test_an_event_is_a_draft_of_its_transaction(
-    acme: Business, database: Database, svc: Database
+    acme: SampleWorkspace, database: Database, svc: Database
 ) -> None:
     with logs.bound(request="r-1"):
         async with database.scope(acme.workspace_id, actor=MEMBER):
@@ -62,7 +62,7 @@ async def test_an_event_is_a_draft_of_its_transaction(
 
 
 async def test_what_is_not_known_of_the_actor_is_not_stored(
-    acme: Business, database: Database, svc: Database
+    acme: SampleWorkspace, database: Database, svc: Database
 ) -> None:
     async with database.scope(acme.workspace_id, actor=Actor(ActorKind.SYSTEM_JOB, "job-9")):
         await emit(ShelfBuilt(shelf_id="s-1"))
@@ -70,7 +70,7 @@ async def test_what_is_not_known_of_the_actor_is_not_stored(
     assert msgspec.json.decode(draft["context"]) == {}
 
 
-async def test_a_rollback_leaves_no_event(acme: Business, database: Database, svc: Database) -> None:
+async def test_a_rollback_leaves_no_event(acme: SampleWorkspace, database: Database, svc: Database) -> None:
     with pytest.raises(ZeroDivisionError):
         async with database.scope(acme.workspace_id):
             await emit(ShelfBuilt(shelf_id="s-1"))
@@ -78,7 +78,7 @@ async def test_a_rollback_leaves_no_event(acme: Business, database: Database, sv
     assert await drafts(svc, acme.workspace_id) == []
 
 
-async def test_nobody_emits_without_a_workspace_or_an_actor(urls: Urls, acme: Business) -> None:
+async def test_nobody_emits_without_a_workspace_or_an_actor(urls: Urls, acme: SampleWorkspace) -> None:
     event = ShelfBuilt(shelf_id="s-1")
     with pytest.raises(Unbound):
         await emit(event)
@@ -93,7 +93,7 @@ async def test_nobody_emits_without_a_workspace_or_an_actor(urls: Urls, acme: Bu
 
 @pytest.mark.parametrize("kind", ["built", "Shelf.built", "shelf.", "shelf.built.twice"])
 async def test_the_database_refuses_a_kind_of_another_form(
-    database: Database, acme: Business, kind: str
+    database: Database, acme: SampleWorkspace, kind: str
 ) -> None:
     with pytest.raises(asyncpg.CheckViolationError):
         async with database.scope(acme.workspace_id):
@@ -106,7 +106,7 @@ async def test_the_database_refuses_a_kind_of_another_form(
 
 
 async def test_a_refusal_is_audited_although_its_action_was_rolled_back(
-    acme: Business, database: Database, svc: Database
+    acme: SampleWorkspace, database: Database, svc: Database
 ) -> None:
     with pytest.raises(Conflict) as refused:
         async with database.scope(acme.workspace_id, actor=MEMBER):
@@ -122,7 +122,7 @@ async def test_a_refusal_is_audited_although_its_action_was_rolled_back(
     assert msgspec.json.decode(draft["payload"]) == {"action": "shelf.build", "code": "shelf.full"}
 
 
-async def test_a_refusal_without_an_actor_is_a_mistake_of_ours(urls: Urls, acme: Business) -> None:
+async def test_a_refusal_without_an_actor_is_a_mistake_of_ours(urls: Urls, acme: SampleWorkspace) -> None:
     anonymous = await Database.open(urls.app, size=1)
     try:
         with pytest.raises(NoActor):
@@ -131,7 +131,7 @@ async def test_a_refusal_without_an_actor_is_a_mistake_of_ours(urls: Urls, acme:
         await anonymous.close()
 
 
-async def test_a_workspace_begins_with_a_head(acme: Business, database: Database) -> None:
+async def test_a_workspace_begins_with_a_head(acme: SampleWorkspace, database: Database) -> None:
     async with database.scope(acme.workspace_id):
         (head,) = await fetch("SELECT place, floor_place FROM event_head")
     assert tuple(head) == (0, 0)

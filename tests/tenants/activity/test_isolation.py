@@ -9,8 +9,8 @@ from kernel.ids import new_id
 from kernel.store import execute, fetch
 from tenants.activity.actions import emit
 from tenants.activity.queries import list_events, verify
-from tests.fakes.businesses import Business
 from tests.fakes.event_log import Log, ShelfBuilt, place_all
+from tests.fakes.sample_workspaces import SampleWorkspace
 
 EMIT = """
 INSERT INTO event_draft ({columns}) OVERRIDING SYSTEM VALUE
@@ -19,7 +19,7 @@ VALUES ($1, 'shelf.built', '{{}}', false, 'operator', 'x', '{{}}'{values})
 COLUMNS = "workspace_id, kind, payload, audit_only, actor_kind, actor_id, context"
 
 
-async def test_another_workspaces_events_are_never_seen(log: Log, rival: Business) -> None:
+async def test_another_workspaces_events_are_never_seen(log: Log, rival: SampleWorkspace) -> None:
     await log.write(1, 2)
     async with log.database.scope(rival.workspace_id, read_only=True):
         seen = await list_events(audit=True, kind="shelf.built")
@@ -29,7 +29,7 @@ async def test_another_workspaces_events_are_never_seen(log: Log, rival: Busines
         assert await verify() == ()
 
 
-async def test_a_draft_cannot_be_written_into_another_workspace(log: Log, rival: Business) -> None:
+async def test_a_draft_cannot_be_written_into_another_workspace(log: Log, rival: SampleWorkspace) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with log.database.scope(rival.workspace_id):
             await execute(EMIT.format(columns=COLUMNS, values=""), log.workspace_id)

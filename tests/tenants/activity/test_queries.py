@@ -16,8 +16,8 @@ from kernel.store.pool import Connection
 from kernel.telemetry import logs
 from tenants.activity.actions import audit_refusal, emit
 from tenants.activity.queries import Fault, FaultKind, anchors, list_events, oldest_draft_s
-from tests.fakes.businesses import Business
 from tests.fakes.event_log import Log, ShelfBuilt, place_all
+from tests.fakes.sample_workspaces import SampleWorkspace
 
 MEMBER = Actor(ActorKind.MEMBER, "m-1", name="Ada", address_prefix="203.0.113.0/24")
 
@@ -191,13 +191,15 @@ async def test_a_log_without_a_head_cannot_be_verified(log: Log, tamperer: Conne
     assert await log.verify() == (Fault(0, FaultKind.HEAD_MISSING),)
 
 
-async def test_an_anchor_of_another_workspace_is_not_compared(log: Log, rival: Business) -> None:
+async def test_an_anchor_of_another_workspace_is_not_compared(log: Log, rival: SampleWorkspace) -> None:
     await log.write(1)
     foreign = replace(await log.anchor(), workspace_id=rival.workspace_id, hash="00" * 32)
     assert await log.verify(foreign) == ()
 
 
-async def test_anchors_are_the_ends_of_the_logs_that_grew(log: Log, rival: Business, svc: Database) -> None:
+async def test_anchors_are_the_ends_of_the_logs_that_grew(
+    log: Log, rival: SampleWorkspace, svc: Database
+) -> None:
     await log.write(1, 2)
     async with svc.unbound(read_only=True):
         found = await anchors(within=timedelta(minutes=10))

@@ -13,8 +13,8 @@ from kernel.store.pool import Connection
 from tenants.activity.actions import RETENTION, prune_events
 from tenants.activity.queries import Fault, FaultKind
 from tests.conftest import NOW
-from tests.fakes.businesses import Business
 from tests.fakes.event_log import Log
+from tests.fakes.sample_workspaces import SampleWorkspace
 
 LATER = FixedClock(NOW + timedelta(days=100_000))
 
@@ -105,7 +105,9 @@ async def test_so_many_go_at_a_time(log: Log, tamperer: Connection) -> None:
         assert await fetch_value("SELECT portal_prune_events(now(), 1000)") == log.base + 1
 
 
-async def test_another_workspace_keeps_its_events(log: Log, rival: Business, tamperer: Connection) -> None:
+async def test_another_workspace_keeps_its_events(
+    log: Log, rival: SampleWorkspace, tamperer: Connection
+) -> None:
     await log.write(1)
     await make_older(tamperer, log, 1, RETENTION)
     async with log.database.scope(rival.workspace_id):

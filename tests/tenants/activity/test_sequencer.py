@@ -17,8 +17,8 @@ from kernel.store.pool import Connection
 from kernel.store.roles import Urls
 from tenants.activity.actions import emit
 from tenants.activity.sequencer import find_waiting, place_events
-from tests.fakes.businesses import Business
 from tests.fakes.event_log import Log, ShelfBuilt, place_all
+from tests.fakes.sample_workspaces import SampleWorkspace
 
 
 def numbers(rows: list[Any]) -> list[int]:
@@ -78,7 +78,7 @@ async def test_the_later_commit_is_placed_later_and_never_skipped(log: Log, urls
     assert await log.verify() == ()
 
 
-async def test_each_workspace_has_places_of_its_own(log: Log, rival: Business, svc: Database) -> None:
+async def test_each_workspace_has_places_of_its_own(log: Log, rival: SampleWorkspace, svc: Database) -> None:
     await place_all(svc)
     async with log.database.scope(rival.workspace_id):
         before = await fetch_value("SELECT place FROM event_head")
@@ -90,7 +90,7 @@ async def test_each_workspace_has_places_of_its_own(log: Log, rival: Business, s
     assert (row["place"], row["workspace_id"]) == (before + 1, rival.workspace_id)
 
 
-async def test_only_workspaces_with_drafts_are_found_in_order(log: Log, rival: Business) -> None:
+async def test_only_workspaces_with_drafts_are_found_in_order(log: Log, rival: SampleWorkspace) -> None:
     assert await find_waiting(log.svc) == ()
     assert await place_events(log.svc, [log.workspace_id]) == 0
     for workspace_id in (log.workspace_id, rival.workspace_id):

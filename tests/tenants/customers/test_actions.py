@@ -13,13 +13,13 @@ from tenants.customers import actions, queries
 from tenants.customers.values import CustomerDetails
 from tenants.ids import CustomerId
 from tenants.invoices.actions import issue_link
-from tests.fakes.businesses import Business
+from tests.fakes.sample_workspaces import SampleWorkspace
 
 CLOCK = SystemClock()
 BUYER = CustomerDetails(name="Wren Coffee", city="Bath", postal_code="BA1 5LE", country="GB")
 
 
-async def test_a_customer_is_kept_as_it_was_given_but_tidy(acme: Business) -> None:
+async def test_a_customer_is_kept_as_it_was_given_but_tidy(acme: SampleWorkspace) -> None:
     given = CustomerDetails(
         name="  Wren\tCoffee\n Roasters ", country="gb", email="Priya@Wren.Example", locale="en-GB"
     )
@@ -42,7 +42,7 @@ async def test_a_customer_is_kept_as_it_was_given_but_tidy(acme: Business) -> No
     ],
 )
 async def test_what_cannot_be_a_customer_is_refused(
-    acme: Business, details: CustomerDetails, code: str
+    acme: SampleWorkspace, details: CustomerDetails, code: str
 ) -> None:
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Invalid) as caught:
@@ -51,7 +51,7 @@ async def test_what_cannot_be_a_customer_is_refused(
     assert caught.value.code == code
 
 
-async def test_a_changed_customer_is_found_by_what_it_is_now(acme: Business) -> None:
+async def test_a_changed_customer_is_found_by_what_it_is_now(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         made = await actions.create_customer(BUYER, clock=CLOCK)
         moved = CustomerDetails(name="Wren Coffee", vat_id="GB 123 456 789")
@@ -61,7 +61,7 @@ async def test_a_changed_customer_is_found_by_what_it_is_now(acme: Business) -> 
         assert await actions.find_or_create_customer(BUYER, clock=CLOCK) != made.customer_id
 
 
-async def test_the_buyer_of_a_document_is_found_again_and_left_as_it_is(acme: Business) -> None:
+async def test_the_buyer_of_a_document_is_found_again_and_left_as_it_is(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         made = await actions.create_customer(BUYER, clock=CLOCK)
         written_otherwise = CustomerDetails(
@@ -73,21 +73,21 @@ async def test_the_buyer_of_a_document_is_found_again_and_left_as_it_is(acme: Bu
         assert await actions.find_or_create_customer(elsewhere, clock=CLOCK) != made.customer_id
 
 
-async def test_of_two_alike_the_older_one_is_meant(acme: Business) -> None:
+async def test_of_two_alike_the_older_one_is_meant(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         older = await actions.create_customer(BUYER, clock=CLOCK)
         await actions.create_customer(BUYER, clock=CLOCK)
         assert await actions.find_or_create_customer(BUYER, clock=CLOCK) == older.customer_id
 
 
-async def test_what_is_doubtful_in_a_foreign_document_is_left_out(acme: Business) -> None:
+async def test_what_is_doubtful_in_a_foreign_document_is_left_out(acme: SampleWorkspace) -> None:
     doubtful = CustomerDetails(name="Wren", email="see website", country="United Kingdom")
     async with acme.database.scope(acme.workspace_id):
         customer_id = await actions.find_or_create_customer(doubtful, clock=CLOCK)
         assert (await queries.customer(customer_id)).details == CustomerDetails(name="Wren")
 
 
-async def test_one_unknown_buyer_met_ten_times_at_once_is_one_customer(acme: Business) -> None:
+async def test_one_unknown_buyer_met_ten_times_at_once_is_one_customer(acme: SampleWorkspace) -> None:
     async def meet() -> CustomerId:
         async with acme.database.scope(acme.workspace_id):
             return await actions.find_or_create_customer(BUYER, clock=CLOCK)
@@ -98,7 +98,7 @@ async def test_one_unknown_buyer_met_ten_times_at_once_is_one_customer(acme: Bus
         assert [one.customer_id for one in await queries.list_customers()] == [found[0]]
 
 
-async def test_a_contact_has_an_address_once_per_customer(acme: Business) -> None:
+async def test_a_contact_has_an_address_once_per_customer(acme: SampleWorkspace) -> None:
     first, second = await acme.customer("One"), await acme.customer("Two")
     async with acme.database.scope(acme.workspace_id):
         made = await actions.add_contact(first, email="Ana@Buyer.Example", name=" Ana  Silva ", clock=CLOCK)
@@ -110,14 +110,14 @@ async def test_a_contact_has_an_address_once_per_customer(acme: Business) -> Non
     assert caught.value.code == "contact.exists"
 
 
-async def test_a_contact_belongs_to_a_customer_there_is(acme: Business) -> None:
+async def test_a_contact_belongs_to_a_customer_there_is(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Missing) as caught:
             await actions.add_contact(CustomerId(new_id()), email="a@b.example", clock=CLOCK)
     assert caught.value.code == "customer.not_found"
 
 
-async def test_the_contact_a_document_names_is_added_once_if_it_can_be_one(acme: Business) -> None:
+async def test_the_contact_a_document_names_is_added_once_if_it_can_be_one(acme: SampleWorkspace) -> None:
     customer_id = await acme.customer()
     async with acme.database.scope(acme.workspace_id):
         for email in ("Ap@Buyer.Example", "ap@buyer.example", "", "n/a"):
@@ -125,7 +125,7 @@ async def test_the_contact_a_document_names_is_added_once_if_it_can_be_one(acme:
         assert [person.email for person in await queries.contacts(customer_id)] == ["ap@buyer.example"]
 
 
-async def test_a_contact_with_links_stays_and_one_without_goes(acme: Business) -> None:
+async def test_a_contact_with_links_stays_and_one_without_goes(acme: SampleWorkspace) -> None:
     customer_id = await acme.customer()
     invoice_id = await acme.invoice(customer_id)
     async with acme.database.scope(acme.workspace_id):
@@ -141,7 +141,7 @@ async def test_a_contact_with_links_stays_and_one_without_goes(acme: Business) -
     assert caught.value.code == "contact.has_links"
 
 
-async def test_customers_are_listed_by_name_page_by_page(acme: Business) -> None:
+async def test_customers_are_listed_by_name_page_by_page(acme: SampleWorkspace) -> None:
     for name in ("Delta", "Alpha", "Charlie", "Bravo", "Alpha"):
         await acme.customer(name)
     async with acme.database.scope(acme.workspace_id):

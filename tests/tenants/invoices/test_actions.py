@@ -19,7 +19,7 @@ from tenants.invoices.numbering import Series
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.totals import totals
 from tenants.workspaces import actions as workspaces
-from tests.fakes.businesses import Business, content, euros
+from tests.fakes.sample_workspaces import SampleWorkspace, content, euros
 from tests.tenants.conftest import NewBusiness
 
 CLOCK = SystemClock()
@@ -28,7 +28,7 @@ EMPTY = msgspec.structs.replace(content(), lines=())
 EVENING = FixedClock(datetime(2026, 1, 31, 21, 30, tzinfo=UTC))
 
 
-async def test_a_draft_has_no_number_and_can_be_written_over(acme: Business) -> None:
+async def test_a_draft_has_no_number_and_can_be_written_over(acme: SampleWorkspace) -> None:
     customer_id = await acme.customer()
     draft = await acme.draft(customer_id, content("100"))
     longer = content("250.50", buyer="Buyer Holding AG", due=date(2030, 1, 2))
@@ -45,14 +45,14 @@ async def test_a_draft_has_no_number_and_can_be_written_over(acme: Business) -> 
     assert version == (longer, totals(longer), None)
 
 
-async def test_a_draft_may_change_its_currency(acme: Business) -> None:
+async def test_a_draft_may_change_its_currency(acme: SampleWorkspace) -> None:
     draft = await acme.draft()
     async with acme.database.scope(acme.workspace_id):
         await actions.update_draft(draft, content("100", currency_code="JPY"), clock=CLOCK)
         assert (await queries.invoice(draft)).total == Money(119, currency("JPY"))
 
 
-async def test_a_discarded_draft_is_gone_with_its_links(acme: Business) -> None:
+async def test_a_discarded_draft_is_gone_with_its_links(acme: SampleWorkspace) -> None:
     draft = await acme.draft()
     async with acme.database.scope(acme.workspace_id):
         await actions.issue_link(draft, sealer=acme.sealer, clock=CLOCK)
@@ -78,7 +78,7 @@ async def test_issuing_gives_number_and_dates_by_the_workspaces_calendar(new_bus
     assert version.number == "INV-00001"
 
 
-async def test_dates_that_were_written_are_kept(acme: Business) -> None:
+async def test_dates_that_were_written_are_kept(acme: SampleWorkspace) -> None:
     draft = await acme.draft(what=content(due=date(2031, 5, 6)))
     async with acme.database.scope(acme.workspace_id):
         await actions.issue(draft, clock=EVENING)
@@ -86,7 +86,7 @@ async def test_dates_that_were_written_are_kept(acme: Business) -> None:
     assert (issued.issue_date, issued.due_date) == (date(2026, 1, 31), date(2031, 5, 6))
 
 
-async def test_each_series_counts_by_itself_in_its_own_writing(acme: Business) -> None:
+async def test_each_series_counts_by_itself_in_its_own_writing(acme: SampleWorkspace) -> None:
     customer_id = await acme.customer()
     drafts = [await acme.draft(customer_id) for _ in range(5)]
     async with acme.database.scope(acme.workspace_id):
@@ -102,7 +102,7 @@ async def test_each_series_counts_by_itself_in_its_own_writing(acme: Business) -
     assert numbers == ["INV-00001", "P/001", "P/002", "INV-00002", "2027-3"]
 
 
-async def test_an_empty_invoice_is_not_issued_and_takes_no_number(acme: Business) -> None:
+async def test_an_empty_invoice_is_not_issued_and_takes_no_number(acme: SampleWorkspace) -> None:
     customer_id = await acme.customer()
     empty = await acme.draft(customer_id, EMPTY)
     full = await acme.draft(customer_id)
@@ -113,7 +113,7 @@ async def test_an_empty_invoice_is_not_issued_and_takes_no_number(acme: Business
     assert caught.value.code == "invoice.no_lines"
 
 
-async def test_an_issued_invoice_is_not_issued_written_over_or_discarded(acme: Business) -> None:
+async def test_an_issued_invoice_is_not_issued_written_over_or_discarded(acme: SampleWorkspace) -> None:
     invoice_id = await acme.invoice()
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict) as again:
@@ -144,7 +144,7 @@ async def test_an_issued_invoice_is_not_issued_written_over_or_discarded(acme: B
 )
 @pytest.mark.parametrize("role", ["app", "svc"])
 async def test_the_database_itself_refuses_to_rewrite_what_was_issued(
-    acme: Business, svc: Database, statement: str, role: str
+    acme: SampleWorkspace, svc: Database, statement: str, role: str
 ) -> None:
     invoice_id = await acme.invoice()
     database = acme.database if role == "app" else svc
@@ -156,14 +156,14 @@ async def test_the_database_itself_refuses_to_rewrite_what_was_issued(
         assert await queries.load_version(invoice_id, 1) == before
 
 
-async def test_an_invoice_without_its_version_cannot_be_committed(acme: Business) -> None:
+async def test_an_invoice_without_its_version_cannot_be_committed(acme: SampleWorkspace) -> None:
     draft = await acme.draft()
     with pytest.raises(asyncpg.ForeignKeyViolationError, match="invoice_current_version_fkey"):
         async with acme.database.scope(acme.workspace_id):
             await execute("UPDATE invoice SET version = 2 WHERE invoice_id = $1", draft)
 
 
-async def test_a_new_version_changes_what_is_owed_and_keeps_what_was_said(acme: Business) -> None:
+async def test_a_new_version_changes_what_is_owed_and_keeps_what_was_said(acme: SampleWorkspace) -> None:
     invoice_id = await acme.invoice()
     async with acme.database.scope(acme.workspace_id):
         before = await queries.load_version(invoice_id, 1)
@@ -178,7 +178,7 @@ async def test_a_new_version_changes_what_is_owed_and_keeps_what_was_said(acme: 
     )
 
 
-async def test_a_version_moves_the_status_with_what_is_owed(acme: Business) -> None:
+async def test_a_version_moves_the_status_with_what_is_owed(acme: SampleWorkspace) -> None:
     invoice_id = await acme.invoice()
     async with acme.database.scope(acme.workspace_id):
         await actions.set_paid(invoice_id, euros("119"), clock=CLOCK)
@@ -188,7 +188,7 @@ async def test_a_version_moves_the_status_with_what_is_owed(acme: Business) -> N
         assert (await queries.invoice(invoice_id)).lifecycle is InvoiceStatus.PAID
 
 
-async def test_a_version_needs_lines_the_same_currency_and_an_open_invoice(acme: Business) -> None:
+async def test_a_version_needs_lines_the_same_currency_and_an_open_invoice(acme: SampleWorkspace) -> None:
     invoice_id, draft = await acme.invoice(), await acme.draft()
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict) as foreign:
@@ -209,7 +209,7 @@ async def test_a_version_needs_lines_the_same_currency_and_an_open_invoice(acme:
     ]
 
 
-async def test_payments_move_the_status_there_and_back(acme: Business) -> None:
+async def test_payments_move_the_status_there_and_back(acme: SampleWorkspace) -> None:
     invoice_id = await acme.invoice()
     steps = []
     async with acme.database.scope(acme.workspace_id):
@@ -222,7 +222,7 @@ async def test_payments_move_the_status_there_and_back(acme: Business) -> None:
 
 
 async def test_a_payment_is_no_less_than_nothing_in_the_invoices_currency_and_never_for_a_draft(
-    acme: Business,
+    acme: SampleWorkspace,
 ) -> None:
     invoice_id, draft = await acme.invoice(), await acme.draft()
     async with acme.database.scope(acme.workspace_id):
@@ -240,7 +240,7 @@ async def test_a_payment_is_no_less_than_nothing_in_the_invoices_currency_and_ne
     ]
 
 
-async def test_void_is_the_end_but_what_still_arrives_is_kept(acme: Business) -> None:
+async def test_void_is_the_end_but_what_still_arrives_is_kept(acme: SampleWorkspace) -> None:
     invoice_id = await acme.invoice()
     async with acme.database.scope(acme.workspace_id):
         await actions.void(invoice_id, clock=CLOCK)
@@ -253,7 +253,7 @@ async def test_void_is_the_end_but_what_still_arrives_is_kept(acme: Business) ->
             assert caught.value.code == "invoice.status"
 
 
-async def test_an_invoice_with_payments_is_not_void_before_they_are_refunded(acme: Business) -> None:
+async def test_an_invoice_with_payments_is_not_void_before_they_are_refunded(acme: SampleWorkspace) -> None:
     invoice_id = await acme.invoice()
     async with acme.database.scope(acme.workspace_id):
         await actions.set_paid(invoice_id, euros("1"), clock=CLOCK)
@@ -264,7 +264,7 @@ async def test_an_invoice_with_payments_is_not_void_before_they_are_refunded(acm
     assert caught.value.code == "invoice.has_payments"
 
 
-async def test_what_was_written_off_can_still_be_paid_in_full(acme: Business) -> None:
+async def test_what_was_written_off_can_still_be_paid_in_full(acme: SampleWorkspace) -> None:
     invoice_id = await acme.invoice()
     async with acme.database.scope(acme.workspace_id):
         await actions.write_off(invoice_id, clock=CLOCK)
@@ -272,7 +272,7 @@ async def test_what_was_written_off_can_still_be_paid_in_full(acme: Business) ->
         assert await actions.set_paid(invoice_id, euros("119"), clock=CLOCK) is InvoiceStatus.PAID
 
 
-async def test_a_draft_is_neither_void_nor_written_off(acme: Business) -> None:
+async def test_a_draft_is_neither_void_nor_written_off(acme: SampleWorkspace) -> None:
     draft = await acme.draft()
     async with acme.database.scope(acme.workspace_id):
         for action in (actions.void, actions.write_off):
@@ -280,21 +280,21 @@ async def test_a_draft_is_neither_void_nor_written_off(acme: Business) -> None:
                 await action(draft, clock=CLOCK)
 
 
-async def test_an_invoice_that_asks_for_nothing_is_issued_and_can_be_void(acme: Business) -> None:
+async def test_an_invoice_that_asks_for_nothing_is_issued_and_can_be_void(acme: SampleWorkspace) -> None:
     invoice_id = await acme.invoice(what=content("0"))
     async with acme.database.scope(acme.workspace_id):
         assert await actions.set_paid(invoice_id, euros("0"), clock=CLOCK) is InvoiceStatus.ISSUED
         await actions.void(invoice_id, clock=CLOCK)
 
 
-async def test_a_draft_is_for_a_customer_there_is(acme: Business) -> None:
+async def test_a_draft_is_for_a_customer_there_is(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Missing) as caught:
             await actions.create_draft(CustomerId(new_id()), content(), clock=CLOCK)
     assert caught.value.code == "customer.not_found"
 
 
-async def test_invoices_are_listed_newest_first_page_by_page(acme: Business) -> None:
+async def test_invoices_are_listed_newest_first_page_by_page(acme: SampleWorkspace) -> None:
     customer_id = await acme.customer()
     clock = FixedClock(EVENING.now())
     async with acme.database.scope(acme.workspace_id):

@@ -29,7 +29,7 @@ from tenants.invoices.content import (
     Transfer,
     Value,
 )
-from tests.fakes.businesses import Business, content
+from tests.fakes.sample_workspaces import SampleWorkspace, content
 
 CLOCK = SystemClock()
 HIDDEN = "\u200b\x00\u202e\ud800"
@@ -136,7 +136,7 @@ def test_texts_are_cleaned_by_their_kind() -> None:
 
 
 @pytest.mark.parametrize("write", ["create", "update", "new version"])
-async def test_what_a_member_writes_is_stored_clean(acme: Business, write: str) -> None:
+async def test_what_a_member_writes_is_stored_clean(acme: SampleWorkspace, write: str) -> None:
     dirty = msgspec.structs.replace(content(buyer=f"Cafe\u0301{HIDDEN}  Royal"), notes=(f"a{HIDDEN}\r\nb",))
     customer_id = await acme.customer()
     async with acme.database.scope(acme.workspace_id):

@@ -16,7 +16,7 @@ from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.totals import totals
 from tenants.invoices.ubl import check_totals, parse, read_ubl
 from tenants.invoices.values import Imported
-from tests.fakes.businesses import Business, content
+from tests.fakes.sample_workspaces import SampleWorkspace, content
 from tests.fakes.ubl_writer import NAMES, case, changed, invoice_xml, published
 
 CLOCK = SystemClock()
@@ -27,19 +27,19 @@ SELECT (SELECT count(*) FROM invoice), (SELECT count(*) FROM invoice_version),
 PAYABLE = "cac:LegalMonetaryTotal/cbc:PayableAmount"
 
 
-async def take(business: Business, document: bytes) -> Imported:
+async def take(sample_workspace: SampleWorkspace, document: bytes) -> Imported:
     checked = read_ubl(document)
-    async with business.database.scope(business.workspace_id):
+    async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return await actions.import_invoice(checked, clock=CLOCK)
 
 
-async def stored(business: Business) -> tuple[int, ...]:
-    async with business.database.scope(business.workspace_id):
+async def stored(sample_workspace: SampleWorkspace) -> tuple[int, ...]:
+    async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return tuple(await fetch_one(KINDS))
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_published_invoice_is_kept_to_the_cent(acme: Business, name: str) -> None:
+async def test_a_published_invoice_is_kept_to_the_cent(acme: SampleWorkspace, name: str) -> None:
     document = published(name)
     parsed = parse(document)
     made = await take(acme, document)
@@ -58,7 +58,7 @@ async def test_a_published_invoice_is_kept_to_the_cent(acme: Business, name: str
     )
 
 
-async def test_all_twelve_fit_into_two_workspaces(acme: Business, rival: Business) -> None:
+async def test_all_twelve_fit_into_two_workspaces(acme: SampleWorkspace, rival: SampleWorkspace) -> None:
     """Several of them share a number, which is unique only within a workspace."""
     homes = []
     for name in NAMES:
@@ -72,7 +72,7 @@ async def test_all_twelve_fit_into_two_workspaces(acme: Business, rival: Busines
     assert ((await stored(acme))[0], (await stored(rival))[0]) == (8, 4)
 
 
-async def test_the_same_document_twice_is_refused_and_changes_nothing(acme: Business) -> None:
+async def test_the_same_document_twice_is_refused_and_changes_nothing(acme: SampleWorkspace) -> None:
     await take(acme, published("01.01a"))
     before = await stored(acme)
     with pytest.raises(Conflict) as caught:
@@ -81,7 +81,9 @@ async def test_the_same_document_twice_is_refused_and_changes_nothing(acme: Busi
     assert await stored(acme) == before
 
 
-async def test_a_taken_number_leaves_no_new_customer_even_if_the_rest_is_committed(acme: Business) -> None:
+async def test_a_taken_number_leaves_no_new_customer_even_if_the_rest_is_committed(
+    acme: SampleWorkspace,
+) -> None:
     what = content(buyer="Somebody New")
     await take(acme, invoice_xml(content(), totals(content()), "N-1"))
     before = await stored(acme)
@@ -91,7 +93,9 @@ async def test_a_taken_number_leaves_no_new_customer_even_if_the_rest_is_committ
     assert await stored(acme) == before
 
 
-async def test_one_number_imported_by_ten_at_once_is_one_invoice_of_one_customer(acme: Business) -> None:
+async def test_one_number_imported_by_ten_at_once_is_one_invoice_of_one_customer(
+    acme: SampleWorkspace,
+) -> None:
     async def attempt(buyer: str) -> str:
         what = content(buyer=buyer)
         try:
@@ -121,7 +125,7 @@ async def test_one_number_imported_by_ten_at_once_is_one_invoice_of_one_customer
     ],
 )
 async def test_what_does_not_add_up_is_refused_by_rule_and_nothing_is_stored(
-    acme: Business, document: bytes, rule: str
+    acme: SampleWorkspace, document: bytes, rule: str
 ) -> None:
     with pytest.raises(Invalid) as caught:
         await take(acme, document)
@@ -133,13 +137,15 @@ async def test_what_does_not_add_up_is_refused_by_rule_and_nothing_is_stored(
     "document",
     [b"", b"not xml", b"<Invoice/>", b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", published("01.01a")[:2000]],
 )
-async def test_what_is_no_invoice_is_refused_and_nothing_is_stored(acme: Business, document: bytes) -> None:
+async def test_what_is_no_invoice_is_refused_and_nothing_is_stored(
+    acme: SampleWorkspace, document: bytes
+) -> None:
     with pytest.raises(PortalError):
         await take(acme, document)
     assert await stored(acme) == (0, 0, 0, 0)
 
 
-async def test_only_a_number_that_is_taken_is_called_taken(acme: Business, owner_url: str) -> None:
+async def test_only_a_number_that_is_taken_is_called_taken(acme: SampleWorkspace, owner_url: str) -> None:
     once, owner = content(buyer="Once"), await asyncpg.connect(owner_url)
     await owner.execute(
         "CREATE UNIQUE INDEX buyer_once ON invoice (workspace_id, buyer_name) WHERE buyer_name = 'Once'"
@@ -153,14 +159,14 @@ async def test_only_a_number_that_is_taken_is_called_taken(acme: Business, owner
         await owner.close()
 
 
-async def test_two_invoices_for_the_same_buyer_are_of_one_customer(acme: Business) -> None:
+async def test_two_invoices_for_the_same_buyer_are_of_one_customer(acme: SampleWorkspace) -> None:
     first = await take(acme, published("03.02a"))
     second = await take(acme, changed(published("03.02a"), {"cbc:ID": "another"}))
     assert first.customer_id == second.customer_id
     assert first.invoice_id != second.invoice_id
 
 
-async def test_the_buyers_address_becomes_a_contact(acme: Business) -> None:
+async def test_the_buyers_address_becomes_a_contact(acme: SampleWorkspace) -> None:
     document = next(each for each in map(published, NAMES) if "@" in parse(each).content.buyer.email)
     made = await take(acme, document)
     async with acme.database.scope(acme.workspace_id):
@@ -168,7 +174,7 @@ async def test_the_buyers_address_becomes_a_contact(acme: Business) -> None:
     assert person.email == parse(document).content.buyer.email.lower()
 
 
-async def test_an_import_takes_no_number_of_the_series(acme: Business) -> None:
+async def test_an_import_takes_no_number_of_the_series(acme: SampleWorkspace) -> None:
     await take(acme, published("01.01a"))
     async with acme.database.scope(acme.workspace_id):
         assert await fetch_value("SELECT count(*) FROM number_series") == 0
@@ -187,7 +193,7 @@ async def test_an_import_takes_no_number_of_the_series(acme: Business) -> None:
     ids=["zwa-zwb", "zwb-zwa", "nfc-nfd", "nfd-nfc", "several", "blanks"],
 )
 async def test_numbers_that_look_alike_are_one_number(
-    acme: Business, rival: Business, first: bytes, second: bytes, number: str
+    acme: SampleWorkspace, rival: SampleWorkspace, first: bytes, second: bytes, number: str
 ) -> None:
     assert (await take(acme, first)).number == number
     before = await stored(acme)

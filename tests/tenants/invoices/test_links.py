@@ -23,27 +23,34 @@ from tenants.invoices import actions, queries
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.values import LinkState, OpenedInvoice, ShownLink
 from tenants.workspaces.queries import data_key
-from tests.fakes.businesses import Business, euros
+from tests.fakes.sample_workspaces import SampleWorkspace, euros
 
 CLOCK = SystemClock()
 EXPIRE_IN = "UPDATE link SET expires_at = clock_timestamp() + $2 WHERE link_id = $1"
 
 
-async def make(business: Business) -> ShownLink:
-    invoice_id = await business.invoice()
-    async with business.database.scope(business.workspace_id):
-        return await actions.issue_link(invoice_id, sealer=business.sealer, clock=CLOCK)
+async def make(sample_workspace: SampleWorkspace) -> ShownLink:
+    invoice_id = await sample_workspace.invoice()
+    async with sample_workspace.database.scope(sample_workspace.workspace_id):
+        return await actions.issue_link(invoice_id, sealer=sample_workspace.sealer, clock=CLOCK)
 
 
-async def open_link(business: Business, token: str, sealer: Sealer | None = None) -> OpenedInvoice:
+async def open_link(
+    sample_workspace: SampleWorkspace, token: str, sealer: Sealer | None = None
+) -> OpenedInvoice:
     return await queries.open_link(
-        business.database, business.workspace_id, token, sealer=sealer or business.sealer
+        sample_workspace.database,
+        sample_workspace.workspace_id,
+        token,
+        sealer=sealer or sample_workspace.sealer,
     )
 
 
-async def opens(business: Business, token: str, sealer: Sealer | None = None) -> OpenedInvoice | None:
+async def opens(
+    sample_workspace: SampleWorkspace, token: str, sealer: Sealer | None = None
+) -> OpenedInvoice | None:
     try:
-        return await open_link(business, token, sealer)
+        return await open_link(sample_workspace, token, sealer)
     except Missing:
         return None
 
@@ -60,7 +67,7 @@ async def statements(database: Database) -> AsyncIterator[list[str]]:
         await asyncio.sleep(0)
 
 
-async def test_a_link_opens_its_invoice(acme: Business) -> None:
+async def test_a_link_opens_its_invoice(acme: SampleWorkspace) -> None:
     customer_id = await acme.customer(locale="en-GB")
     invoice_id = await acme.invoice(customer_id)
     async with acme.database.scope(acme.workspace_id):
@@ -87,7 +94,7 @@ async def test_a_link_opens_its_invoice(acme: Business) -> None:
     )
 
 
-async def test_the_recipients_language_comes_before_the_customers(acme: Business) -> None:
+async def test_the_recipients_language_comes_before_the_customers(acme: SampleWorkspace) -> None:
     customer_id = await acme.customer(locale="en-GB")
     invoice_id = await acme.invoice(customer_id)
     async with acme.database.scope(acme.workspace_id):
@@ -106,14 +113,14 @@ async def test_the_recipients_language_comes_before_the_customers(acme: Business
     ]
 
 
-async def test_without_any_language_the_workspaces_is_meant(acme: Business) -> None:
+async def test_without_any_language_the_workspaces_is_meant(acme: SampleWorkspace) -> None:
     found = await opens(acme, (await make(acme)).token)
     assert found is not None
     assert found.locale is None
 
 
 async def test_opening_is_one_round_trip_whatever_comes_of_it(
-    acme: Business, rival: Business, settings: Settings
+    acme: SampleWorkspace, rival: SampleWorkspace, settings: Settings
 ) -> None:
     tokens = await every_kind_of_token(acme, rival)
     counts = {}
@@ -141,7 +148,7 @@ async def test_opening_is_one_round_trip_whatever_comes_of_it(
     }
 
 
-async def every_kind_of_token(acme: Business, rival: Business) -> dict[str, str]:
+async def every_kind_of_token(acme: SampleWorkspace, rival: SampleWorkspace) -> dict[str, str]:
     good, expired, revoked, foreign = [await make(one) for one in (acme, acme, acme, rival)]
     draft_id = await acme.draft()
     async with acme.database.scope(acme.workspace_id):
@@ -160,7 +167,9 @@ async def every_kind_of_token(acme: Business, rival: Business) -> dict[str, str]
     }
 
 
-async def test_every_miss_is_the_same_and_only_the_good_one_opens(acme: Business, rival: Business) -> None:
+async def test_every_miss_is_the_same_and_only_the_good_one_opens(
+    acme: SampleWorkspace, rival: SampleWorkspace
+) -> None:
     tokens = await every_kind_of_token(acme, rival)
     outcomes: dict[str, object] = {}
     for kind, token in tokens.items():
@@ -182,7 +191,7 @@ async def test_a_malformed_token_never_reaches_the_database(token: str, sealer: 
     assert caught.value.code == "link.not_found"
 
 
-async def test_expiry_is_read_from_the_databases_clock(acme: Business) -> None:
+async def test_expiry_is_read_from_the_databases_clock(acme: SampleWorkspace) -> None:
     link = await make(acme)
     for distance, alive in ((timedelta(seconds=2), True), (timedelta(microseconds=-1), False)):
         async with acme.database.scope(acme.workspace_id):
@@ -190,7 +199,7 @@ async def test_expiry_is_read_from_the_databases_clock(acme: Business) -> None:
         assert (await opens(acme, link.token) is not None) is alive
 
 
-async def test_a_drafts_link_opens_once_it_is_issued(acme: Business) -> None:
+async def test_a_drafts_link_opens_once_it_is_issued(acme: SampleWorkspace) -> None:
     draft = await acme.draft()
     async with acme.database.scope(acme.workspace_id):
         link = await actions.issue_link(draft, sealer=acme.sealer, clock=CLOCK)
@@ -201,7 +210,7 @@ async def test_a_drafts_link_opens_once_it_is_issued(acme: Business) -> None:
 
 
 @pytest.mark.parametrize("ending", ["void", "write_off"])
-async def test_an_invoice_that_ended_still_opens_and_says_so(acme: Business, ending: str) -> None:
+async def test_an_invoice_that_ended_still_opens_and_says_so(acme: SampleWorkspace, ending: str) -> None:
     link = await make(acme)
     found = await open_link(acme, link.token)
     async with acme.database.scope(acme.workspace_id):
@@ -212,14 +221,14 @@ async def test_an_invoice_that_ended_still_opens_and_says_so(acme: Business, end
     assert after.changed_at > found.changed_at
 
 
-async def test_a_later_link_does_not_end_earlier_ones(acme: Business) -> None:
+async def test_a_later_link_does_not_end_earlier_ones(acme: SampleWorkspace) -> None:
     invoice_id = await acme.invoice()
     async with acme.database.scope(acme.workspace_id):
         links = [await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK) for _ in range(3)]
     assert all([await opens(acme, link.token) for link in links])
 
 
-async def test_rotating_ends_one_link_and_keeps_the_others(acme: Business) -> None:
+async def test_rotating_ends_one_link_and_keeps_the_others(acme: SampleWorkspace) -> None:
     customer_id = await acme.customer()
     invoice_id = await acme.invoice(customer_id)
     async with acme.database.scope(acme.workspace_id):
@@ -240,7 +249,7 @@ async def test_rotating_ends_one_link_and_keeps_the_others(acme: Business) -> No
     assert caught.value.code == "link.revoked"
 
 
-async def test_revoking_twice_keeps_the_first_moment(acme: Business) -> None:
+async def test_revoking_twice_keeps_the_first_moment(acme: SampleWorkspace) -> None:
     link = await make(acme)
     clock = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
     async with acme.database.scope(acme.workspace_id):
@@ -251,7 +260,7 @@ async def test_revoking_twice_keeps_the_first_moment(acme: Business) -> None:
     assert found["revoked_at"] == datetime(2026, 1, 1, tzinfo=UTC)
 
 
-async def test_showing_a_link_prolongs_it_to_ten_days_at_least(acme: Business) -> None:
+async def test_showing_a_link_prolongs_it_to_ten_days_at_least(acme: SampleWorkspace) -> None:
     link = await make(acme)
     opened = await open_link(acme, link.token)
     async with acme.database.scope(acme.workspace_id):
@@ -267,7 +276,7 @@ async def test_showing_a_link_prolongs_it_to_ten_days_at_least(acme: Business) -
 
 
 @pytest.mark.parametrize("how", ["expired", "revoked"])
-async def test_looking_at_an_ended_link_does_not_bring_it_back(acme: Business, how: str) -> None:
+async def test_looking_at_an_ended_link_does_not_bring_it_back(acme: SampleWorkspace, how: str) -> None:
     link = await make(acme)
     async with acme.database.scope(acme.workspace_id):
         if how == "expired":
@@ -281,7 +290,7 @@ async def test_looking_at_an_ended_link_does_not_bring_it_back(acme: Business, h
     assert await opens(acme, link.token) is None
 
 
-async def test_an_expired_link_is_listed_as_such_and_can_be_rotated(acme: Business) -> None:
+async def test_an_expired_link_is_listed_as_such_and_can_be_rotated(acme: SampleWorkspace) -> None:
     invoice_id = await acme.invoice()
     async with acme.database.scope(acme.workspace_id):
         link = await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK)
@@ -292,7 +301,7 @@ async def test_an_expired_link_is_listed_as_such_and_can_be_rotated(acme: Busine
     assert await opens(acme, new.token) is not None
 
 
-async def test_a_link_is_for_a_contact_of_this_customer(acme: Business) -> None:
+async def test_a_link_is_for_a_contact_of_this_customer(acme: SampleWorkspace) -> None:
     ours, theirs = await acme.customer("One"), await acme.customer("Two")
     invoice_id = await acme.invoice(ours)
     async with acme.database.scope(acme.workspace_id):
@@ -304,7 +313,7 @@ async def test_a_link_is_for_a_contact_of_this_customer(acme: Business) -> None:
     assert caught.value.code == "contact.not_found"
 
 
-async def test_an_unknown_link_is_missing_to_members(acme: Business) -> None:
+async def test_an_unknown_link_is_missing_to_members(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         for action in (actions.show_link, actions.rotate_link):
             with pytest.raises(Missing):
@@ -313,7 +322,7 @@ async def test_an_unknown_link_is_missing_to_members(acme: Business) -> None:
             await actions.revoke_link(LinkId(new_id()), clock=CLOCK)
 
 
-async def test_the_database_never_holds_a_token_in_the_clear(acme: Business) -> None:
+async def test_the_database_never_holds_a_token_in_the_clear(acme: SampleWorkspace) -> None:
     link = await make(acme)
     async with acme.database.scope(acme.workspace_id):
         row = await fetch_one("SELECT token_hash, token_sealed, link::text AS whole FROM link")
@@ -323,7 +332,7 @@ async def test_the_database_never_holds_a_token_in_the_clear(acme: Business) -> 
     assert link.token not in repr(link)
 
 
-async def test_a_sealed_token_that_was_moved_to_another_link_does_not_open(acme: Business) -> None:
+async def test_a_sealed_token_that_was_moved_to_another_link_does_not_open(acme: SampleWorkspace) -> None:
     one, two = await make(acme), await make(acme)
     async with acme.database.scope(acme.workspace_id):
         row = await fetch_one("SELECT token_sealed FROM link WHERE link_id = $1", one.link_id)
@@ -335,7 +344,7 @@ async def test_a_sealed_token_that_was_moved_to_another_link_does_not_open(acme:
     assert caught.value.code == "seal.broken"
 
 
-async def test_links_survive_a_change_of_the_secret(acme: Business) -> None:
+async def test_links_survive_a_change_of_the_secret(acme: SampleWorkspace) -> None:
     old = Sealer([("old", bytes(range(32)))])
     both = Sealer([("new", bytes(range(32, 64))), ("old", bytes(range(32)))])
     invoice_id = await acme.invoice()

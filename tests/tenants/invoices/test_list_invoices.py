@@ -12,13 +12,13 @@ from kernel.store import execute, fetch, fetch_value
 from tenants.ids import InvoiceId
 from tenants.invoices import queries
 from tenants.invoices.queries import _OLDER
-from tests.fakes.businesses import Business
-from tests.fakes.crowds import scans
+from tests.fakes.large_workspaces import scans
+from tests.fakes.sample_workspaces import SampleWorkspace
 
 
-async def page_through(business: Business, *, limit: int) -> list[InvoiceId]:
+async def page_through(sample_workspace: SampleWorkspace, *, limit: int) -> list[InvoiceId]:
     found: list[InvoiceId] = []
-    async with business.database.scope(business.workspace_id, read_only=True):
+    async with sample_workspace.database.scope(sample_workspace.workspace_id, read_only=True):
         page = await queries.list_invoices(limit=limit)
         while page:
             assert len(page) <= limit
@@ -28,7 +28,7 @@ async def page_through(business: Business, *, limit: int) -> list[InvoiceId]:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
-async def test_pages_go_through_ties_without_a_gap_or_a_repetition(acme: Business, limit: int) -> None:
+async def test_pages_go_through_ties_without_a_gap_or_a_repetition(acme: SampleWorkspace, limit: int) -> None:
     customer_id = await acme.customer()
     drafts = [await acme.draft(customer_id) for _ in range(7)]
     async with acme.database.scope(acme.workspace_id):
@@ -45,7 +45,9 @@ async def test_pages_go_through_ties_without_a_gap_or_a_repetition(acme: Busines
     assert await page_through(acme, limit=limit) == [row["invoice_id"] for row in newest_first]
 
 
-async def test_after_an_invoice_that_is_not_there_nothing_is_listed(acme: Business, rival: Business) -> None:
+async def test_after_an_invoice_that_is_not_there_nothing_is_listed(
+    acme: SampleWorkspace, rival: SampleWorkspace
+) -> None:
     for invoice_id in (InvoiceId(new_id()), await rival.invoice()):
         async with acme.database.scope(acme.workspace_id):
             with pytest.raises(Missing) as caught:
@@ -53,7 +55,7 @@ async def test_after_an_invoice_that_is_not_there_nothing_is_listed(acme: Busine
         assert caught.value.code == "invoice.not_found"
 
 
-async def test_a_late_page_begins_by_the_index_among_thousands(crowded: Business) -> None:
+async def test_a_late_page_begins_by_the_index_among_thousands(crowded: SampleWorkspace) -> None:
     async with crowded.database.scope(crowded.workspace_id):
         await execute("UPDATE invoice SET created_at = created_at + random() * interval '1 day'")
         assert await fetch_value("SHOW plan_cache_mode") == "force_generic_plan"

@@ -15,7 +15,7 @@ from tenants.invoices import actions, queries
 from tenants.invoices.numbering import Series
 from tenants.invoices.totals import totals
 from tenants.invoices.ubl import read_ubl
-from tests.fakes.businesses import Business, content
+from tests.fakes.sample_workspaces import SampleWorkspace, content
 from tests.fakes.ubl_writer import invoice_xml
 
 CLOCK = SystemClock()
@@ -29,7 +29,9 @@ class GaveUp(Exception):
     """Somebody's work that failed after the number was given."""
 
 
-async def test_twenty_at_once_with_rollbacks_between_leave_no_gap(acme: Business, settings: Settings) -> None:
+async def test_twenty_at_once_with_rollbacks_between_leave_no_gap(
+    acme: SampleWorkspace, settings: Settings
+) -> None:
     customer_id = await acme.customer()
     drafts = [await acme.draft(customer_id) for _ in range(20)]
     dice = random.Random(11)
@@ -57,7 +59,7 @@ async def test_twenty_at_once_with_rollbacks_between_leave_no_gap(acme: Business
         assert await actions.issue(min(fails), clock=CLOCK) == "INV-00014"
 
 
-async def test_one_draft_issued_by_two_at_once_has_one_number(acme: Business) -> None:
+async def test_one_draft_issued_by_two_at_once_has_one_number(acme: SampleWorkspace) -> None:
     draft = await acme.draft()
 
     async def attempt() -> str:
@@ -71,7 +73,7 @@ async def test_one_draft_issued_by_two_at_once_has_one_number(acme: Business) ->
     ]
 
 
-async def test_a_number_that_came_by_import_is_passed_over(acme: Business) -> None:
+async def test_a_number_that_came_by_import_is_passed_over(acme: SampleWorkspace) -> None:
     customer_id = await acme.customer()
     drafts = [await acme.draft(customer_id) for _ in range(2)]
     async with acme.database.scope(acme.workspace_id):
@@ -81,16 +83,16 @@ async def test_a_number_that_came_by_import_is_passed_over(acme: Business) -> No
     assert numbers == ["INV-00001", "INV-00004"]
 
 
-async def test_workspaces_count_for_themselves(acme: Business, rival: Business) -> None:
-    for business in (acme, rival):
-        invoice_id = await business.invoice()
-        async with business.database.scope(business.workspace_id):
+async def test_workspaces_count_for_themselves(acme: SampleWorkspace, rival: SampleWorkspace) -> None:
+    for sample_workspace in (acme, rival):
+        invoice_id = await sample_workspace.invoice()
+        async with sample_workspace.database.scope(sample_workspace.workspace_id):
             assert (await queries.invoice(invoice_id)).number == "INV-00001"
 
 
 @pytest.mark.parametrize("first_is_import", [True, False])
 async def test_two_series_with_the_same_prefix_never_give_a_number_twice(
-    acme: Business, *, first_is_import: bool
+    acme: SampleWorkspace, *, first_is_import: bool
 ) -> None:
     customer_id = await acme.customer()
     drafts = [await acme.draft(customer_id) for _ in range(3)]

@@ -14,8 +14,8 @@ from kernel.store import Database, execute, fetch, fetch_one, fetch_value
 from kernel.store.pool import Connection
 from kernel.store.roles import Urls
 from tenants.invoices import actions
-from tests.fakes.businesses import Business
-from tests.fakes.crowds import scans
+from tests.fakes.large_workspaces import scans
+from tests.fakes.sample_workspaces import SampleWorkspace
 
 CALL = "SELECT * FROM open_link($1, $2)"
 CALL_AND_DIVIDE = "SELECT 1 / (total_minor - total_minor) FROM open_link($1, $2)"
@@ -35,7 +35,7 @@ async def body_of_open_link() -> str:
     return query.rpartition("END")[0].strip().removesuffix(";")
 
 
-async def test_a_link_is_opened_by_whole_keys_among_thousands(crowded: Business) -> None:
+async def test_a_link_is_opened_by_whole_keys_among_thousands(crowded: SampleWorkspace) -> None:
     async with crowded.database.scope(crowded.workspace_id):
         assert await fetch_value("SHOW plan_cache_mode") == "force_generic_plan"
         await execute(f"PREPARE opening (uuid, bytea[]) AS {await body_of_open_link()}")
@@ -70,7 +70,7 @@ async def rows_read() -> Counter[tuple[str, str]]:
     return found
 
 
-async def test_the_function_reads_one_row_of_each_table_among_thousands(crowded: Business) -> None:
+async def test_the_function_reads_one_row_of_each_table_among_thousands(crowded: SampleWorkspace) -> None:
     name_recipient = """
     UPDATE link SET contact_id = (SELECT contact_id FROM contact k WHERE k.customer_id = link.customer_id)
     WHERE token_hash = sha256('N-77'::bytea)
@@ -99,16 +99,16 @@ async def bound_workspace(connection: Connection) -> str:
     return str(await connection.fetchval("SELECT coalesce(current_setting('app.workspace', true), '')"))
 
 
-async def token_hash_of(business: Business) -> bytes:
-    """Give the business an invoice with a link, and return the hash of its token."""
-    invoice_id = await business.invoice()
-    async with business.database.scope(business.workspace_id):
-        link = await actions.issue_link(invoice_id, sealer=business.sealer, clock=SystemClock())
+async def token_hash_of(sample_workspace: SampleWorkspace) -> bytes:
+    """Give the workspace an invoice with a link, and return the hash of its token."""
+    invoice_id = await sample_workspace.invoice()
+    async with sample_workspace.database.scope(sample_workspace.workspace_id):
+        link = await actions.issue_link(invoice_id, sealer=sample_workspace.sealer, clock=SystemClock())
         return bytes(await fetch_value("SELECT token_hash FROM link WHERE link_id = $1", link.link_id))
 
 
 async def test_one_statement_binds_the_workspace_for_itself_alone(
-    acme: Business, connection: Connection
+    acme: SampleWorkspace, connection: Connection
 ) -> None:
     token_hash = await token_hash_of(acme)
     for _ in range(2):
@@ -120,25 +120,27 @@ async def test_one_statement_binds_the_workspace_for_itself_alone(
 
 
 async def test_the_same_statement_finds_nothing_for_a_hash_that_is_nobodys_or_anothers(
-    acme: Business, rival: Business, connection: Connection
+    acme: SampleWorkspace, rival: SampleWorkspace, connection: Connection
 ) -> None:
     for token_hash in (bytes(32), await token_hash_of(rival), b""):
         assert await connection.fetchrow(CALL, acme.workspace_id, [token_hash]) is None
     assert await connection.fetchrow(CALL, acme.workspace_id, []) is None
 
 
-async def test_an_error_in_the_statement_unbinds_too(acme: Business, connection: Connection) -> None:
+async def test_an_error_in_the_statement_unbinds_too(acme: SampleWorkspace, connection: Connection) -> None:
     token_hash = await token_hash_of(acme)
     with pytest.raises(asyncpg.DivisionByZeroError):
         await connection.fetchrow(CALL_AND_DIVIDE, acme.workspace_id, [token_hash])
     assert await bound_workspace(connection) == ""
 
 
-async def test_without_a_workspace_the_function_sees_no_row(acme: Business, connection: Connection) -> None:
+async def test_without_a_workspace_the_function_sees_no_row(
+    acme: SampleWorkspace, connection: Connection
+) -> None:
     with pytest.raises(asyncpg.PostgresError, match="no workspace is bound"):
         await connection.fetchrow(CALL, None, [await token_hash_of(acme)])
 
 
-async def test_the_function_has_the_rights_of_its_caller_only(acme: Business, svc: Database) -> None:
+async def test_the_function_has_the_rights_of_its_caller_only(acme: SampleWorkspace, svc: Database) -> None:
     async with svc.unbound():
         assert await fetch_value("SELECT prosecdef FROM pg_proc WHERE proname = 'open_link'") is False

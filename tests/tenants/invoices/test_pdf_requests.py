@@ -24,23 +24,23 @@ from tenants.invoices.actions import request_pdf
 from tenants.invoices.actions.pdfs import render_ahead, store_pdf
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderPdf
 from tenants.invoices.values import Pdf, PendingPdf
-from tests.fakes.businesses import Business, content, open_business
+from tests.fakes.sample_workspaces import SampleWorkspace, content, create_sample_workspace
 
 WORKER = new_id()
 NOW = dt.datetime(2026, 3, 16, 9, 30, tzinfo=dt.UTC)
 
 
 @pytest.fixture
-async def acme(scratch: Callable[..., Awaitable[Urls]], settings: Settings) -> AsyncIterator[Business]:
-    """A business in a database of its own, in which one worker renders four at a time."""
+async def acme(scratch: Callable[..., Awaitable[Urls]], settings: Settings) -> AsyncIterator[SampleWorkspace]:
+    """A workspace in a database of its own, in which one worker renders four at a time."""
     database = await Database.open((await scratch(migrated=True)).app, size=2, name="requests")
     async with database.unbound():
         await register_worker(WORKER, [PDF_QUEUE, PDF_BULK_QUEUE], slots=4)
-    yield await open_business(database, Sealer(settings.secret_keys), SystemClock())
+    yield await create_sample_workspace(database, Sealer(settings.secret_keys), SystemClock())
     await database.close()
 
 
-async def renders(acme: Business) -> list[tuple[str, RenderPdf, Any]]:
+async def renders(acme: SampleWorkspace) -> list[tuple[str, RenderPdf, Any]]:
     """The renders of a workspace: queue, job, row."""
     async with acme.database.scope(acme.workspace_id, read_only=True):
         rows = await fetch(
@@ -51,14 +51,14 @@ async def renders(acme: Business) -> list[tuple[str, RenderPdf, Any]]:
 
 
 async def ask(
-    acme: Business, invoice_id: InvoiceId, locale: str = "de-DE", version: int = 1
+    acme: SampleWorkspace, invoice_id: InvoiceId, locale: str = "de-DE", version: int = 1
 ) -> Pdf | PendingPdf:
     async with acme.database.scope(acme.workspace_id):
         return await request_pdf(invoice_id, version, locale)
 
 
 async def test_an_issued_version_is_rendered_ahead_in_the_customers_locale_else_the_workspaces(
-    acme: Business,
+    acme: SampleWorkspace,
 ) -> None:
     german = await acme.invoice()
     english = await acme.invoice(await acme.customer(locale="en-GB"))
@@ -68,7 +68,7 @@ async def test_an_issued_version_is_rendered_ahead_in_the_customers_locale_else_
     ]
 
 
-async def test_it_is_rendered_ahead_in_the_locale_of_each_contact_with_a_link(acme: Business) -> None:
+async def test_it_is_rendered_ahead_in_the_locale_of_each_contact_with_a_link(acme: SampleWorkspace) -> None:
     customer_id = await acme.customer()
     async with acme.database.scope(acme.workspace_id):
         french, silent = [
@@ -96,7 +96,7 @@ async def test_it_is_rendered_ahead_in_the_locale_of_each_contact_with_a_link(ac
     assert [(queue, job.locale) for queue, job, _ in await renders(acme)] == [(PDF_BULK_QUEUE, "pl-PL")]
 
 
-async def test_a_draft_is_not_rendered_and_a_new_version_is(acme: Business) -> None:
+async def test_a_draft_is_not_rendered_and_a_new_version_is(acme: SampleWorkspace) -> None:
     draft = await acme.draft()
     assert await renders(acme) == []
     async with acme.database.scope(acme.workspace_id):
@@ -108,7 +108,7 @@ async def test_a_draft_is_not_rendered_and_a_new_version_is(acme: Business) -> N
     ]
 
 
-async def test_an_issue_that_is_rolled_back_leaves_no_render_job(acme: Business) -> None:
+async def test_an_issue_that_is_rolled_back_leaves_no_render_job(acme: SampleWorkspace) -> None:
     draft = await acme.draft()
     with pytest.raises(RuntimeError):
         async with acme.database.scope(acme.workspace_id):
@@ -118,7 +118,7 @@ async def test_an_issue_that_is_rolled_back_leaves_no_render_job(acme: Business)
 
 
 async def test_a_request_moves_the_job_to_the_urgent_queue_and_rendering_ahead_never_moves_it_back(
-    acme: Business,
+    acme: SampleWorkspace,
 ) -> None:
     invoice_id = await acme.invoice()
     pending = await ask(acme, invoice_id)
@@ -137,7 +137,7 @@ async def test_a_request_moves_the_job_to_the_urgent_queue_and_rendering_ahead_n
 
 
 async def test_a_pinned_pdf_is_returned_and_a_job_is_enqueued_only_when_its_blob_is_lost(
-    acme: Business,
+    acme: SampleWorkspace,
 ) -> None:
     invoice_id = await acme.invoice()
     async with acme.database.scope(acme.workspace_id):
@@ -150,13 +150,13 @@ async def test_a_pinned_pdf_is_returned_and_a_job_is_enqueued_only_when_its_blob
     assert [queue for queue, _, _ in await renders(acme)] == [PDF_QUEUE]
 
 
-async def change(acme: Business, sql: str, *arguments: object) -> None:
+async def change(acme: SampleWorkspace, sql: str, *arguments: object) -> None:
     async with acme.database.scope(acme.workspace_id):
         await execute(sql, *arguments)
 
 
 async def test_a_request_for_a_failed_render_returns_its_next_attempt_and_brings_it_forward(
-    acme: Business,
+    acme: SampleWorkspace,
 ) -> None:
     invoice_id = await acme.invoice()
     await change(acme, "UPDATE job SET attempts = 2, run_at = now() + interval '5 seconds'")
@@ -167,7 +167,7 @@ async def test_a_request_for_a_failed_render_returns_its_next_attempt_and_brings
 
 
 async def test_while_no_worker_can_render_the_pdf_is_unavailable_and_its_job_stays_enqueued(
-    acme: Business,
+    acme: SampleWorkspace,
 ) -> None:
     invoice_id = await acme.invoice()
     async with acme.database.unbound():
@@ -197,9 +197,9 @@ SELECT $1, gen_random_uuid(), 'invoices.render_pdf', 'pdf', '{}', 1, 'done',
 
 
 async def test_a_request_that_would_wait_longer_than_a_minute_is_refused(
-    acme: Business, settings: Settings
+    acme: SampleWorkspace, settings: Settings
 ) -> None:
-    rival = await open_business(acme.database, Sealer(settings.secret_keys), SystemClock())
+    rival = await create_sample_workspace(acme.database, Sealer(settings.secret_keys), SystemClock())
     invoice_id, before = await acme.invoice(), await acme.invoice()
     await change(acme, SERVED, acme.workspace_id, dt.timedelta(seconds=9), dt.timedelta(hours=1))
     await change(acme, SERVED, acme.workspace_id, dt.timedelta(seconds=2), dt.timedelta(minutes=1))
@@ -221,7 +221,7 @@ async def test_a_request_that_would_wait_longer_than_a_minute_is_refused(
     assert await ask(rival, await rival.invoice()) == PendingPdf(3)
 
 
-async def test_a_dead_render_is_not_tried_again_by_every_request(acme: Business) -> None:
+async def test_a_dead_render_is_not_tried_again_by_every_request(acme: SampleWorkspace) -> None:
     invoice_id = await acme.invoice()
     await change(acme, "UPDATE job SET state = 'dead', ended_at = now() - interval '5 minutes'")
     with pytest.raises(Unavailable, match=r"pdf\.failed") as refused:
@@ -233,9 +233,9 @@ async def test_a_dead_render_is_not_tried_again_by_every_request(acme: Business)
 
 
 async def test_a_version_that_is_not_issued_or_anothers_is_not_found(
-    acme: Business, settings: Settings
+    acme: SampleWorkspace, settings: Settings
 ) -> None:
-    rival = await open_business(acme.database, Sealer(settings.secret_keys), SystemClock())
+    rival = await create_sample_workspace(acme.database, Sealer(settings.secret_keys), SystemClock())
     draft, issued = await acme.draft(), await acme.invoice()
     for who, invoice_id, version in (
         (acme, draft, 1),

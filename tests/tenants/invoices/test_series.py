@@ -18,7 +18,7 @@ from tenants.invoices import actions, queries
 from tenants.invoices.numbering import MAX_RUNNING, Series, write_number
 from tenants.invoices.totals import totals
 from tenants.invoices.ubl import read_ubl
-from tests.fakes.businesses import Business, content
+from tests.fakes.sample_workspaces import SampleWorkspace, content
 from tests.fakes.ubl_writer import invoice_xml
 
 CLOCK = SystemClock()
@@ -40,17 +40,19 @@ async def import_number(number: str, buyer: str = "Buyer AG") -> None:
     await actions.import_invoice(read_ubl(invoice_xml(what, totals(what), number)), clock=CLOCK)
 
 
-async def import_many(business: Business, numbers: list[str]) -> None:
+async def import_many(sample_workspace: SampleWorkspace, numbers: list[str]) -> None:
     """Import one invoice and copy it in the database: thousands of imports would take minutes."""
-    async with business.database.scope(business.workspace_id):
+    async with sample_workspace.database.scope(sample_workspace.workspace_id):
         await import_number(numbers[0])
-        await execute(COPY, business.workspace_id, numbers[0], numbers[1:])
+        await execute(COPY, sample_workspace.workspace_id, numbers[0], numbers[1:])
 
 
-async def issue_and_count(business: Business, series: str = "invoices") -> tuple[str, list[str]]:
+async def issue_and_count(
+    sample_workspace: SampleWorkspace, series: str = "invoices"
+) -> tuple[str, list[str]]:
     """Issue an invoice; returns its number and the statements that it took."""
-    draft, statements = await business.draft(), list[str]()
-    async with business.database.scope(business.workspace_id):
+    draft, statements = await sample_workspace.draft(), list[str]()
+    async with sample_workspace.database.scope(sample_workspace.workspace_id):
         connection: Any = current().connection()
         with connection.query_logger(lambda logged: statements.append(logged.query)):
             number = await actions.issue(draft, series=series, clock=CLOCK)
@@ -59,13 +61,13 @@ async def issue_and_count(business: Business, series: str = "invoices") -> tuple
             return number, statements
 
 
-async def next_number(business: Business, series: str = "invoices") -> str:
-    async with business.database.scope(business.workspace_id, read_only=True):
+async def next_number(sample_workspace: SampleWorkspace, series: str = "invoices") -> str:
+    async with sample_workspace.database.scope(sample_workspace.workspace_id, read_only=True):
         return next(one.next_number for one in await queries.list_series() if one.series.name == series)
 
 
 async def test_five_thousand_imported_numbers_are_passed_over_in_as_many_statements_as_one(
-    acme: Business, rival: Business
+    acme: SampleWorkspace, rival: SampleWorkspace
 ) -> None:
     await import_many(acme, [f"INV-{running:05}" for running in range(1, 5001)])
     await import_many(rival, ["INV-00001"])
@@ -76,7 +78,7 @@ async def test_five_thousand_imported_numbers_are_passed_over_in_as_many_stateme
     assert await issue_and_count(acme) == ("INV-05002", (await issue_and_count(rival))[1])
 
 
-async def test_the_next_number_is_known_before_it_is_given(acme: Business) -> None:
+async def test_the_next_number_is_known_before_it_is_given(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         await actions.set_series(Series("invoices", "INV-", 5))
     assert await next_number(acme) == "INV-00001"
@@ -92,7 +94,7 @@ async def test_the_next_number_is_known_before_it_is_given(acme: Business) -> No
     [("INV-", 1, 8), ("", 1, 98), ("A_", 3, 997), ("2026/", 5, 99_998), ("N.#", 12, 7)],
 )
 async def test_postgres_writes_numbers_as_the_product_does(
-    acme: Business, prefix: str, digits: int, start: int
+    acme: SampleWorkspace, prefix: str, digits: int, start: int
 ) -> None:
     await import_many(acme, [write_number(prefix, digits, running) for running in range(start, start + 4)])
     async with acme.database.scope(acme.workspace_id):
@@ -104,7 +106,7 @@ async def test_postgres_writes_numbers_as_the_product_does(
 
 
 @pytest.mark.parametrize("other", ["AB00001", "a_00001", "A_1", "A_000001", "A_00001X"])
-async def test_a_number_that_only_resembles_is_not_passed_over(acme: Business, other: str) -> None:
+async def test_a_number_that_only_resembles_is_not_passed_over(acme: SampleWorkspace, other: str) -> None:
     async with acme.database.scope(acme.workspace_id):
         await actions.set_series(Series("invoices", "A_", 5))
     await import_many(acme, [other])
@@ -112,7 +114,7 @@ async def test_a_number_that_only_resembles_is_not_passed_over(acme: Business, o
 
 
 async def test_numbers_of_another_workspace_are_neither_passed_over_nor_in_the_way(
-    acme: Business, rival: Business
+    acme: SampleWorkspace, rival: SampleWorkspace
 ) -> None:
     await import_many(rival, ["INV-00001", "INV-00002"])
     async with acme.database.scope(acme.workspace_id):
@@ -132,9 +134,9 @@ class OpenImport:
     stored: asyncio.Event = field(default_factory=asyncio.Event)
     end: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def run(self, database: Database, business: Business, *, commit: bool) -> None:
+    async def run(self, database: Database, sample_workspace: SampleWorkspace, *, commit: bool) -> None:
         with contextlib.suppress(InterruptedError):
-            async with database.scope(business.workspace_id):
+            async with database.scope(sample_workspace.workspace_id):
                 await import_number(self.number, buyer=f"Buyer of {self.number}")
                 self.pid = await fetch_value("SELECT pg_backend_pid()")
                 self.stored.set()
@@ -155,13 +157,13 @@ class OpenImport:
 
 @contextlib.asynccontextmanager
 async def open_imports(
-    database: Database, business: Business, numbers: list[str], *, commit: bool
+    database: Database, sample_workspace: SampleWorkspace, numbers: list[str], *, commit: bool
 ) -> AsyncIterator[list[OpenImport]]:
     """Import each number in a transaction of its own, which stays open."""
     opened = [OpenImport(number) for number in numbers]
     async with asyncio.TaskGroup() as tasks:
         for one in opened:
-            tasks.create_task(one.run(database, business, commit=commit))
+            tasks.create_task(one.run(database, sample_workspace, commit=commit))
             await one.stored.wait()
         yield opened
         for one in opened:
@@ -170,7 +172,7 @@ async def open_imports(
 
 @pytest.mark.parametrize(("commit", "expected"), [(True, "INV-00002"), (False, "INV-00001")])
 async def test_a_number_that_an_open_import_holds_is_waited_for(
-    acme: Business, settings: Settings, *, commit: bool, expected: str
+    acme: SampleWorkspace, settings: Settings, *, commit: bool, expected: str
 ) -> None:
     wide = await Database.open(settings.database_url, size=3, name="open imports")
     async with open_imports(wide, acme, ["INV-00001"], commit=commit) as (held,):
@@ -183,7 +185,7 @@ async def test_a_number_that_an_open_import_holds_is_waited_for(
 
 
 async def test_an_issue_gives_up_where_imports_take_every_number_it_tries(
-    acme: Business, settings: Settings
+    acme: SampleWorkspace, settings: Settings
 ) -> None:
     wide = await Database.open(settings.database_url, size=12, name="open imports")
     numbers = [f"INV-{running:05}" for running in range(1, 11)]
@@ -199,19 +201,23 @@ async def test_an_issue_gives_up_where_imports_take_every_number_it_tries(
     assert (await issue_and_count(acme))[0] == "INV-00011"
 
 
-async def set_next(business: Business, running: int, *, prefix: str = "INV-", digits: int = 5) -> None:
-    async with business.database.scope(business.workspace_id):
+async def set_next(
+    sample_workspace: SampleWorkspace, running: int, *, prefix: str = "INV-", digits: int = 5
+) -> None:
+    async with sample_workspace.database.scope(sample_workspace.workspace_id):
         await actions.set_series(Series("invoices", prefix, digits), next_running=running)
 
 
-async def test_a_series_continues_where_another_system_ended(acme: Business) -> None:
+async def test_a_series_continues_where_another_system_ended(acme: SampleWorkspace) -> None:
     await set_next(acme, 5001)
     assert await next_number(acme) == "INV-05001"
     assert (await issue_and_count(acme))[0] == "INV-05001"
     assert (await issue_and_count(acme))[0] == "INV-05002"
 
 
-async def test_a_next_number_that_was_set_too_high_can_be_lowered_until_it_is_used(acme: Business) -> None:
+async def test_a_next_number_that_was_set_too_high_can_be_lowered_until_it_is_used(
+    acme: SampleWorkspace,
+) -> None:
     await set_next(acme, 5000)
     await set_next(acme, 12)
     assert (await issue_and_count(acme))[0] == "INV-00012"
@@ -225,7 +231,7 @@ async def test_a_next_number_that_was_set_too_high_can_be_lowered_until_it_is_us
     assert await next_number(acme) == "INV-00013"
 
 
-async def test_a_number_that_was_imported_cannot_be_next(acme: Business) -> None:
+async def test_a_number_that_was_imported_cannot_be_next(acme: SampleWorkspace) -> None:
     await import_many(acme, ["INV-00007", "INV-00009"])
     with pytest.raises(Conflict) as caught:
         await set_next(acme, 7)
@@ -234,7 +240,9 @@ async def test_a_number_that_was_imported_cannot_be_next(acme: Business) -> None
     assert [(await issue_and_count(acme))[0] for _ in range(2)] == ["INV-00008", "INV-00010"]
 
 
-async def test_a_running_number_stays_used_however_many_digits_it_is_written_with(acme: Business) -> None:
+async def test_a_running_number_stays_used_however_many_digits_it_is_written_with(
+    acme: SampleWorkspace,
+) -> None:
     await set_next(acme, 1, digits=3)
     assert (await issue_and_count(acme))[0] == "INV-001"
     with pytest.raises(Conflict) as caught:
@@ -243,7 +251,7 @@ async def test_a_running_number_stays_used_however_many_digits_it_is_written_wit
     assert await next_number(acme) == "INV-002"
 
 
-async def test_a_new_prefix_may_begin_anew(acme: Business) -> None:
+async def test_a_new_prefix_may_begin_anew(acme: SampleWorkspace) -> None:
     await set_next(acme, 1, prefix="2026-")
     assert (await issue_and_count(acme))[0] == "2026-00001"
     await set_next(acme, 1, prefix="2027-")
@@ -251,7 +259,7 @@ async def test_a_new_prefix_may_begin_anew(acme: Business) -> None:
 
 
 @pytest.mark.parametrize("running", [0, -1, MAX_RUNNING + 1, 2**63])
-async def test_a_next_number_that_cannot_be_is_refused(acme: Business, running: int) -> None:
+async def test_a_next_number_that_cannot_be_is_refused(acme: SampleWorkspace, running: int) -> None:
     with pytest.raises(Invalid) as caught:
         await set_next(acme, running)
     assert caught.value.code == "series.next"

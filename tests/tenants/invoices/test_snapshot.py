@@ -13,7 +13,7 @@ from tenants.invoices import actions
 from tenants.invoices.snapshot import decode_content, decode_totals, encode_content, encode_totals
 from tenants.invoices.totals import totals
 from tenants.invoices.ubl import check_totals, parse
-from tests.fakes.businesses import Business, content
+from tests.fakes.sample_workspaces import SampleWorkspace, content
 from tests.fakes.ubl_writer import NAMES, published
 
 
@@ -36,7 +36,7 @@ def test_totals_are_stored_in_minor_units_with_the_digits_of_their_day() -> None
     assert (stored["digits"], stored["payable"]) == (3, 11_900)
 
 
-async def test_a_draft_that_says_too_much_in_all_is_refused(acme: Business) -> None:
+async def test_a_draft_that_says_too_much_in_all_is_refused(acme: SampleWorkspace) -> None:
     long = msgspec.structs.replace(content(), notes=("é" * 19_000,) * 60)
     buyer = await acme.customer()
     with pytest.raises(Invalid) as caught:

@@ -17,8 +17,8 @@ from tenants.ids import InvoiceId, LinkId
 from tenants.invoices import actions
 from tenants.invoices.actions.views import _ADD
 from tenants.invoices.values import ActorClass, View
-from tests.fakes.businesses import Business
-from tests.fakes.crowds import scans
+from tests.fakes.large_workspaces import scans
+from tests.fakes.sample_workspaces import SampleWorkspace
 
 NOW = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
 
@@ -37,18 +37,20 @@ def a_view(invoice_id: InvoiceId, **fields: Any) -> View:
     return View(**(values | fields))
 
 
-async def a_link(business: Business, invoice_id: InvoiceId) -> LinkId:
-    async with business.database.scope(business.workspace_id):
-        return (await actions.issue_link(invoice_id, sealer=business.sealer, clock=business.clock)).link_id
+async def a_link(sample_workspace: SampleWorkspace, invoice_id: InvoiceId) -> LinkId:
+    async with sample_workspace.database.scope(sample_workspace.workspace_id):
+        return (
+            await actions.issue_link(invoice_id, sealer=sample_workspace.sealer, clock=sample_workspace.clock)
+        ).link_id
 
 
-async def record(business: Business, views: Sequence[View]) -> int:
-    async with business.database.scope(business.workspace_id):
+async def record(sample_workspace: SampleWorkspace, views: Sequence[View]) -> int:
+    async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return await actions.record_views(views)
 
 
-async def stored(business: Business) -> list[Any]:
-    async with business.database.scope(business.workspace_id, read_only=True):
+async def stored(sample_workspace: SampleWorkspace) -> list[Any]:
+    async with sample_workspace.database.scope(sample_workspace.workspace_id, read_only=True):
         return await fetch("SELECT * FROM invoice_view ORDER BY viewed_at, view_id")
 
 
@@ -62,7 +64,7 @@ async def stored(business: Business) -> list[Any]:
     ],
 )
 async def test_a_view_is_stored_with_its_network_only(
-    acme: Business, address: IPv4Address | IPv6Address | None, kept: str | None
+    acme: SampleWorkspace, address: IPv4Address | IPv6Address | None, kept: str | None
 ) -> None:
     invoice_id = await acme.invoice()
     view = a_view(
@@ -87,13 +89,15 @@ async def test_a_view_is_stored_with_its_network_only(
 
 
 @pytest.mark.parametrize("actor", list(ActorClass))
-async def test_every_class_of_actor_can_be_stored(acme: Business, actor: ActorClass) -> None:
+async def test_every_class_of_actor_can_be_stored(acme: SampleWorkspace, actor: ActorClass) -> None:
     assert await record(acme, [a_view(await acme.invoice(), actor=actor)]) == 1
     (row,) = await stored(acme)
     assert row["actor"] == actor.value
 
 
-async def test_views_of_nothing_are_left_out_and_the_others_stored(acme: Business, rival: Business) -> None:
+async def test_views_of_nothing_are_left_out_and_the_others_stored(
+    acme: SampleWorkspace, rival: SampleWorkspace
+) -> None:
     invoice_id, other_id, foreign_id = await acme.invoice(), await acme.invoice(), await rival.invoice()
     views = [
         a_view(InvoiceId(new_id())),
@@ -110,13 +114,13 @@ async def test_views_of_nothing_are_left_out_and_the_others_stored(acme: Busines
     assert await record(acme, []) == 0
 
 
-async def test_a_view_that_is_written_again_is_stored_once(acme: Business) -> None:
+async def test_a_view_that_is_written_again_is_stored_once(acme: SampleWorkspace) -> None:
     view = a_view(await acme.invoice())
     assert [await record(acme, [view]), await record(acme, [view, view])] == [1, 0]
     assert len(await stored(acme)) == 1
 
 
-async def test_a_batch_is_one_statement(acme: Business) -> None:
+async def test_a_batch_is_one_statement(acme: SampleWorkspace) -> None:
     invoice_id, sent = await acme.invoice(), list[str]()
     async with acme.database.scope(acme.workspace_id):
         connection: Any = current().connection()
@@ -127,7 +131,7 @@ async def test_a_batch_is_one_statement(acme: Business) -> None:
     assert len([query for query in sent if "invoice_view" in query]) == 1
 
 
-async def test_a_draft_that_is_being_deleted_costs_its_own_view_alone(acme: Business) -> None:
+async def test_a_draft_that_is_being_deleted_costs_its_own_view_alone(acme: SampleWorkspace) -> None:
     invoice_id, draft_id = await acme.invoice(), await acme.draft()
     async with acme.database.scope(acme.workspace_id):
         await actions.discard_draft(draft_id)
@@ -141,7 +145,7 @@ async def test_a_draft_that_is_being_deleted_costs_its_own_view_alone(acme: Busi
     assert [row["invoice_id"] for row in await stored(acme)] == [invoice_id]
 
 
-async def test_each_view_is_found_by_whole_keys_among_thousands(crowded: Business) -> None:
+async def test_each_view_is_found_by_whole_keys_among_thousands(crowded: SampleWorkspace) -> None:
     async with crowded.database.scope(crowded.workspace_id):
         assert await fetch_value("SHOW plan_cache_mode") == "force_generic_plan"
         types = "uuid, uuid[], uuid[], uuid[], text[], timestamptz[], cidr[], text[], text[]"

@@ -16,7 +16,7 @@ from tenants.workspaces import actions, queries
 from tenants.workspaces.domains import DomainState
 from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import LogoRef, NewWorkspace, WorkspaceProfile
-from tests.fakes.businesses import BASE_DOMAIN, Business, picture
+from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, picture
 from tests.tenants.conftest import NewBusiness
 
 CLOCK = SystemClock()
@@ -29,20 +29,20 @@ async def create(database: Database, sealer: Sealer, new: NewWorkspace) -> Works
         )
 
 
-async def claimed(business: Business, host: str) -> queries.Domain:
-    async with business.database.scope(business.workspace_id):
+async def claimed(sample_workspace: SampleWorkspace, host: str) -> queries.Domain:
+    async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return await actions.claim_domain(host, base_domain=BASE_DOMAIN, reserved_hosts=(), clock=CLOCK)
 
 
-async def verified(business: Business, host: str) -> queries.Domain:
-    domain = await claimed(business, host)
-    async with business.database.scope(business.workspace_id):
+async def verified(sample_workspace: SampleWorkspace, host: str) -> queries.Domain:
+    domain = await claimed(sample_workspace, host)
+    async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return await actions.verify_domain(domain.domain_id, found_txt=[domain.verify_token], clock=CLOCK)
 
 
-async def activated(business: Business, host: str) -> queries.Domain:
-    domain = await verified(business, host)
-    async with business.database.scope(business.workspace_id):
+async def activated(sample_workspace: SampleWorkspace, host: str) -> queries.Domain:
+    domain = await verified(sample_workspace, host)
+    async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return await actions.set_domain_state(domain.domain_id, DomainState.ACTIVE, clock=CLOCK)
 
 
@@ -118,7 +118,7 @@ async def test_what_cannot_be_a_workspace_is_refused_by_name(
     assert caught.value.code == code
 
 
-async def test_members_change_brand_region_and_terms_one_by_one(acme: Business) -> None:
+async def test_members_change_brand_region_and_terms_one_by_one(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         await actions.set_brand(name="Acme & Söhne", contact_line="hallo@acme.example")
         await actions.set_region(time_zone="Asia/Tokyo")
@@ -132,7 +132,7 @@ async def test_members_change_brand_region_and_terms_one_by_one(acme: Business) 
     assert (changed.payment_days, changed.link_days) == (0, 90)
 
 
-async def test_a_change_that_is_refused_changes_nothing(acme: Business) -> None:
+async def test_a_change_that_is_refused_changes_nothing(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         before = await queries.profile()
         with pytest.raises(Invalid, match="days"):
@@ -140,7 +140,7 @@ async def test_a_change_that_is_refused_changes_nothing(acme: Business) -> None:
         assert await queries.profile() == before
 
 
-async def test_a_logo_is_drawn_anew_and_named_by_its_hash(acme: Business) -> None:
+async def test_a_logo_is_drawn_anew_and_named_by_its_hash(acme: SampleWorkspace) -> None:
     upload = reencode(picture())
     async with acme.database.scope(acme.workspace_id):
         logo = await actions.set_logo(upload, clock=CLOCK)
@@ -154,7 +154,7 @@ async def test_a_logo_is_drawn_anew_and_named_by_its_hash(acme: Business) -> Non
     assert resolved.workspace.logo == logo
 
 
-async def test_an_earlier_logo_stays_readable_for_pages_that_are_open(acme: Business) -> None:
+async def test_an_earlier_logo_stays_readable_for_pages_that_are_open(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         first = await actions.set_logo(reencode(picture(colour="red")), clock=CLOCK)
         await actions.set_logo(reencode(picture(colour="blue")), clock=CLOCK)
@@ -162,7 +162,7 @@ async def test_an_earlier_logo_stays_readable_for_pages_that_are_open(acme: Busi
         assert (await queries.brand_asset(first.sha256)).content_type == "image/png"
 
 
-async def test_a_refused_logo_leaves_the_old_one(acme: Business) -> None:
+async def test_a_refused_logo_leaves_the_old_one(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         logo = await actions.set_logo(reencode(picture()), clock=CLOCK)
         with pytest.raises(Invalid, match="picture"):
@@ -170,7 +170,7 @@ async def test_a_refused_logo_leaves_the_old_one(acme: Business) -> None:
         assert (await queries.profile()).logo == logo
 
 
-async def test_a_domain_is_claimed_proven_activated_and_made_primary(acme: Business) -> None:
+async def test_a_domain_is_claimed_proven_activated_and_made_primary(acme: SampleWorkspace) -> None:
     host = f"billing-{acme.slug}.example.com"
     domain = await claimed(acme, f"  {host.upper()}. ")
     assert (domain.host, domain.state, domain.is_primary) == (host, DomainState.CLAIMED, False)
@@ -184,7 +184,7 @@ async def test_a_domain_is_claimed_proven_activated_and_made_primary(acme: Busin
     assert (old.host, old.primary_host, old.is_primary) == (acme.host, host, False)
 
 
-async def test_a_domain_without_its_token_is_not_proven(acme: Business) -> None:
+async def test_a_domain_without_its_token_is_not_proven(acme: SampleWorkspace) -> None:
     domain = await claimed(acme, f"unproven-{acme.slug}.example.com")
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Invalid) as caught:
@@ -194,7 +194,9 @@ async def test_a_domain_without_its_token_is_not_proven(acme: Business) -> None:
     assert states[domain.host] is DomainState.CLAIMED
 
 
-async def test_anybody_may_claim_a_host_but_only_one_may_have_it(acme: Business, rival: Business) -> None:
+async def test_anybody_may_claim_a_host_but_only_one_may_have_it(
+    acme: SampleWorkspace, rival: SampleWorkspace
+) -> None:
     host = f"contested-{acme.slug}.example.com"
     ours, theirs = await claimed(acme, host), await claimed(rival, host)
     assert ours.verify_token != theirs.verify_token
@@ -207,7 +209,7 @@ async def test_anybody_may_claim_a_host_but_only_one_may_have_it(acme: Business,
 
 
 async def test_a_released_domain_is_a_tombstone_for_thirty_days(
-    acme: Business, rival: Business, svc: Database
+    acme: SampleWorkspace, rival: SampleWorkspace, svc: Database
 ) -> None:
     host = f"given-up-{acme.slug}.example.com"
     domain = await activated(acme, host)
@@ -226,7 +228,7 @@ async def test_a_released_domain_is_a_tombstone_for_thirty_days(
     assert (await verified(rival, host)).state is DomainState.VERIFIED
 
 
-async def test_a_workspace_can_claim_again_what_it_released(acme: Business) -> None:
+async def test_a_workspace_can_claim_again_what_it_released(acme: SampleWorkspace) -> None:
     host = f"regretted-{acme.slug}.example.com"
     domain = await activated(acme, host)
     async with acme.database.scope(acme.workspace_id):
@@ -236,7 +238,9 @@ async def test_a_workspace_can_claim_again_what_it_released(acme: Business) -> N
     assert again.verify_token != domain.verify_token
 
 
-async def test_claiming_twice_is_one_claim_and_an_active_domain_is_not_claimed_again(acme: Business) -> None:
+async def test_claiming_twice_is_one_claim_and_an_active_domain_is_not_claimed_again(
+    acme: SampleWorkspace,
+) -> None:
     host = f"twice-{acme.slug}.example.com"
     assert await claimed(acme, host) == await claimed(acme, host)
     await activated(acme, host)
@@ -245,14 +249,14 @@ async def test_claiming_twice_is_one_claim_and_an_active_domain_is_not_claimed_a
     assert caught.value.code == "domain.exists"
 
 
-async def test_a_mere_claim_is_forgotten_on_release(acme: Business) -> None:
+async def test_a_mere_claim_is_forgotten_on_release(acme: SampleWorkspace) -> None:
     domain = await claimed(acme, f"dropped-{acme.slug}.example.com")
     async with acme.database.scope(acme.workspace_id):
         await actions.release_domain(domain.domain_id, clock=CLOCK)
         assert [found.host for found in await queries.domains()] == [acme.host]
 
 
-async def test_the_primary_domain_cannot_be_released(acme: Business) -> None:
+async def test_the_primary_domain_cannot_be_released(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         (own,) = await queries.domains()
         with pytest.raises(Conflict) as caught:
@@ -260,7 +264,7 @@ async def test_the_primary_domain_cannot_be_released(acme: Business) -> None:
     assert caught.value.code == "domain.primary"
 
 
-async def test_only_a_served_domain_can_be_primary(acme: Business) -> None:
+async def test_only_a_served_domain_can_be_primary(acme: SampleWorkspace) -> None:
     domain = await verified(acme, f"early-{acme.slug}.example.com")
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict) as caught:
@@ -270,7 +274,9 @@ async def test_only_a_served_domain_can_be_primary(acme: Business) -> None:
 
 
 @pytest.mark.parametrize("wanted", [DomainState.VERIFIED, DomainState.RELEASED, DomainState.CLAIMED])
-async def test_states_that_need_proof_have_their_own_actions(acme: Business, wanted: DomainState) -> None:
+async def test_states_that_need_proof_have_their_own_actions(
+    acme: SampleWorkspace, wanted: DomainState
+) -> None:
     domain = await claimed(acme, f"skip-{wanted.value}-{acme.slug}.example.com")
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict) as caught:
@@ -279,12 +285,12 @@ async def test_states_that_need_proof_have_their_own_actions(acme: Business, wan
 
 
 @pytest.mark.parametrize("host", ["localhost", "victim.localhost", "a.b.localhost"])
-async def test_names_beneath_the_base_domain_cannot_be_claimed(acme: Business, host: str) -> None:
+async def test_names_beneath_the_base_domain_cannot_be_claimed(acme: SampleWorkspace, host: str) -> None:
     with pytest.raises(Invalid):
         await claimed(acme, host)
 
 
-async def test_the_host_of_a_surface_can_be_claimed_by_no_workspace(acme: Business) -> None:
+async def test_the_host_of_a_surface_can_be_claimed_by_no_workspace(acme: SampleWorkspace) -> None:
     for host in ("console.vendor.example", " X.Console.Vendor.example. "):
         async with acme.database.scope(acme.workspace_id):
             with pytest.raises(Invalid) as caught:
@@ -311,7 +317,7 @@ async def test_no_workspace_is_created_on_the_host_of_a_surface(database: Databa
     assert await queries.workspace_by_host(database, f"desk.{BASE_DOMAIN}") is None
 
 
-async def test_an_unknown_domain_is_missing(acme: Business) -> None:
+async def test_an_unknown_domain_is_missing(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Missing) as caught:
             await actions.set_primary_domain(DomainId(new_id()))
@@ -339,9 +345,11 @@ async def test_operators_find_workspaces_across_all_of_them(
         assert [line.slug for line in await queries.list_workspaces()] == ["oper-a"]
 
 
-async def test_each_workspace_has_a_data_key_of_its_own(acme: Business, rival: Business) -> None:
+async def test_each_workspace_has_a_data_key_of_its_own(
+    acme: SampleWorkspace, rival: SampleWorkspace
+) -> None:
     keys = []
-    for business in (acme, rival, acme):
-        async with business.database.scope(business.workspace_id):
-            keys.append(await queries.data_key(business.sealer))
+    for sample_workspace in (acme, rival, acme):
+        async with sample_workspace.database.scope(sample_workspace.workspace_id):
+            keys.append(await queries.data_key(sample_workspace.sealer))
     assert keys[0] == keys[2] != keys[1]

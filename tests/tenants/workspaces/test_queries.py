@@ -11,11 +11,13 @@ from kernel.errors import Missing
 from kernel.store import Database, Unbound, fetch, fetch_one, fetch_value
 from kernel.store.roles import url_as
 from tenants.workspaces import queries
-from tests.fakes.businesses import Business
+from tests.fakes.sample_workspaces import SampleWorkspace
 
 
 @pytest.mark.parametrize("state", ["claimed", "verified", "issuing", "released"])
-async def test_only_active_and_degraded_hosts_are_served(acme: Business, svc: Database, state: str) -> None:
+async def test_only_active_and_degraded_hosts_are_served(
+    acme: SampleWorkspace, svc: Database, state: str
+) -> None:
     host = f"{state}-{acme.slug}.example.com"
     async with svc.scope(acme.workspace_id):
         await fetch(
@@ -39,31 +41,31 @@ async def test_only_active_and_degraded_hosts_are_served(acme: Business, svc: Da
 
 
 @pytest.mark.parametrize("host", ["", "nobody.localhost", "ACME", "' OR true --", "x" * 5000])
-async def test_an_unknown_host_is_nobodys(acme: Business, host: str) -> None:
+async def test_an_unknown_host_is_nobodys(acme: SampleWorkspace, host: str) -> None:
     assert await queries.workspace_by_host(acme.database, host) is None
 
 
-async def test_the_door_shows_no_secret(acme: Business) -> None:
+async def test_the_door_shows_no_secret(acme: SampleWorkspace) -> None:
     async with acme.database.unbound():
         row = await fetch_one("SELECT * FROM portal_workspace_by_host($1)", acme.host)
     assert set(row.keys()).isdisjoint({"data_key", "cname_label", "verify_token"})
 
 
-async def test_without_the_door_the_unbound_see_nothing_but_an_error(acme: Business) -> None:
+async def test_without_the_door_the_unbound_see_nothing_but_an_error(acme: SampleWorkspace) -> None:
     for table in ("workspace", "portal_domain", "customer", "invoice", "invoice_version", "link"):
         with pytest.raises(asyncpg.PostgresError, match="no workspace is bound"):
             async with acme.database.unbound():
                 await fetch(f"SELECT * FROM {table}")  # noqa: S608
 
 
-async def test_queries_of_a_workspace_need_one(acme: Business) -> None:
+async def test_queries_of_a_workspace_need_one(acme: SampleWorkspace) -> None:
     async with acme.database.unbound():
         with pytest.raises(Unbound):
             await queries.profile()
 
 
 async def test_a_table_of_ones_own_cannot_stand_in_for_a_real_one(
-    acme: Business, owner_url: str, admin_url: str
+    acme: SampleWorkspace, owner_url: str, admin_url: str
 ) -> None:
     """The definer function looks things up by its own search path, whatever its caller's is."""
     connection = await asyncpg.connect(url_as(admin_url, urlsplit(owner_url).path[1:]))
@@ -80,7 +82,7 @@ async def test_a_table_of_ones_own_cannot_stand_in_for_a_real_one(
         await connection.close()
 
 
-async def test_a_workspace_without_a_primary_domain_says_so(acme: Business, svc: Database) -> None:
+async def test_a_workspace_without_a_primary_domain_says_so(acme: SampleWorkspace, svc: Database) -> None:
     async with svc.scope(acme.workspace_id):
         await fetch("UPDATE portal_domain SET is_primary = false WHERE workspace_id = $1", acme.workspace_id)
     async with acme.database.scope(acme.workspace_id):
@@ -92,7 +94,7 @@ async def test_a_workspace_without_a_primary_domain_says_so(acme: Business, svc:
 
 
 async def test_one_host_can_be_proven_by_one_workspace_only_whatever_the_code_does(
-    acme: Business, rival: Business, svc: Database
+    acme: SampleWorkspace, rival: SampleWorkspace, svc: Database
 ) -> None:
     async with svc.scope(rival.workspace_id):
         assert await fetch_value("SELECT count(*) FROM portal_domain WHERE host = $1", acme.host) == 1

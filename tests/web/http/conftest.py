@@ -78,7 +78,7 @@ async def start_bounded(make_portal: Any, settings: Any) -> AsyncIterator[StartB
     gate = asyncio.Event()
 
     async def run(*, trusted_proxies: Any = (), **bounds: Any) -> BoundedServer:
-        portal = make_portal(beside=routes(gate))
+        portal = make_portal(extra_handlers=routes(gate))
         fields = {"port": 0, "trusted_proxies": trusted_proxies}
         server = Server(portal.gateway, replace(settings, **fields), bounds=replace(SHORT, **bounds))
         task = asyncio.create_task(server.serve())

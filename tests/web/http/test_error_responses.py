@@ -72,7 +72,7 @@ async def test_errors_are_in_the_visitors_language(visitor: Any, acme: Any) -> N
 async def test_an_unexpected_failure_shows_its_id_and_no_detail(
     make_portal: Any, acme: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    visitor = make_portal(beside=[boom], trusted_proxies=PROXIES).visitor()
+    visitor = make_portal(extra_handlers=[boom], trusted_proxies=PROXIES).visitor()
     answer = await visitor.ask("/boom", acme.host, x_request_id="trace-0123456789")
     assert answer.status_code == 500
     assert "trace-0123456789" in answer.text
@@ -89,7 +89,7 @@ async def test_an_unexpected_failure_shows_its_id_and_no_detail(
 
 
 async def test_an_outage_says_when_to_try_again(make_portal: Any, acme: Any) -> None:
-    visitor = make_portal(beside=[away]).visitor()
+    visitor = make_portal(extra_handlers=[away]).visitor()
     answer = await visitor.ask("/away", acme.host)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert "db.internal" not in answer.text
@@ -98,7 +98,11 @@ async def test_an_outage_says_when_to_try_again(make_portal: Any, acme: Any) -> 
 
 
 async def test_an_error_of_ours_has_its_status_and_code(make_portal: Any, acme: Any) -> None:
-    answer = await make_portal(beside=[clash]).visitor().ask("/clash", acme.host, accept="application/json")
+    answer = (
+        await make_portal(extra_handlers=[clash])
+        .visitor()
+        .ask("/clash", acme.host, accept="application/json")
+    )
     assert (answer.status_code, answer.json()["code"]) == (409, "thing.changed")
     assert "nothing to see" not in answer.text
 

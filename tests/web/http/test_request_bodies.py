@@ -111,7 +111,7 @@ async def test_what_comes_of_a_body_beside_a_large_response_is_dropped(
     make_portal: Any, acme: Any, capsys: pytest.CaptureFixture[str], *, came: int
 ) -> None:
     """Litestar receives while it streams, to learn that the client has gone: that is no failure of ours."""
-    portal = make_portal(beside=[large], log_level="error")
+    portal = make_portal(extra_handlers=[large], log_level="error")
     poster = Poster(portal, acme, *[PART] * came, {"type": "http.disconnect"})
     await poster.post("/large", (b"content-length", b"5000"), method="GET")
     assert (poster.status, poster.connection) == (200, b"close")

@@ -1,4 +1,4 @@
-"""The language of the page: the business's or the recipient's, until the visitor chooses another by a plain form."""
+"""The language of the page: the workspace's or the recipient's, until the visitor chooses another by a plain form."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tests.fakes.businesses import content
+from tests.fakes.sample_workspaces import content
 from web.portal.invoice_page import takes_long
 
 

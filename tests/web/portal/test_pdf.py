@@ -225,7 +225,7 @@ async def test_while_the_store_is_away_the_response_says_when_to_ask_again(
     make_portal: Any, blobs: Any, acme: Any, path: str, *, add_pdf: Any, calls: int
 ) -> None:
     await add_pdf(acme)
-    portal = make_portal(kept_in=FailingBlobs(blobs, calls))
+    portal = make_portal(blob_store=FailingBlobs(blobs, calls))
     visitor = portal.visitor()
     answer = await visitor.ask(path, acme.host)
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
@@ -265,7 +265,7 @@ async def test_a_store_that_fails_midway_cuts_the_response_short(
         "headers": [(b"host", acme.host.encode())],
         "client": ("192.0.2.9", 1),
     }
-    await make_portal(kept_in=FailingBlobs(blobs, 3)).gateway(scope, receive, send)
+    await make_portal(blob_store=FailingBlobs(blobs, 3)).gateway(scope, receive, send)
     bodies = [message for message in sent if message["type"] == "http.response.body"]
     assert b"".join(message["body"] for message in bodies) == data[: 2 * PIECE]
     # Never ended: the server closes such a connection, and the client misses what Content-Length announced.

@@ -222,8 +222,8 @@ async def test_a_store_that_is_away_for_a_moment_ends_no_wait(
     database: Database, blobs: Blobs, acme: Any, add_pdf: Any
 ) -> None:
     away = BrieflyAwayBlobs(blobs, 2)
-    kept_in: Any = away
-    waiter = PdfWaiter(database, kept_in, Metrics())
+    blob_store: Any = away
+    waiter = PdfWaiter(database, blob_store, Metrics())
     waiting = asyncio.create_task(waiter.request_and_wait(key_of(acme)))
     await until(lambda: waiter._waiting == 1)
     await add_pdf(acme)

@@ -28,8 +28,8 @@ from tenants.invoices.document.fonts import Fonts
 from tenants.invoices.values import Pdf
 from tenants.workspaces.actions import set_brand, set_logo
 from tenants.workspaces.logo import reencode
-from tests.fakes.businesses import Business, content, open_business, picture
 from tests.fakes.documents import load_fonts
+from tests.fakes.sample_workspaces import SampleWorkspace, content, create_sample_workspace, picture
 from workers.pdf.invoice_renderer import InvoiceRenderer
 from workers.pdf.renderer import Renderer
 
@@ -37,9 +37,9 @@ MakeRenderer = Callable[..., InvoiceRenderer]
 
 
 @pytest.fixture
-async def acme(database: Database, settings: Settings) -> Business:
-    """A business with customers of its own."""
-    return await open_business(database, Sealer(settings.secret_keys), SystemClock())
+async def acme(database: Database, settings: Settings) -> SampleWorkspace:
+    """A workspace with customers of its own."""
+    return await create_sample_workspace(database, Sealer(settings.secret_keys), SystemClock())
 
 
 @pytest.fixture
@@ -79,16 +79,20 @@ def other_fonts() -> Fonts:
 
 
 async def ensure_pdf(
-    invoice_renderer: InvoiceRenderer, business: Business, invoice_id: InvoiceId, *, locale: str = "de-DE"
+    invoice_renderer: InvoiceRenderer,
+    sample_workspace: SampleWorkspace,
+    invoice_id: InvoiceId,
+    *,
+    locale: str = "de-DE",
 ) -> Pdf:
     """Ensure the PDF of an invoice's first version."""
     return await invoice_renderer.ensure_pdf(
-        business.workspace_id,
+        sample_workspace.workspace_id,
         invoice_id,
         1,
         locale=locale,
         within_s=30,
-        open_unit=lambda: business.database.scope(business.workspace_id),
+        open_unit=lambda: sample_workspace.database.scope(sample_workspace.workspace_id),
     )
 
 
@@ -98,7 +102,7 @@ def text_of(data: bytes) -> str:
 
 
 async def test_an_issued_version_is_rendered_once_and_found_again(
-    acme: Business, make_renderer: MakeRenderer, blobs: Blobs
+    acme: SampleWorkspace, make_renderer: MakeRenderer, blobs: Blobs
 ) -> None:
     invoice_id = await acme.invoice()
     first = await ensure_pdf(make_renderer(), acme, invoice_id)
@@ -112,7 +116,7 @@ async def test_an_issued_version_is_rendered_once_and_found_again(
 
 
 async def test_a_pinned_pdf_stays_when_brand_status_and_fonts_change(
-    acme: Business, make_renderer: MakeRenderer
+    acme: SampleWorkspace, make_renderer: MakeRenderer
 ) -> None:
     invoice_id = await acme.invoice()
     first = await ensure_pdf(make_renderer(), acme, invoice_id)
@@ -128,7 +132,7 @@ async def test_a_pinned_pdf_stays_when_brand_status_and_fonts_change(
 
 
 async def test_each_locale_has_a_pdf_of_its_own(
-    acme: Business, invoice_renderer: InvoiceRenderer, blobs: Blobs
+    acme: SampleWorkspace, invoice_renderer: InvoiceRenderer, blobs: Blobs
 ) -> None:
     invoice_id = await acme.invoice(await acme.customer(locale="en-GB"))
     english = await ensure_pdf(invoice_renderer, acme, invoice_id, locale="en-GB")
@@ -139,7 +143,7 @@ async def test_each_locale_has_a_pdf_of_its_own(
 
 @pytest.mark.parametrize(("locale", "size"), [("de-DE", (595, 842)), ("en-US", (612, 792))])
 async def test_a_short_invoice_is_one_sheet_of_the_senders_country(
-    acme: Business, invoice_renderer: InvoiceRenderer, blobs: Blobs, locale: str, size: tuple[int, int]
+    acme: SampleWorkspace, invoice_renderer: InvoiceRenderer, blobs: Blobs, locale: str, size: tuple[int, int]
 ) -> None:
     async with acme.database.scope(acme.workspace_id):
         await execute("UPDATE workspace SET locale = $1", locale)
@@ -150,7 +154,7 @@ async def test_a_short_invoice_is_one_sheet_of_the_senders_country(
 
 
 async def test_a_draft_is_rendered_again_when_it_has_changed_and_never_pinned(
-    acme: Business, make_renderer: MakeRenderer
+    acme: SampleWorkspace, make_renderer: MakeRenderer
 ) -> None:
     invoice_id = await acme.draft()
     first = await ensure_pdf(make_renderer(), acme, invoice_id)
@@ -166,7 +170,7 @@ async def test_a_draft_is_rendered_again_when_it_has_changed_and_never_pinned(
 
 
 async def test_concurrent_renders_of_one_version_pin_one_pdf(
-    acme: Business, make_renderer: MakeRenderer
+    acme: SampleWorkspace, make_renderer: MakeRenderer
 ) -> None:
     invoice_id = await acme.invoice()
     # As in the middle of an upgrade: their fingerprints differ.
@@ -183,7 +187,7 @@ async def test_concurrent_renders_of_one_version_pin_one_pdf(
 
 
 async def test_a_lost_blob_is_replaced_only_by_the_same_bytes(
-    acme: Business, make_renderer: MakeRenderer, blobs: Blobs
+    acme: SampleWorkspace, make_renderer: MakeRenderer, blobs: Blobs
 ) -> None:
     invoice_id = await acme.invoice()
     first = await ensure_pdf(make_renderer(), acme, invoice_id)
@@ -202,9 +206,9 @@ async def test_a_lost_blob_is_replaced_only_by_the_same_bytes(
 
 
 async def test_another_workspaces_invoice_is_not_there(
-    acme: Business, invoice_renderer: InvoiceRenderer, database: Database, settings: Settings
+    acme: SampleWorkspace, invoice_renderer: InvoiceRenderer, database: Database, settings: Settings
 ) -> None:
-    rival = await open_business(database, Sealer(settings.secret_keys), SystemClock())
+    rival = await create_sample_workspace(database, Sealer(settings.secret_keys), SystemClock())
     invoice_id = await acme.invoice()
     for owner, asked in ((rival, invoice_id), (acme, InvoiceId(new_id()))):
         with pytest.raises(Missing) as caught:
@@ -213,7 +217,7 @@ async def test_another_workspaces_invoice_is_not_there(
 
 
 async def test_the_metadata_name_the_invoice_its_seller_and_when_it_was_issued(
-    acme: Business, invoice_renderer: InvoiceRenderer, blobs: Blobs
+    acme: SampleWorkspace, invoice_renderer: InvoiceRenderer, blobs: Blobs
 ) -> None:
     invoice_id = await acme.invoice()
     data = await blobs.get((await ensure_pdf(invoice_renderer, acme, invoice_id)).key)

@@ -15,8 +15,8 @@ import pytest
 
 from kernel.errors import Unavailable
 from tenants.invoices.document.sheet import render_sheet
-from tests.fakes.businesses import content
 from tests.fakes.documents import METADATA, build_document, load_fonts, make_logo, render_seed_sheet
+from tests.fakes.sample_workspaces import content
 from workers.pdf.postprocess import Attachment, postprocess
 from workers.pdf.renderer import Renderer
 

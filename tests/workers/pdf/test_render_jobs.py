@@ -16,8 +16,8 @@ from tenants.ids import InvoiceId
 from tenants.invoices.actions import new_version
 from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.jobs import RenderPdf
-from tests.fakes.businesses import Business, content, open_business
 from tests.fakes.documents import load_fonts
+from tests.fakes.sample_workspaces import SampleWorkspace, content, create_sample_workspace
 from workers.pdf.invoice_renderer import InvoiceRenderer
 from workers.pdf.renderer import Renderer, RenderLimits
 from workers.worker import create_handlers
@@ -34,9 +34,11 @@ def make_invoice_renderer(harness: Any, folder: Path, renderer: Renderer) -> Inv
     )
 
 
-async def open_acme(harness: Any, folder: Path, renderer: Renderer | None) -> Business:
-    """Return a business whose jobs the harness runs with this renderer."""
-    acme = await open_business(harness.database, Sealer((("test", bytes(range(32))),)), SystemClock())
+async def open_acme(harness: Any, folder: Path, renderer: Renderer | None) -> SampleWorkspace:
+    """Return a workspace whose jobs the harness runs with this renderer."""
+    acme = await create_sample_workspace(
+        harness.database, Sealer((("test", bytes(range(32))),)), SystemClock()
+    )
     harness.workspace_id = acme.workspace_id
     harness.handlers = create_handlers(
         None if renderer is None else make_invoice_renderer(harness, folder, renderer)

@@ -19,8 +19,8 @@ from tenants.invoices.content import Content
 from tenants.invoices.document.sheet import render_sheet
 from tenants.invoices.document.values import DocumentLogo
 from tenants.invoices.ubl import parse
-from tests.fakes.businesses import content
 from tests.fakes.documents import build_document, load_fonts
+from tests.fakes.sample_workspaces import content
 from workers.pdf.renderer import Renderer
 
 COLOUR = "rgb(255 0 0)"

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from kernel.store import execute
-from tests.fakes.businesses import Business
+from tests.fakes.sample_workspaces import SampleWorkspace
 
 MANY = 4_000
 INVOICES = """
@@ -37,15 +37,15 @@ SELECT workspace_id, gen_random_uuid(), customer_id, 'a@b.example', now() FROM c
 """
 
 
-async def crowd(business: Business, owner_url: str) -> None:
-    """Give a business MANY invoices, links, customers and contacts, and tell the planner."""
-    customer_id = await business.customer()
-    async with business.database.scope(business.workspace_id):
-        await execute(CUSTOMERS, business.workspace_id, MANY)
-        await execute(CONTACTS, business.workspace_id)
-        await execute(INVOICES, business.workspace_id, customer_id, MANY)
-        await execute(VERSIONS, business.workspace_id)
-        await execute(LINKS, business.workspace_id)
+async def fill_workspace(sample_workspace: SampleWorkspace, owner_url: str) -> None:
+    """Give a workspace MANY invoices, links, customers and contacts, and tell the planner."""
+    customer_id = await sample_workspace.customer()
+    async with sample_workspace.database.scope(sample_workspace.workspace_id):
+        await execute(CUSTOMERS, sample_workspace.workspace_id, MANY)
+        await execute(CONTACTS, sample_workspace.workspace_id)
+        await execute(INVOICES, sample_workspace.workspace_id, customer_id, MANY)
+        await execute(VERSIONS, sample_workspace.workspace_id)
+        await execute(LINKS, sample_workspace.workspace_id)
     owner = await asyncpg.connect(owner_url)
     try:
         await owner.execute("ANALYZE customer, contact, invoice, link")

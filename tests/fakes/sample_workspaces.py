@@ -1,4 +1,4 @@
-"""A business to test with: its workspace, a customer and invoices that add up, made by the real actions."""
+"""A workspace to test with: its workspace, a customer and invoices that add up, made by the real actions."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def picture(width: int = 40, height: int = 20, colour: str = "red") -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Business:
+class SampleWorkspace:
     """A workspace with what its tests need at hand."""
 
     workspace_id: WorkspaceId
@@ -86,13 +86,13 @@ class Business:
         return invoice_id
 
 
-async def open_business(
+async def create_sample_workspace(
     database: Database, sealer: Sealer, clock: Clock, *, slug: str | None = None, time_zone: str = "UTC"
-) -> Business:
+) -> SampleWorkspace:
     """Create a workspace under a slug nobody else has."""
     workspace_id = WorkspaceId(new_id())
     slug = slug or f"w{workspace_id.hex}"
     new = NewWorkspace(slug=slug, name="Test & Co.", locale="de-DE", time_zone=time_zone, currency="EUR")
     async with database.scope(workspace_id):
         await create_workspace(new, base_domain=BASE_DOMAIN, reserved_hosts=(), sealer=sealer, clock=clock)
-    return Business(workspace_id, slug, database, sealer, clock)
+    return SampleWorkspace(workspace_id, slug, database, sealer, clock)
