@@ -1,8 +1,6 @@
 import asyncio
 import json
 import socket
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,6 @@ from kernel.jobs import enqueue
 from kernel.store import Database, execute
 from kernel.store.roles import Urls
 from ops.cli import portal
-from ops.dev import programs
 from ops.ports import find_free_port
 from tenants.workspaces.queries import workspace_by_host
 from tests.fakes.jobs import SampleJob
@@ -267,25 +264,6 @@ async def test_a_worker_of_a_queue_that_is_none_is_refused(run_portal: Portal) -
     refused = await run_portal("worker", "--queue", "pfd")
     assert refused.exit_code == 1
     assert "There is no queue pfd; the queues are default, pdf, pdf-bulk." in refused.output
-
-
-@pytest.mark.parametrize("role", ["portal_svc", "portal_owner", "postgres"])
-def test_the_gateway_starts_as_role_app_only(urls: Urls, redis_url: str, role: str) -> None:
-    environ = programs.build_environ(
-        {
-            "PORTAL_PROFILE": "test",
-            "PORTAL_DATABASE_URL": urls.app.replace("portal_app", role),
-            "PORTAL_REDIS_URL": redis_url,
-            "PORTAL_PORT": str(find_free_port()),
-            "PORTAL_METRICS_PORT": str(find_free_port()),
-        }
-    )
-    command = [sys.executable, "-m", "ops.cli", "gateway"]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environ, check=False, capture_output=True, text=True, timeout=60
-    )
-    words = f"The database URL names the role {role}; this needs portal_app, which it must name."
-    assert (done.returncode, done.stderr) == (1, f"{words} [store.wrong_role]\n  role: {role}\n")
 
 
 @pytest.mark.parametrize(
