@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Unavailable
 from kernel.telemetry import logs
-from tenants.activity.queries import anchors, oldest_draft_s
+from tenants.activity.queries import anchors, measure_draft_age
 from tenants.activity.sequencer import FIRST, WORKSPACES, find_waiting, place_events
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Sequencer:
         while True:
             try:
                 async with self._database.unbound(read_only=True):
-                    self._metrics.event_oldest_draft.set(await oldest_draft_s())
+                    self._metrics.event_oldest_draft.set((await measure_draft_age()).total_seconds())
                 if now() >= next_anchor:
                     await self._write_anchors()
                     next_anchor = now() + ANCHOR_S

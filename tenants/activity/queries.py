@@ -44,7 +44,7 @@ SELECT 0, 'head_missing' WHERE NOT EXISTS (SELECT FROM head)
 ORDER BY 1, 2
 """
 _OLDEST_DRAFT: Final = """
-SELECT coalesce(extract(epoch FROM clock_timestamp() - min(at))::double precision, 0) FROM event_draft
+SELECT coalesce(clock_timestamp() - min(at), interval '0') FROM event_draft
 """
 _ANCHORS: Final = """
 SELECT workspace_id, place, encode(hash, 'hex') AS hash FROM event_head
@@ -135,9 +135,10 @@ async def anchors(*, within: timedelta) -> tuple[Anchor, ...]:
     return tuple(Anchor(WorkspaceId(row["workspace_id"]), row["place"], row["hash"]) for row in rows)
 
 
-async def oldest_draft_s() -> float:
-    """Return the age of the oldest draft of all workspaces in seconds, 0 without drafts; as role svc."""
-    return float(await fetch_value(_OLDEST_DRAFT))
+async def measure_draft_age() -> timedelta:
+    """Return the age of the oldest draft of all workspaces, zero without drafts; as role svc."""
+    age: timedelta = await fetch_value(_OLDEST_DRAFT)
+    return age
 
 
 def _event(row: dict[str, Any]) -> PlacedEvent:

@@ -15,7 +15,7 @@ from kernel.store import Database
 from kernel.store.pool import Connection
 from kernel.telemetry import logs
 from tenants.activity.actions import audit_refusal, emit
-from tenants.activity.queries import Fault, FaultKind, anchors, list_events, oldest_draft_s
+from tenants.activity.queries import Fault, FaultKind, anchors, list_events, measure_draft_age
 from tests.fakes.event_log import Log, ShelfBuilt, place_all
 from tests.fakes.sample_workspaces import SampleWorkspace
 
@@ -211,11 +211,11 @@ async def test_anchors_are_the_ends_of_the_logs_that_grew(
 
 async def test_the_age_of_the_oldest_draft_is_seen(log: Log, svc: Database) -> None:
     async with svc.unbound(read_only=True):
-        assert await oldest_draft_s() == 0
+        assert await measure_draft_age() == timedelta(0)
     async with log.database.scope(log.workspace_id):
         await emit(ShelfBuilt(number=1))
     async with svc.unbound(read_only=True):
-        assert await oldest_draft_s() > 0
+        assert await measure_draft_age() > timedelta(0)
     await place_all(svc)
     async with svc.unbound(read_only=True):
-        assert await oldest_draft_s() == 0
+        assert await measure_draft_age() == timedelta(0)

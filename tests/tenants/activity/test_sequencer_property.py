@@ -26,8 +26,8 @@ from kernel.store.roles import Urls, url_as
 from tenants.activity.actions import emit
 from tenants.activity.queries import FaultKind
 from tenants.activity.sequencer import find_waiting, place_events
-from tests.fakes.businesses import open_business
 from tests.fakes.event_log import Log, ShelfBuilt, place_all
+from tests.fakes.sample_workspaces import create_sample_workspace
 
 WRITERS, UNITS, SEQUENCERS, WORKSPACES = 8, 25, 4, 3
 ROLLBACKS = 0.15
@@ -134,7 +134,7 @@ async def own_urls(scratch: Callable[..., Awaitable[Urls]]) -> Urls:
 async def open_run(
     own_urls: Urls, settings: Settings, admin_url: str
 ) -> AsyncIterator[Callable[[int], Awaitable[Run]]]:
-    """Open three businesses and those who write, place, kill and read in them."""
+    """Open three sample_workspaces and those who write, place, kill and read in them."""
     name = unquote(urlsplit(own_urls.owner).path.removeprefix("/"))
     administrator: Connection = await asyncpg.connect(url_as(admin_url, name))
     operator = Actor(ActorKind.OPERATOR, "tests")
@@ -144,11 +144,11 @@ async def open_run(
     async def make(seed: int) -> Run:
         logs = []
         for _ in range(WORKSPACES):
-            business = await open_business(app, Sealer(settings.secret_keys), SystemClock())
+            sample_workspace = await create_sample_workspace(app, Sealer(settings.secret_keys), SystemClock())
             await place_all(svc)
-            async with app.scope(business.workspace_id):
+            async with app.scope(sample_workspace.workspace_id):
                 base = (await fetch("SELECT place FROM event_head"))[0]["place"]
-            logs.append(Log(business.workspace_id, app, svc, base))
+            logs.append(Log(sample_workspace.workspace_id, app, svc, base))
         return Run(random.Random(seed), app, svc, administrator, logs)
 
     yield make
