@@ -20,6 +20,7 @@ from kernel.ids import new_id, new_token
 from kernel.jobs import enqueue
 from kernel.store import Database, execute, fetch, fetch_one
 from kernel.store.policies import APP_POLICY
+from tenants import schema
 from tenants.customers.actions import add_contact
 from tenants.invoices.actions import record_views
 from tenants.invoices.actions.pdfs import store_pdf
@@ -192,15 +193,23 @@ async def rows_that_leak(database: Database, own: Known, foreign: Known) -> list
     found: list[str] = []
     mine, other = own.profile.workspace_id, foreign.profile.workspace_id
     for name in await tables_of(database):
-        async with database.scope(mine, read_only=True):
-            seen = await fetch(f'SELECT DISTINCT workspace_id FROM "{name}"')  # noqa: S608  -- from the catalog
-        if other in {row["workspace_id"] for row in seen}:
+        if other in await read_workspaces(database, mine, name):
             found.append(f"{name}: rows of another workspace are read")
         # Only names from the catalog are put into it.
         sql = f'UPDATE "{name}" SET workspace_id = workspace_id WHERE workspace_id = $1'  # noqa: S608
         if await changed(database, mine, sql, other):
             found.append(f"{name}: rows of another workspace are changed")
     return found
+
+
+async def read_workspaces(database: Database, workspace_id: Any, table: str) -> set[Any]:
+    """Return the workspaces whose rows of a table are read; none where the role may not read them at all."""
+    try:
+        async with database.scope(workspace_id, read_only=True):
+            rows = await fetch(f'SELECT DISTINCT workspace_id FROM "{table}"')  # noqa: S608  -- from the catalog
+    except asyncpg.InsufficientPrivilegeError:
+        return set()
+    return {row["workspace_id"] for row in rows}
 
 
 class Undone(Exception):
@@ -218,6 +227,9 @@ async def changed(database: Database, workspace_id: Any, sql: str, *args: object
         await tried()
     except Undone as undone:
         return int(undone.args[0])
+    except asyncpg.InsufficientPrivilegeError:
+        # The role may not write the table at all.
+        return 0
     except asyncpg.RestrictViolationError:
         # A trigger that protects issued rows refused: it did find one.
         return 1
@@ -288,7 +300,8 @@ async def test_with_permissive_policies_the_same_attempts_get_through(
     careless = type(tenants)(permissive, tenants.sealer)
     found = await leaks(make_portal(over=permissive, extra_handlers=[forgetful]), careless, add_pdf)
     assert "GET /forgetful/{invoice_id:uuid}: a foreign id is answered 200" in found
-    for table in await tables_of(permissive):
+    # The log of events is written by the sequencer alone: tests/tenants/activity holds it apart.
+    for table in set(await tables_of(permissive)) - set(schema.GRANTS):
         assert {f"{table}: rows of another workspace are {done}" for done in ("read", "changed")} <= set(
             found
         )

@@ -91,6 +91,25 @@ async def test_the_internal_port_serves_probes_and_metrics_as_long_as_the_proces
     assert (starting["event"], stopped["event"], stopped["process"]) == ("starting", "stopped", "test")
 
 
+async def test_the_pool_is_measured_with_those_who_wait(process_settings: Settings) -> None:
+    async with open_test_process(process_settings) as process:
+
+        async def wait() -> None:
+            async with process.database.unbound():
+                pass
+
+        def read(name: str) -> float | None:
+            return process.metrics.registry.get_sample_value(name)
+
+        async with process.database.unbound():
+            waiting = [asyncio.create_task(wait()) for _ in range(2)]
+            await asyncio.sleep(0)
+            assert read("portal_pool_in_use_connections") == 1
+            assert read("portal_pool_waiting_count") == 2
+        await asyncio.gather(*waiting)
+        assert read("portal_pool_waiting_count") == 0
+
+
 async def test_a_process_is_not_ready_before_it_has_started(process_settings: Settings) -> None:
     async with open_test_process(process_settings) as process:
         assert await find_failures(process) == [("process", "is starting")]

@@ -1,6 +1,5 @@
 """The middleware: what every request passes and every response carries, whatever happens within."""
 
-import asyncio
 import base64
 import hashlib
 import json
@@ -13,7 +12,7 @@ import idna
 import pytest
 
 from kernel.ids import new_token
-from kernel.store import Database, execute
+from kernel.store import execute
 from web.http.unknown_host import PAGE as UNKNOWN_HOST_PAGE
 
 # The visitors' own addresses are in it: each of them comes as a proxy would.
@@ -172,24 +171,6 @@ async def test_files_are_handed_out_without_looking_up_any_host(portal: Any) -> 
         assert (await visitor.ask(name, f"nobody-{number}.localhost")).status_code == 200
         assert (await visitor.ask("/assets/nothing.js", f"nobody-{number}.localhost")).status_code == 404
     assert portal.count("portal_host_lookups_total", result="absent") == 0
-
-
-async def test_the_pool_is_measured_with_those_who_wait(make_portal: Any, settings: Any) -> None:
-    database = await Database.open(settings.database_url, size=1, name="crowded", acquire_timeout_s=5)
-    portal = make_portal(over=database)
-
-    async def wait() -> None:
-        async with database.unbound():
-            pass
-
-    async with database.unbound():
-        waiting = [asyncio.create_task(wait()) for _ in range(2)]
-        await asyncio.sleep(0)
-        assert portal.count("portal_pool_in_use_connections") == 1
-        assert portal.count("portal_pool_waiting_count") == 2
-    await asyncio.gather(*waiting)
-    assert portal.count("portal_pool_waiting_count") == 0
-    await database.close()
 
 
 async def test_a_forwarded_host_is_ignored(visitor: Any, acme: Any) -> None:
