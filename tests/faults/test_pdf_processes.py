@@ -190,7 +190,7 @@ async def test_a_render_that_kills_its_workers_is_dead_refused_and_can_be_replay
         victim.process.kill()
     send_signal([pid for descendants in descendants_of_each for pid in descendants], signal.SIGCONT)
     dead = (await deployment.until("dead", [job]))[job]
-    assert (dead["attempts"], dead["error"]) == (2, "The worker that held it died each time, or was cut off.")
+    assert (dead["attempts"], dead["error"]) == (2, "The worker died or was stopped during every attempt.")
     with pytest.raises(Unavailable, match=r"pdf\.failed"):
         async with acme.database.scope(acme.workspace_id):
             await request_pdf(invoice_id, 1, "de-DE")
