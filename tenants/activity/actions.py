@@ -72,7 +72,7 @@ async def audit_refusal(
     of work, NoActor, and what `Database.scope` raises.
     """
     async with database.scope(workspace_id, actor=actor):
-        await emit(ActionRefused(action=action, code=error.code))
+        await emit(ActionRefused(action=action, error_code=error.code))
 
 
 async def create_event_head() -> None:

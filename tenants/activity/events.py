@@ -28,7 +28,7 @@ class ActionRefused(Event, frozen=True, kw_only=True):
 
     action: str
     """What was tried, such as "portal link revoke"."""
-    code: str
+    error_code: str
     """The stable code of the error."""
 
 

@@ -107,7 +107,7 @@ async def test_a_refused_command_is_in_the_audit_log_alone(
     await place_all(svc)
     listing = ("list", "--workspace", profile.slug, "--kind", "action.refused")
     (row,) = json.loads((await run_portal("audit", *listing, "--json")).stdout)
-    assert row["payload"] == {"action": "portal customer contact add", "code": "contact.exists"}
+    assert row["payload"] == {"action": "portal customer contact add", "error_code": "contact.exists"}
     assert row["actor"]["kind"] == "operator"
     assert row["actor"]["id"] != ""
     shown = (await run_portal("audit", *listing)).stdout.splitlines()

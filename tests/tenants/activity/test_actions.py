@@ -119,7 +119,7 @@ async def test_a_refusal_is_audited_although_its_action_was_rolled_back(
     assert draft["audit_only"]
     assert draft["actor_id"] == MEMBER.id
     # The words and data of an error may repeat what was sent.
-    assert msgspec.json.decode(draft["payload"]) == {"action": "shelf.build", "code": "shelf.full"}
+    assert msgspec.json.decode(draft["payload"]) == {"action": "shelf.build", "error_code": "shelf.full"}
 
 
 async def test_a_refusal_without_an_actor_is_a_mistake_of_ours(urls: Urls, acme: SampleWorkspace) -> None:

@@ -73,7 +73,7 @@ async def test_refusals_are_listed_in_the_audit_log_alone(log: Log) -> None:
         assert [event.kind for event in await list_events(audit=False, limit=1)] == ["shelf.built"]
         (refusal,) = await list_events(audit=True, limit=1)
         assert (await list_events(audit=True, kind="action.refused")) == (refusal,)
-    assert refusal.payload == {"action": "shelf.build", "code": "shelf.closed"}
+    assert refusal.payload == {"action": "shelf.build", "error_code": "shelf.closed"}
     assert refusal.audit_only
 
 
