@@ -36,7 +36,7 @@ class CommandContext:
     async def find_workspace_id(self, name: str) -> WorkspaceId:
         """Return the workspace of a slug or of one of its hosts; Missing("workspace.not_found")."""
         host = name if "." in name else f"{name}.{self.settings.base_domain}"
-        resolved = await workspaces.workspace_by_host(self.database, host.lower())
+        resolved = await workspaces.find_workspace_by_host(self.database, host.lower())
         if resolved is None:
             raise Missing("workspace.not_found", f"No workspace is served at {host}.", host=host)
         return resolved.workspace.workspace_id

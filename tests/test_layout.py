@@ -206,7 +206,7 @@ DIVISIONS = {
     "tenants/invoices/rounding.py": {"gross / (1 + rate)"},  # a Fraction
     "tenants/invoices/taxes.py": {"rate / 100"},  # a Fraction
     "tenants/invoices/totals.py": {
-        "exact(percent, field, line) / 100",  # a Fraction
+        "to_fraction(percent, field, line) / 100",  # a Fraction
         "quantity * price / base_quantity",  # Fractions
         "priced[place].minor / divisor",  # by a Fraction
     },
@@ -222,7 +222,7 @@ DIVISIONS = {
         "folder / face.file",
         "self.folder / face.file",
     },
-    "tenants/invoices/document/sheet.py": {"FOLDER / name"},
+    "tenants/invoices/document/pdf_html.py": {"FOLDER / name"},
 }
 MONEY = (
     "platform/kernel/money.py",

@@ -16,7 +16,7 @@ from kernel.store.roles import APP
 from kernel.telemetry.health import Check
 from kernel.telemetry.logs import logger
 from tenants import schema
-from tenants.invoices.document.fonts import built_fonts
+from tenants.invoices.document.fonts import load_fonts
 from tenants.workspaces import queries
 from web.api import app as api
 from web.console import app as console
@@ -63,7 +63,7 @@ class Gateway:
         }
 
         async def resolve(host: str) -> ResolvedHost | None:
-            return await queries.workspace_by_host(services.database, host)
+            return await queries.find_workspace_by_host(services.database, host)
 
         self._middleware = GatewayMiddleware(
             list(self.surfaces.values()),
@@ -120,7 +120,7 @@ def create_gateway(
     assets = assets or Assets.load()
     sealer = Sealer(settings.secret_keys)
     # Read now, not by the first page.
-    built_fonts()
+    load_fonts()
     return Gateway(
         Services(
             settings=settings,

@@ -14,7 +14,7 @@ from kernel.telemetry import logs
 from tenants import schema
 from tenants.activity.jobs import PruneEvents
 from tenants.workspaces import queries
-from tenants.workspaces.jobs import ForgetReleasedDomains
+from tenants.workspaces.jobs import PurgeReleasedDomains
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,8 @@ _WORKSPACES_PER_PAGE: Final = 1000
 
 SCHEDULES: Final = (
     Schedule(
-        "forget-released-domains",
-        ForgetReleasedDomains(),
+        "purge-released-domains",
+        PurgeReleasedDomains(),
         every=timedelta(days=1),
         at=timedelta(hours=3),
     ),

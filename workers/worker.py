@@ -23,7 +23,7 @@ from kernel.telemetry.health import Check
 from tenants import schema
 from tenants.activity.jobs import PruneEvents
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUES, RenderPdf
-from tenants.workspaces.jobs import FetchLogo, ForgetReleasedDomains
+from tenants.workspaces.jobs import FetchLogo, PurgeReleasedDomains
 from workers.actors.activity import prune_events
 from workers.actors.domains import purge_released_domains
 from workers.actors.logos import create_fetcher, create_logo_handler
@@ -55,7 +55,7 @@ _log: Final = logs.logger("workers.worker")
 def create_handlers(pdf_service: PdfService | None = None) -> Handlers:
     """Return the functions for all kinds of job of the product; without a PDF service, renders fail."""
     handlers = Handlers()
-    handlers.register(ForgetReleasedDomains, purge_released_domains)
+    handlers.register(PurgeReleasedDomains, purge_released_domains)
     handlers.register(PruneEvents, prune_events)
     handlers.register(FetchLogo, create_logo_handler(create_fetcher()))
     handlers.register(RenderPdf, build_pdf_handler(pdf_service), queue=PDF_BULK_QUEUE)

@@ -24,10 +24,10 @@ from ops.dev.chromium import find_or_install
 from ops.seed.workspaces import TENANTS
 from tenants.invoices.content import Content
 from tenants.invoices.document.fonts import Fonts
-from tenants.invoices.document.model import CATALOGUES, document
-from tenants.invoices.document.sheet import render_sheet
+from tenants.invoices.document.model import CATALOGUES, compose_document
+from tenants.invoices.document.pdf_html import render_pdf_html
 from tenants.invoices.document.values import DocumentBrand
-from tenants.invoices.totals import totals
+from tenants.invoices.totals import compute_totals
 from workers.pdf.page import PRINT_OPTIONS
 from workers.pdf.postprocess import PdfMetadata, postprocess
 from workers.pdf.renderer import Renderer, RenderLimits
@@ -95,8 +95,10 @@ def load_content() -> Content:
 def render_sheet_html(fonts: Fonts) -> str:
     """Return that invoice as HTML for the renderer."""
     content, language = load_content(), Language.load("de-DE", (CATALOGUES,))
-    model = document(content, totals(content), "INV-1", language, brand=DocumentBrand("Bench"))
-    return render_sheet(model, fonts)
+    model = compose_document(
+        content, compute_totals(content), "INV-1", language, brand=DocumentBrand("Bench")
+    )
+    return render_pdf_html(model, fonts)
 
 
 async def prepare_bare_cdp(browser: Browser, html: str) -> Callable[[], Awaitable[bytes]]:

@@ -79,8 +79,8 @@ def show_(customer_id: UUID, workspace: str, *, as_json: bool) -> None:
 
     async def work(context: CommandContext) -> dict[str, object]:
         async with context.scope(workspace, read_only=True):
-            found = await queries.customer(CustomerId(customer_id))
-            people = await queries.contacts(found.customer_id)
+            found = await queries.load_customer(CustomerId(customer_id))
+            people = await queries.list_contacts(found.customer_id)
             contacts = [read_fields(person) for person in people]
             return _describe(found) | {
                 "contacts": contacts if as_json else ", ".join(c.email for c in people)

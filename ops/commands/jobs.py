@@ -31,7 +31,7 @@ def list_(state: str | None, kind: str | None, workspace: str | None, limit: int
     """Print jobs, the newest first."""
 
     async def work() -> list[dict[str, object]]:
-        workspace_id = None if workspace is None else await workspaces.workspace_by_slug(workspace)
+        workspace_id = None if workspace is None else await workspaces.find_workspace_by_slug(workspace)
         found = await admin.list_jobs(state=state, kind=kind, workspace_id=workspace_id, limit=limit)
         return [read_fields(line) for line in found]
 

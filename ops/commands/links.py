@@ -33,7 +33,7 @@ def issue(number: str, workspace: str, contact: str | None, *, as_json: bool) ->
 
     async def work(context: CommandContext) -> dict[str, object]:
         async with context.scope(workspace):
-            invoice = await queries.invoice_by_number(number)
+            invoice = await queries.load_invoice_by_number(number)
             contact_id = await _find_contact(invoice.customer_id, contact) if contact else None
             shown = await actions.issue_link(
                 invoice.invoice_id, contact_id=contact_id, sealer=context.sealer, clock=context.clock
@@ -52,8 +52,8 @@ def list_(number: str, workspace: str, *, as_json: bool) -> None:
 
     async def work(context: CommandContext) -> list[dict[str, object]]:
         async with context.scope(workspace, read_only=True):
-            invoice = await queries.invoice_by_number(number)
-            return [read_fields(line) for line in await queries.links(invoice.invoice_id)]
+            invoice = await queries.load_invoice_by_number(number)
+            return [read_fields(line) for line in await queries.list_links(invoice.invoice_id)]
 
     columns = ("link_id", "state", "recipient", "created_at", "expires_at", "last_shown_at")
     rows = run_command(work)
@@ -109,12 +109,12 @@ def rotate(link_id: UUID, workspace: str, *, as_json: bool) -> None:
 
 
 async def _describe(context: CommandContext, shown: ShownLink) -> dict[str, object]:
-    url = context.settings.public_url(await workspaces.primary_host(), f"/i/{shown.token}")
+    url = context.settings.public_url(await workspaces.load_primary_host(), f"/i/{shown.token}")
     return {"link_id": shown.link_id, "url": url, "expires_at": shown.expires_at}
 
 
 async def _find_contact(customer_id: CustomerId, email: str) -> ContactId:
-    for contact in await customers.contacts(customer_id):
+    for contact in await customers.list_contacts(customer_id):
         if contact.email.lower() == email.lower():
             return contact.contact_id
     raise Missing("contact.not_found", f"The customer of this invoice has no contact {email}.", email=email)

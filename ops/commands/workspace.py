@@ -11,7 +11,7 @@ from kernel.store.roles import SVC
 from ops.command_context import CommandContext, open_database, read_file, read_settings, run_command
 from ops.commands.output import as_json_option, print_fields, print_table, read_fields
 from tenants.workspaces import actions, queries
-from tenants.workspaces.logo import LARGEST_UPLOAD, reencode
+from tenants.workspaces.logo import MAX_UPLOAD_BYTES, reencode
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
 
 
@@ -38,7 +38,7 @@ def create(
     values["name"] = values["name"] or slug
     if colour is not None:
         values["brand_colour"] = colour
-    image = reencode(read_file(logo, LARGEST_UPLOAD)) if logo else None
+    image = reencode(read_file(logo, MAX_UPLOAD_BYTES)) if logo else None
 
     async def work(context: CommandContext) -> dict[str, object]:
         async with context.database.scope(WorkspaceId(new_id())):
@@ -53,7 +53,7 @@ def create(
                 await actions.set_logo(image, clock=context.clock)
             if logo_url is not None:
                 await actions.fetch_logo(logo_url)
-            return await _describe(await queries.profile())
+            return await _describe(await queries.load_profile())
 
     print_fields(run_command(work), as_json=as_json)
 
@@ -76,7 +76,7 @@ def set_(
     slug: str, logo: Path | None, logo_url: str | None, *, no_logo: bool, as_json: bool, **values: Any
 ) -> None:
     """Change the given settings."""
-    image = reencode(read_file(logo, LARGEST_UPLOAD)) if logo else None
+    image = reencode(read_file(logo, MAX_UPLOAD_BYTES)) if logo else None
 
     async def work(context: CommandContext) -> dict[str, object]:
         async with context.scope(slug):
@@ -89,7 +89,7 @@ def set_(
                 await actions.set_logo(image, clock=context.clock)
             if logo_url is not None:
                 await actions.fetch_logo(logo_url)
-            return await _describe(await queries.profile())
+            return await _describe(await queries.load_profile())
 
     print_fields(run_command(work), as_json=as_json)
 
@@ -102,7 +102,7 @@ def show_(slug: str, *, as_json: bool) -> None:
 
     async def work(context: CommandContext) -> dict[str, object]:
         async with context.scope(slug, read_only=True):
-            return await _describe(await queries.profile())
+            return await _describe(await queries.load_profile())
 
     print_fields(run_command(work), as_json=as_json)
 
@@ -115,8 +115,8 @@ def list_(*, as_json: bool) -> None:
     print_table([read_fields(row) for row in rows], as_json=as_json, empty="There is no workspace yet.")
 
 
-def _list_workspaces() -> tuple[queries.WorkspaceLine, ...]:
-    async def read() -> tuple[queries.WorkspaceLine, ...]:
+def _list_workspaces() -> tuple[queries.WorkspaceSummary, ...]:
+    async def read() -> tuple[queries.WorkspaceSummary, ...]:
         settings = read_settings()
         database = await open_database(settings, settings.svc_url())
         try:
@@ -132,5 +132,5 @@ def _list_workspaces() -> tuple[queries.WorkspaceLine, ...]:
 async def _describe(profile: WorkspaceProfile) -> dict[str, object]:
     fields = read_fields(profile)
     fields["logo"] = f"{profile.logo.width} x {profile.logo.height}" if profile.logo else "none"
-    hosts = [f"{domain.host} ({domain.state.value})" for domain in await queries.domains()]
+    hosts = [f"{domain.host} ({domain.state.value})" for domain in await queries.list_domains()]
     return fields | {"hosts": ", ".join(hosts)}

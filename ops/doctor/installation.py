@@ -230,7 +230,7 @@ async def _find_unopened_workspaces(database: Database, sealer: Sealer) -> Async
     for line in lines:
         async with database.scope(WorkspaceId(line.workspace_id), read_only=True):
             try:
-                await workspaces.data_key(sealer)
+                await workspaces.load_data_key(sealer)
             except Invalid:
                 yield line.slug
 

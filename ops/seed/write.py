@@ -27,7 +27,7 @@ from tenants.invoices.values import CheckedInvoice, LinkState
 from tenants.workspaces.actions import create_workspace, set_logo
 from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import LogoImage
-from tenants.workspaces.queries import primary_host, workspace_by_host
+from tenants.workspaces.queries import find_workspace_by_host, load_primary_host
 
 # A link that was issued so long ago has expired: it is valid for 30 days after the due date.
 EXPIRED_LINK_AGE = dt.timedelta(days=120)
@@ -51,7 +51,7 @@ async def seed(database: Database, settings: Settings, progress: Callable[[str],
     result = SeedResult([], [])
     for tenant in TENANTS:
         host = f"{tenant.new.slug}.{settings.base_domain}"
-        found = await workspace_by_host(database, host)
+        found = await find_workspace_by_host(database, host)
         if found is None:
             progress(tenant.new.name)
             files = await asyncio.to_thread(_Files.read, tenant)
@@ -61,7 +61,7 @@ async def seed(database: Database, settings: Settings, progress: Callable[[str],
         else:
             workspace_id = found.workspace.workspace_id
         async with database.scope(workspace_id):
-            served = await primary_host()
+            served = await load_primary_host()
             result.workspaces.append(
                 {
                     "slug": tenant.new.slug,
@@ -139,7 +139,7 @@ class _Seeder:
         elif status is SeededStatus.WRITTEN_OFF:
             await actions.write_off(invoice_id, clock=self.clock)
         elif status in {SeededStatus.PAID, SeededStatus.PARTLY_PAID}:
-            total = (await queries.invoice(invoice_id)).total
+            total = (await queries.load_invoice(invoice_id)).total
             amount = total if status is SeededStatus.PAID else Money(total.minor * 2 // 5, total.currency)
             await actions.set_paid(invoice_id, amount, clock=self.clock)
 
@@ -168,7 +168,7 @@ class _Seeder:
     async def find_or_issue_token(self, invoice_id: InvoiceId, link_state: SeededLinkState) -> str:
         """Return the token of an existing open link, or of a new link in the given state."""
         if link_state is SeededLinkState.OPEN:
-            for link in await queries.links(invoice_id):
+            for link in await queries.list_links(invoice_id):
                 if link.state is LinkState.OPEN:
                     return (await actions.show_link(link.link_id, sealer=self.sealer, clock=self.clock)).token
         issued = await actions.issue_link(invoice_id, sealer=self.sealer, clock=self.choose_clock(link_state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
@@ -18,6 +19,24 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Unique in the product: the noun and what happened to it, such as "invoice.issued"."""
     audit_only: ClassVar[bool] = False
     """Whether nothing changed, so that only the audit log shows it."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A value before and after an event."""
+
+    before: str | int | None
+    after: str | int | None
+
+
+def find_changes(
+    before: Mapping[str, str | int | None], after: Mapping[str, str | int | None]
+) -> dict[str, Change]:
+    """Return what differs, by the names in `after`; a name that `before` does not have was None."""
+    return {
+        name: Change(before=before.get(name), after=value)
+        for name, value in after.items()
+        if value != before.get(name)
+    }
 
 
 class ActionRefused(Event, frozen=True, kw_only=True):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import asdict
 from typing import Any, Final
 
 import asyncpg
-from piccolo.columns import Column
+from piccolo.columns.combination import And
 
 from kernel.clock import Clock
 from kernel.errors import Conflict, Missing
@@ -14,23 +14,22 @@ from kernel.identifiers import check_email, clean_vat_number
 from kernel.ids import new_id
 from kernel.store import current_workspace, execute, fetch_value, savepoint
 from kernel.text import clean_identifier, clean_line
+from tenants.activity.actions import emit
 from tenants.customers import queries, values
-from tenants.customers.matching import match_key
+from tenants.customers.events import ContactAdded, ContactRemoved, CustomerCreated, CustomerUpdated
+from tenants.customers.matching import build_match_key
 from tenants.customers.tables import Contact as ContactRow
 from tenants.customers.tables import Customer as CustomerRow
 from tenants.customers.values import Contact, Customer, CustomerDetails
 from tenants.ids import ContactId, CustomerId
 from tenants.workspaces.profile import check_locale
 
-# Two imports of the same unknown buyer at once: the second waits, and finds what the first one made.
+# Of two concurrent imports for the same new buyer the second waits, and finds the customer that the first created.
 _LOCK_KEY: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text || $2, 1))"
-_OLDEST_MATCH: Final = """
-SELECT customer_id FROM customer WHERE workspace_id = $1 AND match_key = $2
-ORDER BY created_at, customer_id LIMIT 1
-"""
-_KNOW_CONTACT: Final = """
+_ADD_MISSING_CONTACT: Final = """
 INSERT INTO contact (workspace_id, contact_id, customer_id, name, email, created_at)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (workspace_id, customer_id, email) DO NOTHING
+RETURNING contact_id
 """
 
 
@@ -39,36 +38,42 @@ async def create_customer(details: CustomerDetails, *, clock: Clock) -> Customer
 
     Invalid (`customer.name`, `country.invalid`, `email.invalid`, `locale.unknown`).
     """
-    return await _insert(_checked(details), clock)
+    return await _insert(_validate(details), clock)
 
 
 async def update_customer(customer_id: CustomerId, details: CustomerDetails) -> Customer:
-    """Replace what is known of a customer; issued invoices keep what they say.
+    """Replace a customer's details; issued invoices do not change.
 
     Missing("customer.not_found"), Invalid as `create_customer`.
     """
-    await queries.customer(customer_id)
-    clean = _checked(details)
-    changes: dict[Column | str, Any] = {"match_key": _key(clean)}
-    changes.update(_columns(clean))
-    await CustomerRow.update(changes).where(
-        CustomerRow.workspace_id == current_workspace(), CustomerRow.customer_id == customer_id
-    )
-    return await queries.customer(customer_id)
+    clean = _validate(details)
+    row = await CustomerRow.select().where(_has_id(customer_id)).lock_rows("UPDATE").first()
+    if row is None:
+        raise queries.missing_customer()
+    fields = tuple(name for name, value in asdict(clean).items() if value != row[name])
+    if fields:
+        await CustomerRow.update(_build_columns(clean)).where(_has_id(customer_id))
+        await emit(CustomerUpdated(customer_id=customer_id, fields=fields))
+    return Customer(customer_id, clean)
 
 
 async def find_or_create_customer(details: CustomerDetails, *, clock: Clock) -> CustomerId:
-    """Return the customer an imported document means, adding it if nobody matches (`matching.match_key`).
+    """Return the customer that an imported invoice names, and create it if none matches (`matching.match_key`).
 
-    A customer that is found stays as it is. What is doubtful in a foreign document (its country, its
-    e-mail address) is left out rather than refused. Invalid("customer.name").
+    A customer that is found does not change. An invalid country or e-mail address of the document is left out
+    instead of refused. Invalid("customer.name").
     """
-    clean = _tolerated(details)
-    workspace_id, key = current_workspace(), _key(clean)
+    clean = _validate_imported(details)
+    workspace_id, key = current_workspace(), _build_key(clean)
     await execute(_LOCK_KEY, workspace_id, key)
-    found = await fetch_value(_OLDEST_MATCH, workspace_id, key)
-    if found is not None:
-        return CustomerId(found)
+    oldest = (
+        await CustomerRow.select(CustomerRow.customer_id)
+        .where(CustomerRow.workspace_id == workspace_id, CustomerRow.match_key == key)
+        .order_by(CustomerRow.created_at, CustomerRow.customer_id)
+        .first()
+    )
+    if oldest is not None:
+        return CustomerId(oldest["customer_id"])
     return (await _insert(clean, clock)).customer_id
 
 
@@ -80,12 +85,12 @@ async def add_contact(
     Missing("customer.not_found"), Invalid (`email.invalid`, `locale.unknown`), Conflict("contact.exists")
     if the customer has a contact with this address.
     """
-    await queries.customer(customer_id)
+    await queries.load_customer(customer_id)
     row = ContactRow(
         workspace_id=current_workspace(),
         contact_id=new_id(),
         customer_id=customer_id,
-        name=clean_line(name)[: values.LONGEST_NAME],
+        name=clean_line(name)[: values.MAX_NAME_LENGTH],
         email=check_email(email),
         locale=None if locale is None else check_locale(locale),
         created_at=clock.now(),
@@ -95,54 +100,64 @@ async def add_contact(
             await ContactRow.insert(row)
     except asyncpg.UniqueViolationError as error:
         raise Conflict("contact.exists", "The customer has a contact with this address.") from error
-    return await queries.contact(ContactId(row.contact_id))
+    await emit(ContactAdded(contact_id=row.contact_id, customer_id=customer_id))
+    return Contact(ContactId(row.contact_id), customer_id, row.name, row.email, row.locale)
 
 
-async def know_contact(customer_id: CustomerId, *, email: str, name: str, clock: Clock) -> None:
-    """Add the contact an imported document names, unless the customer has it or it cannot be an address."""
-    address = values.tolerated_email(email)
-    if address:
-        row = (
-            current_workspace(),
-            new_id(),
-            customer_id,
-            clean_line(name)[: values.LONGEST_NAME],
-            address,
-            clock.now(),
-        )
-        await execute(_KNOW_CONTACT, *row)
+async def add_missing_contact(customer_id: CustomerId, *, email: str, name: str, clock: Clock) -> None:
+    """Add the contact that an imported invoice names, unless the customer has it or the address is invalid."""
+    address = values.drop_invalid_email(email)
+    if not address:
+        return
+    contact_id = await fetch_value(
+        _ADD_MISSING_CONTACT,
+        current_workspace(),
+        new_id(),
+        customer_id,
+        clean_line(name)[: values.MAX_NAME_LENGTH],
+        address,
+        clock.now(),
+    )
+    if contact_id is not None:
+        await emit(ContactAdded(contact_id=contact_id, customer_id=customer_id))
 
 
 async def remove_contact(contact_id: ContactId) -> None:
     """Remove a contact; Missing("contact.not_found"), Conflict("contact.has_links") if links were made for it."""
-    removed = ContactRow.delete().where(
-        ContactRow.workspace_id == current_workspace(), ContactRow.contact_id == contact_id
-    )
     try:
         async with savepoint():
-            gone = await removed.returning(ContactRow.contact_id)
+            removed = await (
+                ContactRow.delete()
+                .where(ContactRow.workspace_id == current_workspace(), ContactRow.contact_id == contact_id)
+                .returning(ContactRow.customer_id)
+            )
     except asyncpg.ForeignKeyViolationError as error:
-        words = "Links were made for this contact: revoke them instead."
-        raise Conflict("contact.has_links", words) from error
-    if not gone:
+        message = "Links were made for this contact: revoke them instead."
+        raise Conflict("contact.has_links", message) from error
+    if not removed:
         raise Missing("contact.not_found", "There is no such contact.")
+    await emit(ContactRemoved(contact_id=contact_id, customer_id=removed[0]["customer_id"]))
 
 
 async def _insert(clean: CustomerDetails, clock: Clock) -> Customer:
     customer_id = CustomerId(new_id())
     await CustomerRow.insert(
         CustomerRow(
-            **_columns(clean),
+            **_build_columns(clean),
             workspace_id=current_workspace(),
             customer_id=customer_id,
-            match_key=_key(clean),
             created_at=clock.now(),
         )
     )
+    await emit(CustomerCreated(customer_id=customer_id))
     return Customer(customer_id, clean)
 
 
-def _checked(details: CustomerDetails) -> CustomerDetails:
+def _has_id(customer_id: CustomerId) -> And:
+    return (CustomerRow.workspace_id == current_workspace()) & (CustomerRow.customer_id == customer_id)
+
+
+def _validate(details: CustomerDetails) -> CustomerDetails:
     return _clean(
         details,
         country=values.check_country(details.country),
@@ -151,11 +166,11 @@ def _checked(details: CustomerDetails) -> CustomerDetails:
     )
 
 
-def _tolerated(details: CustomerDetails) -> CustomerDetails:
+def _validate_imported(details: CustomerDetails) -> CustomerDetails:
     return _clean(
         details,
-        country=values.tolerated_country(details.country),
-        email=values.tolerated_email(details.email),
+        country=values.drop_invalid_country(details.country),
+        email=values.drop_invalid_email(details.email),
         locale=details.locale,
     )
 
@@ -176,12 +191,12 @@ def _clean(details: CustomerDetails, *, country: str, email: str, locale: str | 
     )
 
 
-def _columns(details: CustomerDetails) -> dict[str, Any]:
-    return dataclasses.asdict(details)
+def _build_columns(details: CustomerDetails) -> dict[Any, Any]:
+    return {**asdict(details), "match_key": _build_key(details)}
 
 
-def _key(details: CustomerDetails) -> str:
-    return match_key(
+def _build_key(details: CustomerDetails) -> str:
+    return build_match_key(
         name=details.name,
         vat_id=details.vat_id,
         identifier=details.identifier,

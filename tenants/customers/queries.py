@@ -11,27 +11,31 @@ from tenants.customers.tables import Customer as CustomerRow
 from tenants.customers.values import Contact, Customer, CustomerDetails
 from tenants.ids import ContactId, CustomerId
 
-# Keyset: the id breaks ties between equal names.
+# Keyset: the id breaks ties between equal names. Piccolo cannot compare rows.
 _AFTER: Final = """
 SELECT * FROM customer
 WHERE workspace_id = $1 AND (name, customer_id) > ($2, $3)
 ORDER BY name, customer_id LIMIT $4
 """
-_FIRST: Final = "SELECT * FROM customer WHERE workspace_id = $1 ORDER BY name, customer_id LIMIT $2"
 
 
 async def list_customers(*, limit: int = 100, after: CustomerId | None = None) -> tuple[Customer, ...]:
     """Return customers by name, from the one after `after`; Missing("customer.not_found") for that one."""
     workspace_id = current_workspace()
     if after is None:
-        rows = await fetch(_FIRST, workspace_id, limit)
+        rows = (
+            await CustomerRow.select()
+            .where(CustomerRow.workspace_id == workspace_id)
+            .order_by(CustomerRow.name, CustomerRow.customer_id)
+            .limit(limit)
+        )
     else:
-        last = await customer(after)
+        last = await load_customer(after)
         rows = await fetch(_AFTER, workspace_id, last.details.name, after, limit)
-    return tuple(_customer(row) for row in rows)
+    return tuple(_read_customer(row) for row in rows)
 
 
-async def customer(customer_id: CustomerId) -> Customer:
+async def load_customer(customer_id: CustomerId) -> Customer:
     """Return a customer; Missing("customer.not_found")."""
     row = (
         await CustomerRow.select()
@@ -39,21 +43,21 @@ async def customer(customer_id: CustomerId) -> Customer:
         .first()
     )
     if row is None:
-        raise Missing("customer.not_found", "There is no such customer.")
-    return _customer(row)
+        raise missing_customer()
+    return _read_customer(row)
 
 
-async def contacts(customer_id: CustomerId) -> tuple[Contact, ...]:
+async def list_contacts(customer_id: CustomerId) -> tuple[Contact, ...]:
     """Return a customer's contacts by address; none for a customer that there is not."""
     rows = (
         await ContactRow.select()
         .where(ContactRow.workspace_id == current_workspace(), ContactRow.customer_id == customer_id)
         .order_by(ContactRow.email)
     )
-    return tuple(_contact(row) for row in rows)
+    return tuple(_read_contact(row) for row in rows)
 
 
-async def contact(contact_id: ContactId) -> Contact:
+async def load_contact(contact_id: ContactId) -> Contact:
     """Return a contact; Missing("contact.not_found")."""
     row = (
         await ContactRow.select()
@@ -62,10 +66,15 @@ async def contact(contact_id: ContactId) -> Contact:
     )
     if row is None:
         raise Missing("contact.not_found", "There is no such contact.")
-    return _contact(row)
+    return _read_contact(row)
 
 
-def _customer(row: Any) -> Customer:
+def missing_customer() -> Missing:
+    """Return the error for a customer that does not exist, or belongs to another workspace."""
+    return Missing("customer.not_found", "There is no such customer.")
+
+
+def _read_customer(row: Any) -> Customer:
     return Customer(
         CustomerId(row["customer_id"]),
         CustomerDetails(
@@ -84,7 +93,7 @@ def _customer(row: Any) -> Customer:
     )
 
 
-def _contact(row: Any) -> Contact:
+def _read_contact(row: Any) -> Contact:
     return Contact(
         ContactId(row["contact_id"]), CustomerId(row["customer_id"]), row["name"], row["email"], row["locale"]
     )

@@ -11,14 +11,14 @@ from kernel.identifiers import check_email
 from kernel.text import clean_identifier, clean_line
 from tenants.ids import ContactId, CustomerId
 
-LONGEST_NAME: Final = 500
+MAX_NAME_LENGTH: Final = 500
 
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerDetails:
-    """What is known of a customer; `country` is ISO 3166-1 alpha-2, `locale` a BCP 47 tag or None."""
+    """The details of a customer; `country` is ISO 3166-1 alpha-2, `locale` a BCP 47 tag or None."""
 
     name: str
     street: str = ""
@@ -55,8 +55,8 @@ class Contact:
 def check_name(name: str) -> str:
     """Return the name as one cleaned line; Invalid("customer.name") if it is empty or too long."""
     clean = clean_line(name)
-    if not 1 <= len(clean) <= LONGEST_NAME:
-        raise Invalid("customer.name", f"A name has 1 to {LONGEST_NAME} characters.")
+    if not 1 <= len(clean) <= MAX_NAME_LENGTH:
+        raise Invalid("customer.name", f"A name has 1 to {MAX_NAME_LENGTH} characters.")
     return clean
 
 
@@ -68,16 +68,16 @@ def check_country(code: str) -> str:
     return clean
 
 
-def tolerated_email(email: str) -> str:
-    """Return an address in lower case, or "" for what cannot be one."""
+def drop_invalid_email(email: str) -> str:
+    """Return an address in lower case, or "" where it is invalid."""
     try:
         return check_email(email)
     except Invalid:
         return ""
 
 
-def tolerated_country(code: str) -> str:
-    """Return two capitals, or "" for what cannot be a country."""
+def drop_invalid_country(code: str) -> str:
+    """Return two capitals (ISO 3166-1), or "" where they are invalid."""
     try:
         return check_country(code)
     except Invalid:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 MAX_LINES: Final = 5_000
 MAX_LINE_ADJUSTMENTS: Final = 100
 MAX_DOCUMENT_ADJUSTMENTS: Final = 1_000
-# Of notes, accounts, attachments, attributes of an item, and whatever else may be said several times.
+# Of notes, accounts, attachments, attributes of an item, and whatever else an invoice may repeat.
 MAX_REPEATS: Final = 200
-# All that an invoice says, as it is stored: 5,000 lines of some 400 bytes.
+# The stored content of one version: 5,000 lines of some 400 bytes.
 MAX_CONTENT_BYTES: Final = 2 * 1024 * 1024
 # A thousandth of what a bigint holds and a ninth of what a browser's number holds exactly: sums of many
 # invoices still fit.
@@ -26,7 +26,7 @@ MAX_WHOLE_DIGITS: Final = 15
 MAX_PLACES: Final = 20
 
 
-def exact(value: Decimal, field: str, line: int | None = None) -> Fraction:
+def to_fraction(value: Decimal, field: str, line: int | None = None) -> Fraction:
     """Return the number as an exact fraction.
 
     Raises Invalid("invoice.number") if it is not finite or has more than 15 digits before or 20 after the
@@ -37,32 +37,32 @@ def exact(value: Decimal, field: str, line: int | None = None) -> Fraction:
             f"{field} is a Decimal, not {type(value).__name__}"
         )
     if not value.is_finite():
-        raise _no_number(field, line)
+        raise _invalid_number(field, line)
     if not value:
         return Fraction(0)
     # Looked at before the conversion, which would write out every zero of 1e999999.
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -MAX_PLACES or value.adjusted() >= MAX_WHOLE_DIGITS:
-        raise _no_number(field, line)
+        raise _invalid_number(field, line)
     return Fraction(value)
 
 
-def exact_minor(value: Decimal, of: Currency, field: str, line: int | None = None) -> int:
+def to_minor(value: Decimal, of: Currency, field: str, line: int | None = None) -> int:
     """Return an amount in major units as minor units; Invalid("money.inexact") if that needs rounding."""
-    minor: Fraction = exact(value, field, line) * 10**of.digits
+    minor: Fraction = to_fraction(value, field, line) * 10**of.digits
     if minor.denominator != 1:
         text = f"{field} {value:f} has more than the {of.digits} decimal digits of {of.code}."
         raise Invalid("money.inexact", text, field=field, line=line, currency=of.code)
     return minor.numerator
 
 
-def plain(value: Decimal) -> Decimal:
+def strip_trailing_zeros(value: Decimal) -> Decimal:
     """Return a number within the bounds as people write it: 19.00 as 19, 20 not as 2E+1."""
     text = f"{value:f}"
     return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
-def _no_number(field: str, line: int | None) -> Invalid:
+def _invalid_number(field: str, line: int | None) -> Invalid:
     text = (
         f"{field} is a number with at most {MAX_WHOLE_DIGITS} digits before and {MAX_PLACES} after the point."
     )

@@ -1,4 +1,4 @@
-"""What an invoice says: the values of one version, as EN 16931 names them, without arithmetic."""
+"""The content of an invoice: the values of one version, as EN 16931 names them, without arithmetic."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Attribute(Value, frozen=True):
 class Line(Value, frozen=True):
     """One line (BG-25). Price is in major units per `base_quantity` units; unit is UN/ECE Rec. 20.
 
-    `price_discount` was already taken off `unit_price` (BT-147): it is told, never computed with.
+    `price_discount` was already taken off `unit_price` (BT-147): it is shown, never computed with.
     """
 
     name: str
@@ -193,10 +193,10 @@ class Exemption(Value, frozen=True):
 
 
 class Content(Value, frozen=True):
-    """Everything one version of an invoice says, except its number, which is given at issue.
+    """The content of one version of an invoice, except its number, which is assigned at issue.
 
-    `tax_in_tax_currency` is the tax in the currency the seller accounts it in (BT-6, BT-111): told, never
-    computed with. `payment_means` are the seller's own words for them (BT-82).
+    `tax_in_tax_currency` is the tax in the currency the seller accounts it in (BT-6, BT-111): shown, never
+    computed with. `payment_means` are the seller's texts for them (BT-82).
     """
 
     currency: str

@@ -12,7 +12,7 @@ from kernel.text import clean_identifier
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}")
 _PREFIX: Final = re.compile(r"[^\W_]?[\w./#-]{0,19}")
 MOST_DIGITS: Final = 12
-#: Of a next number that is set; whoever needs more digits has mistyped.
+#: The largest running number that can be set: more digits are a typing error.
 MAX_RUNNING: Final = 10**MOST_DIGITS - 1
 
 
@@ -41,21 +41,21 @@ def check_series(series: Series) -> Series:
     series = replace(series, prefix=clean_identifier(series.prefix))
     named = _NAME.fullmatch(series.name) and _PREFIX.fullmatch(series.prefix)
     if not named or not 1 <= series.digits <= MOST_DIGITS:
-        words = (
+        message = (
             "A series has a name of lower-case letters, a prefix of up to 20 characters and 1 to 12 digits."
         )
-        raise Invalid("series.invalid", words, series=series.name[:40])
+        raise Invalid("series.invalid", message, series=series.name[:40])
     return series
 
 
 def check_running(running: int) -> int:
     """Return it; Invalid("series.next") if it cannot be the running number of an invoice."""
     if not 1 <= running <= MAX_RUNNING:
-        words = f"The next number of a series is from 1 to {MAX_RUNNING}."
-        raise Invalid("series.next", words, next=running)
+        message = f"The next number of a series is from 1 to {MAX_RUNNING}."
+        raise Invalid("series.next", message, next=running)
     return running
 
 
 def write_number(prefix: str, digits: int, running: int) -> str:
-    """Return the number as it stands on the invoice: INV-00042."""
+    """Return the number as the invoice shows it: INV-00042."""
     return f"{prefix}{running:0{digits}}"

@@ -10,20 +10,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def half_up(value: Fraction) -> int:
+def round_half_up(value: Fraction) -> int:
     """Round to a whole number, halves away from zero, as commerce and EN 16931 do."""
     size = math.floor(abs(value) + Fraction(1, 2))
     return -size if value < 0 else size
 
 
-def base_of_gross(gross: int, rate: Fraction) -> int:
+def find_base(gross: int, rate: Fraction) -> int:
     """Return the base that, with half-up tax at `rate` (0 to 1) on it, comes nearest to `gross`.
 
     Base plus tax grows by one or two units with each unit of the base, so that it misses `gross` by one
     unit at most. No other base comes nearer than the rounded quotient: to meet `gross` exactly, a base's
     distance from the quotient times (1 + rate) is what rounding the tax moved, half a unit at most.
     """
-    return half_up(gross / (1 + rate))
+    return round_half_up(gross / (1 + rate))
 
 
 def apportion(total: int, shares: Sequence[Fraction]) -> list[int]:

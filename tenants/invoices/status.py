@@ -1,4 +1,4 @@
-"""The life of an invoice: what is stored, which steps are legal, and the word a customer reads."""
+"""The status of an invoice: the stored one, its transitions, and the payment state that pages show."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class InvoiceStatus(StrEnum):
-    """What is stored. Overdue and partly paid are not: they follow from the date and the payments."""
+    """The stored status. Overdue and partly paid are not stored: they follow from the date and the payments."""
 
     DRAFT = "draft"
     ISSUED = "issued"
@@ -23,9 +23,14 @@ class InvoiceStatus(StrEnum):
     VOID = "void"
     WRITTEN_OFF = "written_off"
 
+    @property
+    def label(self) -> str:
+        """The status as messages name it."""
+        return self.value.replace("_", " ")
 
-# A paid invoice opens again when a payment is refunded or charged back; a debt that was written off can
-# still be paid, or be claimed after all. A draft that is not wanted is deleted; void is the end.
+
+# A paid invoice is issued again when a payment is refunded or charged back; a debt that was written off can
+# still be paid or claimed. A draft that is not wanted is deleted; void is final.
 TRANSITIONS: Final[Mapping[InvoiceStatus, frozenset[InvoiceStatus]]] = MappingProxyType(
     {
         InvoiceStatus.DRAFT: frozenset({InvoiceStatus.ISSUED}),
@@ -38,7 +43,7 @@ TRANSITIONS: Final[Mapping[InvoiceStatus, frozenset[InvoiceStatus]]] = MappingPr
 
 
 class PaymentState(StrEnum):
-    """The state of an invoice in the one word its page and its lists show."""
+    """The state of an invoice as its page and lists show it."""
 
     DRAFT = "draft"
     DUE = "due"
@@ -50,7 +55,7 @@ class PaymentState(StrEnum):
     WRITTEN_OFF = "written_off"
 
 
-_FINAL_WORDS: Final = MappingProxyType(
+_FINAL_STATES: Final = MappingProxyType(
     {
         InvoiceStatus.DRAFT: PaymentState.DRAFT,
         InvoiceStatus.PAID: PaymentState.PAID,
@@ -60,20 +65,33 @@ _FINAL_WORDS: Final = MappingProxyType(
 )
 
 
-def step(current: InvoiceStatus, wanted: InvoiceStatus) -> InvoiceStatus:
-    """Return the wanted status; Conflict("invoice.status") if no step leads there from the current one."""
+def check_transition(current: InvoiceStatus, wanted: InvoiceStatus) -> InvoiceStatus:
+    """Return the wanted status; Conflict("invoice.status") if TRANSITIONS does not lead there."""
     if wanted not in TRANSITIONS[current]:
-        words = f"An invoice that is {_spoken(current)} cannot become {_spoken(wanted)}."
-        raise Conflict("invoice.status", words, current=current.value, wanted=wanted.value)
+        message = f"An invoice that is {current.label} cannot become {wanted.label}."
+        raise Conflict("invoice.status", message, current=current.value, wanted=wanted.value)
     return wanted
 
 
-def amount_due(total: Money, paid: Money) -> Money:
-    """Return what is still to be paid: never below nothing, whatever was overpaid or is owed back."""
+def derive_status(current: InvoiceStatus, *, total: Money, paid: Money) -> InvoiceStatus:
+    """Return the status that follows from the amount paid in all.
+
+    A void invoice stays void, whatever was paid; one written off stays so until all is paid. An invoice whose
+    total is zero is not paid by nothing: it stays issued, so that it can be voided.
+    """
+    if current in {InvoiceStatus.VOID, InvoiceStatus.DRAFT}:
+        return current
+    if paid and paid >= total:
+        return InvoiceStatus.PAID
+    return current if current is InvoiceStatus.WRITTEN_OFF else InvoiceStatus.ISSUED
+
+
+def compute_amount_due(total: Money, paid: Money) -> Money:
+    """Return what is still to be paid: never below zero, also after an overpayment."""
     return max(total - paid, Money.zero(total.currency))
 
 
-def payment_state(
+def derive_payment_state(
     lifecycle: InvoiceStatus,
     *,
     total: Money,
@@ -82,7 +100,7 @@ def payment_state(
     due_date: dt.date | None,
     today: dt.date,
 ) -> PaymentState:
-    """Return the word for an invoice of `total` payable, of which `paid` has arrived and `held` is under way.
+    """Return the state of an invoice of `total` payable, of which `paid` is paid and `held` is being paid.
 
     An invoice with nothing outstanding is paid, a total of zero or below included. `processing` means that
     the running payments cover all that is outstanding. The due day itself is not overdue; `today` is the
@@ -91,9 +109,9 @@ def payment_state(
     zero = Money.zero(total.currency)
     if paid < zero or held < zero:
         raise Invalid("invoice.paid_negative", "What was paid or is held is never below zero.")
-    if lifecycle in _FINAL_WORDS:
-        return _FINAL_WORDS[lifecycle]
-    left = amount_due(total, paid)
+    if lifecycle in _FINAL_STATES:
+        return _FINAL_STATES[lifecycle]
+    left = compute_amount_due(total, paid)
     if not left:
         return PaymentState.PAID
     if held >= left:
@@ -101,7 +119,3 @@ def payment_state(
     if due_date is not None and due_date < today:
         return PaymentState.OVERDUE
     return PaymentState.PARTLY_PAID if paid else PaymentState.DUE
-
-
-def _spoken(status: InvoiceStatus) -> str:
-    return status.value.replace("_", " ")

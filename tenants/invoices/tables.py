@@ -20,7 +20,7 @@ class Network(Column):
 
 
 class NumberSeries(Table, db=BOUND, tablename="number_series"):
-    """A series of invoice numbers; its row's lock is what keeps the numbers without gaps."""
+    """A series of invoice numbers; the lock of its row prevents gaps."""
 
     workspace_id = UUID()
     series = Text(primary_key=True)
@@ -30,7 +30,7 @@ class NumberSeries(Table, db=BOUND, tablename="number_series"):
 
 
 class Invoice(Table, db=BOUND, tablename="invoice"):
-    """An invoice as lists, filters and payments need it; what it says is in its versions."""
+    """An invoice as lists, filters and payments need it; its content is in its versions."""
 
     workspace_id = UUID()
     invoice_id = UUID(primary_key=True)
@@ -51,7 +51,7 @@ class Invoice(Table, db=BOUND, tablename="invoice"):
 
 
 class InvoiceVersion(Table, db=BOUND, tablename="invoice_version"):
-    """What an invoice said from one moment on; immutable once issued."""
+    """A version of an invoice's content; immutable once issued."""
 
     workspace_id = UUID()
     invoice_id = UUID(primary_key=True)

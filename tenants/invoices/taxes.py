@@ -6,10 +6,10 @@ from fractions import Fraction
 from typing import Final
 
 from kernel.errors import Invalid
-from tenants.invoices.bounds import exact
+from tenants.invoices.bounds import to_fraction
 from tenants.invoices.content import Tax, TaxCategory
 
-# VAT categories whose rate is 0 by their nature (BR-Z-05, BR-E-05, BR-AE-05, BR-IC-05, BR-G-05, BR-O-05).
+# VAT categories whose rate is always 0 (BR-Z-05, BR-E-05, BR-AE-05, BR-IC-05, BR-G-05, BR-O-05).
 UNTAXED: Final = frozenset(
     {
         TaxCategory.ZERO,
@@ -24,7 +24,7 @@ UNTAXED: Final = frozenset(
 
 def check_rate(tax: Tax, field: str, line: int | None = None) -> Fraction:
     """Return the rate as a fraction of 1; Invalid("invoice.tax_rate") if its category cannot have it."""
-    rate = exact(tax.rate, field, line)
+    rate = to_fraction(tax.rate, field, line)
     wrong = rate != 0 if tax.category in UNTAXED else not 0 <= rate <= 100
     if wrong or (tax.category is TaxCategory.STANDARD and rate == 0):
         text = f"{tax.rate:f} % is no rate of tax category {tax.category.value}."

@@ -1,4 +1,4 @@
-"""What an invoice comes to: the arithmetic of EN 16931 over the values of one version."""
+"""The totals of an invoice: the arithmetic of EN 16931 over the content of one version."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tenants.invoices.bounds import (
     MAX_LINE_ADJUSTMENTS,
     MAX_LINES,
     MAX_MINOR,
-    exact,
-    exact_minor,
+    to_fraction,
+    to_minor,
 )
 from tenants.invoices.content import Adjustment, Content, Line, PriceBasis, Tax
-from tenants.invoices.rounding import apportion, base_of_gross, half_up
+from tenants.invoices.rounding import apportion, find_base, round_half_up
 from tenants.invoices.taxes import check_rate
 
 
 @dataclass(frozen=True, slots=True)
 class LineTotal:
-    """What one line comes to.
+    """The amounts of one line.
 
     `gross` (price x quantity, rounded once), `adjustments` (never signed; the content says which are
     charges) and `amount`, their sum, are as priced: with tax where the prices contain it. `net` is without
@@ -70,7 +70,7 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class _Priced:
+class _Amount:
     """An amount as priced: a line's or, signed, a document adjustment's, with the tax it bears."""
 
     tax: Tax
@@ -78,7 +78,7 @@ class _Priced:
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class _TaxGroup:
     """One tax category and rate: base and tax in minor units, and what they miss of the priced sum."""
 
     tax: Tax
@@ -87,8 +87,8 @@ class _Group:
     missing: int
 
 
-def totals(content: Content) -> Totals:
-    """Compute what the content comes to, in minor units of its currency (EN 16931-1, 6.4 and 7).
+def compute_totals(content: Content) -> Totals:
+    """Compute the totals of the content, in minor units of its currency (EN 16931-1, 6.4 and 7).
 
     A line's price x quantity is rounded once, half-up and away from zero; percentages become amounts
     rounded the same way; tax is computed per category and rate on the sum of the nets. With tax-inclusive
@@ -107,27 +107,27 @@ def totals(content: Content) -> Totals:
     """
     of = currency(content.currency)
     _check_counts(content)
-    drawn = [_line(line, number, of) for number, line in enumerate(content.lines, 1)]
-    line_sum = sum(minor for _, _, minor in drawn)
+    computed = [_compute_line(line, number, of) for number, line in enumerate(content.lines, 1)]
+    line_sum = sum(minor for _, _, minor in computed)
     fixed = [
-        _adjusted(adjustment, line_sum, of, f"adjustments[{index}]", None)
+        _compute_adjustment(adjustment, line_sum, of, f"adjustments[{index}]", None)
         for index, adjustment in enumerate(content.adjustments)
     ]
-    priced = [_Priced(line.tax, minor) for line, (_, _, minor) in zip(content.lines, drawn, strict=True)]
+    priced = [_Amount(line.tax, minor) for line, (_, _, minor) in zip(content.lines, computed, strict=True)]
     priced += [
-        _Priced(_tax_of(adjustment), _signed(adjustment, minor))
+        _Amount(_require_tax(adjustment), _sign(adjustment, minor))
         for adjustment, minor in zip(content.adjustments, fixed, strict=True)
     ]
-    groups = _groups(priced, content.prices)
-    nets = _nets(priced, groups, content.prices)
+    groups = _group_by_tax(priced, content.prices)
+    nets = _compute_nets(priced, groups, content.prices)
     lines = tuple(
         LineTotal(
-            _money(gross, of),
-            tuple(_money(each, of) for each in adjustments),
-            _money(minor, of),
-            _money(net, of),
+            _to_money(gross, of),
+            tuple(_to_money(each, of) for each in adjustments),
+            _to_money(minor, of),
+            _to_money(net, of),
         )
-        for (gross, adjustments, minor), net in zip(drawn, nets, strict=False)
+        for (gross, adjustments, minor), net in zip(computed, nets, strict=False)
     )
     return _sum_up(
         content, of, lines=lines, fixed=tuple(fixed), adjustment_nets=nets[len(lines) :], groups=groups
@@ -141,7 +141,7 @@ def _sum_up(
     lines: tuple[LineTotal, ...],
     fixed: tuple[int, ...],
     adjustment_nets: list[int],
-    groups: list[_Group],
+    groups: list[_TaxGroup],
 ) -> Totals:
     allowances = -sum(
         net for one, net in zip(content.adjustments, adjustment_nets, strict=True) if not one.is_charge
@@ -150,28 +150,28 @@ def _sum_up(
     line_total = sum(line.net.minor for line in lines)
     exclusive = line_total - allowances + charges
     tax = sum(group.amount for group in groups)
-    prepaid = exact_minor(content.prepaid, of, "prepaid")
-    rounding = exact_minor(content.rounding, of, "rounding") + sum(group.missing for group in groups)
+    prepaid = to_minor(content.prepaid, of, "prepaid")
+    rounding = to_minor(content.rounding, of, "rounding") + sum(group.missing for group in groups)
     return Totals(
         currency=of,
         lines=lines,
         adjustments=tuple(
-            _money(_signed(one, net), of)
+            _to_money(_sign(one, net), of)
             for one, net in zip(content.adjustments, adjustment_nets, strict=True)
         ),
-        adjustment_amounts=tuple(_money(minor, of) for minor in fixed),
-        line_total=_money(line_total, of),
-        allowance_total=_money(allowances, of),
-        charge_total=_money(charges, of),
-        tax_exclusive=_money(exclusive, of),
+        adjustment_amounts=tuple(_to_money(minor, of) for minor in fixed),
+        line_total=_to_money(line_total, of),
+        allowance_total=_to_money(allowances, of),
+        charge_total=_to_money(charges, of),
+        tax_exclusive=_to_money(exclusive, of),
         subtotals=tuple(
-            TaxSubtotal(group.tax, _money(group.base, of), _money(group.amount, of)) for group in groups
+            TaxSubtotal(group.tax, _to_money(group.base, of), _to_money(group.amount, of)) for group in groups
         ),
-        tax_total=_money(tax, of),
-        tax_inclusive=_money(exclusive + tax, of),
-        prepaid=_money(prepaid, of),
-        rounding=_money(rounding, of),
-        payable=_money(exclusive + tax - prepaid + rounding, of),
+        tax_total=_to_money(tax, of),
+        tax_inclusive=_to_money(exclusive + tax, of),
+        prepaid=_to_money(prepaid, of),
+        rounding=_to_money(rounding, of),
+        payable=_to_money(exclusive + tax - prepaid + rounding, of),
     )
 
 
@@ -192,43 +192,47 @@ def _check_counts(content: Content) -> None:
         raise Invalid("invoice.too_many_adjustments", text, line=most, document=len(content.adjustments))
 
 
-def _line(line: Line, number: int, of: Currency) -> tuple[int, tuple[int, ...], int]:
+def _compute_line(line: Line, number: int, of: Currency) -> tuple[int, tuple[int, ...], int]:
     """Return gross, the amounts of the adjustments, and their sum, as priced."""
-    quantity = exact(line.quantity, "quantity", number)
-    price = exact(line.unit_price, "unit_price", number)
+    quantity = to_fraction(line.quantity, "quantity", number)
+    price = to_fraction(line.unit_price, "unit_price", number)
     if price < 0:
         text = f"Line {number}: a price is never negative; a negative line has a negative quantity (BR-27)."
         raise Invalid("invoice.negative_price", text, line=number, field="unit_price")
-    base_quantity = exact(line.base_quantity, "base_quantity", number)
+    base_quantity = to_fraction(line.base_quantity, "base_quantity", number)
     if base_quantity <= 0:
         text = f"Line {number}: the quantity a price is for is above zero."
         raise Invalid("invoice.base_quantity", text, line=number, field="base_quantity")
     check_rate(line.tax, "tax", number)
-    gross = half_up(quantity * price / base_quantity * 10**of.digits)
-    _money(gross, of)
+    gross = round_half_up(quantity * price / base_quantity * 10**of.digits)
+    _to_money(gross, of)
     amounts = tuple(
-        _adjusted(adjustment, gross, of, f"adjustments[{index}]", number)
+        _compute_adjustment(adjustment, gross, of, f"adjustments[{index}]", number)
         for index, adjustment in enumerate(line.adjustments)
     )
-    changes = sum(_signed(one, minor) for one, minor in zip(line.adjustments, amounts, strict=True))
+    changes = sum(_sign(one, minor) for one, minor in zip(line.adjustments, amounts, strict=True))
     return gross, amounts, gross + changes
 
 
-def _adjusted(adjustment: Adjustment, default_base: int, of: Currency, field: str, line: int | None) -> int:
+def _compute_adjustment(
+    adjustment: Adjustment, default_base: int, of: Currency, field: str, line: int | None
+) -> int:
     """Return the amount of an allowance or a charge in minor units, without the sign it counts with."""
-    amount = None if adjustment.amount is None else exact_minor(adjustment.amount, of, field, line)
+    amount = None if adjustment.amount is None else to_minor(adjustment.amount, of, field, line)
     computed = None
     if adjustment.percent is not None:
-        computed = percentage(adjustment.percent, adjustment.base, default_base, of, field=field, line=line)
+        computed = compute_percentage(
+            adjustment.percent, adjustment.base, default_base, of, field=field, line=line
+        )
     minor = computed if amount is None else amount
     if minor is None or (computed is not None and computed != minor):
         why = "neither an amount nor a percentage" if minor is None else "a percentage that is not its amount"
         raise Invalid("invoice.adjustment", f"An allowance or charge has {why}.", field=field, line=line)
-    _money(minor, of)
+    _to_money(minor, of)
     return minor
 
 
-def percentage(
+def compute_percentage(
     percent: Decimal,
     base: Decimal | None,
     default_base: int,
@@ -238,13 +242,13 @@ def percentage(
     line: int | None = None,
 ) -> int:
     """Return percent of `base` (major units), else of `default_base` (minor), half-up in minor units."""
-    share = exact(percent, field, line) / 100
+    share = to_fraction(percent, field, line) / 100
     if base is None:
-        return half_up(share * default_base)
-    return half_up(share * exact(base, field, line) * 10**of.digits)
+        return round_half_up(share * default_base)
+    return round_half_up(share * to_fraction(base, field, line) * 10**of.digits)
 
 
-def _tax_of(adjustment: Adjustment) -> Tax:
+def _require_tax(adjustment: Adjustment) -> Tax:
     if adjustment.tax is None:
         text = "An allowance or charge on the document needs a tax category (BR-32, BR-37)."
         raise Invalid("invoice.adjustment_tax", text, reason=adjustment.reason)
@@ -252,7 +256,7 @@ def _tax_of(adjustment: Adjustment) -> Tax:
     return adjustment.tax
 
 
-def _groups(priced: list[_Priced], prices: PriceBasis) -> list[_Group]:
+def _group_by_tax(priced: list[_Amount], prices: PriceBasis) -> list[_TaxGroup]:
     """Sum up per category and rate, in the order in which they first appear."""
     sums: dict[Tax, int] = {}
     for each in priced:
@@ -260,14 +264,14 @@ def _groups(priced: list[_Priced], prices: PriceBasis) -> list[_Group]:
     groups = []
     for tax, total in sums.items():
         rate = check_rate(tax, "tax")
-        base = total if prices is PriceBasis.EXCLUSIVE else base_of_gross(total, rate)
-        amount = half_up(base * rate)
+        base = total if prices is PriceBasis.EXCLUSIVE else find_base(total, rate)
+        amount = round_half_up(base * rate)
         missing = 0 if prices is PriceBasis.EXCLUSIVE else total - base - amount
-        groups.append(_Group(tax, base, amount, missing))
+        groups.append(_TaxGroup(tax, base, amount, missing))
     return groups
 
 
-def _nets(priced: list[_Priced], groups: list[_Group], prices: PriceBasis) -> list[int]:
+def _compute_nets(priced: list[_Amount], groups: list[_TaxGroup], prices: PriceBasis) -> list[int]:
     """Return what each priced amount is without tax; per group the nets sum to its base exactly."""
     if prices is PriceBasis.EXCLUSIVE:
         return [each.minor for each in priced]
@@ -284,11 +288,11 @@ def _nets(priced: list[_Priced], groups: list[_Group], prices: PriceBasis) -> li
     return nets
 
 
-def _signed(adjustment: Adjustment, minor: int) -> int:
+def _sign(adjustment: Adjustment, minor: int) -> int:
     return minor if adjustment.is_charge else -minor
 
 
-def _money(minor: int, of: Currency) -> Money:
+def _to_money(minor: int, of: Currency) -> Money:
     if abs(minor) > MAX_MINOR:
         text = f"An amount of the invoice is beyond {MAX_MINOR:,} minor units of {of.code}."
         raise Invalid("invoice.too_large", text, currency=of.code)

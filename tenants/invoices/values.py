@@ -105,7 +105,7 @@ class InvoiceSummary:
 
 @dataclass(frozen=True, slots=True)
 class OpenedInvoice:
-    """An invoice as its link opens it: all that the summary needs; `version` names what it says.
+    """An invoice as its link opens it: all that the summary needs; `version` refers to its content.
 
     `total` is what the invoice asks for: with tax, less what was prepaid when it was written. `locale` is
     the recipient's or else the customer's language; None means the workspace's. `changed_at` moves with
@@ -137,7 +137,7 @@ class LinkState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LinkLine:
+class LinkSummary:
     """A link in the list of an invoice's links; its token is only shown by `actions.show_link`."""
 
     link_id: LinkId
@@ -172,8 +172,8 @@ class CheckedInvoice:
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """What became of an imported document."""
+class ImportedInvoice:
+    """An invoice that was imported."""
 
     invoice_id: InvoiceId
     customer_id: CustomerId

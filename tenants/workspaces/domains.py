@@ -1,4 +1,4 @@
-"""Portal domains: which names may be one, how ownership is shown, and the states a domain goes through."""
+"""Portal domains: which hosts can be one, and the states of a domain."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kernel.errors import Conflict, Invalid
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-LONGEST_HOST: Final = 253  # RFC 1035, 2.3.4, without the trailing dot
+MAX_HOST_LENGTH: Final = 253  # RFC 1035, 2.3.4, without the trailing dot
 TOMBSTONE_DAYS: Final = 30
 
 # Labels beneath the base domain that are ours, that mail and certificate authorities trust, or that would
@@ -39,7 +39,7 @@ _NUMBER: Final = re.compile(r"\d+|0x[0-9a-f]*")
 
 
 class DomainState(StrEnum):
-    """Where a domain stands; only active and degraded ones are served."""
+    """The state of a domain; only active and degraded ones are served."""
 
     CLAIMED = "claimed"
     VERIFIED = "verified"
@@ -64,15 +64,15 @@ TRANSITIONS: Final[Mapping[DomainState, frozenset[DomainState]]] = MappingProxyT
 )
 
 
-def step(current: DomainState, wanted: DomainState) -> DomainState:
-    """Return the wanted state; Conflict("domain.state") if no step leads there from the current one."""
+def check_transition(current: DomainState, wanted: DomainState) -> DomainState:
+    """Return the wanted state; Conflict("domain.state") if TRANSITIONS has no such one."""
     if wanted not in TRANSITIONS[current]:
-        words = f"A domain that is {current.value} cannot become {wanted.value}."
-        raise Conflict("domain.state", words, current=current.value, wanted=wanted.value)
+        message = f"A domain that is {current.value} cannot become {wanted.value}."
+        raise Conflict("domain.state", message, current=current.value, wanted=wanted.value)
     return wanted
 
 
-def canonical_host(text: str) -> str:
+def parse_host(text: str) -> str:
     """Return a host name in lower case, as A-labels, without trailing dot (RFC 5891, UTS 46).
 
     Invalid("domain.name") for what is no name of at least two labels: ports, addresses, single words.
@@ -81,33 +81,33 @@ def canonical_host(text: str) -> str:
     try:
         name = name if name.isascii() else idna.encode(name, uts46=True).decode()
     except UnicodeError:  # idna's own error is one
-        raise _no_name(text) from None
+        raise _invalid_name(text) from None
     labels = name.split(".")
-    fits = len(name) <= LONGEST_HOST and len(labels) > 1
+    fits = len(name) <= MAX_HOST_LENGTH and len(labels) > 1
     if not fits or not all(_LABEL.fullmatch(label) for label in labels) or _NUMBER.fullmatch(labels[-1]):
-        raise _no_name(text)
+        raise _invalid_name(text)
     return name
 
 
 def check_slug(slug: str) -> str:
     """Return the slug; Invalid("workspace.slug" | "workspace.slug_reserved") if it cannot be a host's label."""
     if not _LABEL.fullmatch(slug) or slug[2:4] == "--":
-        words = "A slug has up to 63 lower-case letters, digits and hyphens, none at either end."
-        raise Invalid("workspace.slug", words, slug=slug[:80])
+        message = "A slug has up to 63 lower-case letters, digits and hyphens, none at either end."
+        raise Invalid("workspace.slug", message, slug=slug[:80])
     if slug in RESERVED_LABELS:
         raise Invalid("workspace.slug_reserved", f"{slug} is a reserved name.", slug=slug)
     return slug
 
 
-def check_foreign(host: str, base_domain: str, reserved_hosts: Collection[str]) -> str:
+def check_custom_host(host: str, base_domain: str, reserved_hosts: Collection[str]) -> str:
     """Return the host; Invalid("domain.reserved") if it is one of the portal's own or lies beneath one.
 
     The portal's own are the base domain and `reserved_hosts`, which may lie elsewhere.
     """
     for own in (base_domain, *reserved_hosts):
         if host == own or host.endswith(f".{own}"):
-            words = f"{own} and all names beneath it belong to the portal; they cannot be claimed."
-            raise Invalid("domain.reserved", words, host=host)
+            message = f"{own} and all names beneath it belong to the portal; they cannot be claimed."
+            raise Invalid("domain.reserved", message, host=host)
     return host
 
 
@@ -119,6 +119,6 @@ def check_workspace_host(slug: str, base_domain: str, reserved_hosts: Collection
     return host
 
 
-def _no_name(text: str) -> Invalid:
+def _invalid_name(text: str) -> Invalid:
     shown = text[:80]
     return Invalid("domain.name", f"{shown!r} is not a domain name such as billing.example.com.", host=shown)

@@ -8,13 +8,13 @@ from typing import ClassVar
 from kernel.jobs import Job
 
 
-class ForgetReleasedDomains(Job, frozen=True, kw_only=True):
-    """Forget the workspace's tombstones of domains that it released long ago."""
+class PurgeReleasedDomains(Job, frozen=True, kw_only=True):
+    """Delete the domains that the workspace released more than 30 days ago."""
 
-    kind: ClassVar[str] = "workspaces.forget_released_domains"
+    kind: ClassVar[str] = "workspaces.purge_released_domains"
 
     def dedupe_key(self) -> str:
-        """One at a time is enough for a workspace."""
+        """Return one key: a workspace needs one such job at a time."""
         return "all"
 
 
@@ -28,5 +28,5 @@ class FetchLogo(Job, frozen=True, kw_only=True):
     url: str
 
     def dedupe_key(self) -> str:
-        """The same URL need not be asked twice at once."""
+        """Return the hash of the URL: one job at a time fetches it."""
         return hashlib.sha256(self.url.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Values of a workspace: what pages need to know of it, and what is checked before it is stored."""
+"""Values of a workspace, and the checks before they are stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kernel.text import clean_lines
 PAYMENT_DAYS: Final = 14
 LINK_DAYS: Final = 30
 BRAND_COLOUR: Final = "#2f5bd7"
-LONGEST_NAME: Final = 200
+MAX_NAME_LENGTH: Final = 200
 
 _COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
 _TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2}|-[0-9]{3})?")
@@ -44,9 +44,9 @@ class LogoImage:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceProfile:
-    """A workspace as pages know it. `locale` is a BCP 47 tag, `time_zone` an IANA name.
+    """A workspace as pages show it. `locale` is a BCP 47 tag, `time_zone` an IANA name.
 
-    `payment_days` after its issue an invoice is due where nothing else is said; `link_days` after it is
+    `payment_days` after its issue an invoice is due unless it names another date; `link_days` after it is
     due its links end.
     """
 
@@ -65,7 +65,7 @@ class WorkspaceProfile:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedHost:
-    """A host that is served, and whose it is. `primary_host` is the name absolute links are made with."""
+    """A host that is served, and its workspace. Absolute links name `primary_host`."""
 
     host: str
     primary_host: str
@@ -92,12 +92,12 @@ class NewWorkspace:
 
 def check_name(name: str) -> str:
     """Return the cleaned name; Invalid("workspace.name") if it is empty, too long or of several lines."""
-    return _line(name, "workspace.name", "A workspace's name", least=1)
+    return _check_line(name, "workspace.name", "A workspace's name", least=1)
 
 
 def check_contact_line(line: str) -> str:
     """Return the cleaned line; Invalid("workspace.contact_line") if it is too long or of several lines."""
-    return _line(line, "workspace.contact_line", "The contact line", least=0)
+    return _check_line(line, "workspace.contact_line", "The contact line", least=0)
 
 
 def check_colour(colour: str) -> str:
@@ -115,7 +115,7 @@ def check_locale(tag: str) -> str:
             return tag
     except (UnknownLocaleError, ValueError):
         pass
-    raise Invalid("locale.unknown", f"There is no locale {tag[:40]!r} that we know.", locale=tag[:40])
+    raise Invalid("locale.unknown", f"The locale {tag[:40]!r} is unknown.", locale=tag[:40])
 
 
 def check_time_zone(name: str) -> str:
@@ -136,8 +136,8 @@ def check_days(days: int, most: int) -> int:
     return days
 
 
-def _line(text: str, code: str, what: str, *, least: int) -> str:
+def _check_line(text: str, code: str, what: str, *, least: int) -> str:
     line = clean_lines(text)
-    if not least <= len(line) <= LONGEST_NAME or "\n" in line:
-        raise Invalid(code, f"{what} is one line of {least} to {LONGEST_NAME} characters.")
+    if not least <= len(line) <= MAX_NAME_LENGTH or "\n" in line:
+        raise Invalid(code, f"{what} is one line of {least} to {MAX_NAME_LENGTH} characters.")
     return line

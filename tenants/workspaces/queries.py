@@ -1,4 +1,4 @@
-"""Reads of workspaces: whose a host is, what a workspace looks like, its domains and brand images."""
+"""Reads of workspaces: by host, slug and id, with their domains and brand images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WHERE w.workspace_id = $1
 
 
 @dataclass(frozen=True, slots=True)
-class WorkspaceLine:
+class WorkspaceSummary:
     """One workspace in the operators' list."""
 
     workspace_id: WorkspaceId
@@ -57,8 +57,8 @@ class BrandImage:
     data: bytes = field(repr=False)
 
 
-async def workspace_by_host(database: Database, host: str) -> ResolvedHost | None:
-    """Return whose a canonical host is; None if nobody's, or not served.
+async def find_workspace_by_host(database: Database, host: str) -> ResolvedHost | None:
+    """Return the workspace of a canonical host; None if no workspace is served there.
 
     One round trip, outside any unit of work, through the definer function of the same name.
     Raises Unavailable as `Database.fetch_alone` does.
@@ -66,18 +66,18 @@ async def workspace_by_host(database: Database, host: str) -> ResolvedHost | Non
     row = await database.fetch_alone(_BY_HOST, host)
     if row is None:
         return None
-    return ResolvedHost(row["host"], row["primary_host"] or row["host"], _profile(row))
+    return ResolvedHost(row["host"], row["primary_host"] or row["host"], _read_profile(row))
 
 
-async def profile() -> WorkspaceProfile:
+async def load_profile() -> WorkspaceProfile:
     """Return the bound workspace; Missing("workspace.not_found") if it was never created."""
     row = await fetch_one(_PROFILE, current_workspace())
     if row is None:
-        raise Missing("workspace.not_found", "There is no such workspace.")
-    return _profile(row)
+        raise missing_workspace()
+    return _read_profile(row)
 
 
-async def domains() -> tuple[Domain, ...]:
+async def list_domains() -> tuple[Domain, ...]:
     """Return the bound workspace's domains, the primary one first."""
     rows = (
         await PortalDomain.select()
@@ -85,18 +85,18 @@ async def domains() -> tuple[Domain, ...]:
         .order_by(PortalDomain.is_primary, ascending=False)
         .order_by(PortalDomain.host)
     )
-    return tuple(domain(row) for row in rows)
+    return tuple(read_domain(row) for row in rows)
 
 
-async def primary_host() -> str:
+async def load_primary_host() -> str:
     """Return the host that absolute links of the bound workspace name; Missing("domain.not_found")."""
-    for found in await domains():
+    for found in await list_domains():
         if found.is_primary:
             return found.host
     raise Missing("domain.not_found", "The workspace has no primary domain.")
 
 
-async def brand_asset(sha256: str) -> BrandImage:
+async def load_brand_image(sha256: str) -> BrandImage:
     """Return an image of the bound workspace by the hex hash of its bytes; Missing("brand.not_found")."""
     row = (
         await BrandAsset.select(BrandAsset.content_type, BrandAsset.data)
@@ -109,7 +109,7 @@ async def brand_asset(sha256: str) -> BrandImage:
     return BrandImage(row["content_type"], bytes(row["data"]))
 
 
-async def data_key(sealer: Sealer) -> DataKey:
+async def load_data_key(sealer: Sealer) -> DataKey:
     """Return the unwrapped data key of the bound workspace, which seals its secrets.
 
     Missing("workspace.not_found"); Invalid("seal.broken") when the environment's keys do not open it.
@@ -117,11 +117,11 @@ async def data_key(sealer: Sealer) -> DataKey:
     workspace_id = current_workspace()
     row = await Workspace.select(Workspace.data_key).where(Workspace.workspace_id == workspace_id).first()
     if row is None:
-        raise Missing("workspace.not_found", "There is no such workspace.")
+        raise missing_workspace()
     return sealer.unwrap(bytes(row["data_key"]), workspace_id)
 
 
-async def list_workspaces(*, limit: int = 100, after: str = "") -> tuple[WorkspaceLine, ...]:
+async def list_workspaces(*, limit: int = 100, after: str = "") -> tuple[WorkspaceSummary, ...]:
     """Return workspaces by slug, from the one after `after`; role svc only: operators' list.
 
     Bound to a workspace as role app it returns that workspace alone.
@@ -133,12 +133,12 @@ async def list_workspaces(*, limit: int = 100, after: str = "") -> tuple[Workspa
         .limit(limit)
     )
     return tuple(
-        WorkspaceLine(WorkspaceId(row["workspace_id"]), row["slug"], row["name"], row["created_at"])
+        WorkspaceSummary(WorkspaceId(row["workspace_id"]), row["slug"], row["name"], row["created_at"])
         for row in rows
     )
 
 
-async def workspace_by_slug(slug: str) -> WorkspaceId:
+async def find_workspace_by_slug(slug: str) -> WorkspaceId:
     """Return a workspace's id by its slug; role svc only. Missing("workspace.not_found")."""
     row = await Workspace.select(Workspace.workspace_id).where(Workspace.slug == slug).first()
     if row is None:
@@ -146,7 +146,7 @@ async def workspace_by_slug(slug: str) -> WorkspaceId:
     return WorkspaceId(row["workspace_id"])
 
 
-def domain(row: Any) -> Domain:
+def read_domain(row: Any) -> Domain:
     """Return the value of a row of portal_domain."""
     return Domain(
         DomainId(row["domain_id"]),
@@ -157,7 +157,12 @@ def domain(row: Any) -> Domain:
     )
 
 
-def _profile(row: Any) -> WorkspaceProfile:
+def missing_workspace() -> Missing:
+    """Return the error for a workspace that was never created."""
+    return Missing("workspace.not_found", "There is no such workspace.")
+
+
+def _read_profile(row: Any) -> WorkspaceProfile:
     sha256 = row["logo_sha256"]
     logo = None if sha256 is None else LogoRef(sha256, row["logo_width"], row["logo_height"])
     return WorkspaceProfile(

@@ -16,9 +16,9 @@ from tenants.invoices.content import (
     Tax,
     TaxCategory,
 )
-from tenants.invoices.document.model import CATALOGUES, document
+from tenants.invoices.document.model import CATALOGUES, compose_document
 from tenants.invoices.document.values import Document, DocumentBrand
-from tenants.invoices.totals import totals
+from tenants.invoices.totals import compute_totals
 
 VAT19 = Tax(TaxCategory.STANDARD, Decimal(19))
 VAT7 = Tax(TaxCategory.STANDARD, Decimal(7))
@@ -48,7 +48,7 @@ def build_content(*lines: Line, currency: str = "EUR", **more: Any) -> Content:
 
 def build_document(what: Content, tag: str = "en-GB", *, brand: DocumentBrand = BRAND) -> Document:
     language = Language.load(tag, (CATALOGUES,))
-    return document(what, totals(what), "R-1", language, brand=brand)
+    return compose_document(what, compute_totals(what), "R-1", language, brand=brand)
 
 
 class HtmlReader(HTMLParser):

@@ -9,10 +9,10 @@ from kernel.language import Language
 from ops.seed.workspaces import TENANTS
 from tenants.invoices.content import Content
 from tenants.invoices.document.fonts import Fonts
-from tenants.invoices.document.model import CATALOGUES, document
-from tenants.invoices.document.sheet import png_address, render_sheet
+from tenants.invoices.document.model import CATALOGUES, compose_document
+from tenants.invoices.document.pdf_html import encode_data_url, render_pdf_html
 from tenants.invoices.document.values import Document, DocumentBrand, DocumentLogo
-from tenants.invoices.totals import totals
+from tenants.invoices.totals import compute_totals
 from tenants.workspaces.logo import reencode
 from tests.fakes.sample_workspaces import picture
 from workers.pdf.postprocess import PdfMetadata
@@ -30,7 +30,7 @@ def load_fonts() -> Fonts:
 
 def make_logo() -> DocumentLogo:
     """A red logo, inlined as HTML for the renderer."""
-    return DocumentLogo(png_address(_LOGO.png), 120, 40)
+    return DocumentLogo(encode_data_url(_LOGO.png), 120, 40)
 
 
 def load_seed_content(tag: str) -> tuple[Content, str]:
@@ -49,10 +49,10 @@ def build_document(
     language = Language.load(locale, (CATALOGUES,))
     brand = DocumentBrand("Acme & Co.", logo)
     size = language.page_size
-    return document(content, totals(content), number, language, brand=brand, page_size=size)
+    return compose_document(content, compute_totals(content), number, language, brand=brand, page_size=size)
 
 
 def render_seed_sheet(tag: str, *, logo: DocumentLogo | None = None) -> str:
     """Return one of the demo's invoices as HTML for the renderer."""
     content, locale = load_seed_content(tag)
-    return render_sheet(build_document(content, locale, logo=logo), load_fonts())
+    return render_pdf_html(build_document(content, locale, logo=logo), load_fonts())

@@ -24,6 +24,7 @@ from ops.dev import programs, servers
 from ops.dev.child_processes import read_log_end
 from ops.ports import find_free_port
 from tenants import schema
+from tests.conftest import OPERATOR
 from tests.fakes.jobs import EFFECTS, SampleJob
 
 PATIENCE_S = 45.0
@@ -173,7 +174,7 @@ async def open_deployment(folder: Path) -> AsyncIterator[OpenDeployment]:
                 urls,
                 folder,
                 servers.start_redis(folder, environ={}),
-                await Database.open(urls.app, size=2, name="deployment"),
+                await Database.open(urls.app, size=2, name="deployment", actor=OPERATOR),
                 await Database.open(urls.svc, size=2, name="deployment svc"),
                 new_id(),
             )

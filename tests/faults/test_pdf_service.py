@@ -17,7 +17,7 @@ from kernel.jobs import enqueue
 from ops.dev.child_processes import read_log_end
 from tenants.invoices.actions import request_pdf
 from tenants.invoices.values import PendingPdf
-from tenants.workspaces.jobs import ForgetReleasedDomains
+from tenants.workspaces.jobs import PurgeReleasedDomains
 from tests.fakes.pdf_workers import (
     expedite_all,
     open_acme,
@@ -51,7 +51,7 @@ async def test_without_a_chromium_a_worker_runs_other_jobs_and_renders_once_ther
     await wait_until_failed(deployment, render_job, "pdf.no_chromium")
     async with acme.database.scope(acme.workspace_id):
         pending = await request_pdf(invoice_id, 1, "de-DE")
-        other = await enqueue(ForgetReleasedDomains())
+        other = await enqueue(PurgeReleasedDomains())
     assert isinstance(pending, PendingPdf)
     assert pending.code == "pdf.unavailable"
     await deployment.until("done", [other.job_id])

@@ -26,6 +26,7 @@ from ops.dev.programs import Program, RunningProgram, build_environ, start, stop
 from ops.ports import find_free_port
 from ops.seed import seed
 from tenants.invoices.jobs import PDF_QUEUE
+from tests.conftest import OPERATOR
 from web.gateway import create_gateway
 from web.http.server import Server
 
@@ -155,7 +156,9 @@ async def portal(urls: Urls, redis_url: str, blobs_folder: Path) -> AsyncIterato
             "PORTAL_LOG_LEVEL": "error",
         }
     )
-    database = await Database.open(settings.database_url, size=4, name="journeys", acquire_timeout_s=5)
+    database = await Database.open(
+        settings.database_url, size=4, name="journeys", acquire_timeout_s=5, actor=OPERATOR
+    )
     limiter = Limiter(redis_url)
     seeded = await seed(database, settings, lambda _name: None)
     by_tag: dict[str, str] = {}

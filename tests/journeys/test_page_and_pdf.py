@@ -19,9 +19,9 @@ from kernel.telemetry.metrics import Metrics
 from ops.dev import chromium as programs
 from ops.seed.example import SeededLinkState, SeededStatus
 from ops.seed.workspaces import TENANTS
-from tenants.customers.queries import customer
+from tenants.customers.queries import load_customer
 from tenants.invoices.queries import list_invoices
-from tenants.workspaces.queries import workspace_by_host
+from tenants.workspaces.queries import find_workspace_by_host
 from tests.fakes.documents import load_fonts
 from tests.fakes.page_pdf_comparison import ACROSS, DOWN, Pairing, Sheet, Words
 from tests.fakes.rasters import SHARE, shares
@@ -130,12 +130,12 @@ async def pdf_of(invoice_renderer: InvoiceRenderer, page: Page) -> bytes:
         "document.querySelector('.paper').shadowRoot.querySelector('.number').innerText"
     )
     database = invoice_renderer._database
-    found = await workspace_by_host(database, urlsplit(page.url).hostname or "")
+    found = await find_workspace_by_host(database, urlsplit(page.url).hostname or "")
     assert found is not None
     workspace_id = found.workspace.workspace_id
     async with database.scope(workspace_id):
         (line,) = [each for each in await list_invoices(limit=1000) if each.number == number]
-        customer_locale = (await customer(line.customer_id)).details.locale
+        customer_locale = (await load_customer(line.customer_id)).details.locale
     pdf = await invoice_renderer.ensure_pdf(
         workspace_id,
         line.invoice_id,

@@ -15,7 +15,7 @@ from kernel.store import Database, execute
 from kernel.store.roles import Urls
 from ops.cli import portal
 from ops.ports import find_free_port
-from tenants.workspaces.queries import workspace_by_host
+from tenants.workspaces.queries import find_workspace_by_host
 from tests.fakes.jobs import SampleJob
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -234,7 +234,7 @@ async def test_invented_invoices_are_not_written_where_real_ones_are(run_portal:
 
 async def test_jobs_are_listed_run_again_and_thrown_away(run_portal: Portal, database: Database) -> None:
     slug = await _workspace(run_portal)
-    found = await workspace_by_host(database, f"{slug}.localhost")
+    found = await find_workspace_by_host(database, f"{slug}.localhost")
     assert found is not None
     async with database.scope(found.workspace.workspace_id):
         job_id = str((await enqueue(SampleJob())).job_id)

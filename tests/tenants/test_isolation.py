@@ -23,6 +23,7 @@ from tenants.customers.values import CustomerDetails
 from tenants.ids import ContactId, CustomerId, DomainId, InvoiceId, LinkId
 from tenants.invoices import actions as invoice_actions
 from tenants.invoices import queries as invoice_queries
+from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.numbering import Series
 from tenants.invoices.ubl import read_ubl
 from tenants.invoices.values import ActorClass, View
@@ -55,7 +56,9 @@ TABLES = (
     "invoice_version",
     "link",
     "invoice_view",
+    "invoice_pdf",
 )
+FINGERPRINT = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,8 @@ MISSES: dict[str, Call] = {
         x.customer_id, email="thief@rival.example", clock=CLOCK
     ),
     "customer_actions.remove_contact": lambda x, _: customer_actions.remove_contact(x.contact_id),
-    "customer_queries.customer": lambda x, _: customer_queries.customer(x.customer_id),
-    "customer_queries.contact": lambda x, _: customer_queries.contact(x.contact_id),
+    "customer_queries.load_customer": lambda x, _: customer_queries.load_customer(x.customer_id),
+    "customer_queries.load_contact": lambda x, _: customer_queries.load_contact(x.contact_id),
     "invoice_actions.create_draft": lambda x, _: invoice_actions.create_draft(
         x.customer_id, content(), clock=CLOCK
     ),
@@ -116,8 +119,9 @@ MISSES: dict[str, Call] = {
     "invoice_actions.revoke_link": lambda x, _: invoice_actions.revoke_link(x.link_id, clock=CLOCK),
     "invoice_actions.request_pdf": lambda x, _: invoice_actions.request_pdf(x.invoice_id, 1, "de-DE"),
     "invoice_queries.load_version": lambda x, _: invoice_queries.load_version(x.invoice_id, 1),
-    "invoice_queries.invoice": lambda x, _: invoice_queries.invoice(x.invoice_id),
-    "invoice_queries.invoice_by_number": lambda x, _: invoice_queries.invoice_by_number(x.number),
+    "invoice_queries.load_pdf_source": lambda x, _: invoice_queries.load_pdf_source(x.invoice_id, 1),
+    "invoice_queries.load_invoice": lambda x, _: invoice_queries.load_invoice(x.invoice_id),
+    "invoice_queries.load_invoice_by_number": lambda x, _: invoice_queries.load_invoice_by_number(x.number),
     "workspace_actions.verify_domain": lambda x, _: workspace_actions.verify_domain(
         x.domain_id, found_txt=[x.verify_token], clock=CLOCK
     ),
@@ -128,14 +132,16 @@ MISSES: dict[str, Call] = {
     "workspace_actions.release_domain": lambda x, _: workspace_actions.release_domain(
         x.domain_id, clock=CLOCK
     ),
-    "workspace_queries.brand_asset": lambda x, _: workspace_queries.brand_asset(x.logo),
-    "workspace_queries.workspace_by_slug": lambda x, _: workspace_queries.workspace_by_slug(x.owner.slug),
+    "workspace_queries.load_brand_image": lambda x, _: workspace_queries.load_brand_image(x.logo),
+    "workspace_queries.find_workspace_by_slug": lambda x, _: workspace_queries.find_workspace_by_slug(
+        x.owner.slug
+    ),
 }
 
 
 async def _of_nobody(customer_id: CustomerId) -> None:
     """A contact for a customer of another workspace: the composite foreign key refuses."""
-    await customer_actions.know_contact(customer_id, email="thief@rival.example", name="", clock=CLOCK)
+    await customer_actions.add_missing_contact(customer_id, email="thief@rival.example", name="", clock=CLOCK)
 
 
 # Without anybody's id: each works for its own workspace alone, and finds nothing of the other's.
@@ -147,25 +153,30 @@ OWN: dict[str, Call] = {
         x.customer_id,
         customer_actions.find_or_create_customer(CustomerDetails(name="Buyer AG"), clock=CLOCK),
     ),
-    "customer_queries.list_customers": lambda _, __: _empty(customer_queries.list_customers()),
-    "customer_queries.contacts": lambda x, _: _empty(customer_queries.contacts(x.customer_id)),
+    "customer_queries.list_customers": lambda _, __: _returns((), customer_queries.list_customers()),
+    "customer_queries.list_contacts": lambda x, _: _returns(
+        (), customer_queries.list_contacts(x.customer_id)
+    ),
     "invoice_actions.import_invoice": lambda _, __: invoice_actions.import_invoice(
         read_ubl(published("01.01a")), clock=CLOCK
     ),
-    "invoice_actions.record_views": lambda x, _: _none_stored(
-        invoice_actions.record_views([_view(x.invoice_id, x.link_id), _view(x.draft_id, None)])
+    "invoice_actions.record_views": lambda x, _: _returns(
+        0, invoice_actions.record_views([_view(x.invoice_id, x.link_id), _view(x.draft_id, None)])
     ),
     "invoice_actions.set_series": lambda _, __: invoice_actions.set_series(Series("invoices", "MINE-", 2)),
-    "invoice_queries.list_series": lambda _, __: _empty(invoice_queries.list_series()),
-    "invoice_queries.list_invoices": lambda _, __: _empty(invoice_queries.list_invoices()),
-    "invoice_queries.links": lambda x, _: _empty(invoice_queries.links(x.invoice_id)),
+    "invoice_queries.find_pdf": lambda x, _: _returns(
+        None, invoice_queries.find_pdf(x.invoice_id, 1, "de-DE", FINGERPRINT)
+    ),
+    "invoice_queries.list_series": lambda _, __: _returns((), invoice_queries.list_series()),
+    "invoice_queries.list_invoices": lambda _, __: _returns((), invoice_queries.list_invoices()),
+    "invoice_queries.list_links": lambda x, _: _returns((), invoice_queries.list_links(x.invoice_id)),
     "workspace_actions.set_brand": lambda _, __: workspace_actions.set_brand(name="Mine"),
     "workspace_actions.set_region": lambda _, __: workspace_actions.set_region(locale="ja-JP"),
     "workspace_actions.set_terms": lambda _, __: workspace_actions.set_terms(payment_days=1),
     "workspace_actions.set_logo": lambda _, __: workspace_actions.set_logo(
         reencode(picture(colour="blue")), clock=CLOCK
     ),
-    "workspace_actions.keep_fetched_logo": lambda _, __: _fetched(reencode(picture(colour="green"))),
+    "workspace_actions.set_fetched_logo": lambda _, __: _fetched(reencode(picture(colour="green"))),
     "workspace_actions.fetch_logo": lambda _, __: workspace_actions.fetch_logo(
         "https://mine.example/logo.png"
     ),
@@ -176,37 +187,33 @@ OWN: dict[str, Call] = {
     "workspace_actions.purge_released_domains": lambda _, __: workspace_actions.purge_released_domains(
         clock=CLOCK
     ),
-    "workspace_queries.profile": lambda _, __: workspace_queries.profile(),
-    "workspace_queries.domains": lambda _, __: workspace_queries.domains(),
-    "workspace_queries.primary_host": lambda _, __: workspace_queries.primary_host(),
-    "workspace_queries.data_key": lambda _, me: workspace_queries.data_key(me.sealer),
+    "workspace_queries.load_profile": lambda _, __: workspace_queries.load_profile(),
+    "workspace_queries.list_domains": lambda _, __: workspace_queries.list_domains(),
+    "workspace_queries.load_primary_host": lambda _, __: workspace_queries.load_primary_host(),
+    "workspace_queries.load_data_key": lambda _, me: workspace_queries.load_data_key(me.sealer),
     "workspace_queries.list_workspaces": lambda _, __: workspace_queries.list_workspaces(),
 }
 
 # Held by tests of their own below, or unbound by nature.
 ELSEWHERE = {
-    "customer_actions.know_contact",
+    "customer_actions.add_missing_contact",
     "invoice_queries.open_link",
     "workspace_actions.create_workspace",
-    "workspace_queries.workspace_by_host",
+    "workspace_queries.find_workspace_by_host",
 }
 
 
 async def _fetched(image: LogoImage) -> None:
     awaited = await workspace_actions.fetch_logo("https://mine.example/another.png")
-    assert await workspace_actions.keep_fetched_logo(image, awaited.job_id, clock=CLOCK) is not None
-
-
-async def _empty(asked: Awaitable[tuple[object, ...]]) -> None:
-    assert await asked == ()
-
-
-async def _none_stored(asked: Awaitable[int]) -> None:
-    assert await asked == 0
+    assert await workspace_actions.set_fetched_logo(image, awaited.job_id, clock=CLOCK) is not None
 
 
 def _view(invoice_id: InvoiceId, link_id: LinkId | None) -> View:
     return View(new_id(), invoice_id, link_id, ActorClass.HUMAN, CLOCK.now(), None, "Firefox", "")
+
+
+async def _returns(expected: object, asked: Awaitable[object]) -> None:
+    assert await asked == expected
 
 
 async def _not(theirs: object, asked: Awaitable[object]) -> None:
@@ -223,11 +230,15 @@ async def furnish(owner: SampleWorkspace) -> Belongings:
             invoice_id, contact_id=person.contact_id, sealer=owner.sealer, clock=CLOCK
         )
         assert await invoice_actions.record_views([_view(invoice_id, link.link_id)]) == 1
+        await store_pdf(
+            invoice_id, 1, "de-DE", FINGERPRINT, b"%PDF-", is_pinned=False, created_at=CLOCK.now()
+        )
+        assert await invoice_queries.find_pdf(invoice_id, 1, "de-DE", FINGERPRINT) is not None
         logo = await workspace_actions.set_logo(reencode(picture()), clock=CLOCK)
         domain = await workspace_actions.claim_domain(
             "claimed-by-both.example.com", base_domain=BASE_DOMAIN, reserved_hosts=(), clock=CLOCK
         )
-        found = await invoice_queries.invoice(invoice_id)
+        found = await invoice_queries.load_invoice(invoice_id)
     assert found.number is not None
     return Belongings(
         owner,
@@ -374,7 +385,7 @@ async def test_with_permissive_policies_scoping_in_code_still_holds(
 ) -> None:
     """Role svc sees every row: what a miss is here, is one because each statement names its workspace."""
     theirs = await furnish(acme)
-    across = {"workspace_queries.workspace_by_slug"}
+    across = {"workspace_queries.find_workspace_by_slug"}
     async with svc.scope(rival.workspace_id):
         for name in MISSES.keys() - across:
             with pytest.raises(Missing):
@@ -382,7 +393,8 @@ async def test_with_permissive_policies_scoping_in_code_still_holds(
         for name in (
             "customer_queries.list_customers",
             "invoice_queries.list_invoices",
-            "invoice_queries.links",
+            "invoice_queries.list_links",
+            "invoice_queries.find_pdf",
             "invoice_actions.record_views",
         ):
             await OWN[name](theirs, rival)

@@ -25,7 +25,8 @@ from tenants.customers.actions import add_contact
 from tenants.invoices.actions import record_views
 from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.values import ActorClass, View
-from tenants.workspaces.jobs import ForgetReleasedDomains
+from tenants.workspaces.jobs import PurgeReleasedDomains
+from tests.conftest import OPERATOR
 from web.http.context import GatewayRequest
 from web.http.unknown_host import PAGE as UNKNOWN_HOST_PAGE
 
@@ -139,7 +140,7 @@ async def fill(tenants: Any, tenant: Any) -> None:
                 )
             ]
         )
-        await enqueue(ForgetReleasedDomains())
+        await enqueue(PurgeReleasedDomains())
         await store_pdf(
             tenant.invoice_id, 1, "en-US", bytes(32), b"%PDF-", is_pinned=False, created_at=CLOCK.now()
         )
@@ -288,7 +289,7 @@ async def permissive(scratch: Any, settings: Any) -> AsyncIterator[Database]:
             f'ALTER POLICY {APP_POLICY} ON "{table["tablename"]}" USING (true) WITH CHECK (true)'
         )
     await owner.close()
-    database = await Database.open(urls.app, size=3, name="permissive", acquire_timeout_s=5)
+    database = await Database.open(urls.app, size=3, name="permissive", acquire_timeout_s=5, actor=OPERATOR)
     yield database
     await database.close()
 

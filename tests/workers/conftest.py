@@ -17,6 +17,7 @@ from kernel.jobs import Job, enqueue
 from kernel.store import Database, fetch, fetch_one
 from kernel.store.roles import Urls
 from kernel.telemetry.metrics import Metrics
+from tests.conftest import OPERATOR
 from tests.fakes.jobs import EFFECTS, create_handlers
 from workers.handlers import Handlers
 from workers.runner import Runner
@@ -71,7 +72,7 @@ async def effect_urls(scratch: Callable[..., Awaitable[Urls]]) -> Urls:
 @pytest.fixture
 async def harness(effect_urls: Urls) -> AsyncIterator[Harness]:
     """A workspace with a runner, on a database of its own."""
-    database = await Database.open(effect_urls.app, size=4, name="jobs")
+    database = await Database.open(effect_urls.app, size=4, name="jobs", actor=OPERATOR)
     yield Harness(database)
     assert database.in_use == 0
     await database.close()

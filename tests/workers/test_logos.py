@@ -21,7 +21,7 @@ from kernel.store import Database, fetch_one
 from kernel.telemetry.metrics import Metrics
 from tenants.workspaces import actions, queries
 from tenants.workspaces.jobs import FetchLogo
-from tenants.workspaces.logo import LARGEST_UPLOAD, reencode
+from tenants.workspaces.logo import MAX_UPLOAD_BYTES, reencode
 from tenants.workspaces.profile import WorkspaceProfile
 from tests.conftest import NewWorkspaceFixture
 from workers.actors.logos import create_logo_handler
@@ -78,7 +78,7 @@ class Place:
         meanwhile: Callable[[], Awaitable[object]] | None = None,
     ) -> Any:
         """Ask for a logo, let something happen, do the job once, and return what the table says of it."""
-        ours = Fetcher(Bounds(LARGEST_UPLOAD), allows=lambda address: address == OURS, ports={self.port})
+        ours = Fetcher(Bounds(MAX_UPLOAD_BYTES), allows=lambda address: address == OURS, ports={self.port})
         handlers = Handlers()
         handlers.register(FetchLogo, create_logo_handler(fetcher or ours))
         async with self.database.scope(self.workspace.workspace_id):
@@ -94,7 +94,7 @@ class Place:
     async def logo(self) -> tuple[int, int] | None:
         """The size of the logo that is shown."""
         async with self.database.scope(self.workspace.workspace_id, read_only=True):
-            logo = (await queries.profile()).logo
+            logo = (await queries.load_profile()).logo
         return None if logo is None else (logo.width, logo.height)
 
 
@@ -125,7 +125,7 @@ async def test_the_picture_becomes_the_logo(place: Place) -> None:
         (b"", "A logo is a PNG, JPEG, WebP or GIF"),
         (_bomb(12_000), "A logo has at most 16 megapixels."),
         (_bomb(30_000), "A logo has at most 16 megapixels."),
-        (bytes(LARGEST_UPLOAD + 1), "The answer is larger than 2048 KiB."),
+        (bytes(MAX_UPLOAD_BYTES + 1), "The answer is larger than 2048 KiB."),
     ],
     ids=["svg", "html", "half a picture", "nothing", "bomb", "larger bomb", "large"],
 )
@@ -165,7 +165,9 @@ async def test_what_is_chosen_meanwhile_counts(
 
 
 async def test_an_address_of_our_own_network_ends_the_job_at_once(place: Place) -> None:
-    job = await place.job("http://169.254.169.254/latest/meta-data/", fetcher=Fetcher(Bounds(LARGEST_UPLOAD)))
+    job = await place.job(
+        "http://169.254.169.254/latest/meta-data/", fetcher=Fetcher(Bounds(MAX_UPLOAD_BYTES))
+    )
     assert (job["state"], job["attempts"]) == ("dead", 1)
     assert "not on the public internet" in job["error"]
 
@@ -180,4 +182,4 @@ def _nowhere(port: int) -> Fetcher:
     async def resolve(host: str, port: int) -> list[Any]:
         raise OSError("Name or service not known")
 
-    return Fetcher(Bounds(LARGEST_UPLOAD), resolve=resolve, ports={port})
+    return Fetcher(Bounds(MAX_UPLOAD_BYTES), resolve=resolve, ports={port})

@@ -13,7 +13,7 @@ from kernel.jobs import Job
 from kernel.seals import Sealer
 from kernel.store import execute, fetch
 from tenants.workspaces.actions import claim_domain
-from tenants.workspaces.jobs import ForgetReleasedDomains
+from tenants.workspaces.jobs import PurgeReleasedDomains
 from tests.fakes.jobs import SampleJob, run_sample_job
 from tests.fakes.sample_workspaces import create_sample_workspace
 from workers.handlers import Handlers
@@ -61,7 +61,7 @@ async def test_expired_records_of_released_domains_are_deleted_in_the_own_worksp
                 " released_at = now() - interval '31 days' WHERE host LIKE '%.example.com'"
             )
     harness.workspace_id, harness.handlers = owners[0].workspace_id, create_handlers()
-    await harness.create_runner().run(harness.workspace_id, await harness.add(ForgetReleasedDomains()))
+    await harness.create_runner().run(harness.workspace_id, await harness.add(PurgeReleasedDomains()))
     left = []
     for owner in owners:
         async with harness.database.scope(WorkspaceId(owner.workspace_id)):

@@ -10,7 +10,7 @@ from cachetools import TLRUCache
 
 from kernel.errors import Invalid
 from kernel.single_flight import SingleFlight
-from tenants.workspaces.domains import canonical_host
+from tenants.workspaces.domains import parse_host
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,7 +41,7 @@ def canonicalize_host(host: str) -> str | None:
 @lru_cache(maxsize=4096)
 def _canonicalize_host(host: str) -> str | None:
     try:
-        return canonical_host(_PORT.sub("", host.encode("latin-1").decode()))
+        return parse_host(_PORT.sub("", host.encode("latin-1").decode()))
     except (UnicodeError, Invalid):
         return None
 

@@ -71,7 +71,7 @@ class BrandImages:
 
     async def _read(self, workspace_id: WorkspaceId, sha256: str) -> Image:
         async with self._database.scope(workspace_id, read_only=True):
-            stored = await queries.brand_asset(sha256)
+            stored = await queries.load_brand_image(sha256)
         return Image(stored.content_type, stored.data, f'"{sha256[:32]}"')
 
 

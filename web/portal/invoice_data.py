@@ -14,7 +14,7 @@ from litestar.params import FromPath
 
 from kernel.clock import today
 from tenants.invoices import queries
-from tenants.invoices.status import amount_due
+from tenants.invoices.status import compute_amount_due
 from web.http.compression import compress
 from web.http.conditional import PRIVATE_REVALIDATE
 from web.http.context import GatewayRequest
@@ -133,7 +133,7 @@ def _build_changing_fields(
         "due_date": opened.due_date,
         "total": format_amount(opened.total),
         "paid": format_amount(opened.paid),
-        "amount_due": format_amount(amount_due(opened.total, opened.paid)),
+        "amount_due": format_amount(compute_amount_due(opened.total, opened.paid)),
     }
 
 

@@ -17,11 +17,11 @@ from kernel.clock import today
 from kernel.ids import nonce as new_nonce
 from kernel.language import Language
 from tenants.invoices import queries
-from tenants.invoices.document.fonts import built_fonts
+from tenants.invoices.document.fonts import load_fonts
 from tenants.invoices.document.model import CATALOGUES as DOCUMENT_WORDS
-from tenants.invoices.document.model import document
+from tenants.invoices.document.model import compose_document
 from tenants.invoices.document.render import render_list, render_paper
-from tenants.invoices.snapshot import size_of
+from tenants.invoices.encoding import measure_content
 from web.http.assets import PREFIX as ASSETS
 from web.http.context import LANGUAGE_COOKIE, GatewayRequest
 from web.http.forms import PURPOSE
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from kernel.store import Database
     from kernel.telemetry.metrics import Metrics
     from tenants.invoices.content import Content
-    from tenants.invoices.document.values import Sum
+    from tenants.invoices.document.values import TotalRow
     from tenants.invoices.values import InvoiceVersion, OpenedInvoice
     from tenants.workspaces.profile import WorkspaceProfile
     from web.http.forms import FormTokens
@@ -241,18 +241,18 @@ def render_document(
     profile: WorkspaceProfile,
     locale: str,
     *,
-    since: tuple[Sum, ...] = (),
+    since: tuple[TotalRow, ...] = (),
 ) -> Paper:
     """Render the document of a version in a locale; `since` is printed below the totals of the list only."""
     language = Language.load(locale, (DOCUMENT_WORDS,))
     # The page size is that of the sender's country, whatever language the customer reads.
     size = Language.load(profile.locale).page_size
     brand = build_document_brand(profile)
-    model = document(version.content, version.totals, number, language, brand=brand, page_size=size)
+    model = compose_document(version.content, version.totals, number, language, brand=brand, page_size=size)
     sheet = render_paper(model)
-    return Paper(sheet, render_list(model, since=since), size, built_fonts().page_faces(sheet, ASSETS))
+    return Paper(sheet, render_list(model, since=since), size, load_fonts().page_faces(sheet, ASSETS))
 
 
 def takes_long(content: Content) -> bool:
     """Tell whether a document has so many lines or so much text that a thread must render it."""
-    return len(content.lines) > _LINES_IN_LOOP or size_of(content) > _BYTES_IN_LOOP
+    return len(content.lines) > _LINES_IN_LOOP or measure_content(content) > _BYTES_IN_LOOP

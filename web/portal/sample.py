@@ -11,7 +11,7 @@ from kernel.ids import WorkspaceId
 from tenants.ids import CustomerId, InvoiceId, LinkId
 from tenants.invoices.content import Content, Line, Party, Tax, TaxCategory
 from tenants.invoices.status import InvoiceStatus
-from tenants.invoices.totals import totals
+from tenants.invoices.totals import compute_totals
 from tenants.invoices.values import InvoiceVersion, OpenedInvoice
 from tenants.workspaces.profile import BRAND_COLOUR, LINK_DAYS, PAYMENT_DAYS, WorkspaceProfile
 from web.portal.invoice_page import PageKey
@@ -48,7 +48,7 @@ def _make_version() -> InvoiceVersion:
         lines=(line,),
         issue_date=_DAY,
     )
-    return InvoiceVersion(content, totals(content), "0")
+    return InvoiceVersion(content, compute_totals(content), "0")
 
 
 def _make_opened_invoice() -> OpenedInvoice:

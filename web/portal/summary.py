@@ -12,8 +12,8 @@ from kernel.money import Money
 from tenants.invoices.document import brand
 from tenants.invoices.document.accounts import find_holder
 from tenants.invoices.document.fonts import PageFaces
-from tenants.invoices.document.values import DocumentBrand, Sum, SumKind
-from tenants.invoices.status import PaymentState, amount_due, payment_state
+from tenants.invoices.document.values import DocumentBrand, TotalRow, TotalRowKind
+from tenants.invoices.status import PaymentState, compute_amount_due, derive_payment_state
 from web.portal import words
 from web.portal.accent import adapt_accent
 from web.portal.page import Amounts, Brand, Day, Detail, LanguageForm, Logo, PageModel, Transfer
@@ -59,7 +59,7 @@ def build_page_model(
     """Return what the page shows on the day `today` of the workspace's time zone."""
     state = compute_payment_state(opened, today)
     amounts = _format_amounts(opened, state, language)
-    left = amount_due(opened.total, opened.paid)
+    left = compute_amount_due(opened.total, opened.paid)
     is_payable = state in words.PAYABLE and bool(left)
     # An invoice over zero, or a credit to the customer, counts as paid although nobody paid it.
     was_never_payable = not left and not opened.paid
@@ -99,7 +99,7 @@ def build_page_model(
 
 def compute_payment_state(opened: OpenedInvoice, today: dt.date) -> PaymentState:
     """Return the state of payment on a day; nothing is held while the portal takes no payments."""
-    return payment_state(
+    return derive_payment_state(
         opened.lifecycle,
         total=opened.total,
         paid=opened.paid,
@@ -109,22 +109,22 @@ def compute_payment_state(opened: OpenedInvoice, today: dt.date) -> PaymentState
     )
 
 
-def list_sums_since_issue(opened: OpenedInvoice, today: dt.date, language: Language) -> tuple[Sum, ...]:
+def list_sums_since_issue(opened: OpenedInvoice, today: dt.date, language: Language) -> tuple[TotalRow, ...]:
     """Return the rows below the totals: what was paid and what is due; none if nothing was paid or nothing is due."""
     if compute_payment_state(opened, today) not in words.PAYABLE or not opened.paid:
         return ()
-    left = amount_due(opened.total, opened.paid)
+    left = compute_amount_due(opened.total, opened.paid)
     due = language.gettext("Amount due (%(currency)s)") % {"currency": left.currency.code}
     return (
-        Sum(SumKind.STEP, language.gettext("Paid so far"), language.amount(-opened.paid)),
-        Sum(SumKind.PAYABLE, due, language.amount(left)),
+        TotalRow(TotalRowKind.STEP, language.gettext("Paid so far"), language.amount(-opened.paid)),
+        TotalRow(TotalRowKind.PAYABLE, due, language.amount(left)),
     )
 
 
 def build_document_brand(profile: WorkspaceProfile) -> DocumentBrand:
     """Return the workspace's name and logo for the document."""
     logo = profile.logo
-    return brand.document_brand(profile, "" if logo is None else _build_logo_url(logo))
+    return brand.build_document_brand(profile, "" if logo is None else _build_logo_url(logo))
 
 
 def build_logo(profile: WorkspaceProfile) -> Logo | None:
@@ -132,7 +132,7 @@ def build_logo(profile: WorkspaceProfile) -> Logo | None:
     stored = profile.logo
     if stored is None:
         return None
-    return Logo(_build_logo_url(stored), *brand.shown_size(stored))
+    return Logo(_build_logo_url(stored), *brand.fit_logo(stored))
 
 
 def _build_logo_url(logo: LogoRef) -> str:
@@ -145,7 +145,7 @@ def _build_brand(profile: WorkspaceProfile) -> Brand:
 
 def _format_amounts(opened: OpenedInvoice, state: PaymentState, language: Language) -> Amounts:
     zero = Money.zero(opened.total.currency)
-    left = amount_due(opened.total, opened.paid)
+    left = compute_amount_due(opened.total, opened.paid)
     due = left if state in words.PAYABLE or state is PaymentState.PROCESSING else zero
     # An overpayment, or a total in favour of the customer: the page names it, where `due` is zero.
     credit = max(opened.paid - max(opened.total, zero), zero)

@@ -9,7 +9,7 @@ from kernel.errors import Invalid
 from kernel.fetching import Bounds, Fetcher
 from kernel.telemetry.logs import logger
 from tenants.workspaces import actions
-from tenants.workspaces.logo import LARGEST_UPLOAD, reencode
+from tenants.workspaces.logo import MAX_UPLOAD_BYTES, reencode
 from workers.actors.attempt import PermanentFailure
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _log: Final = logger("workers.logos")
 
 def create_fetcher() -> Fetcher:
     """Return a fetcher for pictures from the public internet."""
-    return Fetcher(Bounds(most_bytes=LARGEST_UPLOAD))
+    return Fetcher(Bounds(most_bytes=MAX_UPLOAD_BYTES))
 
 
 def create_logo_handler(fetcher: Fetcher) -> Callable[[FetchLogo, Attempt], Awaitable[None]]:
@@ -37,7 +37,7 @@ def create_logo_handler(fetcher: Fetcher) -> Callable[[FetchLogo, Attempt], Awai
         except Invalid as error:
             raise PermanentFailure(str(error)) from error
         async with attempt.effect():
-            stored = await actions.keep_fetched_logo(image, attempt.job_id, clock=attempt.clock)
+            stored = await actions.set_fetched_logo(image, attempt.job_id, clock=attempt.clock)
         _log.info(
             "logo fetched",
             sha256=image.sha256,

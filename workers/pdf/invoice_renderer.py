@@ -14,9 +14,9 @@ from kernel.telemetry.logs import logger
 from tenants.ids import InvoiceId
 from tenants.invoices import queries
 from tenants.invoices.actions.pdfs import store_pdf
-from tenants.invoices.document.brand import document_brand
-from tenants.invoices.document.model import CATALOGUES, document
-from tenants.invoices.document.sheet import png_address, render_sheet, template_version
+from tenants.invoices.document.brand import build_document_brand
+from tenants.invoices.document.model import CATALOGUES, compose_document
+from tenants.invoices.document.pdf_html import encode_data_url, hash_templates, render_pdf_html
 from tenants.invoices.values import Pdf
 from tenants.workspaces import queries as workspaces
 from workers.pdf import postprocess
@@ -79,10 +79,10 @@ class InvoiceRenderer:
             await self._renderer.get_browser()
         async with self._database.scope(workspace_id, read_only=True):
             source = await queries.load_pdf_source(invoice_id, version)
-            profile = await workspaces.profile()
+            profile = await workspaces.load_profile()
             fingerprint = self._compute_fingerprint(source, profile, locale)
             stored = await queries.find_pdf(invoice_id, version, locale, fingerprint)
-            logo = (await workspaces.brand_asset(profile.logo.sha256)).data if profile.logo else None
+            logo = (await workspaces.load_brand_image(profile.logo.sha256)).data if profile.logo else None
         if stored is not None and await self._has_blob(stored):
             return stored
         data = await self._render(source, profile, locale, logo, within_s)
@@ -119,7 +119,7 @@ class InvoiceRenderer:
             # It decides the size of the paper.
             profile.locale,
             locale,
-            template_version(),
+            hash_templates(),
             self._fonts.version,
             str(postprocess.VERSION),
             self._renderer.version,
@@ -129,16 +129,16 @@ class InvoiceRenderer:
         self, source: PdfSource, profile: WorkspaceProfile, locale: str, logo: bytes | None, within_s: float
     ) -> bytes:
         language = Language.load(locale, (CATALOGUES,))
-        model = document(
+        model = compose_document(
             source.content,
             source.totals,
             source.number or "",
             language,
-            brand=document_brand(profile, png_address(logo) if logo else ""),
+            brand=build_document_brand(profile, encode_data_url(logo) if logo else ""),
             page_size=Language.load(profile.locale).page_size,
         )
         # Both take some ten milliseconds for each hundred lines: in threads, other renders go on meanwhile.
-        html = await asyncio.to_thread(render_sheet, model, self._fonts)
+        html = await asyncio.to_thread(render_pdf_html, model, self._fonts)
         raw = await self._renderer.render(html, owner=profile.workspace_id, within_s=within_s)
         began = perf_counter()
         metadata = postprocess.PdfMetadata(

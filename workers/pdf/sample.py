@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from kernel.language import Language
 from tenants.invoices.content import Address, Content, Line, Party, Tax, TaxCategory, Transfer
-from tenants.invoices.document.model import CATALOGUES, document
-from tenants.invoices.document.sheet import render_sheet
+from tenants.invoices.document.model import CATALOGUES, compose_document
+from tenants.invoices.document.pdf_html import render_pdf_html
 from tenants.invoices.document.values import DocumentBrand
-from tenants.invoices.totals import totals
+from tenants.invoices.totals import compute_totals
 
 if TYPE_CHECKING:
     from tenants.invoices.document.fonts import Fonts
@@ -35,5 +35,5 @@ def render_sample(fonts: Fonts) -> str:
         notes=("Sample.",),
     )
     language = Language.load("en-IE", (CATALOGUES,))
-    model = document(content, totals(content), "1", language, brand=DocumentBrand("Sample"))
-    return render_sheet(model, fonts)
+    model = compose_document(content, compute_totals(content), "1", language, brand=DocumentBrand("Sample"))
+    return render_pdf_html(model, fonts)

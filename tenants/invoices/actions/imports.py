@@ -1,4 +1,4 @@
-"""Import invoices that were written elsewhere."""
+"""Import invoices of other systems."""
 
 from __future__ import annotations
 
@@ -9,44 +9,46 @@ import asyncpg
 from kernel.clock import Clock
 from kernel.errors import Conflict
 from kernel.ids import new_id
-from kernel.store import current_workspace, fetch_value, savepoint
+from kernel.store import current_workspace, savepoint
+from tenants.activity.actions import emit
 from tenants.customers import actions as customers
 from tenants.customers.values import CustomerDetails
 from tenants.ids import CustomerId, InvoiceId
 from tenants.invoices.actions.pdfs import render_ahead
-from tenants.invoices.actions.rows import add_encoded_version
+from tenants.invoices.actions.rows import insert_version
 from tenants.invoices.content import Party
+from tenants.invoices.events import InvoiceImported
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.tables import Invoice
-from tenants.invoices.values import CheckedInvoice, Imported
+from tenants.invoices.values import CheckedInvoice, ImportedInvoice
 
 _FIRST: Final = 1
 _UNIQUE_NUMBER: Final = "invoice_number"
-_TAKEN: Final = "SELECT true FROM invoice WHERE workspace_id = $1 AND number = $2"
 
 
-async def import_invoice(checked: CheckedInvoice, *, clock: Clock) -> Imported:
-    """Take over an invoice that `read_ubl` has read as issued, under its own number, for the buyer it names.
+async def import_invoice(checked: CheckedInvoice, *, clock: Clock) -> ImportedInvoice:
+    """Store an invoice that `read_ubl` returned as issued, under its own number, for the buyer it names.
 
-    The customer is found again or added, with a contact for the buyer's e-mail address. Nothing at all is
-    stored of what is refused: Conflict("invoice.number_taken") if the workspace has an invoice with this
-    number, whosever it is.
+    The customer is found or created, with a contact for the buyer's e-mail address. Nothing is stored where it is
+    refused: Conflict("invoice.number_taken") if any invoice of the workspace has this number.
     """
-    # Before the customer, so that refusing leaves nothing to undo; the unique key decides between two at once.
-    if await fetch_value(_TAKEN, current_workspace(), checked.number):
-        raise _taken(checked.number)
+    # Before the customer is created; between two concurrent imports the unique key decides.
+    if await Invoice.exists().where(
+        Invoice.workspace_id == current_workspace(), Invoice.number == checked.number
+    ):
+        raise _number_taken(checked.number)
     try:
         async with savepoint():
             return await _store(checked, clock)
     except asyncpg.UniqueViolationError as error:
         if getattr(error, "constraint_name", None) != _UNIQUE_NUMBER:
             raise
-        raise _taken(checked.number) from error
+        raise _number_taken(checked.number) from error
 
 
-async def _store(checked: CheckedInvoice, clock: Clock) -> Imported:
+async def _store(checked: CheckedInvoice, clock: Clock) -> ImportedInvoice:
     content, now = checked.content, clock.now()
-    customer_id = await _customer(content.buyer, clock)
+    customer_id = await _find_or_create_buyer(content.buyer, clock)
     invoice_id = InvoiceId(new_id())
     await Invoice.insert(
         Invoice(
@@ -67,12 +69,24 @@ async def _store(checked: CheckedInvoice, clock: Clock) -> Imported:
         )
     )
     encoded = checked.encoded_content, checked.encoded_totals
-    await add_encoded_version(invoice_id, _FIRST, *encoded, now=now, issued=True)
+    await insert_version(invoice_id, _FIRST, *encoded, now=now, is_issued=True)
     await render_ahead(invoice_id, _FIRST)
-    return Imported(invoice_id, customer_id, checked.number, checked.payable)
+    await emit(
+        InvoiceImported(
+            invoice_id=invoice_id,
+            customer_id=customer_id,
+            number=checked.number,
+            version=_FIRST,
+            currency=content.currency,
+            total_minor=checked.payable.minor,
+            issue_date=content.issue_date,
+            due_date=content.due_date,
+        )
+    )
+    return ImportedInvoice(invoice_id, customer_id, checked.number, checked.payable)
 
 
-async def _customer(buyer: Party, clock: Clock) -> CustomerId:
+async def _find_or_create_buyer(buyer: Party, clock: Clock) -> CustomerId:
     customer_id = await customers.find_or_create_customer(
         CustomerDetails(
             name=buyer.name,
@@ -88,9 +102,9 @@ async def _customer(buyer: Party, clock: Clock) -> CustomerId:
         ),
         clock=clock,
     )
-    await customers.know_contact(customer_id, email=buyer.email, name=buyer.contact_name, clock=clock)
+    await customers.add_missing_contact(customer_id, email=buyer.email, name=buyer.contact_name, clock=clock)
     return customer_id
 
 
-def _taken(number: str) -> Conflict:
+def _number_taken(number: str) -> Conflict:
     return Conflict("invoice.number_taken", f"There is an invoice {number} already.", number=number)

@@ -1,63 +1,79 @@
-"""Settle invoices: what arrived, what is void, what is given up."""
+"""Set what was paid; void invoices and write them off."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final
 
 from kernel.clock import Clock
 from kernel.errors import Conflict, Invalid
 from kernel.money import Money
-from kernel.store import current_workspace, execute
+from tenants.activity.actions import emit
+from tenants.activity.events import find_changes
 from tenants.ids import InvoiceId
-from tenants.invoices.actions.rows import locked, settled
-from tenants.invoices.status import InvoiceStatus, step
-
-_SET: Final = """
-UPDATE invoice SET status = $3, paid_minor = $4, changed_at = $5 WHERE workspace_id = $1 AND invoice_id = $2
-"""
+from tenants.invoices.actions.rows import lock_invoice, update_invoice
+from tenants.invoices.events import InvoiceVoided, InvoiceWrittenOff, PaidAmountChanged
+from tenants.invoices.status import InvoiceStatus, check_transition, compute_amount_due, derive_status
+from tenants.invoices.tables import Invoice
 
 
 async def set_paid(invoice_id: InvoiceId, paid: Money, *, clock: Clock) -> InvoiceStatus:
-    """Note how much has arrived in all, and return the status that it leads to.
+    """Set the amount that was paid in all, and return the status that follows from it.
 
-    All that is asked for, or more: paid. Less again, after a refund: issued. A void invoice stays void and
-    the sum is kept; one written off stays so until all has arrived. Missing("invoice.not_found"),
+    The total, or more: paid. Less again, after a refund: issued. A void invoice stays void, whatever the amount;
+    one written off stays so until all is paid. Missing("invoice.not_found"),
     Conflict("invoice.status") for a draft, Invalid (`invoice.paid_negative`, `money.currency`).
     """
-    row = await locked(invoice_id)
+    row = await lock_invoice(invoice_id)
     if row.status is InvoiceStatus.DRAFT:
         raise Conflict("invoice.status", "A draft cannot be paid.", current=row.status.value)
     if paid < Money.zero(row.total.currency):
-        raise Invalid("invoice.paid_negative", "What was paid is never below zero.")
-    status = settled(row.status, total=row.total, paid=paid)
+        raise Invalid("invoice.paid_negative", "The amount paid is never below zero.")
+    status = derive_status(row.status, total=row.total, paid=paid)
     if status is not row.status:
-        step(row.status, status)
-    await _set(invoice_id, status, paid, clock.now())
+        check_transition(row.status, status)
+    changed = find_changes(
+        {"paid_minor": row.paid.minor, "status": row.status.value},
+        {"paid_minor": paid.minor, "status": status.value},
+    )
+    if changed:
+        await _update(invoice_id, status, paid, clock.now())
+        await emit(PaidAmountChanged(invoice_id=invoice_id, currency=paid.currency.code, changes=changed))
     return status
 
 
 async def void(invoice_id: InvoiceId, *, clock: Clock) -> None:
-    """Declare an issued invoice void, for good; its number stays taken and its page says so.
+    """Declare an issued invoice void, for good; its number stays assigned and its page shows the status.
 
     Missing("invoice.not_found"), Conflict (`invoice.status`; `invoice.has_payments`: refund them first).
     """
-    row = await locked(invoice_id)
-    status = step(row.status, InvoiceStatus.VOID)
+    row = await lock_invoice(invoice_id)
+    status = check_transition(row.status, InvoiceStatus.VOID)
     if row.paid:
-        words = "Money has arrived for this invoice: refund it before you void it."
-        raise Conflict("invoice.has_payments", words, paid=str(row.paid))
-    await _set(invoice_id, status, row.paid, clock.now())
+        message = "Payments have been made for this invoice: refund them before you void it."
+        raise Conflict("invoice.has_payments", message, paid=str(row.paid))
+    await _update(invoice_id, status, row.paid, clock.now())
+    await emit(InvoiceVoided(invoice_id=invoice_id))
 
 
 async def write_off(invoice_id: InvoiceId, *, clock: Clock) -> None:
-    """Give up what is still owed; what arrives later is booked all the same.
+    """Give up what is outstanding; payments that arrive later are recorded all the same.
 
     Missing("invoice.not_found"), Conflict("invoice.status").
     """
-    row = await locked(invoice_id)
-    await _set(invoice_id, step(row.status, InvoiceStatus.WRITTEN_OFF), row.paid, clock.now())
+    row = await lock_invoice(invoice_id)
+    status = check_transition(row.status, InvoiceStatus.WRITTEN_OFF)
+    await _update(invoice_id, status, row.paid, clock.now())
+    await emit(
+        InvoiceWrittenOff(
+            invoice_id=invoice_id,
+            currency=row.total.currency.code,
+            outstanding_minor=compute_amount_due(row.total, row.paid).minor,
+        )
+    )
 
 
-async def _set(invoice_id: InvoiceId, status: InvoiceStatus, paid: Money, now: dt.datetime) -> None:
-    await execute(_SET, current_workspace(), invoice_id, status.value, paid.minor, now)
+async def _update(invoice_id: InvoiceId, status: InvoiceStatus, paid: Money, now: dt.datetime) -> None:
+    await update_invoice(
+        invoice_id,
+        {Invoice.status: status.value, Invoice.paid_minor: paid.minor, Invoice.changed_at: now},
+    )

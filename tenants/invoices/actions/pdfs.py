@@ -11,10 +11,11 @@ from kernel.errors import Unavailable
 from kernel.jobs import enqueue
 from kernel.jobs.load import measure_load
 from kernel.jobs.status import describe_job, expedite, find_by_key
-from kernel.store import current_workspace, execute, fetch, fetch_value
+from kernel.store import current_workspace, execute, fetch
 from tenants.ids import InvoiceId
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderPdf
-from tenants.invoices.queries import find_pdf, no_invoice
+from tenants.invoices.queries import find_pdf, missing_invoice
+from tenants.invoices.tables import InvoiceVersion
 from tenants.invoices.values import Pdf, PendingPdf
 
 if TYPE_CHECKING:
@@ -43,10 +44,6 @@ WHERE NOT EXISTS (
     WHERE p.workspace_id = $1 AND p.invoice_id = $2 AND p.version = $3 AND p.locale = recipient.locale AND p.pinned
 )
 """
-_IS_ISSUED: Final = """
-SELECT EXISTS (SELECT FROM invoice_version
-               WHERE workspace_id = $1 AND invoice_id = $2 AND version = $3 AND issued_at IS NOT NULL)
-"""
 # A PDF whose attempts all failed is tried again after this time.
 _RETRY_DEAD_AFTER: Final = dt.timedelta(minutes=15)
 # After an outage the next attempt may be an hour away.
@@ -72,8 +69,13 @@ async def request_pdf(
     if stored is not None and not is_lost:
         return stored
     job = RenderPdf(invoice_id=invoice_id, version=version, locale=locale)
-    if not await fetch_value(_IS_ISSUED, current_workspace(), invoice_id, version):
-        raise no_invoice()
+    if not await InvoiceVersion.exists().where(
+        InvoiceVersion.workspace_id == current_workspace(),
+        InvoiceVersion.invoice_id == invoice_id,
+        InvoiceVersion.version == version,
+        InvoiceVersion.issued_at.is_not_null(),
+    ):
+        raise missing_invoice()
     jobs = await find_by_key(job)
     is_under_way = jobs.live is not None and (jobs.live.queue == PDF_QUEUE or jobs.live.is_running)
     if not is_under_way and jobs.dead_for is not None and jobs.dead_for < _RETRY_DEAD_AFTER:
@@ -123,7 +125,7 @@ async def store_pdf(
     )
     stored = await find_pdf(invoice_id, version, locale, fingerprint)
     if stored is None:
-        raise no_invoice()
+        raise missing_invoice()
     return stored
 
 

@@ -46,7 +46,7 @@ async def record_views(views: Sequence[View]) -> int:
         [view.link_id for view in views],
         [view.actor.value for view in views],
         [view.viewed_at for view in views],
-        [_network(view.address) for view in views],
+        [_mask_address(view.address) for view in views],
         [clean_line(view.user_agent)[:_LONGEST_AGENT] for view in views],
         [clean_line(view.request_id)[:_LONGEST_REQUEST_ID] for view in views],
     )
@@ -54,7 +54,7 @@ async def record_views(views: Sequence[View]) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _network(address: IPv4Address | IPv6Address | None) -> IPv4Network | IPv6Network | None:
+def _mask_address(address: IPv4Address | IPv6Address | None) -> IPv4Network | IPv6Network | None:
     if isinstance(address, IPv6Address):
         address = address.ipv4_mapped or address
     if address is None:

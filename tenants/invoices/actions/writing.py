@@ -1,4 +1,4 @@
-"""Write invoices: drafts while nobody has seen them, versions afterwards."""
+"""Write invoices: drafts until they are issued, versions afterwards."""
 
 from __future__ import annotations
 
@@ -9,44 +9,38 @@ import msgspec
 from kernel.clock import Clock
 from kernel.errors import Conflict, Invalid
 from kernel.ids import new_id
-from kernel.store import current_workspace, execute
+from kernel.store import current_workspace
+from tenants.activity.actions import emit
+from tenants.activity.events import find_changes
 from tenants.customers import queries as customers
 from tenants.ids import CustomerId, InvoiceId
 from tenants.invoices.actions.pdfs import render_ahead
-from tenants.invoices.actions.rows import add_version, locked, locked_draft, settled
+from tenants.invoices.actions.rows import (
+    insert_version,
+    lock_draft,
+    lock_invoice,
+    update_invoice,
+    update_version,
+)
 from tenants.invoices.cleaning import clean_content
 from tenants.invoices.content import Content
-from tenants.invoices.snapshot import encode_content, encode_totals
-from tenants.invoices.status import InvoiceStatus
-from tenants.invoices.tables import Invoice
-from tenants.invoices.totals import totals
+from tenants.invoices.encoding import encode_content, encode_totals
+from tenants.invoices.events import DraftCreated, DraftDiscarded, DraftUpdated, VersionAdded
+from tenants.invoices.status import InvoiceStatus, derive_status
+from tenants.invoices.tables import Invoice, InvoiceVersion
+from tenants.invoices.totals import compute_totals
 
 _FIRST: Final = 1
 
-_OVERWRITE: Final = """
-UPDATE invoice_version SET content = $4, totals = $5 WHERE workspace_id = $1 AND invoice_id = $2 AND version = $3
-"""
-_CHANGE_DRAFT: Final = """
-UPDATE invoice SET currency = $3, total_minor = $4, buyer_name = $5, issue_date = $6, due_date = $7,
-                   changed_at = $8
-WHERE workspace_id = $1 AND invoice_id = $2
-"""
-_CHANGE_VERSION: Final = """
-UPDATE invoice SET version = $3, total_minor = $4, buyer_name = $5, issue_date = $6, due_date = $7,
-                   status = $8, changed_at = $9
-WHERE workspace_id = $1 AND invoice_id = $2
-"""
-_DISCARD: Final = "DELETE FROM invoice WHERE workspace_id = $1 AND invoice_id = $2"
-
 
 async def create_draft(customer_id: CustomerId, content: Content, *, clock: Clock) -> InvoiceId:
-    """Begin an invoice for a customer, without a number, seen by nobody.
+    """Begin an invoice for a customer, without a number.
 
-    Missing("customer.not_found"), Invalid("invoice.too_long" and whatever `totals` refuses).
+    Missing("customer.not_found"), Invalid("invoice.too_long" and whatever `compute_totals` refuses).
     """
-    await customers.customer(customer_id)
+    await customers.load_customer(customer_id)
     content = clean_content(content)
-    computed = totals(content)
+    computed = compute_totals(content)
     invoice_id, now = InvoiceId(new_id()), clock.now()
     await Invoice.insert(
         Invoice(
@@ -64,82 +58,115 @@ async def create_draft(customer_id: CustomerId, content: Content, *, clock: Cloc
             changed_at=now,
         )
     )
-    await add_version(invoice_id, _FIRST, content, computed, now=now, issued=False)
+    encoded = encode_content(content), encode_totals(computed)
+    await insert_version(invoice_id, _FIRST, *encoded, now=now, is_issued=False)
+    await emit(
+        DraftCreated(
+            invoice_id=invoice_id,
+            customer_id=customer_id,
+            currency=content.currency,
+            total_minor=computed.payable.minor,
+        )
+    )
     return invoice_id
 
 
 async def update_draft(invoice_id: InvoiceId, content: Content, *, clock: Clock) -> None:
-    """Write a draft over.
+    """Replace the content of a draft.
 
     Missing("invoice.not_found"), Conflict("invoice.issued"), Invalid as `create_draft`.
     """
-    draft = await locked_draft(invoice_id)
+    draft = await lock_draft(invoice_id)
     content = clean_content(content)
-    computed, workspace_id = totals(content), current_workspace()
-    written = encode_content(content), encode_totals(computed)
-    await execute(_OVERWRITE, workspace_id, invoice_id, draft.version, *written)
-    await execute(
-        _CHANGE_DRAFT,
-        workspace_id,
+    computed = compute_totals(content)
+    await update_version(
         invoice_id,
-        content.currency,
-        computed.payable.minor,
-        content.buyer.name,
-        content.issue_date,
-        content.due_date,
-        clock.now(),
+        draft.version,
+        {InvoiceVersion.content: encode_content(content), InvoiceVersion.totals: encode_totals(computed)},
+    )
+    await update_invoice(
+        invoice_id,
+        {
+            Invoice.currency: content.currency,
+            Invoice.total_minor: computed.payable.minor,
+            Invoice.buyer_name: content.buyer.name,
+            Invoice.issue_date: content.issue_date,
+            Invoice.due_date: content.due_date,
+            Invoice.changed_at: clock.now(),
+        },
+    )
+    await emit(
+        DraftUpdated(invoice_id=invoice_id, currency=content.currency, total_minor=computed.payable.minor)
     )
 
 
 async def discard_draft(invoice_id: InvoiceId) -> None:
-    """Delete a draft, with the links that were made for it beforehand.
+    """Delete a draft and the links to it.
 
-    Missing("invoice.not_found"), Conflict("invoice.issued"): an issued invoice is void or written off.
+    Missing("invoice.not_found"), Conflict("invoice.issued"): an issued invoice is voided or written off instead.
     """
-    await locked_draft(invoice_id)
-    await execute(_DISCARD, current_workspace(), invoice_id)
+    await lock_draft(invoice_id)
+    await Invoice.delete().where(
+        Invoice.workspace_id == current_workspace(), Invoice.invoice_id == invoice_id
+    )
+    await emit(DraftDiscarded(invoice_id=invoice_id))
 
 
 async def new_version(invoice_id: InvoiceId, content: Content, *, clock: Clock) -> int:
-    """Let an issued invoice say something else from now on, under its number; returns the new version.
+    """Give an issued invoice new content under the same number; returns the number of the new version.
 
-    What it said before stays readable. Missing dates are taken over. A total that moved past what was paid
-    moves the status with it. Missing("invoice.not_found"), Conflict (`invoice.status` for a draft and for
-    what is void or written off; `invoice.currency` for another currency), Invalid (`invoice.no_lines`,
-    and as `create_draft`).
+    Earlier versions stay readable. Dates that the content does not have are those of the version before. The
+    status follows from the new total and what was paid.
+    Missing("invoice.not_found"), Conflict (`invoice.status` for a draft and for what is void or written off;
+    `invoice.currency` for another currency), Invalid (`invoice.no_lines`, and as `create_draft`).
     """
-    before = await locked(invoice_id)
+    before = await lock_invoice(invoice_id)
     if before.status not in {InvoiceStatus.ISSUED, InvoiceStatus.PAID}:
-        words = f"An invoice that is {before.status.value.replace('_', ' ')} has no new version."
-        raise Conflict("invoice.status", words, current=before.status.value)
+        message = f"An invoice that is {before.status.label} has no new version."
+        raise Conflict("invoice.status", message, current=before.status.value)
     if content.currency != before.total.currency.code:
-        words = f"The invoice is in {before.total.currency.code}; that is final."
-        raise Conflict("invoice.currency", words, currency=content.currency)
-    dated = msgspec.structs.replace(
-        clean_content(content),
-        issue_date=content.issue_date or before.issue_date,
-        due_date=content.due_date or before.due_date,
+        message = f"The invoice is in {before.total.currency.code}; that is final."
+        raise Conflict("invoice.currency", message, currency=content.currency)
+    complete = require_lines(
+        msgspec.structs.replace(
+            clean_content(content),
+            issue_date=content.issue_date or before.issue_date,
+            due_date=content.due_date or before.due_date,
+        )
     )
-    computed, now, version = totals(must_have_lines(dated)), clock.now(), before.version + 1
-    await add_version(invoice_id, version, dated, computed, now=now, issued=True)
-    await execute(
-        _CHANGE_VERSION,
-        current_workspace(),
+    computed, now, version = compute_totals(complete), clock.now(), before.version + 1
+    status = derive_status(before.status, total=computed.payable, paid=before.paid)
+    encoded = encode_content(complete), encode_totals(computed)
+    await insert_version(invoice_id, version, *encoded, now=now, is_issued=True)
+    await update_invoice(
         invoice_id,
-        version,
-        computed.payable.minor,
-        dated.buyer.name,
-        dated.issue_date,
-        dated.due_date,
-        settled(before.status, total=computed.payable, paid=before.paid).value,
-        now,
+        {
+            Invoice.version: version,
+            Invoice.total_minor: computed.payable.minor,
+            Invoice.buyer_name: complete.buyer.name,
+            Invoice.issue_date: complete.issue_date,
+            Invoice.due_date: complete.due_date,
+            Invoice.status: status.value,
+            Invoice.changed_at: now,
+        },
     )
     await render_ahead(invoice_id, version)
+    await emit(
+        VersionAdded(
+            invoice_id=invoice_id,
+            version=version,
+            currency=content.currency,
+            changes=find_changes(
+                {"total_minor": before.total.minor, "status": before.status.value},
+                {"total_minor": computed.payable.minor, "status": status.value},
+            ),
+        )
+    )
     return version
 
 
-def must_have_lines(content: Content) -> Content:
-    """Return the content; Invalid("invoice.no_lines") if there is nothing on it (EN 16931, BR-16)."""
+def require_lines(content: Content) -> Content:
+    """Return the content; Invalid("invoice.no_lines") if it has none (EN 16931, BR-16)."""
     if not content.lines:
         raise Invalid("invoice.no_lines", "An invoice has at least one line.")
     return content

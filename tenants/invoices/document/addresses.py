@@ -22,7 +22,7 @@ _CODE_BELOW: Final = frozenset({"GB", "IE"})
 _LARGE_FIRST: Final = frozenset({"JP"})
 
 
-def address_lines(address: Address, language: Language, *, home: str) -> tuple[str, ...]:
+def format_address(address: Address, language: Language, *, home: str) -> tuple[str, ...]:
     """Return the lines of an address; the country is named only where it is not `home` (ISO 3166-1)."""
     streets = (address.street, address.additional, address.line)
     country = address.country
@@ -33,13 +33,13 @@ def address_lines(address: Address, language: Language, *, home: str) -> tuple[s
     elif country in _CODE_BELOW:
         lines = (*streets, address.city, address.subdivision, address.postal_code)
     elif country in _TOWN_FIRST:
-        region = _joined(" ", address.subdivision, address.postal_code)
-        lines = (*streets, _joined(", " if address.subdivision else " ", address.city, region))
+        region = _join(" ", address.subdivision, address.postal_code)
+        lines = (*streets, _join(", " if address.subdivision else " ", address.city, region))
     else:
-        lines = (*streets, _joined(" ", address.postal_code, address.city), address.subdivision)
+        lines = (*streets, _join(" ", address.postal_code, address.city), address.subdivision)
     abroad = language.country(country) if country and country != home else ""
     return tuple(line for line in (*lines, abroad) if line)
 
 
-def _joined(separator: str, *parts: str) -> str:
+def _join(separator: str, *parts: str) -> str:
     return separator.join(part for part in parts if part)

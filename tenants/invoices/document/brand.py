@@ -14,14 +14,14 @@ _LOGO_HEIGHT: Final = 40
 _LOGO_WIDEST: Final = 240
 
 
-def document_brand(profile: WorkspaceProfile, logo_url: str) -> DocumentBrand:
+def build_document_brand(profile: WorkspaceProfile, logo_url: str) -> DocumentBrand:
     """Return the workspace's name and its logo, which is at `logo_url`."""
     if profile.logo is None:
         return DocumentBrand(profile.name)
-    return DocumentBrand(profile.name, DocumentLogo(logo_url, *shown_size(profile.logo)))
+    return DocumentBrand(profile.name, DocumentLogo(logo_url, *fit_logo(profile.logo)))
 
 
-def shown_size(logo: LogoRef) -> tuple[int, int]:
+def fit_logo(logo: LogoRef) -> tuple[int, int]:
     """Return width and height of a logo as it is shown, in CSS pixels."""
     # By the tighter of the two bounds; integers, because a pixel more or less is what rounding may do.
     if logo.width * _LOGO_HEIGHT <= _LOGO_WIDEST * logo.height:

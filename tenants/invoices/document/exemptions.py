@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _ARTICLE: Final = re.compile(r"VATEX-EU-([0-9]{2,3})(?:-([0-9])?([A-Z]{1,2})?)?")
 
 
-def exemption_reason(exemption: Exemption, language: Language) -> str:
+def describe_exemption(exemption: Exemption, language: Language) -> str:
     """Return the reason as the seller gave it, else what its code stands for; an unknown code is quoted."""
     if exemption.reason:
         return exemption.reason
@@ -32,12 +32,12 @@ def exemption_reason(exemption: Exemption, language: Language) -> str:
     article = _ARTICLE.fullmatch(code)
     if article is not None:
         sentence = _("Exempt from VAT under Article %(article)s of Directive 2006/112/EC.")
-        return sentence % {"article": _cited(article)}
+        return sentence % {"article": _cite_article(article)}
     if code in named:
         return named[code]
     return _("Exempt from VAT (%(code)s).") % {"code": exemption.reason_code} if code else ""
 
 
-def _cited(article: re.Match[str]) -> str:
+def _cite_article(article: re.Match[str]) -> str:
     number, paragraph, letter = article.groups()
     return number + "".join(f"({part.lower()})" for part in (paragraph, letter) if part)

@@ -139,7 +139,7 @@ class Fonts:
 
 
 @cache
-def built_fonts() -> Fonts:
+def load_fonts() -> Fonts:
     """Return the built folder, read once; Unavailable("fonts.missing")."""
     return Fonts.load()
 
@@ -148,7 +148,7 @@ def _claims(subsets: Iterable[_Subset]) -> tuple[list[int], list[int | None]]:
     """Return where each stretch of characters begins, and whose it is: the first subset's that has it."""
     taken: dict[int, int] = {}
     for subset in subsets:
-        for point in _points(subset.faces[0].ranges):
+        for point in _parse_ranges(subset.faces[0].ranges):
             taken.setdefault(point, subset.order)
     starts: list[int] = []
     owners: list[int | None] = []
@@ -164,7 +164,7 @@ def _claims(subsets: Iterable[_Subset]) -> tuple[list[int], list[int | None]]:
     return [*starts, before + 1], [*owners, None]
 
 
-def _points(ranges: str) -> Iterable[int]:
+def _parse_ranges(ranges: str) -> Iterable[int]:
     for part in ranges.split(","):
         first, _, last = part.strip().removeprefix("U+").partition("-")
         yield from range(int(first, 16), int(last or first, 16) + 1)

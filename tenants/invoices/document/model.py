@@ -1,4 +1,4 @@
-"""Turns an invoice's content and totals into what the paper prints; pure, no rendering."""
+"""The render model of an invoice: its content and totals as texts of one language; nothing is rendered here."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from kernel.identifiers import find_iban, format_account
 from kernel.money import Money
 from tenants.invoices.content import Content, DocumentType, Party, Transfer
-from tenants.invoices.document import addresses, rows, sums
+from tenants.invoices.document import addresses, rows
 from tenants.invoices.document.accounts import find_holder
-from tenants.invoices.document.remarks import document_remarks
+from tenants.invoices.document.remarks import list_document_remarks
+from tenants.invoices.document.total_rows import build_total_rows
 from tenants.invoices.document.values import (
     Account,
     Document,
@@ -20,7 +21,7 @@ from tenants.invoices.document.values import (
     Figures,
     PartyBlock,
     Row,
-    Sum,
+    TotalRow,
 )
 from tenants.invoices.totals import Totals
 
@@ -35,7 +36,7 @@ _LONG: Final = 13
 _HUGE: Final = 18
 
 
-def document(
+def compose_document(
     content: Content,
     totals: Totals,
     number: str,
@@ -45,9 +46,9 @@ def document(
     page_size: Literal["A4", "Letter"] = "A4",
 ) -> Document:
     """Return the render model of one version in one language; amounts are exact, nothing is computed anew."""
-    lines = rows.rows(content, totals, language)
-    steps = sums.sums(content, totals, language)
-    # Where nothing is to be paid an account would be an invitation to pay.
+    lines = rows.build_rows(content, totals, language)
+    total_rows = build_total_rows(content, totals, language)
+    # An account would ask for a payment: where nothing is to be paid there is none.
     transfers = content.transfers if totals.payable > Money.zero(totals.currency) else ()
     written = language.tag if language.tag.split("-")[0] != language.words_tag.split("-")[0] else ""
     return Document(
@@ -55,33 +56,35 @@ def document(
         content_language=written,
         direction=language.direction,
         page_size=page_size,
-        title=title(content.document_type, language),
+        title=name_document_type(content.document_type, language),
         number=number,
         brand=brand,
-        seller=_party(language.gettext("From"), content.seller, language, home=content.buyer.address.country),
-        buyer=_party(
+        seller=_build_party(
+            language.gettext("From"), content.seller, language, home=content.buyer.address.country
+        ),
+        buyer=_build_party(
             language.gettext("Bill to"), content.buyer, language, home=content.seller.address.country
         ),
-        details=tuple(_details(content, language)),
-        columns=rows.columns(content, language, lines),
+        details=tuple(_list_details(content, language)),
+        columns=rows.build_columns(content, language, lines),
         rows=lines,
-        sums=steps,
-        figures=_figures(lines, steps),
-        includes_tax=rows.includes_tax(content, language),
+        total_rows=total_rows,
+        figures=_measure_figures(lines, total_rows),
+        includes_tax=rows.describe_included_tax(content, language),
         items_heading=language.gettext("Items"),
         details_heading=language.gettext("Details"),
         accounts_heading=language.gettext("Bank transfer"),
-        accounts=tuple(_account(each, transfers, content, number, language) for each in transfers),
+        accounts=tuple(_build_account(each, transfers, content, number, language) for each in transfers),
         accounts_between=language.gettext("or"),
-        accounts_common=_common(transfers, number, language),
-        remarks=tuple(document_remarks(content, language)),
+        accounts_common=_find_common_reference(transfers, number, language),
+        remarks=tuple(list_document_remarks(content, language)),
         notes=tuple(note for note in content.notes if note.strip()),
         legal_note=content.seller.legal_note,
     )
 
 
-def title(kind: DocumentType, language: Language) -> str:
-    """Return what the document calls itself (UNCL 1001)."""
+def name_document_type(kind: DocumentType, language: Language) -> str:
+    """Return the title of the document (UNCL 1001)."""
     match kind:
         case DocumentType.INVOICE:
             return language.gettext("Invoice")
@@ -101,7 +104,7 @@ def title(kind: DocumentType, language: Language) -> str:
             return language.gettext("Final construction invoice")
 
 
-def _party(heading: str, party: Party, language: Language, *, home: str) -> PartyBlock:
+def _build_party(heading: str, party: Party, language: Language, *, home: str) -> PartyBlock:
     facts = (
         (language.gettext("VAT ID"), party.vat_id),
         (language.gettext("Tax number"), party.tax_number),
@@ -114,21 +117,21 @@ def _party(heading: str, party: Party, language: Language, *, home: str) -> Part
         name=party.name,
         lines=(
             *named,
-            *addresses.address_lines(party.address, language, home=home),
+            *addresses.format_address(party.address, language, home=home),
             *(line for line in reach if line),
         ),
         facts=tuple(Fact(label, value) for label, value in facts if value),
     )
 
 
-def _details(content: Content, language: Language) -> Iterator[Fact]:
+def _list_details(content: Content, language: Language) -> Iterator[Fact]:
     _ = language.gettext
-    said = (
-        (_("Issued"), _day(content.issue_date, language)),
-        (_("Due date"), _day(content.due_date, language)),
-        (_("Delivered"), _day(content.delivery_date, language)),
-        (_("Tax date"), _day(content.tax_point_date, language)),
-        (_("Period"), rows.period(content.period, language) if content.period else ""),
+    details = (
+        (_("Issued"), _format_day(content.issue_date, language)),
+        (_("Due date"), _format_day(content.due_date, language)),
+        (_("Delivered"), _format_day(content.delivery_date, language)),
+        (_("Tax date"), _format_day(content.tax_point_date, language)),
+        (_("Period"), rows.format_period(content.period, language) if content.period else ""),
         (_("Your reference"), content.buyer_reference),
         (_("Purchase order"), content.purchase_order),
         (_("Sales order"), content.sales_order),
@@ -141,14 +144,14 @@ def _details(content: Content, language: Language) -> Iterator[Fact]:
         (_("Your account"), content.accounting_reference),
         (_("Refers to invoice"), content.preceding_invoice),
     )
-    return (Fact(label, value) for label, value in said if value)
+    return (Fact(label, value) for label, value in details if value)
 
 
-def _day(day: dt.date | None, language: Language) -> str:
+def _format_day(day: dt.date | None, language: Language) -> str:
     return language.date(day) if day else ""
 
 
-def _account(
+def _build_account(
     transfer: Transfer, transfers: Sequence[Transfer], content: Content, number: str, language: Language
 ) -> Account:
     label = language.gettext("IBAN") if find_iban(transfer.account) else language.gettext("Account")
@@ -159,30 +162,32 @@ def _account(
         (language.gettext("Bank"), transfer.bank),
         (
             language.gettext("Reference"),
-            "" if _common(transfers, number, language) else transfer.reference or number,
+            "" if _find_common_reference(transfers, number, language) else transfer.reference or number,
         ),
     )
     return Account(tuple(Fact(name, value) for name, value in facts if value))
 
 
-def _common(transfers: Sequence[Transfer], number: str, language: Language) -> tuple[Fact, ...]:
-    """Return what is to be quoted whichever of several accounts is paid to; empty without a choice."""
+def _find_common_reference(
+    transfers: Sequence[Transfer], number: str, language: Language
+) -> tuple[Fact, ...]:
+    """Return the reference that several accounts share; empty where there is one account or they differ."""
     quoted = {transfer.reference or number for transfer in transfers}
     if len(transfers) < 2 or len(quoted) > 1:
         return ()
     return (Fact(language.gettext("Reference"), quoted.pop()),)
 
 
-def _figures(lines: Iterable[Row], steps: Iterable[Sum]) -> Figures:
-    longest = max((len(text) for text in _amounts(lines, steps)), default=0)
+def _measure_figures(lines: Iterable[Row], total_rows: Iterable[TotalRow]) -> Figures:
+    longest = max((len(text) for text in _list_amounts(lines, total_rows)), default=0)
     if longest > _HUGE:
         return Figures.HUGE
     return Figures.LONG if longest > _LONG else Figures.NORMAL
 
 
-def _amounts(lines: Iterable[Row], steps: Iterable[Sum]) -> Iterator[str]:
+def _list_amounts(lines: Iterable[Row], total_rows: Iterable[TotalRow]) -> Iterator[str]:
     for row in lines:
         yield row.price
         yield row.amount
-    for step in steps:
-        yield step.amount
+    for total in total_rows:
+        yield total.amount

@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING
 from kernel.identifiers import format_account
 from kernel.money import Money, currency
 from tenants.invoices.content import Card, Content, Debit, Delivery, Line, Party
-from tenants.invoices.document.addresses import address_lines
-from tenants.invoices.document.exemptions import exemption_reason
+from tenants.invoices.document.addresses import format_address
+from tenants.invoices.document.exemptions import describe_exemption
 from tenants.invoices.document.values import Fact
 
 if TYPE_CHECKING:
     from kernel.language import Language
 
 
-def document_remarks(content: Content, language: Language) -> Iterator[Fact]:
+def list_document_remarks(content: Content, language: Language) -> Iterator[Fact]:
     """Return every remark of the document under its heading, the ways to pay first."""
-    yield from _ways_to_pay(content, language)
+    yield from _list_payment_means(content, language)
     _ = language.gettext
     if content.delivery:
-        yield Fact(_("Delivered to"), _delivery(content.delivery, content.seller, language))
+        yield Fact(_("Delivered to"), _describe_delivery(content.delivery, content.seller, language))
     for exemption in content.exemptions:
-        reason = exemption_reason(exemption, language)
+        reason = describe_exemption(exemption, language)
         if reason:
             yield Fact(_("Tax note"), reason)
     if content.tax_representative:
-        yield Fact(_("Tax representative"), _party(content.tax_representative))
+        yield Fact(_("Tax representative"), _describe_party(content.tax_representative))
     if content.tax_in_tax_currency is not None and content.tax_currency:
         amount = Money.rounded(content.tax_in_tax_currency, currency(content.tax_currency))
         yield Fact(_("Tax in %(currency)s") % {"currency": content.tax_currency}, language.amount(amount))
@@ -36,7 +36,7 @@ def document_remarks(content: Content, language: Language) -> Iterator[Fact]:
         yield Fact(_("Attachment"), " · ".join(dict.fromkeys(part for part in parts if part)))
 
 
-def line_remarks(line: Line, language: Language) -> Iterator[str]:
+def list_line_remarks(line: Line, language: Language) -> Iterator[str]:
     """Return what a line says below its name, without its period: what it is, whose number it has."""
     _ = language.gettext
     if line.description:
@@ -60,25 +60,25 @@ def line_remarks(line: Line, language: Language) -> Iterator[str]:
         yield _("Price already reduced by %(amount)s") % {"amount": language.decimal(line.price_discount)}
 
 
-def _ways_to_pay(content: Content, language: Language) -> Iterator[Fact]:
+def _list_payment_means(content: Content, language: Language) -> Iterator[Fact]:
     _ = language.gettext
     if content.payment_terms:
         yield Fact(_("Payment terms"), content.payment_terms)
     if content.payment_means:
         yield Fact(_("Means of payment"), " · ".join(content.payment_means))
     if content.card:
-        yield Fact(_("Paid by card"), _card(content.card))
+        yield Fact(_("Paid by card"), _describe_card(content.card))
     if content.debit:
-        yield Fact(_("Direct debit"), _debit(content.debit, language))
+        yield Fact(_("Direct debit"), _describe_debit(content.debit, language))
     if content.payee:
-        yield Fact(_("Payable to"), _party(content.payee))
+        yield Fact(_("Payable to"), _describe_party(content.payee))
 
 
-def _card(card: Card) -> str:
+def _describe_card(card: Card) -> str:
     return " · ".join(part for part in (f"•••• {card.number}", card.holder) if part)
 
 
-def _debit(debit: Debit, language: Language) -> str:
+def _describe_debit(debit: Debit, language: Language) -> str:
     said = (
         (language.gettext("Mandate %(number)s"), debit.mandate),
         (language.gettext("Creditor %(number)s"), debit.creditor),
@@ -87,10 +87,10 @@ def _debit(debit: Debit, language: Language) -> str:
     return "\n".join(words % {"number": value} for words, value in said if value)
 
 
-def _party(party: Party) -> str:
+def _describe_party(party: Party) -> str:
     return "\n".join(part for part in (party.name, party.vat_id or party.registration) if part)
 
 
-def _delivery(delivery: Delivery, seller: Party, language: Language) -> str:
-    lines = address_lines(delivery.address, language, home=seller.address.country)
+def _describe_delivery(delivery: Delivery, seller: Party, language: Language) -> str:
+    lines = format_address(delivery.address, language, home=seller.address.country)
     return "\n".join(part for part in (delivery.name, *lines, delivery.location) if part)

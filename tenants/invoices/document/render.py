@@ -11,26 +11,26 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tenants.invoices.document.values import Document, Sum
+    from tenants.invoices.document.values import Document, TotalRow
 
 FOLDER: Final = Path(__file__).parent
 
 
 def render_paper(document: Document) -> str:
-    """Return the paper as HTML without style or script: a shadow root or the PDF's sheet surrounds it."""
-    return environment().get_template("paper.html.jinja").render(document=document)
+    """Return the paper as HTML without style or script: a shadow root or the HTML of the PDF contains it."""
+    return load_environment().get_template("paper.html.jinja").render(document=document)
 
 
-def render_list(document: Document, *, since: Sequence[Sum] = ()) -> str:
+def render_list(document: Document, *, since: Sequence[TotalRow] = ()) -> str:
     """Return the document as a list made for reading on a small screen.
 
     `since` are rows for below the totals that say what has happened since the issue: no part of the document.
     """
-    return environment().get_template("list.html.jinja").render(document=document, since=since)
+    return load_environment().get_template("list.html.jinja").render(document=document, since=since)
 
 
 @cache
-def environment() -> Environment:
+def load_environment() -> Environment:
     """Return the environment of the document's templates; texts are escaped."""
     return Environment(
         loader=FileSystemLoader(FOLDER),

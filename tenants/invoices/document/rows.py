@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from kernel import units
 from kernel.money import Money
 from tenants.invoices.content import Adjustment, Content, Line, Period, PriceBasis, Tax, TaxCategory
-from tenants.invoices.document.remarks import line_remarks
+from tenants.invoices.document.remarks import list_line_remarks
 from tenants.invoices.document.values import Columns, Row, RowAdjustment
 from tenants.invoices.totals import Totals
 
@@ -22,7 +22,7 @@ _EXACT: Final = 20
 _LONGEST_POSITION: Final = 6
 
 
-def columns(content: Content, language: Language, rows: tuple[Row, ...]) -> Columns:
+def build_columns(content: Content, language: Language, rows: tuple[Row, ...]) -> Columns:
     """Return the heads; a column in which every row says the same nothing is left out."""
     amount = language.gettext("Amount (%(currency)s)") % {"currency": content.currency}
     several_taxes = len({line.tax for line in content.lines}) > 1
@@ -38,18 +38,18 @@ def columns(content: Content, language: Language, rows: tuple[Row, ...]) -> Colu
     )
 
 
-def rows(content: Content, totals: Totals, language: Language) -> tuple[Row, ...]:
+def build_rows(content: Content, totals: Totals, language: Language) -> tuple[Row, ...]:
     """Return one row for each line, amounts as priced (with tax where the prices contain it)."""
-    counted_digits = _digits((line.quantity for line in content.lines if line.unit in units.COUNTED), 0)
-    quantity_digits = _digits((line.quantity for line in content.lines), 0)
-    price_digits = _digits((line.unit_price for line in content.lines), totals.currency.digits)
+    counted_digits = _count_digits((line.quantity for line in content.lines if line.unit in units.COUNTED), 0)
+    quantity_digits = _count_digits((line.quantity for line in content.lines), 0)
+    price_digits = _count_digits((line.unit_price for line in content.lines), totals.currency.digits)
     return tuple(
         Row(
-            position=_position(line, index),
+            position=_format_position(line, index),
             name=line.name,
-            remarks=tuple(_remarks(line, language)),
+            remarks=tuple(_list_remarks(line, language)),
             adjustments=tuple(
-                _adjustment(each, amount, language)
+                _build_adjustment(each, amount, language)
                 for each, amount in zip(line.adjustments, total.adjustments, strict=True)
             ),
             quantity=language.decimal(
@@ -60,20 +60,20 @@ def rows(content: Content, totals: Totals, language: Language) -> tuple[Row, ...
             ),
             unit=language.unit(line.unit, line.quantity),
             price=language.decimal(line.unit_price, min_digits=price_digits, max_digits=_EXACT),
-            per=_per(line, language),
-            tax=tax_rate(line.tax, language),
+            per=_format_base_quantity(line, language),
+            tax=format_tax_rate(line.tax, language),
             amount=language.amount(total.amount),
         )
         for index, (line, total) in enumerate(zip(content.lines, totals.lines, strict=True), 1)
     )
 
 
-def tax_rate(tax: Tax, language: Language) -> str:
+def format_tax_rate(tax: Tax, language: Language) -> str:
     """Return what a line's tax column says: the rate, or a dash where the supply is outside the tax."""
     return "–" if tax.category is TaxCategory.OUTSIDE_SCOPE else language.percent(tax.rate)
 
 
-def adjustment_label(adjustment: Adjustment, language: Language) -> str:
+def label_adjustment(adjustment: Adjustment, language: Language) -> str:
     """Return the reason of an allowance or a charge, with its percentage if it has one."""
     plain = language.gettext("Surcharge") if adjustment.is_charge else language.gettext("Discount")
     label = adjustment.reason or plain
@@ -85,7 +85,7 @@ def adjustment_label(adjustment: Adjustment, language: Language) -> str:
     }
 
 
-def period(span: Period, language: Language) -> str:
+def format_period(span: Period, language: Language) -> str:
     """Return a period in words a reader completes: a range, or the end that is known."""
     if span.start and span.end:
         return f"{language.date(span.start)} – {language.date(span.end)}"
@@ -94,33 +94,33 @@ def period(span: Period, language: Language) -> str:
     return language.gettext("until %(day)s") % {"day": language.date(span.end)} if span.end else ""
 
 
-def includes_tax(content: Content, language: Language) -> str:
+def describe_included_tax(content: Content, language: Language) -> str:
     """Return the sentence that says what the amounts of the lines contain, or nothing."""
     if content.prices is PriceBasis.EXCLUSIVE:
         return ""
     return language.gettext("Prices and amounts of the lines include tax.")
 
 
-def _adjustment(adjustment: Adjustment, amount: Money, language: Language) -> RowAdjustment:
+def _build_adjustment(adjustment: Adjustment, amount: Money, language: Language) -> RowAdjustment:
     signed = amount if adjustment.is_charge else -amount
-    return RowAdjustment(adjustment_label(adjustment, language), language.amount(signed))
+    return RowAdjustment(label_adjustment(adjustment, language), language.amount(signed))
 
 
-def _digits(values: Iterable[Decimal], least: int) -> int:
-    most = max((_decimals(value) for value in values), default=0)
+def _count_digits(values: Iterable[Decimal], least: int) -> int:
+    most = max((_count_decimals(value) for value in values), default=0)
     return max(least, most) if most <= max(least, _MOST_PADDING) else least
 
 
-def _decimals(value: Decimal) -> int:
+def _count_decimals(value: Decimal) -> int:
     exponent = value.normalize().as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def _position(line: Line, index: int) -> str:
+def _format_position(line: Line, index: int) -> str:
     return line.identifier if 0 < len(line.identifier) <= _LONGEST_POSITION else str(index)
 
 
-def _per(line: Line, language: Language) -> str:
+def _format_base_quantity(line: Line, language: Language) -> str:
     if line.base_quantity == 1:
         return ""
     number = language.decimal(line.base_quantity, max_digits=_EXACT)
@@ -128,9 +128,9 @@ def _per(line: Line, language: Language) -> str:
     return language.gettext("per %(quantity)s") % {"quantity": f"{number} {unit}".strip()}
 
 
-def _remarks(line: Line, language: Language) -> Iterable[str]:
-    yield from line_remarks(line, language)
+def _list_remarks(line: Line, language: Language) -> Iterable[str]:
+    yield from list_line_remarks(line, language)
     if line.period:
-        yield period(line.period, language)
+        yield format_period(line.period, language)
     if line.note:
         yield line.note

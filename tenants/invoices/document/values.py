@@ -14,7 +14,7 @@ class Figures(StrEnum):
     HUGE = "huge"
 
 
-class SumKind(StrEnum):
+class TotalRowKind(StrEnum):
     """How a row of the totals is set."""
 
     STEP = "step"
@@ -83,10 +83,10 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class TotalRow:
     """One row of the totals."""
 
-    kind: SumKind
+    kind: TotalRowKind
     label: str
     amount: str
 
@@ -137,7 +137,7 @@ class Document:
     details: tuple[Fact, ...]
     columns: Columns
     rows: tuple[Row, ...]
-    sums: tuple[Sum, ...]
+    total_rows: tuple[TotalRow, ...]
     figures: Figures
     includes_tax: str
     items_heading: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenants.invoices.snapshot import encode_content, encode_totals
+from tenants.invoices.encoding import encode_content, encode_totals
 from tenants.invoices.ubl.check import LINE_NET, check_totals
 from tenants.invoices.ubl.node import UblRefused
 from tenants.invoices.ubl.read import ParsedInvoice, StatedTax, StatedTotals, parse

@@ -10,7 +10,7 @@ from kernel.errors import Invalid
 from kernel.money import Money
 from tenants.invoices.content import Content, Exemption, Tax, TaxCategory
 from tenants.invoices.taxes import UNTAXED
-from tenants.invoices.totals import Totals, totals
+from tenants.invoices.totals import Totals, compute_totals
 from tenants.invoices.ubl.node import UblRefused
 from tenants.invoices.ubl.read import ParsedInvoice, StatedTax, StatedTotals
 
@@ -72,7 +72,7 @@ def check_totals(parsed: ParsedInvoice) -> Totals:
 
 def _compute_totals(content: Content) -> Totals:
     try:
-        return totals(content)
+        return compute_totals(content)
     except Invalid as error:
         if error.code == "invoice.tax_rate":
             family = _RULE_PREFIX[TaxCategory(str(error.data["category"]))]

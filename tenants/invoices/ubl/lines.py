@@ -6,7 +6,12 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from tenants.invoices.bounds import MAX_DOCUMENT_ADJUSTMENTS, MAX_LINE_ADJUSTMENTS, exact, plain
+from tenants.invoices.bounds import (
+    MAX_DOCUMENT_ADJUSTMENTS,
+    MAX_LINE_ADJUSTMENTS,
+    strip_trailing_zeros,
+    to_fraction,
+)
 from tenants.invoices.content import Adjustment, Attribute, Line, Period, Tax, TaxCategory
 from tenants.invoices.ubl.node import Node, UblRefused
 from tenants.invoices.ubl.parties import read_country
@@ -109,7 +114,7 @@ def read_tax(node: Node, path: str, category_rule: str, rate_rule: str) -> Tax:
     rate = tax_node.read_number("cbc:Percent")
     if rate is None and category is not TaxCategory.OUTSIDE_SCOPE:
         raise UblRefused(rate_rule, f"{node.location}: the rate of VAT category {code} is missing.")
-    return Tax(category, plain(rate or Decimal(0)))
+    return Tax(category, strip_trailing_zeros(rate or Decimal(0)))
 
 
 def read_period(node: Node, rule: str) -> Period:
@@ -157,7 +162,9 @@ def _read_price_discount(node: Node, net: Decimal) -> Decimal:
     gross = node.read_price("cbc:BaseAmount")
     if gross is not None and gross < 0:
         raise UblRefused("BR-28", f"{node.location}: the gross price is negative.")
-    if gross is not None and exact(gross, "gross") - exact(discount, "discount") != exact(net, "net"):
+    if gross is not None and to_fraction(gross, "gross") - to_fraction(discount, "discount") != to_fraction(
+        net, "net"
+    ):
         message = (
             f"{node.location}: net price {net:f} is not gross price {gross:f} less discount {discount:f}."
         )

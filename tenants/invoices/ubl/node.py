@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from kernel.errors import Invalid
 from kernel.money import Currency, currency
 from kernel.text import clean_line, clean_lines
-from tenants.invoices.bounds import MAX_REPEATS, exact, exact_minor
+from tenants.invoices.bounds import MAX_REPEATS, to_fraction, to_minor
 
 MAX_SHORT_TEXT: Final = 1_000
 MAX_LONG_TEXT: Final = 20_000
@@ -128,7 +128,7 @@ class Node:
             )
         value = Decimal(text)
         try:
-            exact(value, path)
+            to_fraction(value, path)
         except Invalid as error:
             raise UblRefused("PORTAL-NUMBER", f"{self.location}: {error.message}") from error
         # An invoice has no negative zero.
@@ -153,7 +153,7 @@ class Node:
         value = self.read_price(path)
         if value is not None and self.currency is not None:
             try:
-                exact_minor(value, self.currency, path)
+                to_minor(value, self.currency, path)
             except Invalid as error:
                 raise UblRefused(digits_rule, f"{self.location}: {error.message}") from error
         return value

@@ -12,7 +12,7 @@ from kernel.text import clean_identifier
 from tenants.invoices.bounds import MAX_CONTENT_BYTES, MAX_LINES
 from tenants.invoices.cleaning import clean_content
 from tenants.invoices.content import Attachment, Content, DocumentType, Exemption, Line, Period, Tax
-from tenants.invoices.snapshot import size_of
+from tenants.invoices.encoding import measure_content
 from tenants.invoices.ubl import parties
 from tenants.invoices.ubl.lines import read_adjustments, read_line, read_period, read_tax
 from tenants.invoices.ubl.node import Node, UblRefused
@@ -83,7 +83,7 @@ def parse(document: bytes) -> ParsedInvoice:
     subtotals, exemptions, tax_total = _read_taxes(invoice)
     stated = _read_stated_totals(invoice, nets, subtotals, tax_total)
     content = clean_content(_read_content(invoice, of, lines, exemptions, stated))
-    if size_of(content) > MAX_CONTENT_BYTES:
+    if measure_content(content) > MAX_CONTENT_BYTES:
         raise UblRefused("PORTAL-LIMIT", f"The invoice has more than {MAX_CONTENT_BYTES:,} bytes in all.")
     return ParsedInvoice(number, content, stated)
 

@@ -18,7 +18,7 @@ from kernel.store.roles import Urls, url_as
 from ops.doctor.finding import Finding
 from ops.doctor.installation import examine
 from tenants.workspaces.actions import create_workspace
-from tenants.workspaces.jobs import ForgetReleasedDomains
+from tenants.workspaces.jobs import PurgeReleasedDomains
 from tenants.workspaces.profile import NewWorkspace
 
 
@@ -161,15 +161,15 @@ async def test_the_redis_of_the_jobs_is_looked_at_too(healthy: dict[str, str]) -
 async def test_jobs_that_are_dead_or_late(healthy: dict[str, str]) -> None:
     database = await Database.open(healthy["PORTAL_DATABASE_URL"], size=1)
     async with database.scope(WorkspaceId(new_id())):
-        await enqueue(ForgetReleasedDomains())
+        await enqueue(PurgeReleasedDomains())
         await execute("UPDATE job SET state = 'dead', ended_at = now()")
-        added = await enqueue(ForgetReleasedDomains(), queue="slow")
+        added = await enqueue(PurgeReleasedDomains(), queue="slow")
         await execute("UPDATE job SET run_at = now() - interval '10 minutes' WHERE job_id = $1", added.job_id)
     await database.close()
     late, dead = await _examine(healthy)
     assert re.fullmatch(r"The oldest job due in the queue slow waits since 60\d s\.", late.problem)
     assert "a worker that serves slow" in late.remedy
-    assert dead.problem == "Jobs are dead: 1 workspaces.forget_released_domains."
+    assert dead.problem == "Jobs are dead: 1 workspaces.purge_released_domains."
     assert "portal jobs list --state dead" in dead.remedy
 
 

@@ -26,7 +26,12 @@ MEMBER = Actor(
     session_id="session-8",
     address_prefix="203.0.113.0/24",
 )
-DRAFTS = "SELECT * FROM event_draft WHERE workspace_id = $1 AND kind <> 'action.refused' ORDER BY entry"
+# Since the workspace was created.
+DRAFTS = """
+SELECT * FROM event_draft
+WHERE workspace_id = $1 AND kind NOT IN ('workspace.created', 'action.refused') ORDER BY entry
+"""
+REFUSALS = "SELECT * FROM event_draft WHERE workspace_id = $1 AND kind <> 'workspace.created'"
 
 
 class ShelfBuilt(Event, frozen=True, kw_only=True):
@@ -114,7 +119,7 @@ async def test_a_refusal_is_audited_although_its_action_was_rolled_back(
             raise Conflict("shelf.full", "The shelf of DE02 1203 0000 0000 2020 51 is full.", iban="DE02")
     await audit_refusal(database, acme.workspace_id, refused.value, action="shelf.build", actor=MEMBER)
     assert await drafts(svc, acme.workspace_id) == []
-    (draft,) = await drafts(svc, acme.workspace_id, "SELECT * FROM event_draft WHERE workspace_id = $1")
+    (draft,) = await drafts(svc, acme.workspace_id, REFUSALS)
     assert draft["kind"] == "action.refused"
     assert draft["audit_only"]
     assert draft["actor_id"] == MEMBER.id

@@ -91,6 +91,7 @@ async def test_each_workspace_has_places_of_its_own(log: Log, rival: SampleWorks
 
 
 async def test_only_workspaces_with_drafts_are_found_in_order(log: Log, rival: SampleWorkspace) -> None:
+    await place_all(log.svc)
     assert await find_waiting(log.svc) == ()
     assert await place_events(log.svc, [log.workspace_id]) == 0
     for workspace_id in (log.workspace_id, rival.workspace_id):

@@ -25,7 +25,7 @@ async def test_a_customer_is_kept_as_it_was_given_but_tidy(acme: SampleWorkspace
     )
     async with acme.database.scope(acme.workspace_id):
         made = await actions.create_customer(given, clock=CLOCK)
-        assert await queries.customer(made.customer_id) == made
+        assert await queries.load_customer(made.customer_id) == made
     assert made.details == CustomerDetails(
         name="Wren Coffee Roasters", country="GB", email="priya@wren.example", locale="en-GB"
     )
@@ -68,7 +68,7 @@ async def test_the_buyer_of_a_document_is_found_again_and_left_as_it_is(acme: Sa
             name="WREN  coffee", postal_code="ba15le", country="gb", city="Bristol"
         )
         assert await actions.find_or_create_customer(written_otherwise, clock=CLOCK) == made.customer_id
-        assert (await queries.customer(made.customer_id)).details == BUYER
+        assert (await queries.load_customer(made.customer_id)).details == BUYER
         elsewhere = CustomerDetails(name="Wren Coffee", postal_code="E1 6AN", country="GB")
         assert await actions.find_or_create_customer(elsewhere, clock=CLOCK) != made.customer_id
 
@@ -84,7 +84,7 @@ async def test_what_is_doubtful_in_a_foreign_document_is_left_out(acme: SampleWo
     doubtful = CustomerDetails(name="Wren", email="see website", country="United Kingdom")
     async with acme.database.scope(acme.workspace_id):
         customer_id = await actions.find_or_create_customer(doubtful, clock=CLOCK)
-        assert (await queries.customer(customer_id)).details == CustomerDetails(name="Wren")
+        assert (await queries.load_customer(customer_id)).details == CustomerDetails(name="Wren")
 
 
 async def test_one_unknown_buyer_met_ten_times_at_once_is_one_customer(acme: SampleWorkspace) -> None:
@@ -105,7 +105,7 @@ async def test_a_contact_has_an_address_once_per_customer(acme: SampleWorkspace)
         await actions.add_contact(second, email="ana@buyer.example", clock=CLOCK)
         with pytest.raises(Conflict) as caught:
             await actions.add_contact(first, email="ana@buyer.example", clock=CLOCK)
-        assert await queries.contacts(first) == (made,)
+        assert await queries.list_contacts(first) == (made,)
     assert (made.email, made.name, made.locale) == ("ana@buyer.example", "Ana Silva", None)
     assert caught.value.code == "contact.exists"
 
@@ -121,8 +121,8 @@ async def test_the_contact_a_document_names_is_added_once_if_it_can_be_one(acme:
     customer_id = await acme.customer()
     async with acme.database.scope(acme.workspace_id):
         for email in ("Ap@Buyer.Example", "ap@buyer.example", "", "n/a"):
-            await actions.know_contact(customer_id, email=email, name="Accounts", clock=CLOCK)
-        assert [person.email for person in await queries.contacts(customer_id)] == ["ap@buyer.example"]
+            await actions.add_missing_contact(customer_id, email=email, name="Accounts", clock=CLOCK)
+        assert [person.email for person in await queries.list_contacts(customer_id)] == ["ap@buyer.example"]
 
 
 async def test_a_contact_with_links_stays_and_one_without_goes(acme: SampleWorkspace) -> None:
@@ -137,7 +137,7 @@ async def test_a_contact_with_links_stays_and_one_without_goes(acme: SampleWorks
         await actions.remove_contact(loose.contact_id)
         with pytest.raises(Missing):
             await actions.remove_contact(loose.contact_id)
-        assert await queries.contacts(customer_id) == (linked,)
+        assert await queries.list_contacts(customer_id) == (linked,)
     assert caught.value.code == "contact.has_links"
 
 

@@ -17,7 +17,7 @@ from tenants.ids import CustomerId, InvoiceId
 from tenants.invoices import actions, queries
 from tenants.invoices.numbering import Series
 from tenants.invoices.status import InvoiceStatus
-from tenants.invoices.totals import totals
+from tenants.invoices.totals import compute_totals
 from tenants.workspaces import actions as workspaces
 from tests.fakes.sample_workspaces import SampleWorkspace, content, euros
 from tests.tenants.conftest import NewBusiness
@@ -34,7 +34,7 @@ async def test_a_draft_has_no_number_and_can_be_written_over(acme: SampleWorkspa
     longer = content("250.50", buyer="Buyer Holding AG", due=date(2030, 1, 2))
     async with acme.database.scope(acme.workspace_id):
         await actions.update_draft(draft, longer, clock=CLOCK)
-        found = await queries.invoice(draft)
+        found = await queries.load_invoice(draft)
         version = await queries.load_version(draft, 1)
     assert (found.number, found.lifecycle, found.version) == (None, InvoiceStatus.DRAFT, 1)
     assert (found.customer_name, found.total, found.due_date) == (
@@ -42,14 +42,14 @@ async def test_a_draft_has_no_number_and_can_be_written_over(acme: SampleWorkspa
         euros("298.10"),
         date(2030, 1, 2),
     )
-    assert version == (longer, totals(longer), None)
+    assert version == (longer, compute_totals(longer), None)
 
 
 async def test_a_draft_may_change_its_currency(acme: SampleWorkspace) -> None:
     draft = await acme.draft()
     async with acme.database.scope(acme.workspace_id):
         await actions.update_draft(draft, content("100", currency_code="JPY"), clock=CLOCK)
-        assert (await queries.invoice(draft)).total == Money(119, currency("JPY"))
+        assert (await queries.load_invoice(draft)).total == Money(119, currency("JPY"))
 
 
 async def test_a_discarded_draft_is_gone_with_its_links(acme: SampleWorkspace) -> None:
@@ -57,7 +57,7 @@ async def test_a_discarded_draft_is_gone_with_its_links(acme: SampleWorkspace) -
     async with acme.database.scope(acme.workspace_id):
         await actions.issue_link(draft, sealer=acme.sealer, clock=CLOCK)
         await actions.discard_draft(draft)
-        assert await queries.links(draft) == ()
+        assert await queries.list_links(draft) == ()
         with pytest.raises(Missing):
             await queries.load_version(draft, 1)
         with pytest.raises(Missing):
@@ -70,7 +70,7 @@ async def test_issuing_gives_number_and_dates_by_the_workspaces_calendar(new_bus
     async with tokyo.database.scope(tokyo.workspace_id):
         await workspaces.set_terms(payment_days=10)
         assert await actions.issue(draft, clock=EVENING) == "INV-00001"
-        issued = await queries.invoice_by_number("INV-00001")
+        issued = await queries.load_invoice_by_number("INV-00001")
         version = await queries.load_version(draft, 1)
     assert (issued.invoice_id, issued.lifecycle, issued.total) == (draft, InvoiceStatus.ISSUED, euros("119"))
     assert (issued.issue_date, issued.due_date) == (date(2026, 2, 1), date(2026, 2, 11))
@@ -82,7 +82,7 @@ async def test_dates_that_were_written_are_kept(acme: SampleWorkspace) -> None:
     draft = await acme.draft(what=content(due=date(2031, 5, 6)))
     async with acme.database.scope(acme.workspace_id):
         await actions.issue(draft, clock=EVENING)
-        issued = await queries.invoice(draft)
+        issued = await queries.load_invoice(draft)
     assert (issued.issue_date, issued.due_date) == (date(2026, 1, 31), date(2031, 5, 6))
 
 
@@ -168,7 +168,7 @@ async def test_a_new_version_changes_what_is_owed_and_keeps_what_was_said(acme: 
     async with acme.database.scope(acme.workspace_id):
         before = await queries.load_version(invoice_id, 1)
         assert await actions.new_version(invoice_id, content("80"), clock=CLOCK) == 2
-        now = await queries.invoice(invoice_id)
+        now = await queries.load_invoice(invoice_id)
         assert await queries.load_version(invoice_id, 1) == before
         after = await queries.load_version(invoice_id, 2)
     assert (now.version, now.total, now.number) == (2, euros("95.20"), "INV-00001")
@@ -183,9 +183,9 @@ async def test_a_version_moves_the_status_with_what_is_owed(acme: SampleWorkspac
     async with acme.database.scope(acme.workspace_id):
         await actions.set_paid(invoice_id, euros("119"), clock=CLOCK)
         await actions.new_version(invoice_id, content("200"), clock=CLOCK)
-        assert (await queries.invoice(invoice_id)).lifecycle is InvoiceStatus.ISSUED
+        assert (await queries.load_invoice(invoice_id)).lifecycle is InvoiceStatus.ISSUED
         await actions.new_version(invoice_id, content("100"), clock=CLOCK)
-        assert (await queries.invoice(invoice_id)).lifecycle is InvoiceStatus.PAID
+        assert (await queries.load_invoice(invoice_id)).lifecycle is InvoiceStatus.PAID
 
 
 async def test_a_version_needs_lines_the_same_currency_and_an_open_invoice(acme: SampleWorkspace) -> None:
@@ -200,7 +200,7 @@ async def test_a_version_needs_lines_the_same_currency_and_an_open_invoice(acme:
         await actions.void(invoice_id, clock=CLOCK)
         with pytest.raises(Conflict) as late:
             await actions.new_version(invoice_id, content(), clock=CLOCK)
-        assert (await queries.invoice(invoice_id)).version == 1
+        assert (await queries.load_invoice(invoice_id)).version == 1
     assert [error.value.code for error in (foreign, empty, early, late)] == [
         "invoice.currency",
         "invoice.no_lines",
@@ -215,7 +215,7 @@ async def test_payments_move_the_status_there_and_back(acme: SampleWorkspace) ->
     async with acme.database.scope(acme.workspace_id):
         for amount in ("0", "118.99", "119", "150", "50", "0"):
             status = await actions.set_paid(invoice_id, euros(amount), clock=CLOCK)
-            found = await queries.invoice(invoice_id)
+            found = await queries.load_invoice(invoice_id)
             assert (found.lifecycle, found.paid) == (status, euros(amount))
             steps.append(status.value)
     assert steps == ["issued", "issued", "paid", "paid", "issued", "issued"]
@@ -232,7 +232,7 @@ async def test_a_payment_is_no_less_than_nothing_in_the_invoices_currency_and_ne
             await actions.set_paid(invoice_id, Money(11_900, currency("USD")), clock=CLOCK)
         with pytest.raises(Conflict) as early:
             await actions.set_paid(draft, euros("1"), clock=CLOCK)
-        assert (await queries.invoice(invoice_id)).paid == euros("0")
+        assert (await queries.load_invoice(invoice_id)).paid == euros("0")
     assert [error.value.code for error in (negative, foreign, early)] == [
         "invoice.paid_negative",
         "money.currency",
@@ -245,7 +245,7 @@ async def test_void_is_the_end_but_what_still_arrives_is_kept(acme: SampleWorksp
     async with acme.database.scope(acme.workspace_id):
         await actions.void(invoice_id, clock=CLOCK)
         assert await actions.set_paid(invoice_id, euros("119"), clock=CLOCK) is InvoiceStatus.VOID
-        found = await queries.invoice(invoice_id)
+        found = await queries.load_invoice(invoice_id)
         assert (found.lifecycle, found.paid) == (InvoiceStatus.VOID, euros("119"))
         for action in (actions.void, actions.write_off):
             with pytest.raises(Conflict) as caught:

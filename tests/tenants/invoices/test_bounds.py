@@ -9,7 +9,7 @@ import pytest
 
 from kernel.errors import Invalid
 from kernel.money import currency
-from tenants.invoices.bounds import exact, exact_minor, plain
+from tenants.invoices.bounds import strip_trailing_zeros, to_fraction, to_minor
 
 EUR = currency("EUR")
 
@@ -31,7 +31,7 @@ EUR = currency("EUR")
 )
 def test_a_number_beyond_all_bounds_is_refused_by_name_and_line(text: str) -> None:
     with pytest.raises(Invalid) as refused:
-        exact(Decimal(text), "quantity", 3)
+        to_fraction(Decimal(text), "quantity", 3)
 
     assert refused.value.code == "invoice.number"
     assert refused.value.data == {"field": "quantity", "line": 3}
@@ -47,20 +47,20 @@ def test_a_number_beyond_all_bounds_is_refused_by_name_and_line(text: str) -> No
     ],
 )
 def test_the_longest_numbers_are_exact(text: str, expected: Fraction) -> None:
-    assert exact(Decimal(text), "quantity") == expected
+    assert to_fraction(Decimal(text), "quantity") == expected
 
 
 @pytest.mark.parametrize("value", [1.5, 1, True, "1", None])
 def test_only_decimals_are_numbers(value: object) -> None:
     with pytest.raises(TypeError, match="price is a Decimal"):
-        exact(value, "price")  # type: ignore[arg-type]
+        to_fraction(value, "price")  # type: ignore[arg-type]
 
 
 def test_an_amount_finer_than_its_currency_is_refused() -> None:
-    assert exact_minor(Decimal("-12.3400"), EUR, "prepaid") == -1234
-    assert exact_minor(Decimal("1.005"), currency("KWD"), "prepaid") == 1005
+    assert to_minor(Decimal("-12.3400"), EUR, "prepaid") == -1234
+    assert to_minor(Decimal("1.005"), currency("KWD"), "prepaid") == 1005
     with pytest.raises(Invalid) as refused:
-        exact_minor(Decimal("1.005"), EUR, "prepaid")
+        to_minor(Decimal("1.005"), EUR, "prepaid")
     assert refused.value.code == "money.inexact"
     assert refused.value.data == {"field": "prepaid", "line": None, "currency": "EUR"}
 
@@ -69,4 +69,4 @@ def test_an_amount_finer_than_its_currency_is_refused() -> None:
     ("text", "expected"), [("19.00", "19"), ("20", "20"), ("2E+1", "20"), ("8.8750", "8.875"), ("0.0", "0")]
 )
 def test_a_rate_is_kept_as_people_write_it(text: str, expected: str) -> None:
-    assert str(plain(Decimal(text))) == expected
+    assert str(strip_trailing_zeros(Decimal(text))) == expected

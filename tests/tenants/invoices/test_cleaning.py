@@ -149,6 +149,6 @@ async def test_what_a_member_writes_is_stored_clean(acme: SampleWorkspace, write
             await actions.issue(invoice_id, clock=CLOCK)
             version = await actions.new_version(invoice_id, dirty, clock=CLOCK)
         stored = await queries.load_version(invoice_id, version)
-        row = await queries.invoice(invoice_id)
+        row = await queries.load_invoice(invoice_id)
     assert stored.content.buyer.name == row.customer_name == "Café Royal"
     assert stored.content.notes == ("a\nb",)

@@ -13,9 +13,9 @@ from kernel.store import fetch_one, fetch_value
 from tenants.customers import queries as customers
 from tenants.invoices import actions, queries
 from tenants.invoices.status import InvoiceStatus
-from tenants.invoices.totals import totals
+from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl import check_totals, parse, read_ubl
-from tenants.invoices.values import Imported
+from tenants.invoices.values import ImportedInvoice
 from tests.fakes.sample_workspaces import SampleWorkspace, content
 from tests.fakes.ubl_writer import NAMES, case, changed, invoice_xml, published
 
@@ -27,7 +27,7 @@ SELECT (SELECT count(*) FROM invoice), (SELECT count(*) FROM invoice_version),
 PAYABLE = "cac:LegalMonetaryTotal/cbc:PayableAmount"
 
 
-async def take(sample_workspace: SampleWorkspace, document: bytes) -> Imported:
+async def take(sample_workspace: SampleWorkspace, document: bytes) -> ImportedInvoice:
     checked = read_ubl(document)
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return await actions.import_invoice(checked, clock=CLOCK)
@@ -44,9 +44,9 @@ async def test_a_published_invoice_is_kept_to_the_cent(acme: SampleWorkspace, na
     parsed = parse(document)
     made = await take(acme, document)
     async with acme.database.scope(acme.workspace_id):
-        found = await queries.invoice(made.invoice_id)
+        found = await queries.load_invoice(made.invoice_id)
         version = await queries.load_version(made.invoice_id, 1)
-        buyer = await customers.customer(made.customer_id)
+        buyer = await customers.load_customer(made.customer_id)
     assert version == (parsed.content, check_totals(parsed), parsed.number)
     assert (found.lifecycle, found.number, found.version) == (InvoiceStatus.ISSUED, parsed.number, 1)
     assert found.total == made.total
@@ -85,11 +85,13 @@ async def test_a_taken_number_leaves_no_new_customer_even_if_the_rest_is_committ
     acme: SampleWorkspace,
 ) -> None:
     what = content(buyer="Somebody New")
-    await take(acme, invoice_xml(content(), totals(content()), "N-1"))
+    await take(acme, invoice_xml(content(), compute_totals(content()), "N-1"))
     before = await stored(acme)
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict):
-            await actions.import_invoice(read_ubl(invoice_xml(what, totals(what), "N-1")), clock=CLOCK)
+            await actions.import_invoice(
+                read_ubl(invoice_xml(what, compute_totals(what), "N-1")), clock=CLOCK
+            )
     assert await stored(acme) == before
 
 
@@ -99,7 +101,7 @@ async def test_one_number_imported_by_ten_at_once_is_one_invoice_of_one_customer
     async def attempt(buyer: str) -> str:
         what = content(buyer=buyer)
         try:
-            return (await take(acme, invoice_xml(what, totals(what), "RACE"))).number
+            return (await take(acme, invoice_xml(what, compute_totals(what), "RACE"))).number
         except Conflict as error:
             return error.code
 
@@ -151,9 +153,9 @@ async def test_only_a_number_that_is_taken_is_called_taken(acme: SampleWorkspace
         "CREATE UNIQUE INDEX buyer_once ON invoice (workspace_id, buyer_name) WHERE buyer_name = 'Once'"
     )
     try:
-        await take(acme, invoice_xml(once, totals(once), "ONCE-1"))
+        await take(acme, invoice_xml(once, compute_totals(once), "ONCE-1"))
         with pytest.raises(asyncpg.UniqueViolationError, match="buyer_once"):
-            await take(acme, invoice_xml(once, totals(once), "ONCE-2"))
+            await take(acme, invoice_xml(once, compute_totals(once), "ONCE-2"))
     finally:
         await owner.execute("DROP INDEX buyer_once")
         await owner.close()
@@ -170,7 +172,7 @@ async def test_the_buyers_address_becomes_a_contact(acme: SampleWorkspace) -> No
     document = next(each for each in map(published, NAMES) if "@" in parse(each).content.buyer.email)
     made = await take(acme, document)
     async with acme.database.scope(acme.workspace_id):
-        (person,) = await customers.contacts(made.customer_id)
+        (person,) = await customers.list_contacts(made.customer_id)
     assert person.email == parse(document).content.buyer.email.lower()
 
 

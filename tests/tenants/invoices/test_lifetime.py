@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenants.invoices.lifetime import LEAST, expiry, prolonged
+from tenants.invoices.lifetime import MIN_LIFETIME, compute_expiry, extend_expiry
 
 NOON = datetime(2026, 3, 16, 12, tzinfo=UTC)
 
@@ -23,17 +23,17 @@ NOON = datetime(2026, 3, 16, 12, tzinfo=UTC)
 )
 def test_it_ends_with_the_last_day_where_the_workspace_is(zone: str, ends: datetime) -> None:
     due = date(2026, 3, 31)
-    assert expiry(shown_at=NOON, due=due, link_days=30, time_zone=zone) == ends
+    assert compute_expiry(shown_at=NOON, due=due, link_days=30, time_zone=zone) == ends
 
 
 def test_a_link_to_an_old_invoice_lives_ten_days() -> None:
-    ends = expiry(shown_at=NOON, due=date(2016, 1, 1), link_days=30, time_zone="UTC")
+    ends = compute_expiry(shown_at=NOON, due=date(2016, 1, 1), link_days=30, time_zone="UTC")
     assert ends == NOON + timedelta(days=10)
 
 
 def test_without_a_due_day_it_counts_from_the_day_it_is_shown_there() -> None:
     shown_at = datetime(2026, 3, 16, 23, 30, tzinfo=UTC)  # the 17th in Tokyo, until 15:00 UTC
-    ends = expiry(shown_at=shown_at, due=None, link_days=30, time_zone="Asia/Tokyo")
+    ends = compute_expiry(shown_at=shown_at, due=None, link_days=30, time_zone="Asia/Tokyo")
     assert ends == datetime(2026, 4, 16, 15, tzinfo=UTC)
 
 
@@ -46,7 +46,7 @@ def test_without_a_due_day_it_counts_from_the_day_it_is_shown_there() -> None:
 def test_it_is_never_less_than_ten_days_after_it_was_last_shown(
     shown_at: datetime, due: date | None, link_days: int, later: timedelta
 ) -> None:
-    ends = expiry(shown_at=shown_at, due=due, link_days=link_days, time_zone="Pacific/Chatham")
-    assert ends >= shown_at + LEAST
-    longer = prolonged(ends, shown_at=shown_at + later)
-    assert longer >= max(ends, shown_at + later + LEAST)
+    ends = compute_expiry(shown_at=shown_at, due=due, link_days=link_days, time_zone="Pacific/Chatham")
+    assert ends >= shown_at + MIN_LIFETIME
+    longer = extend_expiry(ends, shown_at=shown_at + later)
+    assert longer >= max(ends, shown_at + later + MIN_LIFETIME)

@@ -22,7 +22,7 @@ from tenants.ids import LinkId
 from tenants.invoices import actions, queries
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.values import LinkState, OpenedInvoice, ShownLink
-from tenants.workspaces.queries import data_key
+from tenants.workspaces.queries import load_data_key
 from tests.fakes.sample_workspaces import SampleWorkspace, euros
 
 CLOCK = SystemClock()
@@ -73,7 +73,7 @@ async def test_a_link_opens_its_invoice(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         link = await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK)
         await actions.set_paid(invoice_id, euros("19"), clock=CLOCK)
-        summary = await queries.invoice(invoice_id)
+        summary = await queries.load_invoice(invoice_id)
     found = await opens(acme, link.token)
     assert found is not None
     assert found == OpenedInvoice(
@@ -238,7 +238,7 @@ async def test_rotating_ends_one_link_and_keeps_the_others(acme: SampleWorkspace
         new = await actions.rotate_link(old.link_id, sealer=acme.sealer, clock=CLOCK)
         with pytest.raises(Conflict) as caught:
             await actions.rotate_link(old.link_id, sealer=acme.sealer, clock=CLOCK)
-        listed = {line.link_id: (line.state, line.recipient) for line in await queries.links(invoice_id)}
+        listed = {line.link_id: (line.state, line.recipient) for line in await queries.list_links(invoice_id)}
     opened = [await opens(acme, link.token) is not None for link in (other, old, new)]
     assert opened == [True, False, True]
     assert listed == {
@@ -268,7 +268,7 @@ async def test_showing_a_link_prolongs_it_to_ten_days_at_least(acme: SampleWorks
         await execute(EXPIRE_IN, link.link_id, timedelta(hours=1))
         moment = FixedClock(CLOCK.now())
         late = await actions.show_link(link.link_id, sealer=acme.sealer, clock=moment)
-        (line,) = await queries.links(opened.invoice_id)
+        (line,) = await queries.list_links(opened.invoice_id)
     assert (early.token, late.token) == (link.token, link.token)
     assert early.expires_at == link.expires_at
     assert late.expires_at == line.expires_at == moment.now() + timedelta(days=10)
@@ -295,7 +295,7 @@ async def test_an_expired_link_is_listed_as_such_and_can_be_rotated(acme: Sample
     async with acme.database.scope(acme.workspace_id):
         link = await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK)
         await execute(EXPIRE_IN, link.link_id, timedelta(seconds=-1))
-        (line,) = await queries.links(invoice_id)
+        (line,) = await queries.list_links(invoice_id)
         new = await actions.rotate_link(link.link_id, sealer=acme.sealer, clock=CLOCK)
     assert line.state is LinkState.EXPIRED
     assert await opens(acme, new.token) is not None
@@ -349,7 +349,7 @@ async def test_links_survive_a_change_of_the_secret(acme: SampleWorkspace) -> No
     both = Sealer([("new", bytes(range(32, 64))), ("old", bytes(range(32)))])
     invoice_id = await acme.invoice()
     async with acme.database.scope(acme.workspace_id):
-        key = old.wrap(await data_key(acme.sealer), acme.workspace_id)
+        key = old.wrap(await load_data_key(acme.sealer), acme.workspace_id)
         await execute("UPDATE workspace SET data_key = $2 WHERE workspace_id = $1", acme.workspace_id, key)
         link = await actions.issue_link(invoice_id, sealer=old, clock=CLOCK)
         newer = await actions.issue_link(invoice_id, sealer=both, clock=CLOCK)

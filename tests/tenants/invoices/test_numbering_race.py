@@ -13,8 +13,9 @@ from kernel.store import Database, fetch
 from tenants.ids import InvoiceId
 from tenants.invoices import actions, queries
 from tenants.invoices.numbering import Series
-from tenants.invoices.totals import totals
+from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl import read_ubl
+from tests.conftest import OPERATOR
 from tests.fakes.sample_workspaces import SampleWorkspace, content
 from tests.fakes.ubl_writer import invoice_xml
 
@@ -22,7 +23,7 @@ CLOCK = SystemClock()
 
 
 def elsewhere(number: str) -> bytes:
-    return invoice_xml(content(), totals(content()), number)
+    return invoice_xml(content(), compute_totals(content()), number)
 
 
 class GaveUp(Exception):
@@ -45,7 +46,7 @@ async def test_twenty_at_once_with_rollbacks_between_leave_no_gap(
                 raise GaveUp
             return number
 
-    wide = await Database.open(settings.database_url, size=20, name="race")
+    wide = await Database.open(settings.database_url, size=20, name="race", actor=OPERATOR)
     try:
         outcomes = await asyncio.gather(*(attempt(draft) for draft in drafts), return_exceptions=True)
     finally:
@@ -87,7 +88,7 @@ async def test_workspaces_count_for_themselves(acme: SampleWorkspace, rival: Sam
     for sample_workspace in (acme, rival):
         invoice_id = await sample_workspace.invoice()
         async with sample_workspace.database.scope(sample_workspace.workspace_id):
-            assert (await queries.invoice(invoice_id)).number == "INV-00001"
+            assert (await queries.load_invoice(invoice_id)).number == "INV-00001"
 
 
 @pytest.mark.parametrize("first_is_import", [True, False])

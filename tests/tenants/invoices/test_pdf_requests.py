@@ -24,6 +24,7 @@ from tenants.invoices.actions import request_pdf
 from tenants.invoices.actions.pdfs import render_ahead, store_pdf
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderPdf
 from tenants.invoices.values import Pdf, PendingPdf
+from tests.conftest import OPERATOR
 from tests.fakes.sample_workspaces import SampleWorkspace, content, create_sample_workspace
 
 WORKER = new_id()
@@ -33,7 +34,9 @@ NOW = dt.datetime(2026, 3, 16, 9, 30, tzinfo=dt.UTC)
 @pytest.fixture
 async def acme(scratch: Callable[..., Awaitable[Urls]], settings: Settings) -> AsyncIterator[SampleWorkspace]:
     """A workspace in a database of its own, in which one worker renders four at a time."""
-    database = await Database.open((await scratch(migrated=True)).app, size=2, name="requests")
+    database = await Database.open(
+        (await scratch(migrated=True)).app, size=2, name="requests", actor=OPERATOR
+    )
     async with database.unbound():
         await register_worker(WORKER, [PDF_QUEUE, PDF_BULK_QUEUE], slots=4)
     yield await create_sample_workspace(database, Sealer(settings.secret_keys), SystemClock())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenants.invoices.rounding import apportion, base_of_gross, half_up
+from tenants.invoices.rounding import apportion, find_base, round_half_up
 
 rates = st.fractions(min_value=0, max_value=1, max_denominator=10_000)
 gross = st.integers(-(10**15), 10**15)
@@ -28,14 +28,14 @@ gross = st.integers(-(10**15), 10**15)
     ],
 )
 def test_halves_go_away_from_zero(value: str, expected: int) -> None:
-    assert half_up(Fraction(value)) == expected
+    assert round_half_up(Fraction(value)) == expected
 
 
 @given(st.decimals(-(10**12), 10**12, places=6))
 def test_rounding_agrees_with_the_standard_library(value: Decimal) -> None:
     with localcontext() as context:
         context.prec = 60
-        assert half_up(Fraction(value)) == int(value.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+        assert round_half_up(Fraction(value)) == int(value.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
 @given(gross, rates)
@@ -43,10 +43,10 @@ def test_a_gross_sum_is_missed_by_one_unit_at_most_and_only_if_no_base_meets_it(
     total: int, rate: Fraction
 ) -> None:
     def missed(base: int) -> int:
-        return abs(total - base - half_up(base * rate))
+        return abs(total - base - round_half_up(base * rate))
 
-    chosen = base_of_gross(total, rate)
-    near = half_up(total / (1 + rate))
+    chosen = find_base(total, rate)
+    near = round_half_up(total / (1 + rate))
 
     assert missed(chosen) <= 1
     assert missed(chosen) == min(missed(base) for base in range(near - 4, near + 5))
@@ -54,16 +54,16 @@ def test_a_gross_sum_is_missed_by_one_unit_at_most_and_only_if_no_base_meets_it(
 
 @given(gross, rates)
 def test_a_debt_and_its_reversal_have_the_same_base(total: int, rate: Fraction) -> None:
-    assert base_of_gross(-total, rate) == -base_of_gross(total, rate)
+    assert find_base(-total, rate) == -find_base(total, rate)
 
 
 def test_three_cents_at_twenty_percent_have_no_base() -> None:
-    assert base_of_gross(3, Fraction(1, 5)) == 3  # 3 + 1 = 4; with 2 it would be 2 + 0 = 2
+    assert find_base(3, Fraction(1, 5)) == 3  # 3 + 1 = 4; with 2 it would be 2 + 0 = 2
 
 
 @given(st.lists(st.fractions(-(10**9), 10**9, max_denominator=1_000), max_size=40))
 def test_shares_sum_to_the_total_and_each_stays_within_one_unit(shares: list[Fraction]) -> None:
-    total = half_up(sum(shares, Fraction(0)))
+    total = round_half_up(sum(shares, Fraction(0)))
 
     given_out = apportion(total, shares)
 

@@ -16,8 +16,9 @@ from kernel.settings import Settings
 from kernel.store import Database, current, execute, fetch_value
 from tenants.invoices import actions, queries
 from tenants.invoices.numbering import MAX_RUNNING, Series, write_number
-from tenants.invoices.totals import totals
+from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl import read_ubl
+from tests.conftest import OPERATOR
 from tests.fakes.sample_workspaces import SampleWorkspace, content
 from tests.fakes.ubl_writer import invoice_xml
 
@@ -37,7 +38,7 @@ SELECT c.workspace_id, c.invoice_id, c.version, '{}', '{}', c.issued_at, c.issue
 async def import_number(number: str, buyer: str = "Buyer AG") -> None:
     """Import an invoice; to be called in a unit of work."""
     what = content(buyer=buyer)
-    await actions.import_invoice(read_ubl(invoice_xml(what, totals(what), number)), clock=CLOCK)
+    await actions.import_invoice(read_ubl(invoice_xml(what, compute_totals(what), number)), clock=CLOCK)
 
 
 async def import_many(sample_workspace: SampleWorkspace, numbers: list[str]) -> None:
@@ -174,7 +175,7 @@ async def open_imports(
 async def test_a_number_that_an_open_import_holds_is_waited_for(
     acme: SampleWorkspace, settings: Settings, *, commit: bool, expected: str
 ) -> None:
-    wide = await Database.open(settings.database_url, size=3, name="open imports")
+    wide = await Database.open(settings.database_url, size=3, name="open imports", actor=OPERATOR)
     async with open_imports(wide, acme, ["INV-00001"], commit=commit) as (held,):
         issuing = asyncio.create_task(issue_and_count(acme))
         await held.is_waited_for(wide)
@@ -187,7 +188,7 @@ async def test_a_number_that_an_open_import_holds_is_waited_for(
 async def test_an_issue_gives_up_where_imports_take_every_number_it_tries(
     acme: SampleWorkspace, settings: Settings
 ) -> None:
-    wide = await Database.open(settings.database_url, size=12, name="open imports")
+    wide = await Database.open(settings.database_url, size=12, name="open imports", actor=OPERATOR)
     numbers = [f"INV-{running:05}" for running in range(1, 11)]
     async with open_imports(wide, acme, numbers, commit=True) as opened:
         issuing = asyncio.create_task(issue_and_count(acme))

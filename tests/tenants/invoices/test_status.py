@@ -12,7 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from kernel.errors import Conflict, Invalid
 from kernel.money import Money, currency
-from tenants.invoices.status import InvoiceStatus, PaymentState, amount_due, payment_state, step
+from tenants.invoices.status import (
+    InvoiceStatus,
+    PaymentState,
+    check_transition,
+    compute_amount_due,
+    derive_payment_state,
+)
 
 EUR = currency("EUR")
 DUE = dt.date(2026, 3, 31)
@@ -34,10 +40,10 @@ def euro(minor: int) -> Money:
 @pytest.mark.parametrize(("current", "wanted"), list(product(InvoiceStatus, InvoiceStatus)))
 def test_every_step_is_legal_or_a_conflict(current: InvoiceStatus, wanted: InvoiceStatus) -> None:
     if (current.value, wanted.value) in LEGAL:
-        assert step(current, wanted) is wanted
+        assert check_transition(current, wanted) is wanted
         return
     with pytest.raises(Conflict) as refused:
-        step(current, wanted)
+        check_transition(current, wanted)
     assert refused.value.code == "invoice.status"
     assert refused.value.data == {"current": current.value, "wanted": wanted.value}
 
@@ -66,7 +72,7 @@ def test_the_word_for_an_invoice(lifecycle: str, amounts: tuple[int, int, int], 
     total, paid, held = amounts
 
     assert (
-        payment_state(
+        derive_payment_state(
             InvoiceStatus(lifecycle),
             total=euro(total),
             paid=euro(paid),
@@ -79,7 +85,7 @@ def test_the_word_for_an_invoice(lifecycle: str, amounts: tuple[int, int, int], 
 
 
 def test_an_invoice_without_a_due_date_is_never_overdue() -> None:
-    state = payment_state(
+    state = derive_payment_state(
         InvoiceStatus.ISSUED, total=euro(1), paid=euro(0), held=euro(0), due_date=None, today=dt.date.max
     )
     assert state is PaymentState.DUE
@@ -88,7 +94,7 @@ def test_an_invoice_without_a_due_date_is_never_overdue() -> None:
 @pytest.mark.parametrize(("paid", "held"), [(-1, 0), (0, -1)])
 def test_nothing_negative_was_ever_paid(paid: int, held: int) -> None:
     with pytest.raises(Invalid) as refused:
-        payment_state(
+        derive_payment_state(
             InvoiceStatus.ISSUED, total=euro(1), paid=euro(paid), held=euro(held), due_date=DUE, today=DUE
         )
     assert refused.value.code == "invoice.paid_negative"
@@ -96,7 +102,7 @@ def test_nothing_negative_was_ever_paid(paid: int, held: int) -> None:
 
 def test_money_of_another_currency_never_pays() -> None:
     with pytest.raises(Invalid) as refused:
-        amount_due(euro(100), Money(100, currency("USD")))
+        compute_amount_due(euro(100), Money(100, currency("USD")))
     assert refused.value.code == "money.currency"
 
 
@@ -115,7 +121,7 @@ class Life(RuleBasedStateMachine):
         self.total = total
 
     def go(self, wanted: InvoiceStatus) -> None:
-        self.status = step(self.status, wanted)
+        self.status = check_transition(self.status, wanted)
         self.past.append(self.status)
 
     @precondition(lambda self: self.status is InvoiceStatus.DRAFT)
@@ -153,7 +159,7 @@ class Life(RuleBasedStateMachine):
         if (self.status.value, wanted.value) in LEGAL:
             return
         with pytest.raises(Conflict):
-            step(self.status, wanted)
+            check_transition(self.status, wanted)
 
     @rule()
     def next_day(self) -> None:
@@ -167,7 +173,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def the_word_fits_the_facts(self) -> None:
-        word = payment_state(
+        word = derive_payment_state(
             self.status,
             total=euro(self.total),
             paid=euro(self.paid),
@@ -176,7 +182,7 @@ class Life(RuleBasedStateMachine):
             today=self.day,
         )
         left = self.total - self.paid
-        assert amount_due(euro(self.total), euro(self.paid)) == euro(max(left, 0))
+        assert compute_amount_due(euro(self.total), euro(self.paid)) == euro(max(left, 0))
         if self.status is not InvoiceStatus.ISSUED:
             assert word.value == self.status.value
             return

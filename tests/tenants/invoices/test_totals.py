@@ -8,7 +8,7 @@ from kernel.errors import Invalid
 from kernel.money import Money
 from tenants.invoices.bounds import MAX_DOCUMENT_ADJUSTMENTS, MAX_LINE_ADJUSTMENTS, MAX_LINES, MAX_MINOR
 from tenants.invoices.content import Adjustment, Content, Line, PriceBasis, Tax, TaxCategory
-from tenants.invoices.totals import Totals, totals
+from tenants.invoices.totals import Totals, compute_totals
 from tests.fakes.invoice_values import BUYER, EUR, EXEMPT, S19, S20, SELLER, d
 
 
@@ -43,12 +43,12 @@ def subtotals(of: Totals) -> list[tuple[str, str, str, str]]:
 
 
 def test_an_invoice_without_lines_comes_to_nothing() -> None:
-    assert totals(invoice()).payable == euro("0")
-    assert totals(invoice()).subtotals == ()
+    assert compute_totals(invoice()).payable == euro("0")
+    assert compute_totals(invoice()).subtotals == ()
 
 
 def test_a_line_rounds_once_half_up_whatever_its_price_is_per() -> None:
-    drawn = totals(
+    drawn = compute_totals(
         invoice(line("3", "0.335"), line("1", "2.005"), line("7", "41.5645"), line("10", "1", per="3"))
     )
 
@@ -59,7 +59,7 @@ def test_a_line_rounds_once_half_up_whatever_its_price_is_per() -> None:
 
 
 def test_a_negative_line_rounds_away_from_zero_too() -> None:
-    assert totals(invoice(line("-1", "2.005"))).lines[0].net == euro("-2.01")
+    assert compute_totals(invoice(line("-1", "2.005"))).lines[0].net == euro("-2.01")
 
 
 def test_a_line_knows_its_gross_its_adjustments_and_its_net() -> None:
@@ -67,7 +67,7 @@ def test_a_line_knows_its_gross_its_adjustments_and_its_net() -> None:
     postage = Adjustment(is_charge=True, amount=d("4.90"))
     of_another_base = Adjustment(is_charge=False, percent=d("10"), base=d("3.33"))
 
-    drawn = totals(invoice(line("3", "9.99", S19, five_percent, postage, of_another_base))).lines[0]
+    drawn = compute_totals(invoice(line("3", "9.99", S19, five_percent, postage, of_another_base))).lines[0]
 
     assert drawn.gross == euro("29.97")
     assert drawn.adjustments == (euro("1.50"), euro("4.90"), euro("0.33"))
@@ -77,7 +77,7 @@ def test_a_line_knows_its_gross_its_adjustments_and_its_net() -> None:
 def test_a_discount_larger_than_the_line_leaves_a_negative_net() -> None:
     too_much = Adjustment(is_charge=False, amount=d("15"))
 
-    drawn = totals(invoice(line("1", "10", S19, too_much)))
+    drawn = compute_totals(invoice(line("1", "10", S19, too_much)))
 
     assert drawn.lines[0].net == euro("-5")
     assert drawn.tax_total == euro("-0.95")
@@ -85,7 +85,7 @@ def test_a_discount_larger_than_the_line_leaves_a_negative_net() -> None:
 
 
 def test_tax_is_computed_on_the_sum_of_a_rate_and_not_line_by_line() -> None:
-    drawn = totals(invoice(*(line("1", "0.02") for _ in range(30))))
+    drawn = compute_totals(invoice(*(line("1", "0.02") for _ in range(30))))
 
     assert subtotals(drawn) == [("S", "19", "0.60", "0.11")]
 
@@ -93,13 +93,13 @@ def test_tax_is_computed_on_the_sum_of_a_rate_and_not_line_by_line() -> None:
 def test_a_rate_written_twice_is_one_rate_and_first_seen_comes_first() -> None:
     same = Tax(TaxCategory.STANDARD, d("19.00"))
 
-    drawn = totals(invoice(line("1", "1", EXEMPT), line("1", "1"), line("1", "2", same)))
+    drawn = compute_totals(invoice(line("1", "1", EXEMPT), line("1", "1"), line("1", "2", same)))
 
     assert subtotals(drawn) == [("E", "0", "1.00", "0.00"), ("S", "19", "3.00", "0.57")]
 
 
 def test_allowances_charges_prepaid_and_rounding_reach_the_amount_due() -> None:
-    drawn = totals(
+    drawn = compute_totals(
         invoice(
             line("2", "50"),
             adjustments=(
@@ -123,7 +123,7 @@ def test_allowances_charges_prepaid_and_rounding_reach_the_amount_due() -> None:
 
 
 def test_three_cents_at_twenty_percent_are_still_three_cents() -> None:
-    drawn = totals(gross(line("1", "0.03", S20)))
+    drawn = compute_totals(gross(line("1", "0.03", S20)))
 
     assert subtotals(drawn) == [("S", "20", "0.03", "0.01")]
     assert (drawn.tax_inclusive, drawn.rounding, drawn.payable) == (euro("0.04"), euro("-0.01"), euro("0.03"))
@@ -131,7 +131,7 @@ def test_three_cents_at_twenty_percent_are_still_three_cents() -> None:
 
 
 def test_a_gross_price_that_a_net_can_express_needs_no_rounding() -> None:
-    drawn = totals(gross(line("1", "119"), line("3", "1.19")))
+    drawn = compute_totals(gross(line("1", "119"), line("3", "1.19")))
 
     assert [each.net for each in drawn.lines] == [euro("100"), euro("3")]
     assert [each.amount for each in drawn.lines] == [euro("119"), euro("3.57")]
@@ -139,7 +139,9 @@ def test_a_gross_price_that_a_net_can_express_needs_no_rounding() -> None:
 
 
 def test_net_amounts_of_gross_lines_share_out_the_base() -> None:
-    drawn = totals(gross(line("1", "1.00"), line("1", "1.00"), line("1", "1.00"), line("1", "0", S19)))
+    drawn = compute_totals(
+        gross(line("1", "1.00"), line("1", "1.00"), line("1", "1.00"), line("1", "0", S19))
+    )
 
     assert [str(each.net.amount) for each in drawn.lines] == ["0.84", "0.84", "0.84", "0.00"]
     assert subtotals(drawn) == [("S", "19", "2.52", "0.48")]
@@ -151,7 +153,7 @@ def test_discounts_on_gross_prices_come_off_what_was_promised() -> None:
     voucher = Adjustment(is_charge=False, amount=d("5"), tax=S19)
     postage = Adjustment(is_charge=True, amount=d("4.99"), tax=S19)
 
-    drawn = totals(
+    drawn = compute_totals(
         gross(line("2", "19.99", S19, ten_percent), adjustments=(voucher, postage), prepaid=d("10"))
     )
 
@@ -214,24 +216,24 @@ def test_discounts_on_gross_prices_come_off_what_was_promised() -> None:
 )
 def test_what_cannot_be_an_invoice_is_refused_by_its_code(code: str, content: Content) -> None:
     with pytest.raises(Invalid) as refused:
-        totals(content)
+        compute_totals(content)
     assert refused.value.code == code
 
 
 def test_an_error_names_the_line() -> None:
     with pytest.raises(Invalid) as refused:
-        totals(invoice(line("1", "1"), line("1", "1", per="0")))
+        compute_totals(invoice(line("1", "1"), line("1", "1", per="0")))
     assert refused.value.data == {"line": 2, "field": "base_quantity"}
 
 
 def test_a_float_never_becomes_money() -> None:
     with pytest.raises(TypeError, match="unit_price is a Decimal"):
-        totals(invoice(Line(name="Thing", quantity=d("1"), unit_price=0.1, tax=S19)))  # type: ignore[arg-type]
+        compute_totals(invoice(Line(name="Thing", quantity=d("1"), unit_price=0.1, tax=S19)))  # type: ignore[arg-type]
 
 
 def test_five_thousand_lines_come_to_the_largest_amount() -> None:
     most = Money(MAX_MINOR, EUR)
 
-    drawn = totals(invoice(*(line("1", "2000000000", EXEMPT) for _ in range(MAX_LINES))))
+    drawn = compute_totals(invoice(*(line("1", "2000000000", EXEMPT) for _ in range(MAX_LINES))))
 
     assert drawn.payable == most

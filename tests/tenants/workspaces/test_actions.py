@@ -65,7 +65,7 @@ async def test_a_new_workspace_is_served_at_its_slug_at_once(database: Database,
         payment_days=14,
         link_days=30,
     )
-    found = await queries.workspace_by_host(database, "nordlicht-1.localhost")
+    found = await queries.find_workspace_by_host(database, "nordlicht-1.localhost")
     assert found is not None
     assert (found.workspace, found.primary_host, found.is_primary) == (made, "nordlicht-1.localhost", True)
 
@@ -134,10 +134,10 @@ async def test_members_change_brand_region_and_terms_one_by_one(acme: SampleWork
 
 async def test_a_change_that_is_refused_changes_nothing(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
-        before = await queries.profile()
+        before = await queries.load_profile()
         with pytest.raises(Invalid, match="days"):
             await actions.set_terms(payment_days=7, link_days=-1)
-        assert await queries.profile() == before
+        assert await queries.load_profile() == before
 
 
 async def test_a_logo_is_drawn_anew_and_named_by_its_hash(acme: SampleWorkspace) -> None:
@@ -145,11 +145,11 @@ async def test_a_logo_is_drawn_anew_and_named_by_its_hash(acme: SampleWorkspace)
     async with acme.database.scope(acme.workspace_id):
         logo = await actions.set_logo(upload, clock=CLOCK)
         again = await actions.set_logo(upload, clock=CLOCK)
-        image = await queries.brand_asset(logo.sha256)
-        profile = await queries.profile()
+        image = await queries.load_brand_image(logo.sha256)
+        profile = await queries.load_profile()
     assert logo == again == LogoRef(logo.sha256, 40, 20) == profile.logo
     assert (image.content_type, image.data[:8]) == ("image/png", b"\x89PNG\r\n\x1a\n")
-    resolved = await queries.workspace_by_host(acme.database, acme.host)
+    resolved = await queries.find_workspace_by_host(acme.database, acme.host)
     assert resolved is not None
     assert resolved.workspace.logo == logo
 
@@ -159,7 +159,7 @@ async def test_an_earlier_logo_stays_readable_for_pages_that_are_open(acme: Samp
         first = await actions.set_logo(reencode(picture(colour="red")), clock=CLOCK)
         await actions.set_logo(reencode(picture(colour="blue")), clock=CLOCK)
         assert (await actions.remove_logo()).logo is None
-        assert (await queries.brand_asset(first.sha256)).content_type == "image/png"
+        assert (await queries.load_brand_image(first.sha256)).content_type == "image/png"
 
 
 async def test_a_refused_logo_leaves_the_old_one(acme: SampleWorkspace) -> None:
@@ -167,19 +167,19 @@ async def test_a_refused_logo_leaves_the_old_one(acme: SampleWorkspace) -> None:
         logo = await actions.set_logo(reencode(picture()), clock=CLOCK)
         with pytest.raises(Invalid, match="picture"):
             await actions.set_logo(reencode(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), clock=CLOCK)
-        assert (await queries.profile()).logo == logo
+        assert (await queries.load_profile()).logo == logo
 
 
 async def test_a_domain_is_claimed_proven_activated_and_made_primary(acme: SampleWorkspace) -> None:
     host = f"billing-{acme.slug}.example.com"
     domain = await claimed(acme, f"  {host.upper()}. ")
     assert (domain.host, domain.state, domain.is_primary) == (host, DomainState.CLAIMED, False)
-    assert await queries.workspace_by_host(acme.database, host) is None
+    assert await queries.find_workspace_by_host(acme.database, host) is None
     await activated(acme, host)
     async with acme.database.scope(acme.workspace_id):
         await actions.set_primary_domain(domain.domain_id)
-        assert await queries.primary_host() == host
-    old = await queries.workspace_by_host(acme.database, acme.host)
+        assert await queries.load_primary_host() == host
+    old = await queries.find_workspace_by_host(acme.database, acme.host)
     assert old is not None
     assert (old.host, old.primary_host, old.is_primary) == (acme.host, host, False)
 
@@ -189,7 +189,7 @@ async def test_a_domain_without_its_token_is_not_proven(acme: SampleWorkspace) -
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Invalid) as caught:
             await actions.verify_domain(domain.domain_id, found_txt=["v=spf1 -all", ""], clock=CLOCK)
-        states = {found.host: found.state for found in await queries.domains()}
+        states = {found.host: found.state for found in await queries.list_domains()}
     assert caught.value.code == "domain.unproven"
     assert states[domain.host] is DomainState.CLAIMED
 
@@ -204,26 +204,26 @@ async def test_anybody_may_claim_a_host_but_only_one_may_have_it(
     async with rival.database.scope(rival.workspace_id):
         with pytest.raises(Conflict) as caught:
             await actions.verify_domain(theirs.domain_id, found_txt=[theirs.verify_token], clock=CLOCK)
-        assert (await queries.domains())[-1].state is DomainState.CLAIMED
+        assert (await queries.list_domains())[-1].state is DomainState.CLAIMED
     assert caught.value.code == "domain.taken"
 
 
 async def test_a_released_domain_is_a_tombstone_for_thirty_days(
-    acme: SampleWorkspace, rival: SampleWorkspace, svc: Database
+    acme: SampleWorkspace, rival: SampleWorkspace
 ) -> None:
     host = f"given-up-{acme.slug}.example.com"
     domain = await activated(acme, host)
     released_at = FixedClock(datetime(2020, 1, 1, tzinfo=UTC))
     async with acme.database.scope(acme.workspace_id):
         await actions.release_domain(domain.domain_id, clock=released_at)
-    assert await queries.workspace_by_host(acme.database, host) is None
+    assert await queries.find_workspace_by_host(acme.database, host) is None
     with pytest.raises(Conflict, match="another workspace"):
         await verified(rival, host)
     released_at.advance(timedelta(days=30))
-    async with svc.unbound():
+    async with acme.database.scope(acme.workspace_id):
         assert await actions.purge_released_domains(clock=released_at) == 0
     released_at.advance(timedelta(seconds=1))
-    async with svc.unbound():
+    async with acme.database.scope(acme.workspace_id):
         assert await actions.purge_released_domains(clock=released_at) == 1
     assert (await verified(rival, host)).state is DomainState.VERIFIED
 
@@ -253,12 +253,12 @@ async def test_a_mere_claim_is_forgotten_on_release(acme: SampleWorkspace) -> No
     domain = await claimed(acme, f"dropped-{acme.slug}.example.com")
     async with acme.database.scope(acme.workspace_id):
         await actions.release_domain(domain.domain_id, clock=CLOCK)
-        assert [found.host for found in await queries.domains()] == [acme.host]
+        assert [found.host for found in await queries.list_domains()] == [acme.host]
 
 
 async def test_the_primary_domain_cannot_be_released(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
-        (own,) = await queries.domains()
+        (own,) = await queries.list_domains()
         with pytest.raises(Conflict) as caught:
             await actions.release_domain(own.domain_id, clock=CLOCK)
     assert caught.value.code == "domain.primary"
@@ -269,7 +269,7 @@ async def test_only_a_served_domain_can_be_primary(acme: SampleWorkspace) -> Non
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict) as caught:
             await actions.set_primary_domain(domain.domain_id)
-        assert await queries.primary_host() == acme.host
+        assert await queries.load_primary_host() == acme.host
     assert caught.value.code == "domain.state"
 
 
@@ -299,7 +299,7 @@ async def test_the_host_of_a_surface_can_be_claimed_by_no_workspace(acme: Sample
                 )
         assert caught.value.code == "domain.reserved"
     async with acme.database.scope(acme.workspace_id):
-        assert [domain.host for domain in await queries.domains()] == [acme.host]
+        assert [domain.host for domain in await queries.list_domains()] == [acme.host]
 
 
 async def test_no_workspace_is_created_on_the_host_of_a_surface(database: Database, sealer: Sealer) -> None:
@@ -314,7 +314,7 @@ async def test_no_workspace_is_created_on_the_host_of_a_surface(database: Databa
                 clock=CLOCK,
             )
     assert caught.value.code == "workspace.slug_reserved"
-    assert await queries.workspace_by_host(database, f"desk.{BASE_DOMAIN}") is None
+    assert await queries.find_workspace_by_host(database, f"desk.{BASE_DOMAIN}") is None
 
 
 async def test_an_unknown_domain_is_missing(acme: SampleWorkspace) -> None:
@@ -337,9 +337,9 @@ async def test_operators_find_workspaces_across_all_of_them(
     one, two = await new_business(slug="oper-a"), await new_business(slug="oper-b")
     async with svc.unbound():
         listed = await queries.list_workspaces(after="oper-", limit=2)
-        assert await queries.workspace_by_slug("oper-b") == two.workspace_id
+        assert await queries.find_workspace_by_slug("oper-b") == two.workspace_id
         with pytest.raises(Missing):
-            await queries.workspace_by_slug("oper-c")
+            await queries.find_workspace_by_slug("oper-c")
     assert [line.workspace_id for line in listed] == [one.workspace_id, two.workspace_id]
     async with database.scope(one.workspace_id):
         assert [line.slug for line in await queries.list_workspaces()] == ["oper-a"]
@@ -351,5 +351,5 @@ async def test_each_workspace_has_a_data_key_of_its_own(
     keys = []
     for sample_workspace in (acme, rival, acme):
         async with sample_workspace.database.scope(sample_workspace.workspace_id):
-            keys.append(await queries.data_key(sample_workspace.sealer))
+            keys.append(await queries.load_data_key(sample_workspace.sealer))
     assert keys[0] == keys[2] != keys[1]

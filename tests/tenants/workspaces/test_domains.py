@@ -11,11 +11,11 @@ from tenants.workspaces.domains import (
     RESERVED_LABELS,
     TRANSITIONS,
     DomainState,
-    canonical_host,
-    check_foreign,
+    check_custom_host,
     check_slug,
+    check_transition,
     check_workspace_host,
-    step,
+    parse_host,
 )
 
 
@@ -30,7 +30,7 @@ from tenants.workspaces.domains import (
     ],
 )
 def test_a_host_has_one_spelling(written: str, meant: str) -> None:
-    assert canonical_host(written) == meant
+    assert parse_host(written) == meant
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_host_has_one_spelling(written: str, meant: str) -> None:
 )
 def test_what_is_no_name_is_refused(written: str) -> None:
     with pytest.raises(Invalid) as caught:
-        canonical_host(written)
+        parse_host(written)
     assert caught.value.code == "domain.name"
 
 
@@ -68,10 +68,10 @@ def test_reserved_labels_are_no_slugs() -> None:
 
 
 def test_a_name_that_only_ends_alike_is_foreign() -> None:
-    assert check_foreign("notportal.example", "portal.example", ()) == "notportal.example"
+    assert check_custom_host("notportal.example", "portal.example", ()) == "notportal.example"
     for ours in ("portal.example", "x.portal.example"):
         with pytest.raises(Invalid) as caught:
-            check_foreign(ours, "portal.example", ())
+            check_custom_host(ours, "portal.example", ())
         assert caught.value.code == "domain.reserved"
 
 
@@ -79,11 +79,11 @@ def test_the_hosts_of_surfaces_and_what_lies_beneath_them_are_not_foreign() -> N
     reserved = {"console.vendor.example", "api.portal.example"}
     for ours in ("console.vendor.example", "x.console.vendor.example"):
         with pytest.raises(Invalid) as caught:
-            check_foreign(ours, "portal.example", reserved)
+            check_custom_host(ours, "portal.example", reserved)
         assert caught.value.code == "domain.reserved"
         assert "console.vendor.example" in caught.value.message
     for foreign in ("vendor.example", "xconsole.vendor.example", "api.vendor.example"):
-        assert check_foreign(foreign, "portal.example", reserved) == foreign
+        assert check_custom_host(foreign, "portal.example", reserved) == foreign
 
 
 @pytest.mark.parametrize("label", ["console", "api", "hooks"])
@@ -103,7 +103,7 @@ def test_a_workspace_has_no_host_that_a_surface_has() -> None:
 def test_every_step_that_is_not_drawn_is_refused() -> None:
     for current, wanted in itertools.product(DomainState, repeat=2):
         if wanted in TRANSITIONS[current]:
-            assert step(current, wanted) is wanted
+            assert check_transition(current, wanted) is wanted
         else:
             with pytest.raises(Conflict, match=f"{current.value} cannot become {wanted.value}"):
-                step(current, wanted)
+                check_transition(current, wanted)

@@ -29,20 +29,20 @@ async def test_only_active_and_degraded_hosts_are_served(
             host,
             state,
         )
-    assert await queries.workspace_by_host(acme.database, host) is None
+    assert await queries.find_workspace_by_host(acme.database, host) is None
     for served in ("active", "degraded"):
         async with svc.scope(acme.workspace_id):
             await fetch(
                 "UPDATE portal_domain SET state = $2, released_at = NULL WHERE host = $1", host, served
             )
-        found = await queries.workspace_by_host(acme.database, host)
+        found = await queries.find_workspace_by_host(acme.database, host)
         assert found is not None
         assert (found.host, found.primary_host, found.is_primary) == (host, acme.host, False)
 
 
 @pytest.mark.parametrize("host", ["", "nobody.localhost", "ACME", "' OR true --", "x" * 5000])
 async def test_an_unknown_host_is_nobodys(acme: SampleWorkspace, host: str) -> None:
-    assert await queries.workspace_by_host(acme.database, host) is None
+    assert await queries.find_workspace_by_host(acme.database, host) is None
 
 
 async def test_the_door_shows_no_secret(acme: SampleWorkspace) -> None:
@@ -61,7 +61,7 @@ async def test_without_the_door_the_unbound_see_nothing_but_an_error(acme: Sampl
 async def test_queries_of_a_workspace_need_one(acme: SampleWorkspace) -> None:
     async with acme.database.unbound():
         with pytest.raises(Unbound):
-            await queries.profile()
+            await queries.load_profile()
 
 
 async def test_a_table_of_ones_own_cannot_stand_in_for_a_real_one(
@@ -87,8 +87,8 @@ async def test_a_workspace_without_a_primary_domain_says_so(acme: SampleWorkspac
         await fetch("UPDATE portal_domain SET is_primary = false WHERE workspace_id = $1", acme.workspace_id)
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Missing):
-            await queries.primary_host()
-    found = await queries.workspace_by_host(acme.database, acme.host)
+            await queries.load_primary_host()
+    found = await queries.find_workspace_by_host(acme.database, acme.host)
     assert found is not None
     assert found.primary_host == acme.host
 

@@ -21,7 +21,7 @@ from kernel.money import Money, currency
 from tenants.invoices import actions
 from tenants.invoices.content import Adjustment, Content, Line, Party, Tax, TaxCategory
 from tenants.invoices.status import PaymentState
-from tenants.invoices.totals import totals
+from tenants.invoices.totals import compute_totals
 from web.http.compression import SMALLEST
 from web.portal.invoice_data import FORMAT, encode_invoice, format_amount
 from web.portal.sample import _make_opened_invoice, _make_profile
@@ -296,7 +296,7 @@ def sample_document() -> bytes:
         prepaid=Decimal(20),
         rounding=Decimal("0.01"),
     )
-    computed = totals(content)
+    computed = compute_totals(content)
     opened = dataclasses.replace(
         _make_opened_invoice(), total=computed.payable, paid=Money(1234, currency("EUR"))
     )

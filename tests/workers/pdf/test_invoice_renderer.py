@@ -222,7 +222,7 @@ async def test_the_metadata_name_the_invoice_its_seller_and_when_it_was_issued(
     invoice_id = await acme.invoice()
     data = await blobs.get((await ensure_pdf(invoice_renderer, acme, invoice_id)).key)
     async with acme.database.scope(acme.workspace_id):
-        number = (await queries.invoice(invoice_id)).number
+        number = (await queries.load_invoice(invoice_id)).number
         issued: dt.datetime = await fetch_value(
             "SELECT issued_at FROM invoice WHERE invoice_id = $1", invoice_id
         )

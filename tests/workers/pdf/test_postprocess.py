@@ -14,7 +14,7 @@ import pypdfium2
 import pytest
 
 from kernel.errors import Unavailable
-from tenants.invoices.document.sheet import render_sheet
+from tenants.invoices.document.pdf_html import render_pdf_html
 from tests.fakes.documents import METADATA, build_document, load_fonts, make_logo, render_seed_sheet
 from tests.fakes.sample_workspaces import content
 from workers.pdf.postprocess import Attachment, postprocess
@@ -74,7 +74,7 @@ async def test_nine_scripts_in_one_invoice_lack_no_glyph_and_use_no_system_font(
         msgspec.structs.replace(plain.lines[0], name=text, description=text) for text in SCRIPTS.values()
     )
     data = await render(
-        renderer, render_sheet(build_document(msgspec.structs.replace(plain, lines=lines)), load_fonts())
+        renderer, render_pdf_html(build_document(msgspec.structs.replace(plain, lines=lines)), load_fonts())
     )
     names = set()
     for font in find_fonts(data):
@@ -107,7 +107,7 @@ async def test_a_character_that_no_font_has_is_the_only_one_without_a_glyph(rend
     plain = content()
     lines = (msgspec.structs.replace(plain.lines[0], name="\ue123"),)
     data = await render(
-        renderer, render_sheet(build_document(msgspec.structs.replace(plain, lines=lines)), load_fonts())
+        renderer, render_pdf_html(build_document(msgspec.structs.replace(plain, lines=lines)), load_fonts())
     )
     names = {str(font.get("/BaseFont", "/Type3")).partition("+")[2] for font in find_fonts(data)}
     is_missing = any(has_mapping(font, r"^<0000> ") for font in find_fonts(data))

@@ -16,7 +16,7 @@ from ops.bench import vectors
 from ops.bench.vectors import CANARY, HTTP, VECTORS, Target, build_page, read_pdf
 from ops.dev import chromium as programs
 from tenants.invoices.content import Content
-from tenants.invoices.document.sheet import render_sheet
+from tenants.invoices.document.pdf_html import render_pdf_html
 from tenants.invoices.document.values import DocumentLogo
 from tenants.invoices.ubl import parse
 from tests.fakes.documents import build_document, load_fonts
@@ -62,7 +62,7 @@ async def test_texts_of_an_invoice_are_rendered_and_reach_nothing(
     renderer: Renderer, target: Target, vector: str
 ) -> None:
     bait = target.build_markup(vector)
-    html = render_sheet(build_document(hostile(bait)), load_fonts())
+    html = render_pdf_html(build_document(hostile(bait)), load_fonts())
     raw = await renderer.render(html, owner=None, within_s=20)
     await asyncio.sleep(0.05)
     text, is_leaked = read_pdf(raw)
@@ -82,13 +82,13 @@ async def test_hostile_texts_of_an_imported_document_reach_nothing(
         parsed = parse(hostile_xml.encode())
         assert target.build_markup(vector).split()[0] in " ".join(parsed.content.notes)
         assert await find_leaks(
-            renderer, render_sheet(build_document(parsed.content), load_fonts()), target
+            renderer, render_pdf_html(build_document(parsed.content), load_fonts()), target
         ) == ([], False)
 
 
 async def test_a_logos_address_is_never_asked(renderer: Renderer, target: Target) -> None:
     for url in (f"http://127.0.0.1:{target.port}/logo.png", (target.folder / "secret.png").as_uri()):
-        html = render_sheet(build_document(content(), logo=DocumentLogo(url, 40, 20)), load_fonts())
+        html = render_pdf_html(build_document(content(), logo=DocumentLogo(url, 40, 20)), load_fonts())
         assert await find_leaks(renderer, html, target) == ([], False)
 
 

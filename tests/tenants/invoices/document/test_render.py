@@ -17,7 +17,7 @@ from tenants.invoices.content import (
     Transfer,
 )
 from tenants.invoices.document.render import render_list, render_paper
-from tenants.invoices.document.values import DocumentBrand, DocumentLogo, Sum, SumKind
+from tenants.invoices.document.values import DocumentBrand, DocumentLogo, TotalRow, TotalRowKind
 from tests.fakes.document_models import (
     MINUS,
     build_content,
@@ -87,7 +87,7 @@ def test_paper_and_list_say_the_same_amounts(render: Any) -> None:
         build_content(build_line("1234.5", "3"), build_line("-0", "2"), build_line("10", "-1")), "de-DE"
     )
     text = parse_html(render(paper)).text.getvalue()
-    for amount in [*(row.amount for row in paper.rows), *(each.amount for each in paper.sums)]:
+    for amount in [*(row.amount for row in paper.rows), *(each.amount for each in paper.total_rows)]:
         assert amount in text
 
 
@@ -108,8 +108,8 @@ def test_the_list_tells_the_parties_and_particulars_that_the_paper_tells() -> No
 def test_what_happened_since_the_issue_stands_below_the_totals_of_the_list_only() -> None:
     paper = build_document(build_content())
     since = (
-        Sum(SumKind.STEP, "Paid so far", f"{MINUS}19.00"),
-        Sum(SumKind.PAYABLE, "Amount due (EUR)", "100.00"),
+        TotalRow(TotalRowKind.STEP, "Paid so far", f"{MINUS}19.00"),
+        TotalRow(TotalRowKind.PAYABLE, "Amount due (EUR)", "100.00"),
     )
     rows = re.findall(r'<div class="(\w+)"><dt><bdi>([^<]*)', render_list(paper, since=since))
     assert rows[-3:] == [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kernel.money import Money
 from tenants.invoices.content import Adjustment, Content, Line, Party, Tax, TaxCategory
-from tenants.invoices.totals import Totals, totals
+from tenants.invoices.totals import Totals, compute_totals
 from tenants.invoices.ubl import LINE_NET, UblRefused, check_totals, parse
 from tests.fakes.ubl_writer import changed, invoice_xml, published, with_attribute, with_more
 
@@ -144,8 +144,8 @@ def written(*lines: tuple[str, str, str, str]) -> bytes:
             for quantity, price, base, _ in lines
         ),
     )
-    computed = totals(content)
-    as_stated = totals(
+    computed = compute_totals(content)
+    as_stated = compute_totals(
         Content(
             currency="EUR",
             seller=content.seller,
@@ -266,7 +266,7 @@ def test_amounts_of_a_yen_invoice_have_no_decimals_and_trailing_zeros_do_not_cou
             buyer=Party(name="Buyer"),
             lines=(Line(name="Thing", quantity=Decimal(3), unit_price=Decimal("33.5"), tax=S7),),
         )
-        return changed(invoice_xml(content, totals(content)), {"cac:TaxTotal/cbc:TaxAmount": tax})
+        return changed(invoice_xml(content, compute_totals(content)), {"cac:TaxTotal/cbc:TaxAmount": tax})
 
     assert check_totals(parse(yen("7.00"))).payable.minor == 108
     assert refusal(yen("7.5")).data["rule"] == "BR-DEC-13"
@@ -334,7 +334,7 @@ AMOUNTS = (
 
 @given(contents)
 def test_any_true_document_is_accepted_with_its_own_totals(content: Content) -> None:
-    of = totals(content)
+    of = compute_totals(content)
 
     assert check_totals(parse(invoice_xml(content, of))) == of
 
@@ -360,7 +360,7 @@ def one_cent_off(of: Totals, draw: st.DrawFn, cent: Money) -> Totals:
 def test_any_true_document_with_one_amount_a_cent_off_is_refused(
     content: Content, data: st.DataObject, cent: int
 ) -> None:
-    of = totals(content)
+    of = compute_totals(content)
     false = data.draw(st.composite(lambda draw: one_cent_off(of, draw, Money(cent, of.currency)))())
 
     with pytest.raises(UblRefused):

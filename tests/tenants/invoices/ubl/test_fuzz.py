@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from tenants.invoices.content import Content
-from tenants.invoices.totals import Totals, totals
+from tenants.invoices.totals import Totals, compute_totals
 from tenants.invoices.ubl import ParsedInvoice, UblRefused, check_totals, parse
 from tests.fakes.ubl_writer import NAMES, SPACES, published, text_of, tree
 
@@ -45,7 +45,7 @@ def truthful_or_refused(document: bytes) -> None:
         return
     read, drawn = result
     event("accepted")
-    assert drawn == totals(read.content)
+    assert drawn == compute_totals(read.content)
     assert msgspec.json.decode(msgspec.json.encode(read.content), type=Content) == read.content
     states_what_it_comes_to(tree(document), drawn)
 

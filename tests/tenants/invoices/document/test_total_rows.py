@@ -11,7 +11,7 @@ from tenants.invoices.content import (
     Tax,
     TaxCategory,
 )
-from tenants.invoices.document.values import Document, SumKind
+from tenants.invoices.document.values import Document, TotalRowKind
 from tests.fakes.document_models import (
     MINUS,
     SELLER,
@@ -24,7 +24,7 @@ from tests.fakes.document_models import (
 
 
 def sums_of(paper: Document) -> list[tuple[str, str]]:
-    return [(each.label, each.amount) for each in paper.sums]
+    return [(each.label, each.amount) for each in paper.total_rows]
 
 
 def test_a_small_invoice_is_told_in_the_fewest_steps() -> None:
@@ -102,8 +102,8 @@ def test_what_the_seller_owes_is_called_a_credit() -> None:
 def test_every_tax_category_has_its_name(tax: Tax, label: str) -> None:
     assert [
         each.label
-        for each in build_document(build_content(build_line(tax=tax))).sums
-        if each.kind is SumKind.TAX
+        for each in build_document(build_content(build_line(tax=tax))).total_rows
+        if each.kind is TotalRowKind.TAX
     ] == [label]
 
 

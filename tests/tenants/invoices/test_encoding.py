@@ -10,8 +10,8 @@ import pytest
 from kernel.errors import Invalid
 from kernel.store import fetch_value
 from tenants.invoices import actions
-from tenants.invoices.snapshot import decode_content, decode_totals, encode_content, encode_totals
-from tenants.invoices.totals import totals
+from tenants.invoices.encoding import decode_content, decode_totals, encode_content, encode_totals
+from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl import check_totals, parse
 from tests.fakes.sample_workspaces import SampleWorkspace, content
 from tests.fakes.ubl_writer import NAMES, published
@@ -32,7 +32,7 @@ def test_decimals_are_stored_as_texts_never_as_floats() -> None:
 
 
 def test_totals_are_stored_in_minor_units_with_the_digits_of_their_day() -> None:
-    stored = msgspec.json.decode(encode_totals(totals(content("10", currency_code="KWD"))))
+    stored = msgspec.json.decode(encode_totals(compute_totals(content("10", currency_code="KWD"))))
     assert (stored["digits"], stored["payable"]) == (3, 11_900)
 
 

@@ -27,7 +27,7 @@ class _Subtotal(Value, frozen=True):
 
 
 class _Totals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Totals in minor units. The digits are kept too: a currency may lose its decimals one day."""
+    """Totals in minor units. The digits are stored too: the decimals of a currency may change."""
 
     currency: str
     digits: int
@@ -54,24 +54,24 @@ _TOTALS: Final = msgspec.json.Decoder(_Totals)
 def encode_content(content: Content) -> str:
     """Return the content as JSON.
 
-    Invalid("invoice.text") if a text holds what Postgres cannot keep, Invalid("invoice.too_long") if it is
+    Invalid("invoice.text") if a text holds what Postgres cannot store, Invalid("invoice.too_long") if it is
     more than 2 MiB in all.
     """
     try:
         encoded = _ENCODER.encode(content)
     except UnicodeEncodeError as error:
-        raise _unkept() from error
+        raise _unstorable() from error
     if len(encoded) > MAX_CONTENT_BYTES:
-        message = f"The invoice says more than {MAX_CONTENT_BYTES:,} bytes in all."
+        message = f"The invoice has more than {MAX_CONTENT_BYTES:,} bytes of content."
         raise Invalid("invoice.too_long", message)
     text = encoded.decode()
     # jsonb has no U+0000; an escaped backslash before "u0000" is a text of five harmless characters.
     if "\\u0000" in text.replace("\\\\", ""):
-        raise _unkept()
+        raise _unstorable()
     return text
 
 
-def size_of(content: Content) -> int:
+def measure_content(content: Content) -> int:
     """Return how many bytes the content takes as JSON: about what it costs to show."""
     return len(_ENCODER.encode(content))
 
@@ -87,11 +87,11 @@ def encode_totals(totals: Totals) -> str:
         currency=totals.currency.code,
         digits=totals.currency.digits,
         lines=tuple(
-            _Line(line.gross.minor, _minors(line.adjustments), line.amount.minor, line.net.minor)
+            _Line(line.gross.minor, _to_minor(line.adjustments), line.amount.minor, line.net.minor)
             for line in totals.lines
         ),
-        adjustments=_minors(totals.adjustments),
-        adjustment_amounts=_minors(totals.adjustment_amounts),
+        adjustments=_to_minor(totals.adjustments),
+        adjustment_amounts=_to_minor(totals.adjustment_amounts),
         line_total=totals.line_total.minor,
         allowance_total=totals.allowance_total.minor,
         charge_total=totals.charge_total.minor,
@@ -115,14 +115,14 @@ def decode_totals(text: str | bytes) -> Totals:
         lines=tuple(
             LineTotal(
                 Money(line.gross, of),
-                _moneys(line.adjustments, of),
+                _to_money(line.adjustments, of),
                 Money(line.amount, of),
                 Money(line.net, of),
             )
             for line in stored.lines
         ),
-        adjustments=_moneys(stored.adjustments, of),
-        adjustment_amounts=_moneys(stored.adjustment_amounts, of),
+        adjustments=_to_money(stored.adjustments, of),
+        adjustment_amounts=_to_money(stored.adjustment_amounts, of),
         line_total=Money(stored.line_total, of),
         allowance_total=Money(stored.allowance_total, of),
         charge_total=Money(stored.charge_total, of),
@@ -138,13 +138,13 @@ def decode_totals(text: str | bytes) -> Totals:
     )
 
 
-def _minors(amounts: tuple[Money, ...]) -> tuple[int, ...]:
+def _to_minor(amounts: tuple[Money, ...]) -> tuple[int, ...]:
     return tuple(amount.minor for amount in amounts)
 
 
-def _moneys(minors: tuple[int, ...], of: Currency) -> tuple[Money, ...]:
+def _to_money(minors: tuple[int, ...], of: Currency) -> tuple[Money, ...]:
     return tuple(Money(minor, of) for minor in minors)
 
 
-def _unkept() -> Invalid:
-    return Invalid("invoice.text", "A text of the invoice holds a character that cannot be kept.")
+def _unstorable() -> Invalid:
+    return Invalid("invoice.text", "A text of the invoice holds a character that cannot be stored.")

@@ -1,0 +1,185 @@
+"""Every action that writes emits events, none that changes nothing does, and no event holds a secret.
+
+The exercises are compared with the `actions` modules: a new action without one fails.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any, ClassVar
+from uuid import UUID
+
+import msgspec
+import pytest
+
+import tenants
+from kernel.store import Database, current_workspace, fetch
+from tenants.activity.actions import emit
+from tenants.activity.events import Event
+from tenants.workspaces.tables import Workspace
+from tests.fakes.sample_workspaces import SampleWorkspace
+from tests.tenants.exercises import EXERCISES
+from tests.tenants.invoices.exercises import link
+from tests.tenants.workspaces.exercises import verify
+
+# They register themselves when they are imported.
+PACKAGES = ("customers", "invoices", "workspaces")
+for package in PACKAGES:
+    import_module(f"tests.tenants.{package}.exercises")
+
+# Actions that emit nothing, each with its reason.
+EXEMPT = {
+    "activity.actions.audit_refusal": "its event is the refusal",
+    "activity.actions.create_event_head": "a part of create_workspace, which emits",
+    "activity.actions.emit": "writes the events themselves",
+    "activity.actions.prune_events": "removes events, by the retention of the log itself",
+    "invoices.actions.pdfs.render_ahead": "enqueues jobs: PDFs have no events",
+    "invoices.actions.pdfs.request_pdf": "enqueues a job: PDFs have no events",
+    "invoices.actions.pdfs.store_pdf": "stores a PDF: PDFs have no events",
+    "invoices.actions.rows.insert_version": "a part of actions that emit",
+    "invoices.actions.rows.lock_draft": "locks a row for actions that emit",
+    "invoices.actions.rows.lock_invoice": "locks a row for actions that emit",
+    "invoices.actions.rows.update_invoice": "a part of actions that emit",
+    "invoices.actions.rows.update_version": "a part of actions that emit",
+    "invoices.actions.views.record_views": "views have a log of their own",
+    "workspaces.actions.rows.lock_workspace": "locks a row for actions that emit",
+}
+# Tables whose rows have no events: jobs, PDFs and views; and the events themselves.
+WITHOUT_EVENTS = {"event_draft", "event_head", "job", "invoice_pdf", "invoice_view"}
+# Counts what this transaction wrote, whatever statement did it.
+WRITTEN = "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del AS rows FROM pg_stat_xact_user_tables"
+EVENTS = (
+    "SELECT kind, payload, context::text AS context FROM event_draft WHERE workspace_id = $1 ORDER BY entry"
+)
+SECRETS = """
+SELECT encode(token_hash, 'hex') AS secret FROM link WHERE workspace_id = $1
+UNION ALL SELECT encode(token_sealed, 'hex') FROM link WHERE workspace_id = $1
+UNION ALL SELECT verify_token FROM portal_domain WHERE workspace_id = $1
+UNION ALL SELECT cname_label FROM workspace WHERE workspace_id = $1
+UNION ALL SELECT encode(data_key, 'hex') FROM workspace WHERE workspace_id = $1
+UNION ALL SELECT name FROM customer WHERE workspace_id = $1
+UNION ALL SELECT email FROM customer WHERE workspace_id = $1 AND email <> ''
+UNION ALL SELECT email FROM contact WHERE workspace_id = $1
+UNION ALL SELECT name FROM contact WHERE workspace_id = $1 AND name <> ''
+UNION ALL SELECT payload ->> 'url' FROM job WHERE workspace_id = $1 AND payload ->> 'url' IS NOT NULL
+"""
+
+
+class WorkspaceRenamed(Event, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "workspace.renamed"
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one unit of work did: the tables it wrote, the events it emitted, the secrets in those."""
+
+    tables: set[str]
+    kinds: list[str]
+    payloads: list[dict[str, Any]]
+    leaks: set[str]
+
+
+def find_actions() -> dict[str, Any]:
+    """Return the public coroutine functions of all `actions` modules by their names."""
+    found = {}
+    for module in pkgutil.walk_packages(tenants.__path__, "tenants."):
+        if "actions" in module.name.split("."):
+            for name, function in inspect.getmembers(import_module(module.name), inspect.iscoroutinefunction):
+                if not name.startswith("_") and function.__module__ == module.name:
+                    found[full_name(function)] = function
+    return found
+
+
+def full_name(action: Any) -> str:
+    return f"{action.__module__.removeprefix('tenants.')}.{action.__name__}"
+
+
+async def count_written() -> dict[str, int]:
+    return {row["relname"]: row["rows"] for row in await fetch(WRITTEN)}
+
+
+async def observe(
+    database: Database, svc: Database, workspace_id: UUID, action: Callable[[], Awaitable[Any]]
+) -> Observation:
+    """Run an action in a unit of work, and return what it wrote and emitted."""
+    async with svc.unbound():
+        earlier = len(await fetch(EVENTS, workspace_id))
+    async with database.scope(workspace_id):
+        before = await count_written()
+        outcome = await action()
+        after = await count_written()
+    async with svc.unbound():
+        events = (await fetch(EVENTS, workspace_id))[earlier:]
+        secrets = {row["secret"] for row in await fetch(SECRETS, workspace_id)}
+    secrets |= {getattr(outcome, "token", None), getattr(outcome, "verify_token", None)} - {None}
+    stored = " ".join(event["payload"] + event["context"] for event in events)
+    return Observation(
+        tables={table for table, rows in after.items() if rows > before.get(table, 0)} - WITHOUT_EVENTS,
+        kinds=[event["kind"] for event in events],
+        payloads=[msgspec.json.decode(event["payload"]) for event in events],
+        leaks={secret for secret in secrets if secret in stored},
+    )
+
+
+def test_every_action_has_an_exercise_or_an_exemption() -> None:
+    exercised = {full_name(exercise.action) for exercise in EXERCISES.values() if exercise.kinds}
+    assert exercised | EXEMPT.keys() == find_actions().keys()
+    assert not exercised & EXEMPT.keys()
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+async def test_an_action_emits_what_it_changed(acme: SampleWorkspace, svc: Database, name: str) -> None:
+    exercise = EXERCISES[name]
+    prepared = await exercise.prepare(acme)
+    observed = await observe(
+        acme.database,
+        svc,
+        prepared.workspace_id or acme.workspace_id,
+        lambda: exercise.action(*prepared.arguments, **(prepared.options or {})),
+    )
+    assert observed.kinds == list(exercise.kinds)
+    assert bool(observed.tables) == bool(observed.kinds)
+    for field, value in exercise.payload.items():
+        assert observed.payloads[-1][field] == value
+    assert observed.leaks == set()
+
+
+async def test_an_action_that_writes_and_emits_nothing_is_observed(
+    acme: SampleWorkspace, svc: Database
+) -> None:
+    async def rename() -> None:
+        await Workspace.update({Workspace.name: "Silent"}).where(
+            Workspace.workspace_id == current_workspace()
+        )
+
+    observed = await observe(acme.database, svc, acme.workspace_id, rename)
+    assert (observed.tables, observed.kinds) == ({"workspace"}, [])
+
+
+async def test_a_secret_in_an_event_is_observed(acme: SampleWorkspace, svc: Database) -> None:
+    token, domain = (await link(acme)).token, await verify(acme)
+
+    async def tell() -> None:
+        await emit(WorkspaceRenamed(words=f"proven by {domain.verify_token}"))
+
+    async def show() -> Any:
+        await emit(WorkspaceRenamed(words=f"opened by {token}"))
+        return SimpleNamespace(token=token)
+
+    assert (await observe(acme.database, svc, acme.workspace_id, tell)).leaks == {domain.verify_token}
+    assert (await observe(acme.database, svc, acme.workspace_id, show)).leaks == {token}
+
+
+async def test_an_action_emits_in_its_own_workspace_only(
+    acme: SampleWorkspace, rival: SampleWorkspace, svc: Database
+) -> None:
+    await link(acme)
+    async with svc.unbound():
+        assert [event["kind"] for event in await fetch(EVENTS, rival.workspace_id)] == ["workspace.created"]

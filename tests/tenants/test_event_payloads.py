@@ -1,0 +1,102 @@
+"""The payload of every kind of event as it is stored: years later it must still be read.
+
+A field that is added here needs a default; none is ever removed or renamed.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+
+import msgspec
+import pytest
+
+import tenants
+from tenants.activity.events import Event, encode
+
+ID, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+CONTACT = f'{{"contact_id":"{ID}","customer_id":"{OTHER}"}}'
+DOMAIN = f'{{"domain_id":"{ID}","host":"pay.acme.example"}}'
+LINK = f'"link_id":"{ID}","invoice_id":"{OTHER}"'
+DATES = '"issue_date":"2026-03-16","due_date":null'
+STORED = {
+    "action.refused": '{"action":"portal link revoke","code":"link.not_found"}',
+    "contact.added": CONTACT,
+    "contact.removed": CONTACT,
+    "customer.created": f'{{"customer_id":"{ID}"}}',
+    "customer.updated": f'{{"customer_id":"{ID}","fields":["name","email"]}}',
+    "domain.claim_withdrawn": DOMAIN,
+    "domain.claimed": DOMAIN,
+    "domain.primary_changed": f'{{"domain_id":"{ID}","before":null,"after":"pay.acme.example"}}',
+    "domain.purged": DOMAIN,
+    "domain.released": DOMAIN,
+    "domain.state_changed": (
+        f'{{"domain_id":"{ID}","host":"pay.acme.example","before":"verified","after":"active"}}'
+    ),
+    "domain.verified": DOMAIN,
+    "invoice.draft_created": (
+        f'{{"invoice_id":"{ID}","customer_id":"{OTHER}","currency":"EUR","total_minor":11900}}'
+    ),
+    "invoice.draft_discarded": f'{{"invoice_id":"{ID}"}}',
+    "invoice.draft_updated": f'{{"invoice_id":"{ID}","currency":"EUR","total_minor":11900}}',
+    "invoice.imported": (
+        f'{{"invoice_id":"{ID}","customer_id":"{OTHER}","number":"A-7","version":1,"currency":"EUR",'
+        f'"total_minor":11900,{DATES}}}'
+    ),
+    "invoice.issued": (
+        f'{{"invoice_id":"{ID}","customer_id":"{OTHER}","number":"INV-00001","series":"invoices","version":1,'
+        f'"currency":"EUR","total_minor":11900,{DATES}}}'
+    ),
+    "invoice.paid_amount_changed": (
+        f'{{"invoice_id":"{ID}","currency":"EUR","changes":{{"status":{{"before":"issued","after":"paid"}}}}}}'
+    ),
+    "invoice.version_added": (
+        f'{{"invoice_id":"{ID}","version":2,"currency":"EUR",'
+        '"changes":{"total_minor":{"before":11900,"after":23800}}}'
+    ),
+    "invoice.voided": f'{{"invoice_id":"{ID}"}}',
+    "invoice.written_off": f'{{"invoice_id":"{ID}","currency":"EUR","outstanding_minor":11900}}',
+    "link.issued": f'{{{LINK},"contact_id":null,"expires_at":"2026-03-16T09:30:00Z","replaces":null}}',
+    "link.revoked": f"{{{LINK}}}",
+    "link.shown": f'{{{LINK},"expires_at":"2026-03-16T09:30:00Z"}}',
+    "number_series.changed": '{"series":"invoices","changes":{"prefix":{"before":null,"after":"RE-"}}}',
+    "workspace.brand_changed": '{"changes":{"name":{"before":"Acme","after":"Acme & Co."}}}',
+    "workspace.created": (
+        '{"slug":"acme","host":"acme.portal.example","locale":"de-DE","time_zone":"Europe/Berlin",'
+        '"currency":"EUR"}'
+    ),
+    "workspace.logo_changed": '{"before":null,"after":"0a"}',
+    "workspace.logo_fetch_requested": f'{{"job_id":"{ID}"}}',
+    "workspace.region_changed": '{"changes":{"locale":{"before":"de-DE","after":"de-AT"}}}',
+    "workspace.terms_changed": '{"changes":{"payment_days":{"before":14,"after":30}}}',
+}
+
+
+def subclasses(event: type[Event]) -> Iterator[type[Event]]:
+    for subclass in event.__subclasses__():
+        yield subclass
+        yield from subclasses(subclass)
+
+
+def find_events() -> list[type[Event]]:
+    """Return every event of the product; tests may declare others."""
+    for module in pkgutil.walk_packages(tenants.__path__, "tenants."):
+        if module.name.endswith(".events"):
+            import_module(module.name)
+    return [
+        event
+        for event in subclasses(Event)
+        if event.__module__.startswith("tenants.") and not event.__name__.startswith("_")
+    ]
+
+
+def test_every_kind_of_event_is_here_once() -> None:
+    assert sorted(event.kind for event in find_events()) == sorted(STORED)
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_a_stored_payload_is_read_and_written_as_it_was(kind: str) -> None:
+    (event_type,) = (event for event in find_events() if event.kind == kind)
+    event = msgspec.json.decode(STORED[kind], type=event_type, strict=True)
+    assert encode(event) == STORED[kind]
