@@ -20,6 +20,7 @@ from ops.doctor.installation import examine
 from tenants.workspaces.actions import create_workspace
 from tenants.workspaces.jobs import PurgeReleasedDomains
 from tenants.workspaces.profile import NewWorkspace
+from tests.conftest import OPERATOR
 
 
 async def _examine(environ: dict[str, str]) -> list[Finding]:
@@ -131,7 +132,7 @@ async def test_a_table_that_lost_its_policies(
 async def test_a_key_that_was_taken_away(healthy: dict[str, str]) -> None:
     old, new = "old:" + "A" * 42 + "E=", "new:" + "B" * 42 + "E="
     settings = Settings.from_environ(healthy | {"PORTAL_SECRET_KEYS": old})
-    database = await Database.open(settings.database_url, size=1)
+    database = await Database.open(settings.database_url, size=1, actor=OPERATOR)
     async with database.scope(WorkspaceId(new_id())):
         await create_workspace(
             NewWorkspace(slug="sealed", name="Sealed"),
