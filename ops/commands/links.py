@@ -10,7 +10,7 @@ from ops.commands.output import as_json_option, print_fields, print_table, read_
 from tenants.customers import queries as customers
 from tenants.ids import ContactId, CustomerId, LinkId
 from tenants.invoices import actions, queries
-from tenants.invoices.values import ShownLink
+from tenants.invoices.values import LinkWithToken
 from tenants.workspaces import queries as workspaces
 
 in_workspace = click.option(
@@ -108,7 +108,7 @@ def rotate(link_id: UUID, workspace: str, *, as_json: bool) -> None:
     print_fields(run_command(work), as_json=as_json)
 
 
-async def _describe(context: CommandContext, shown: ShownLink) -> dict[str, object]:
+async def _describe(context: CommandContext, shown: LinkWithToken) -> dict[str, object]:
     url = context.settings.public_url(await workspaces.load_primary_host(), f"/i/{shown.token}")
     return {"link_id": shown.link_id, "url": url, "expires_at": shown.expires_at}
 

@@ -152,7 +152,7 @@ class LinkSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownLink:
+class LinkWithToken:
     """A link with its token in the clear: for the member who asked, never for a log."""
 
     link_id: LinkId

@@ -21,7 +21,7 @@ DOMAIN = f'{{"domain_id":"{ID}","host":"pay.acme.example"}}'
 LINK = f'"link_id":"{ID}","invoice_id":"{OTHER}"'
 DATES = '"issue_date":"2026-03-16","due_date":null'
 STORED = {
-    "action.refused": '{"action":"portal link revoke","code":"link.not_found"}',
+    "action.refused": '{"action":"portal link revoke","error_code":"link.not_found"}',
     "contact.added": CONTACT,
     "contact.removed": CONTACT,
     "customer.created": f'{{"customer_id":"{ID}"}}',

@@ -176,7 +176,7 @@ OWN: dict[str, Call] = {
     "workspace_actions.set_logo": lambda _, __: workspace_actions.set_logo(
         reencode(picture(colour="blue")), clock=CLOCK
     ),
-    "workspace_actions.set_fetched_logo": lambda _, __: _fetched(reencode(picture(colour="green"))),
+    "workspace_actions.set_fetched_logo": lambda _, __: _set_fetched_logo(reencode(picture(colour="green"))),
     "workspace_actions.fetch_logo": lambda _, __: workspace_actions.fetch_logo(
         "https://mine.example/logo.png"
     ),
@@ -203,7 +203,7 @@ ELSEWHERE = {
 }
 
 
-async def _fetched(image: LogoImage) -> None:
+async def _set_fetched_logo(image: LogoImage) -> None:
     awaited = await workspace_actions.fetch_logo("https://mine.example/another.png")
     assert await workspace_actions.set_fetched_logo(image, awaited.job_id, clock=CLOCK) is not None
 
@@ -220,7 +220,7 @@ async def _not(theirs: object, asked: Awaitable[object]) -> None:
     assert await asked != theirs
 
 
-async def furnish(owner: SampleWorkspace) -> Belongings:
+async def create_one_of_everything(owner: SampleWorkspace) -> Belongings:
     """Give a workspace one of everything."""
     customer_id = await owner.customer()
     draft_id, invoice_id = await owner.draft(customer_id), await owner.invoice(customer_id)
@@ -279,7 +279,7 @@ def test_every_query_and_action_is_tried() -> None:
 async def test_with_the_others_id_there_is_nothing(
     acme: SampleWorkspace, rival: SampleWorkspace, svc: Database, name: str
 ) -> None:
-    theirs = await furnish(acme)
+    theirs = await create_one_of_everything(acme)
     before = await everything_of(svc, acme.workspace_id)
     assert all(before.values())
     async with rival.database.scope(rival.workspace_id):
@@ -318,7 +318,7 @@ def _miss_of_an_invented_id(error: PortalError) -> tuple[object, ...]:
 async def test_without_an_id_one_works_on_ones_own_alone(
     acme: SampleWorkspace, rival: SampleWorkspace, svc: Database, name: str
 ) -> None:
-    theirs = await furnish(acme)
+    theirs = await create_one_of_everything(acme)
     before = await everything_of(svc, acme.workspace_id)
     async with rival.database.scope(rival.workspace_id):
         found = await OWN[name](theirs, rival)
@@ -330,7 +330,7 @@ async def test_without_an_id_one_works_on_ones_own_alone(
 async def test_a_contact_cannot_be_slipped_to_anothers_customer(
     acme: SampleWorkspace, rival: SampleWorkspace, svc: Database
 ) -> None:
-    theirs = await furnish(acme)
+    theirs = await create_one_of_everything(acme)
     before = await everything_of(svc, acme.workspace_id)
     with pytest.raises(Exception, match="violates foreign key constraint"):
         async with rival.database.scope(rival.workspace_id):
@@ -343,7 +343,7 @@ async def test_anothers_token_opens_nothing_as_if_it_were_nobodys(
     acme: SampleWorkspace, rival: SampleWorkspace, svc: Database, role: str
 ) -> None:
     """Role svc sees every row: there the function itself names the workspace."""
-    theirs, database = await furnish(acme), {"app": rival.database, "svc": svc}[role]
+    theirs, database = await create_one_of_everything(acme), {"app": rival.database, "svc": svc}[role]
     before, misses = await everything_of(svc, acme.workspace_id), []
     for token in (theirs.token, new_token()):
         with pytest.raises(Missing) as caught:
@@ -358,7 +358,7 @@ async def test_anothers_token_opens_nothing_as_if_it_were_nobodys(
 async def test_a_link_cannot_be_made_for_anothers_contact(
     acme: SampleWorkspace, rival: SampleWorkspace
 ) -> None:
-    theirs, ours = await furnish(acme), await furnish(rival)
+    theirs, ours = await create_one_of_everything(acme), await create_one_of_everything(rival)
     async with rival.database.scope(rival.workspace_id):
         with pytest.raises(Missing):
             await invoice_actions.issue_link(
@@ -384,7 +384,7 @@ async def test_with_permissive_policies_scoping_in_code_still_holds(
     acme: SampleWorkspace, rival: SampleWorkspace, svc: Database
 ) -> None:
     """Role svc sees every row: what a miss is here, is one because each statement names its workspace."""
-    theirs = await furnish(acme)
+    theirs = await create_one_of_everything(acme)
     across = {"workspace_queries.find_workspace_by_slug"}
     async with svc.scope(rival.workspace_id):
         for name in MISSES.keys() - across:

@@ -22,7 +22,7 @@ from tenants.invoices.lifetime import compute_expiry, extend_expiry
 from tenants.invoices.queries import TOKEN_PURPOSE
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.tables import Link
-from tenants.invoices.values import ShownLink
+from tenants.invoices.values import LinkWithToken
 from tenants.workspaces import queries as workspaces
 
 _SEALED_IN: Final = "link"
@@ -36,7 +36,7 @@ FROM link WHERE workspace_id = $1 AND link_id = $2 FOR UPDATE
 
 async def issue_link(
     invoice_id: InvoiceId, *, contact_id: ContactId | None = None, sealer: Sealer, clock: Clock
-) -> ShownLink:
+) -> LinkWithToken:
     """Create one more link to an invoice, for a contact of its customer or for the customer.
 
     Earlier links stay valid. It expires `link_days` of the workspace after the due date, and 10 days from now at
@@ -57,7 +57,7 @@ async def issue_link(
     return shown
 
 
-async def show_link(link_id: LinkId, *, sealer: Sealer, clock: Clock) -> ShownLink:
+async def show_link(link_id: LinkId, *, sealer: Sealer, clock: Clock) -> LinkWithToken:
     """Return a link's token again; it expires 10 days from now at the earliest.
 
     Showing a link that has expired or is revoked does not restore it: Conflict("link.ended"), rotate it instead.
@@ -78,7 +78,7 @@ async def show_link(link_id: LinkId, *, sealer: Sealer, clock: Clock) -> ShownLi
     expires_at: dt.datetime = extend_expiry(row["expires_at"], shown_at=now)
     await Link.update({Link.last_shown_at: now, Link.expires_at: expires_at}).where(_has_id(link_id))
     await emit(LinkShown(link_id=link_id, invoice_id=row["invoice_id"], expires_at=expires_at))
-    return ShownLink(link_id, token.decode(), expires_at)
+    return LinkWithToken(link_id, token.decode(), expires_at)
 
 
 async def revoke_link(link_id: LinkId, *, clock: Clock) -> None:
@@ -89,7 +89,7 @@ async def revoke_link(link_id: LinkId, *, clock: Clock) -> None:
         await emit(LinkRevoked(link_id=link_id, invoice_id=row["invoice_id"]))
 
 
-async def rotate_link(link_id: LinkId, *, sealer: Sealer, clock: Clock) -> ShownLink:
+async def rotate_link(link_id: LinkId, *, sealer: Sealer, clock: Clock) -> LinkWithToken:
     """Revoke a link and create a new one for the same recipient; all others stay valid.
 
     An expired link can be rotated too. Missing("link.not_found"), Conflict("link.revoked").
@@ -117,7 +117,7 @@ async def rotate_link(link_id: LinkId, *, sealer: Sealer, clock: Clock) -> Shown
 
 async def _insert_link(
     invoice_id: InvoiceId, contact_id: ContactId | None, *, sealer: Sealer, clock: Clock
-) -> ShownLink:
+) -> LinkWithToken:
     invoice, is_other_language = await lock_invoice(invoice_id), False
     if contact_id is not None:
         contact = await customers.load_contact(contact_id)
@@ -155,7 +155,7 @@ async def _insert_link(
     )
     if is_other_language and invoice.status is not InvoiceStatus.DRAFT:
         await render_ahead(invoice_id, invoice.version)
-    return ShownLink(link_id, token, expires_at)
+    return LinkWithToken(link_id, token, expires_at)
 
 
 def _has_id(link_id: LinkId) -> And:

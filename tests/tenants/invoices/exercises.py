@@ -6,15 +6,15 @@ from tenants.ids import InvoiceId
 from tenants.invoices import actions as invoices
 from tenants.invoices.numbering import Series
 from tenants.invoices.ubl import read_ubl
-from tenants.invoices.values import ShownLink
+from tenants.invoices.values import LinkWithToken
 from tests.fakes.sample_workspaces import SampleWorkspace, content, euros
 from tests.fakes.ubl_writer import published
 from tests.tenants.exercises import CLOCK, Call, call, exercise, run
 
 
-async def link(workspace: SampleWorkspace) -> ShownLink:
+async def link(workspace: SampleWorkspace) -> LinkWithToken:
     invoice_id = await workspace.invoice()
-    issued: ShownLink = await run(
+    issued: LinkWithToken = await run(
         workspace, invoices.issue_link, invoice_id, sealer=workspace.sealer, clock=CLOCK
     )
     return issued

@@ -21,7 +21,7 @@ from tenants.customers.actions import add_contact
 from tenants.ids import LinkId
 from tenants.invoices import actions, queries
 from tenants.invoices.status import InvoiceStatus
-from tenants.invoices.values import LinkState, OpenedInvoice, ShownLink
+from tenants.invoices.values import LinkState, LinkWithToken, OpenedInvoice
 from tenants.workspaces.queries import load_data_key
 from tests.fakes.sample_workspaces import SampleWorkspace, euros
 
@@ -29,7 +29,7 @@ CLOCK = SystemClock()
 EXPIRE_IN = "UPDATE link SET expires_at = clock_timestamp() + $2 WHERE link_id = $1"
 
 
-async def make(sample_workspace: SampleWorkspace) -> ShownLink:
+async def make(sample_workspace: SampleWorkspace) -> LinkWithToken:
     invoice_id = await sample_workspace.invoice()
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return await actions.issue_link(invoice_id, sealer=sample_workspace.sealer, clock=CLOCK)

@@ -29,19 +29,19 @@ async def create(database: Database, sealer: Sealer, new: NewWorkspace) -> Works
         )
 
 
-async def claimed(sample_workspace: SampleWorkspace, host: str) -> queries.Domain:
+async def claim(sample_workspace: SampleWorkspace, host: str) -> queries.Domain:
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return await actions.claim_domain(host, base_domain=BASE_DOMAIN, reserved_hosts=(), clock=CLOCK)
 
 
-async def verified(sample_workspace: SampleWorkspace, host: str) -> queries.Domain:
-    domain = await claimed(sample_workspace, host)
+async def verify(sample_workspace: SampleWorkspace, host: str) -> queries.Domain:
+    domain = await claim(sample_workspace, host)
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return await actions.verify_domain(domain.domain_id, found_txt=[domain.verify_token], clock=CLOCK)
 
 
-async def activated(sample_workspace: SampleWorkspace, host: str) -> queries.Domain:
-    domain = await verified(sample_workspace, host)
+async def activate(sample_workspace: SampleWorkspace, host: str) -> queries.Domain:
+    domain = await verify(sample_workspace, host)
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return await actions.set_domain_state(domain.domain_id, DomainState.ACTIVE, clock=CLOCK)
 
@@ -172,10 +172,10 @@ async def test_a_refused_logo_leaves_the_old_one(acme: SampleWorkspace) -> None:
 
 async def test_a_domain_is_claimed_proven_activated_and_made_primary(acme: SampleWorkspace) -> None:
     host = f"billing-{acme.slug}.example.com"
-    domain = await claimed(acme, f"  {host.upper()}. ")
+    domain = await claim(acme, f"  {host.upper()}. ")
     assert (domain.host, domain.state, domain.is_primary) == (host, DomainState.CLAIMED, False)
     assert await queries.find_workspace_by_host(acme.database, host) is None
-    await activated(acme, host)
+    await activate(acme, host)
     async with acme.database.scope(acme.workspace_id):
         await actions.set_primary_domain(domain.domain_id)
         assert await queries.load_primary_host() == host
@@ -185,7 +185,7 @@ async def test_a_domain_is_claimed_proven_activated_and_made_primary(acme: Sampl
 
 
 async def test_a_domain_without_its_token_is_not_proven(acme: SampleWorkspace) -> None:
-    domain = await claimed(acme, f"unproven-{acme.slug}.example.com")
+    domain = await claim(acme, f"unproven-{acme.slug}.example.com")
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Invalid) as caught:
             await actions.verify_domain(domain.domain_id, found_txt=["v=spf1 -all", ""], clock=CLOCK)
@@ -198,9 +198,9 @@ async def test_anybody_may_claim_a_host_but_only_one_may_have_it(
     acme: SampleWorkspace, rival: SampleWorkspace
 ) -> None:
     host = f"contested-{acme.slug}.example.com"
-    ours, theirs = await claimed(acme, host), await claimed(rival, host)
+    ours, theirs = await claim(acme, host), await claim(rival, host)
     assert ours.verify_token != theirs.verify_token
-    await verified(acme, host)
+    await verify(acme, host)
     async with rival.database.scope(rival.workspace_id):
         with pytest.raises(Conflict) as caught:
             await actions.verify_domain(theirs.domain_id, found_txt=[theirs.verify_token], clock=CLOCK)
@@ -212,28 +212,28 @@ async def test_a_released_domain_is_a_tombstone_for_thirty_days(
     acme: SampleWorkspace, rival: SampleWorkspace
 ) -> None:
     host = f"given-up-{acme.slug}.example.com"
-    domain = await activated(acme, host)
+    domain = await activate(acme, host)
     released_at = FixedClock(datetime(2020, 1, 1, tzinfo=UTC))
     async with acme.database.scope(acme.workspace_id):
         await actions.release_domain(domain.domain_id, clock=released_at)
     assert await queries.find_workspace_by_host(acme.database, host) is None
     with pytest.raises(Conflict, match="another workspace"):
-        await verified(rival, host)
+        await verify(rival, host)
     released_at.advance(timedelta(days=30))
     async with acme.database.scope(acme.workspace_id):
         assert await actions.purge_released_domains(clock=released_at) == 0
     released_at.advance(timedelta(seconds=1))
     async with acme.database.scope(acme.workspace_id):
         assert await actions.purge_released_domains(clock=released_at) == 1
-    assert (await verified(rival, host)).state is DomainState.VERIFIED
+    assert (await verify(rival, host)).state is DomainState.VERIFIED
 
 
 async def test_a_workspace_can_claim_again_what_it_released(acme: SampleWorkspace) -> None:
     host = f"regretted-{acme.slug}.example.com"
-    domain = await activated(acme, host)
+    domain = await activate(acme, host)
     async with acme.database.scope(acme.workspace_id):
         await actions.release_domain(domain.domain_id, clock=CLOCK)
-    again = await claimed(acme, host)
+    again = await claim(acme, host)
     assert again.state is DomainState.CLAIMED
     assert again.verify_token != domain.verify_token
 
@@ -242,15 +242,15 @@ async def test_claiming_twice_is_one_claim_and_an_active_domain_is_not_claimed_a
     acme: SampleWorkspace,
 ) -> None:
     host = f"twice-{acme.slug}.example.com"
-    assert await claimed(acme, host) == await claimed(acme, host)
-    await activated(acme, host)
+    assert await claim(acme, host) == await claim(acme, host)
+    await activate(acme, host)
     with pytest.raises(Conflict) as caught:
-        await claimed(acme, host)
+        await claim(acme, host)
     assert caught.value.code == "domain.exists"
 
 
 async def test_a_mere_claim_is_forgotten_on_release(acme: SampleWorkspace) -> None:
-    domain = await claimed(acme, f"dropped-{acme.slug}.example.com")
+    domain = await claim(acme, f"dropped-{acme.slug}.example.com")
     async with acme.database.scope(acme.workspace_id):
         await actions.release_domain(domain.domain_id, clock=CLOCK)
         assert [found.host for found in await queries.list_domains()] == [acme.host]
@@ -265,7 +265,7 @@ async def test_the_primary_domain_cannot_be_released(acme: SampleWorkspace) -> N
 
 
 async def test_only_a_served_domain_can_be_primary(acme: SampleWorkspace) -> None:
-    domain = await verified(acme, f"early-{acme.slug}.example.com")
+    domain = await verify(acme, f"early-{acme.slug}.example.com")
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict) as caught:
             await actions.set_primary_domain(domain.domain_id)
@@ -277,7 +277,7 @@ async def test_only_a_served_domain_can_be_primary(acme: SampleWorkspace) -> Non
 async def test_states_that_need_proof_have_their_own_actions(
     acme: SampleWorkspace, wanted: DomainState
 ) -> None:
-    domain = await claimed(acme, f"skip-{wanted.value}-{acme.slug}.example.com")
+    domain = await claim(acme, f"skip-{wanted.value}-{acme.slug}.example.com")
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict) as caught:
             await actions.set_domain_state(domain.domain_id, wanted, clock=CLOCK)
@@ -287,7 +287,7 @@ async def test_states_that_need_proof_have_their_own_actions(
 @pytest.mark.parametrize("host", ["localhost", "victim.localhost", "a.b.localhost"])
 async def test_names_beneath_the_base_domain_cannot_be_claimed(acme: SampleWorkspace, host: str) -> None:
     with pytest.raises(Invalid):
-        await claimed(acme, host)
+        await claim(acme, host)
 
 
 async def test_the_host_of_a_surface_can_be_claimed_by_no_workspace(acme: SampleWorkspace) -> None:
