@@ -39,8 +39,8 @@ DEFAULT_SERIES: Final = Series("invoices", "INV-", 5)
 def check_series(series: Series) -> Series:
     """Return it; Invalid("series.invalid") if name, prefix or number of digits cannot be."""
     series = replace(series, prefix=clean_identifier(series.prefix))
-    named = _NAME.fullmatch(series.name) and _PREFIX.fullmatch(series.prefix)
-    if not named or not 1 <= series.digits <= MOST_DIGITS:
+    is_valid = _NAME.fullmatch(series.name) and _PREFIX.fullmatch(series.prefix)
+    if not is_valid or not 1 <= series.digits <= MOST_DIGITS:
         message = (
             "A series has a name of lower-case letters, a prefix of up to 20 characters and 1 to 12 digits."
         )

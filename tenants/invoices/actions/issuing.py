@@ -68,8 +68,8 @@ async def issue(invoice_id: InvoiceId, *, series: str = DEFAULT_SERIES.name, clo
     draft = await lock_invoice(invoice_id)
     check_transition(draft.status, InvoiceStatus.ISSUED)
     wanted = check_series(Series(series, DEFAULT_SERIES.prefix, DEFAULT_SERIES.digits))
-    written = (await load_version(invoice_id, draft.version)).content
-    content = require_lines(await _fill_dates(written, clock))
+    draft_content = (await load_version(invoice_id, draft.version)).content
+    content = require_lines(await _fill_dates(draft_content, clock))
     computed, now = compute_totals(content), clock.now()
     await update_version(
         invoice_id,

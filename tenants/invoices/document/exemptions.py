@@ -19,7 +19,7 @@ def describe_exemption(exemption: Exemption, language: Language) -> str:
         return exemption.reason
     code = exemption.reason_code.strip().upper()
     _ = language.gettext
-    named = {
+    reasons = {
         "VATEX-EU-AE": _("Reverse charge: the recipient owes the VAT."),
         "VATEX-EU-D": _("Travel agents: VAT on the margin."),
         "VATEX-EU-F": _("Second-hand goods: VAT on the margin."),
@@ -33,8 +33,8 @@ def describe_exemption(exemption: Exemption, language: Language) -> str:
     if article is not None:
         sentence = _("Exempt from VAT under Article %(article)s of Directive 2006/112/EC.")
         return sentence % {"article": _cite_article(article)}
-    if code in named:
-        return named[code]
+    if code in reasons:
+        return reasons[code]
     return _("Exempt from VAT (%(code)s).") % {"code": exemption.reason_code} if code else ""
 
 

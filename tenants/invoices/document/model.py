@@ -50,10 +50,10 @@ def compose_document(
     total_rows = build_total_rows(content, totals, language)
     # An account would ask for a payment: where nothing is to be paid there is none.
     transfers = content.transfers if totals.payable > Money.zero(totals.currency) else ()
-    written = language.tag if language.tag.split("-")[0] != language.words_tag.split("-")[0] else ""
+    content_language = language.tag if language.tag.split("-")[0] != language.words_tag.split("-")[0] else ""
     return Document(
         language=language.words_tag,
-        content_language=written,
+        content_language=content_language,
         direction=language.direction,
         page_size=page_size,
         title=name_document_type(content.document_type, language),
@@ -110,15 +110,15 @@ def _build_party(heading: str, party: Party, language: Language, *, home: str) -
         (language.gettext("Tax number"), party.tax_number),
         (language.gettext("Registration"), party.registration),
     )
-    reach = (party.contact_name, party.phone, party.email)
-    named = (party.trading_name,) if party.trading_name and party.trading_name != party.name else ()
+    contact_lines = (party.contact_name, party.phone, party.email)
+    trading_names = (party.trading_name,) if party.trading_name and party.trading_name != party.name else ()
     return PartyBlock(
         heading=heading,
         name=party.name,
         lines=(
-            *named,
+            *trading_names,
             *addresses.format_address(party.address, language, home=home),
-            *(line for line in reach if line),
+            *(line for line in contact_lines if line),
         ),
         facts=tuple(Fact(label, value) for label, value in facts if value),
     )
@@ -172,10 +172,10 @@ def _find_common_reference(
     transfers: Sequence[Transfer], number: str, language: Language
 ) -> tuple[Fact, ...]:
     """Return the reference that several accounts share; empty where there is one account or they differ."""
-    quoted = {transfer.reference or number for transfer in transfers}
-    if len(transfers) < 2 or len(quoted) > 1:
+    references = {transfer.reference or number for transfer in transfers}
+    if len(transfers) < 2 or len(references) > 1:
         return ()
-    return (Fact(language.gettext("Reference"), quoted.pop()),)
+    return (Fact(language.gettext("Reference"), references.pop()),)
 
 
 def _measure_figures(lines: Iterable[Row], total_rows: Iterable[TotalRow]) -> Figures:

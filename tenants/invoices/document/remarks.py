@@ -79,12 +79,12 @@ def _describe_card(card: Card) -> str:
 
 
 def _describe_debit(debit: Debit, language: Language) -> str:
-    said = (
+    parts = (
         (language.gettext("Mandate %(number)s"), debit.mandate),
         (language.gettext("Creditor %(number)s"), debit.creditor),
         (language.gettext("Account %(number)s"), format_account(debit.account)),
     )
-    return "\n".join(words % {"number": value} for words, value in said if value)
+    return "\n".join(words % {"number": value} for words, value in parts if value)
 
 
 def _describe_party(party: Party) -> str:
