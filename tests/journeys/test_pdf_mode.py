@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import unicodedata
 from collections import Counter
 from typing import Any
@@ -272,7 +273,7 @@ async def test_a_phone_shows_it_over_the_page_and_goes_back(open_page: OpenPage,
 async def test_axe_finds_nothing_and_all_controls_are_in_the_window(
     open_page: OpenPage, portal: Portal, works: Works, context: dict[str, Any]
 ) -> None:
-    page = await open_page(f"{portal.link(MANY)}#pdf", bypass_csp=True, **context)
+    page = await open_page(f"{portal.link('lines-40')}#pdf", bypass_csp=True, **context)
     await shown(page, works)
     assert await violations(page) == []
     height = context.get("height", 900)
@@ -325,14 +326,12 @@ async def test_who_turns_the_phone_goes_on_reading(open_page: OpenPage, works: W
 
 
 @pytest.mark.parametrize("tag", ["german", "lines-1000"])
-@pytest.mark.parametrize("width", [320, 390, 1280])
-async def test_the_chosen_size_is_never_cut_off(
-    open_page: OpenPage, works: Works, tag: str, width: int
-) -> None:
-    page = await open_page(tag, width=width)
+async def test_the_chosen_size_is_never_cut_off(open_page: OpenPage, works: Works, tag: str) -> None:
+    page = await open_page(tag, width=320)
     await page.locator("[data-shows='pdf']").filter(visible=True).click()
     await shown(page, works)
-    for size in ("width", "1", "4"):
+    for width, size in itertools.product((320, 390, 1280), ("width", "1", "4")):
+        await page.set_viewport_size(ViewportSize(width=width, height=900))
         await page.locator(".controls select").select_option(size)
         # The arrow takes 20 px of it.
         spare = await page.locator(".controls select").evaluate(
@@ -343,7 +342,7 @@ async def test_the_chosen_size_is_never_cut_off(
               return select.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 20 - text;
             }"""
         )
-        assert spare >= 0, (size, spare)
+        assert spare >= 0, (width, size, spare)
 
 
 async def test_printing_prints_the_paper_which_is_the_same(open_page: OpenPage, works: Works) -> None:

@@ -80,6 +80,7 @@ def _read_output(process: subprocess.Popen[str]) -> str:
     return text
 
 
+@pytest.mark.integration
 def test_the_demo_starts_serves_stops_and_starts_again(tmp_path: Path) -> None:
     output: list[str] = []
     with _demo(tmp_path, output=output) as process:
@@ -139,6 +140,7 @@ def _assert_failure_is_named(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a parent-death signal")
+@pytest.mark.integration
 def test_nothing_survives_a_demo_that_is_killed(tmp_path: Path) -> None:
     with _demo(tmp_path) as process:
         pids = _read_demo_json(tmp_path)["pids"]
@@ -150,6 +152,7 @@ def test_nothing_survives_a_demo_that_is_killed(tmp_path: Path) -> None:
     assert _list_alive(pids) == []
 
 
+@pytest.mark.integration
 def test_without_a_chromium_pages_are_served_and_the_remedy_is_printed(tmp_path: Path) -> None:
     no_chromium = {"PATH": "/nonexistent", "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path)}
     offline = {"PLAYWRIGHT_DOWNLOAD_HOST": "http://127.0.0.1:9"}
@@ -166,6 +169,7 @@ def test_without_a_chromium_pages_are_served_and_the_remedy_is_printed(tmp_path:
     assert "Install Chromium or Google Chrome so that it is on PATH" in "".join(output)
 
 
+@pytest.mark.integration
 def test_check_ends_with_one_line_of_timings_and_leaves_nothing_behind() -> None:
     before = set((ROOT / ".portal").glob("check-*"))
     process = subprocess.run(

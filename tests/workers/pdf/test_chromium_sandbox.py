@@ -35,7 +35,7 @@ def _render(home: Path, *words: str) -> tuple[dict[str, Any], str]:
 
 
 @pytest.fixture
-def home(house: object) -> Iterator[Path]:
+def home(servers: object) -> Iterator[Path]:
     """A folder for somebody else; starting the servers has made .venv reachable for them."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)

@@ -28,7 +28,7 @@ UBL = Path(__file__).parents[2] / "data" / "ubl" / "01.01a-INVOICE_ubl.xml"
 
 
 @pytest.fixture
-async def trap(tmp_path: Path) -> AsyncIterator[Target]:
+async def target(tmp_path: Path) -> AsyncIterator[Target]:
     async with vectors.open_target(tmp_path) as made:
         yield made
 
