@@ -19,6 +19,7 @@ from kernel.store import Database
 from kernel.store.roles import provision
 from ops.dev.servers import start_postgres, stop_postgres
 from tenants import schema
+from tests.conftest import OPERATOR
 
 TIMEOUT_S = 0.5
 # What asyncpg waits for by default.
@@ -79,7 +80,12 @@ async def test_while_postgres_is_frozen_pages_are_back_in_a_moment(
     own_postgres: OwnPostgres, make_portal: Any, tenants: Any
 ) -> None:
     database = await Database.open(
-        own_postgres.app_url, size=2, name="frozen", acquire_timeout_s=TIMEOUT_S, command_timeout_s=TIMEOUT_S
+        own_postgres.app_url,
+        size=2,
+        name="frozen",
+        acquire_timeout_s=TIMEOUT_S,
+        command_timeout_s=TIMEOUT_S,
+        actor=OPERATOR,
     )
     try:
         acme = await type(tenants)(database, tenants.sealer).make()
