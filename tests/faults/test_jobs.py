@@ -282,6 +282,15 @@ async def test_the_metrics_of_jobs_follow_the_jobs(deployment: Any) -> None:
     assert sample(worker, "portal_job_wait_seconds_count", queue="default") == 5
 
 
+async def test_a_relay_ends_when_its_sequencer_fails(deployment: Any) -> None:
+    relay = await deployment.start("relay")
+    owner = await asyncpg.connect(deployment.urls.owner)
+    await owner.execute("ALTER TABLE event_draft RENAME TO event_draft_renamed")
+    await owner.close()
+    assert await ended(relay) == 1
+    assert "UndefinedTableError" in relay.log.read_text(encoding="utf-8")
+
+
 async def test_a_process_that_lost_postgres_is_not_ready_and_still_alive(
     restartable: Any,
 ) -> None:
