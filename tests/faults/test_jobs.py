@@ -101,6 +101,17 @@ async def test_a_worker_that_cannot_register_registers_when_it_can(deployment: A
         await owner.close()
 
 
+async def test_a_worker_that_cannot_unregister_stops_all_the_same(deployment: Any) -> None:
+    worker = await deployment.start("worker")
+    owner = await asyncpg.connect(deployment.urls.owner)
+    try:
+        await owner.execute("BEGIN; LOCK TABLE job_worker")
+        send(worker, signal.SIGTERM)
+        assert await ended(worker) == 0
+    finally:
+        await owner.close()
+
+
 async def test_when_a_relay_is_killed_the_other_takes_over(deployment: Any) -> None:
     one, other = await deployment.start("relay"), await deployment.start("relay")
     await deployment.start("worker")
