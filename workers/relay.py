@@ -52,12 +52,17 @@ async def _serve(settings: Settings) -> None:
         relay = Relay(opened, open_broker(settings.jobs_redis_url))
         sequencer = Sequencer(opened.database, opened.metrics, opened.wakeup)
         tasks = [asyncio.create_task(relay.maintain()), asyncio.create_task(sequencer.run())]
-        opened.mark_started()
-        while not await opened.shutdown.wait(await relay.dispatch()):
-            pass
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        try:
+            opened.mark_started()
+            while not await opened.shutdown.wait(await relay.dispatch()):
+                for task in tasks:
+                    if task.done():
+                        # By a defect. The process ends too: nobody would notice that only one part of it runs.
+                        await task
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
 
 class Relay:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 # Kubernetes gives 30 s from SIGTERM to SIGKILL.
 GRACE_S: Final = 20.0
+_UNREGISTER_S: Final = 1.0
 # For releasing the jobs that are not finished.
 _RELEASE_S: Final = 3.0
 # For ending Chromium; less after a second signal.
@@ -141,9 +142,9 @@ async def _register(process: Process, queues: tuple[str, ...], render_service: R
                     registered, registered_at = served, monotonic()
             await asyncio.sleep(_HEALTH_INTERVAL_S)
     finally:
-        # A registration that stays expires soon.
+        # A registration that stays expires soon: the jobs that run must not wait for Postgres.
         with contextlib.suppress(Exception):
-            async with process.database.unbound():
+            async with asyncio.timeout(_UNREGISTER_S), process.database.unbound():
                 await unregister_worker(worker_id)
 
 

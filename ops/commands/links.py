@@ -5,6 +5,7 @@ from uuid import UUID
 import click
 
 from kernel.errors import Missing
+from kernel.identifiers import check_email
 from ops.command_context import CommandContext, run_command
 from ops.commands.output import as_json_option, print_fields, print_table, read_fields
 from tenants.customers import queries as customers
@@ -114,7 +115,8 @@ async def _describe(context: CommandContext, shown: LinkWithToken) -> dict[str, 
 
 
 async def _find_contact(customer_id: CustomerId, email: str) -> ContactId:
+    address = check_email(email)
     for contact in await customers.list_contacts(customer_id):
-        if contact.email.lower() == email.lower():
+        if contact.email == address:
             return contact.contact_id
     raise Missing("contact.not_found", f"The customer of this invoice has no contact {email}.", email=email)

@@ -11,6 +11,7 @@ from kernel.ids import WorkspaceId, token_is_well_formed
 from kernel.money import Money, currency
 from kernel.seals import Sealer
 from kernel.store import Database, current_workspace, fetch, fetch_one
+from kernel.text import clean_identifier
 from tenants.ids import ContactId, CustomerId, InvoiceId, LinkId
 from tenants.invoices.encoding import decode_content, decode_totals
 from tenants.invoices.numbering import Series, SeriesStatus, write_number
@@ -161,7 +162,7 @@ async def load_invoice(invoice_id: InvoiceId) -> InvoiceSummary:
 
 async def load_invoice_by_number(number: str) -> InvoiceSummary:
     """Return an issued invoice by its number; Missing("invoice.not_found")."""
-    return await _load(Invoice.number == number)
+    return await _load(Invoice.number == clean_identifier(number))
 
 
 async def list_invoices(*, limit: int = 100, after: InvoiceId | None = None) -> tuple[InvoiceSummary, ...]:

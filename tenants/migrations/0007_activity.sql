@@ -46,7 +46,10 @@ CREATE TABLE event_head (
     floor_hash bytea NOT NULL DEFAULT sha256(''),
     placed_at timestamptz NOT NULL DEFAULT now()
 );
+-- Where workspaces exist, forced row-level security would hold the owner too.
+ALTER TABLE workspace NO FORCE ROW LEVEL SECURITY;
 INSERT INTO event_head (workspace_id) SELECT workspace_id FROM workspace;
+ALTER TABLE workspace FORCE ROW LEVEL SECURITY;
 
 -- What the hash of an event covers.
 CREATE FUNCTION event_content(

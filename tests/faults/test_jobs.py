@@ -101,6 +101,17 @@ async def test_a_worker_that_cannot_register_registers_when_it_can(deployment: A
         await owner.close()
 
 
+async def test_a_worker_that_cannot_unregister_stops_all_the_same(deployment: Any) -> None:
+    worker = await deployment.start("worker")
+    owner = await asyncpg.connect(deployment.urls.owner)
+    try:
+        await owner.execute("BEGIN; LOCK TABLE job_worker")
+        send(worker, signal.SIGTERM)
+        assert await ended(worker) == 0
+    finally:
+        await owner.close()
+
+
 async def test_when_a_relay_is_killed_the_other_takes_over(deployment: Any) -> None:
     one, other = await deployment.start("relay"), await deployment.start("relay")
     await deployment.start("worker")
@@ -280,6 +291,15 @@ async def test_the_metrics_of_jobs_follow_the_jobs(deployment: Any) -> None:
     assert outcomes == {"done": 2, "retried": 2, "dead": 1, "lease_lost": None}
     assert sample(worker, "portal_job_seconds_count", kind="test.sample") == 5
     assert sample(worker, "portal_job_wait_seconds_count", queue="default") == 5
+
+
+async def test_a_relay_ends_when_its_sequencer_fails(deployment: Any) -> None:
+    relay = await deployment.start("relay")
+    owner = await asyncpg.connect(deployment.urls.owner)
+    await owner.execute("ALTER TABLE event_draft RENAME TO event_draft_renamed")
+    await owner.close()
+    assert await ended(relay) == 1
+    assert "UndefinedTableError" in relay.log.read_text(encoding="utf-8")
 
 
 async def test_a_process_that_lost_postgres_is_not_ready_and_still_alive(

@@ -174,6 +174,21 @@ async def test_an_invoice_is_imported_and_its_links_live_and_end(run_portal: Por
     assert (unknown.exit_code, "[contact.not_found]" in unknown.stderr) == (1, True)
 
 
+async def test_a_number_and_an_address_are_found_as_they_are_typed(run_portal: Portal) -> None:
+    slug = await _workspace(run_portal)
+    place = ("--workspace", slug)
+    await run_portal("import-ubl", UBL / "01.01a-INVOICE_ubl.xml", *place)
+    (buyer,) = await _json(run_portal, "customer", "list", *place)
+    added = await _json(
+        run_portal, "customer", "contact", "add", buyer["customer_id"], "Ana@b\u00fccher.example", *place
+    )
+    # The accent as a character of its own, and a zero-width space behind the number, as they are pasted.
+    typed = ("123456XX\u200b", "--contact", "ana@Bu\u0308cher.example")
+    issued = await _json(run_portal, "link", "issue", *typed, *place)
+    (line,) = await _json(run_portal, "link", "list", "123456XX", *place)
+    assert (line["link_id"], line["recipient"]) == (issued["link_id"], added["email"])
+
+
 async def test_a_refused_file_is_named_with_its_rule_and_the_others_are_imported(
     run_portal: Portal, tmp_path: Path
 ) -> None:

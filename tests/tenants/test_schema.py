@@ -9,12 +9,20 @@ import asyncpg
 import pytest
 
 import tenants
+from kernel.ids import new_id
 from kernel.store import Database, execute, fetch
 from kernel.store.migrations import migrate
 from kernel.store.pool import Connection
 from kernel.store.roles import Urls
 from tenants import schema
 from tenants.workspaces.profile import WorkspaceProfile
+
+EVENT_LOG = 7
+ADD_WORKSPACE = """
+INSERT INTO workspace (workspace_id, slug, name, locale, time_zone, currency, brand_colour, payment_days, link_days,
+                       cname_label, data_key, created_at)
+VALUES ($1, 'older', 'Older Works', 'en-US', 'UTC', 'EUR', '#336699', 14, 30, 'abcdefghijklmnop', '', now())
+"""
 
 
 async def test_the_catalog_of_the_product_is_in_order(owner_url: str) -> None:
@@ -110,6 +118,25 @@ async def test_migrating_a_migrated_database_changes_nothing(
     assert (
         await migrate(urls.owner, schema.migrations(), unscoped=schema.UNSCOPED, grants=schema.GRANTS) == []
     )
+
+
+async def test_a_workspace_that_is_older_than_the_event_log_gets_a_head(
+    scratch: Callable[..., Awaitable[Urls]],
+) -> None:
+    urls, workspace_id = await scratch(), new_id()
+    earlier = [migration for migration in schema.migrations() if migration.number < EVENT_LOG]
+    await migrate(urls.owner, earlier, unscoped=schema.UNSCOPED)
+    app: Connection = await asyncpg.connect(urls.app)
+    await app.execute(f"BEGIN; SET LOCAL app.workspace = '{workspace_id}'")
+    await app.execute(ADD_WORKSPACE, workspace_id)
+    await app.execute("COMMIT")
+    await app.close()
+    await schema.migrate(urls.owner)
+    owner: Connection = await asyncpg.connect(urls.owner)
+    assert await schema.tenancy_findings(owner) == []
+    await owner.execute(f"SET app.workspace = '{workspace_id}'")
+    assert await owner.fetchval("SELECT workspace_id FROM event_head") == workspace_id
+    await owner.close()
 
 
 async def test_two_workspaces_have_two_hosts_and_see_only_themselves(

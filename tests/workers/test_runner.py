@@ -11,7 +11,7 @@ import pytest
 from kernel.errors import Unavailable
 from kernel.ids import new_id
 from kernel.jobs import Job
-from kernel.store import Database, execute, fetch_one
+from kernel.store import Database, after_commit, execute, fetch_one
 from tests.fakes.jobs import Behavior, EndlessJob, SampleJob, store_effect
 from workers.actors.attempt import Attempt
 from workers.handlers import Handlers
@@ -112,6 +112,27 @@ async def test_a_function_without_an_effect_has_its_job_completed(harness: Any) 
     await harness.create_runner().run(harness.workspace_id, job)
     assert seen == [(harness.workspace_id, job, 1, False, "running")]
     assert (await harness.row(job))["state"] == "done"
+
+
+async def test_a_job_that_is_cancelled_after_its_commit_is_done(harness: Any) -> None:
+    class SlowAfterCommitJob(Job, frozen=True, kw_only=True):
+        kind: ClassVar[str] = "test.slow_after_commit"
+        time_limit_s: ClassVar[float] = 0.5
+
+    async def wait_forever() -> None:
+        await asyncio.Event().wait()
+
+    async def wait_after_commit(_job: SlowAfterCommitJob, attempt: Attempt) -> None:
+        async with attempt.effect():
+            await store_effect(attempt)
+            after_commit(wait_forever)
+
+    harness.handlers.register(SlowAfterCommitJob, wait_after_commit)
+    job = await harness.add(SlowAfterCommitJob())
+    await harness.create_runner().run(harness.workspace_id, job)
+    assert (await harness.row(job))["state"] == "done"
+    assert await harness.effects() == [(job, 1)]
+    assert harness.count(ATTEMPTS, kind="test.slow_after_commit", outcome="done") == 1
 
 
 async def test_the_lease_of_a_long_job_is_extended(harness: Any) -> None:

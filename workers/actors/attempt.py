@@ -8,6 +8,7 @@ from uuid import UUID
 
 from kernel.actor import Actor, ActorKind
 from kernel.jobs.leases import ClaimedJob, complete
+from kernel.store import after_commit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,7 +84,11 @@ class Attempt:
         try:
             async with self._database.scope(self.workspace_id, actor=self.actor):
                 await complete(self._job)
+                # First of all callbacks: the effect is stored even if a later one is cancelled.
+                after_commit(self._mark_completed)
                 yield
-            self.is_completed = True
         finally:
             self._is_writing = False
+
+    async def _mark_completed(self) -> None:
+        self.is_completed = True

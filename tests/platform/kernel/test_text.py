@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
+import idna
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -192,6 +193,20 @@ def test_hostile_text_is_cleaned_in_linear_time(part: str) -> None:
     """In quadratic time, one of these takes minutes: marks are sorted, and joiners depend on their neighbours."""
     cleaned = clean_line("\u0915" + part * 100_000)
     assert clean_line(cleaned) == cleaned
+
+
+def test_many_joiners_between_the_same_letters_are_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels: list[str] = []
+    is_valid = idna.valid_contextj
+
+    def record(label: str, place: int) -> bool:
+        labels.append(label)
+        return is_valid(label, place)
+
+    monkeypatch.setattr(idna, "valid_contextj", record)
+    text = "\u0628\u064b\u200c\u062a" * 1_000
+    assert clean_line(text) == text
+    assert len(labels) <= 2
 
 
 def test_no_character_has_more_than_thirty_combining_marks() -> None:
