@@ -35,8 +35,8 @@ def _render(home: Path, *words: str) -> tuple[dict[str, Any], str]:
 
 
 @pytest.fixture
-def home(house: object) -> Iterator[Path]:
-    """A folder for somebody else; starting the servers has made .venv reachable for them."""
+def home(servers: object) -> Iterator[Path]:
+    """A folder for another user; starting Postgres has made .venv readable for that user."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
