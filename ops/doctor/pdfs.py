@@ -45,7 +45,7 @@ async def examine_chromium(settings: Settings, report_passed: ReportPassed) -> A
         return
     finally:
         await renderer.close()
-    why = explain_no_sandbox(is_wanted=settings.chromium_sandbox)
+    why = explain_no_sandbox(is_required=settings.chromium_sandbox)
     where = f"without its own sandbox: {why}" if why else "in its own sandbox"
     report_passed(f"Chromium {renderer.version} prints, {where}.")
     if why and settings.profile is Profile.PRODUCTION:

@@ -63,7 +63,7 @@ def find_driver(browser: int) -> int:
 
 
 async def list_processes(renderer: Renderer, kind: str) -> list[int]:
-    report = await (await renderer.get_browser()).control.send("SystemInfo.getProcessInfo")
+    report = await (await renderer.get_browser()).cdp.send("SystemInfo.getProcessInfo")
     return [int(each["id"]) for each in report["processInfo"] if each["type"] == kind]
 
 
