@@ -68,7 +68,7 @@ class Sequencer:
                         await asyncio.sleep(_BATCH_DELAY_S)
 
     async def _place_batch(self, workspaces: Sequence[WorkspaceId]) -> int:
-        """Place drafts of these workspaces: all at once, after an error one by one, so that a broken log stops no other."""
+        """Place drafts of these workspaces: after an error one by one, so that a broken log stops no other."""
         try:
             return await place_events(self._database, workspaces)
         except Unavailable:

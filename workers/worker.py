@@ -63,7 +63,7 @@ def create_handlers(pdf_service: PdfService | None = None) -> Handlers:
 
 
 def serve(settings: Settings, handlers: Handlers | None = None, *, grace_s: float = GRACE_S) -> None:
-    """Run jobs until SIGTERM or SIGINT, then finish running ones within `grace_s` seconds; a second signal ends at once.
+    """Run jobs until SIGTERM or SIGINT, finish running ones within `grace_s` seconds; a second signal ends at once.
 
     Jobs that are not finished are released, so that another worker runs them at once. A Chromium is launched if one
     of the queues is a PDF queue; while it cannot render, the worker is not ready, and runs the other jobs.

@@ -21,7 +21,7 @@ from kernel.settings import Profile, Settings
 from kernel.telemetry.metrics import Metrics
 from ops.bench.resource_usage import Cost, read_cpu_seconds
 from ops.dev.chromium import find_or_install
-from ops.seed.workspaces import TENANTS
+from ops.seed.workspaces import SEED_WORKSPACES
 from tenants.invoices.content import Content
 from tenants.invoices.document.fonts import Fonts
 from tenants.invoices.document.model import CATALOGUES, compose_document
@@ -88,8 +88,8 @@ def make_renderer(slots: int, fonts: Fonts | None = None) -> Renderer:
 
 def load_content() -> Content:
     """Return an invoice of 40 lines, which has two pages."""
-    tenant = next(tenant for tenant in TENANTS if tenant.new.slug == "nordlicht")
-    return next(e.content for e in tenant.examples(date(2026, 3, 16)) if "lines-40" in e.tags)
+    workspace = next(workspace for workspace in SEED_WORKSPACES if workspace.new.slug == "nordlicht")
+    return next(e.content for e in workspace.examples(date(2026, 3, 16)) if "lines-40" in e.tags)
 
 
 def render_sheet_html(fonts: Fonts) -> str:

@@ -9,7 +9,8 @@ import click
 from kernel.ids import WorkspaceId, new_id
 from kernel.store.roles import SVC
 from ops.command_context import CommandContext, open_database, read_file, read_settings, run_command
-from ops.commands.output import as_json_option, print_fields, print_table, read_fields
+from ops.commands.options import as_json_option
+from ops.commands.output import print_fields, print_table, read_fields
 from tenants.workspaces import actions, queries
 from tenants.workspaces.logo import MAX_UPLOAD_BYTES, reencode
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile

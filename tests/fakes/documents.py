@@ -6,7 +6,7 @@ import datetime as dt
 from functools import cache
 
 from kernel.language import Language
-from ops.seed.workspaces import TENANTS
+from ops.seed.workspaces import SEED_WORKSPACES
 from tenants.invoices.content import Content
 from tenants.invoices.document.fonts import Fonts
 from tenants.invoices.document.model import CATALOGUES, compose_document
@@ -35,10 +35,10 @@ def make_logo() -> DocumentLogo:
 
 def load_seed_content(tag: str) -> tuple[Content, str]:
     """Return the demo's invoice with a tag, and its workspace's locale."""
-    for tenant in TENANTS:
-        for example in tenant.examples(DAY):
+    for workspace in SEED_WORKSPACES:
+        for example in workspace.examples(DAY):
             if tag in example.tags:
-                return example.content, tenant.new.locale
+                return example.content, workspace.new.locale
     raise KeyError(tag)
 
 

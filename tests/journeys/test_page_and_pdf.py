@@ -18,7 +18,7 @@ from kernel.store.roles import Urls
 from kernel.telemetry.metrics import Metrics
 from ops.dev import chromium as programs
 from ops.seed.example import SeededLinkState, SeededStatus
-from ops.seed.workspaces import TENANTS
+from ops.seed.workspaces import SEED_WORKSPACES
 from tenants.customers.queries import load_customer
 from tenants.invoices.queries import list_invoices
 from tenants.workspaces.queries import find_workspace_by_host
@@ -87,11 +87,11 @@ class Found:
 
 def kinds() -> Iterator[tuple[str, tuple[str, ...]]]:
     """Every invoice of the demo that has a page, by the workspace and what is special about it."""
-    for tenant in TENANTS:
-        yield from ((tenant.new.slug, (f"ubl:{name}",)) for name in tenant.documents)
-        for example in tenant.examples(dt.date(2026, 3, 16)):
+    for workspace in SEED_WORKSPACES:
+        yield from ((workspace.new.slug, (f"ubl:{name}",)) for name in workspace.documents)
+        for example in workspace.examples(dt.date(2026, 3, 16)):
             if example.status is not SeededStatus.DRAFT and example.link_state is SeededLinkState.OPEN:
-                yield tenant.new.slug, example.tags
+                yield workspace.new.slug, example.tags
 
 
 @pytest.fixture(scope="module")
