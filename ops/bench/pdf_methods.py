@@ -1,4 +1,4 @@
-"""The compared methods of making a PDF: our renderer, bare CDP, a context or browser for each PDF, WeasyPrint."""
+"""The compared methods of rendering a PDF: our renderer, bare CDP, a context or browser for each PDF, WeasyPrint."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Chromium:
-    """The browser of all methods, found and launched as by a worker."""
+    """The browser of all methods, launched as by a worker."""
 
     path: str
     sandbox: bool
@@ -75,7 +75,7 @@ def find_configured_chromium() -> Chromium:
     return Chromium(path, settings.chromium_sandbox)
 
 
-def make_renderer(slots: int, fonts: Fonts | None = None) -> Renderer:
+def create_renderer(slots: int, fonts: Fonts | None = None) -> Renderer:
     """Return a renderer, not started; with fonts its spare pages are warmed up with a sample, as a worker's."""
     return Renderer(
         Metrics(),
@@ -142,7 +142,7 @@ async def render_and_postprocess(renderer: Renderer, html: str) -> bytes:
 
 async def render_with_weasyprint(html: str) -> bytes:
     """Render without a browser; ImportError or OSError without the package or its Pango."""
-    import weasyprint  # noqa: PLC0415  -- the bench goes on without it
+    import weasyprint  # noqa: PLC0415  -- optional: without it the benchmark skips this method
 
     out = io.BytesIO()
     weasyprint.HTML(string=html).write_pdf(out, pdf_tags=True)
@@ -154,12 +154,12 @@ async def measure_methods(methods: list[Method], rounds: int) -> dict[str, list[
     for method in methods:
         for _ in range(min(2, method.repeats)):
             await method.render()
-    found: dict[str, list[Cost]] = {method.name: [] for method in methods}
-    for done in range(rounds):
-        print(f"Round {done + 1} of {rounds} …", flush=True)
+    costs: dict[str, list[Cost]] = {method.name: [] for method in methods}
+    for index in range(rounds):
+        print(f"Round {index + 1} of {rounds} …", flush=True)
         for method in methods:
-            found[method.name].append(await _measure_cost(method))
-    return found
+            costs[method.name].append(await _measure_cost(method))
+    return costs
 
 
 async def _measure_cost(method: Method) -> Cost:

@@ -13,7 +13,7 @@ from playwright.async_api import async_playwright
 from kernel.ids import WorkspaceId, new_id
 from kernel.telemetry.metrics import Metrics
 from ops.bench import vectors
-from ops.bench.vectors import CANARY, HTTP, VECTORS, Target, build_page, read_pdf
+from ops.bench.vectors import CANARY, HTTP_VECTORS, VECTORS, Target, build_page, read_pdf
 from ops.dev import chromium as programs
 from tenants.invoices.content import Content
 from tenants.invoices.document.pdf_html import render_pdf_html
@@ -100,7 +100,7 @@ async def test_an_ordinary_browser_reaches_the_target_by_every_vector(target: Ta
             executable_path=programs.find_chromium(), args=programs.build_launch_arguments()
         )
         reached: set[str] = set()
-        for vector in HTTP:
+        for vector in HTTP_VECTORS:
             page = await browser.new_page()
             await page.set_content(build_page(target.build_markup(vector)))
             for _ in range(40):
@@ -119,7 +119,7 @@ async def test_an_ordinary_browser_reaches_the_target_by_every_vector(target: Ta
         await page.set_content(build_page(f'<p style="background:{COLOUR};height:9px">x</p>'))
         red = await page.pdf(print_background=True)
         await browser.close()
-    assert reached == set(HTTP)
+    assert reached == set(HTTP_VECTORS)
     assert (CANARY in read_pdf(printed)[0], read_pdf(red)[1]) == (True, True)
 
 
