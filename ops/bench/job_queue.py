@@ -188,7 +188,7 @@ async def _measure_queued(environment: _Environment) -> float:
 
 
 async def _measure_recovery(environment: _Environment, kind: str) -> tuple[int, float]:
-    """Kill processes while they render; return the number of lost jobs, and the seconds until the next requested PDF."""
+    """Kill processes while they render; return the number of lost jobs, and the seconds to the next requested PDF."""
     drafts, before = await environment.create_drafts(_IN_FLIGHT + 1), await environment.count_pinned()
     await environment.issue(drafts[:-1])
     await environment.wait_for_pinned(before + 1)

@@ -33,7 +33,7 @@ from tenants.workspaces.domains import DomainState
 from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import LogoImage, NewWorkspace
 from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, content, euros, picture
-from tests.fakes.ubl_writer import published
+from tests.fakes.ubl_writer import read_published
 
 CLOCK = SystemClock()
 MODULES: dict[str, ModuleType] = {
@@ -158,7 +158,7 @@ OWN: dict[str, Call] = {
         (), customer_queries.list_contacts(x.customer_id)
     ),
     "invoice_actions.import_invoice": lambda _, __: invoice_actions.import_invoice(
-        read_ubl(published("01.01a")), clock=CLOCK
+        read_ubl(read_published("01.01a")), clock=CLOCK
     ),
     "invoice_actions.record_views": lambda x, _: _returns(
         0, invoice_actions.record_views([_view(x.invoice_id, x.link_id), _view(x.draft_id, None)])

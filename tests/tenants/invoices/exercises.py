@@ -8,7 +8,7 @@ from tenants.invoices.numbering import Series
 from tenants.invoices.ubl import read_ubl
 from tenants.invoices.values import LinkWithToken
 from tests.fakes.sample_workspaces import SampleWorkspace, content, euros
-from tests.fakes.ubl_writer import published
+from tests.fakes.ubl_writer import read_published
 from tests.tenants.exercises import CLOCK, Call, call, exercise, run
 
 
@@ -68,7 +68,7 @@ async def add_a_version(workspace: SampleWorkspace) -> Call:
     version=1,
 )
 async def import_an_invoice(_: SampleWorkspace) -> Call:
-    return call(read_ubl(published("01.01a")), clock=CLOCK)
+    return call(read_ubl(read_published("01.01a")), clock=CLOCK)
 
 
 @exercise(

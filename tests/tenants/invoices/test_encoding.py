@@ -14,12 +14,12 @@ from tenants.invoices.encoding import decode_content, decode_totals, encode_cont
 from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl import check_totals, parse
 from tests.fakes.sample_workspaces import SampleWorkspace, content
-from tests.fakes.ubl_writer import NAMES, published
+from tests.fakes.ubl_writer import NAMES, read_published
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_published_invoice_survives_being_stored(name: str) -> None:
-    parsed = parse(published(name))
+    parsed = parse(read_published(name))
     assert decode_content(encode_content(parsed.content)) == parsed.content
     computed = check_totals(parsed)
     assert decode_totals(encode_totals(computed)) == computed

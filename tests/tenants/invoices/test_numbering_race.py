@@ -17,13 +17,13 @@ from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl import read_ubl
 from tests.conftest import OPERATOR
 from tests.fakes.sample_workspaces import SampleWorkspace, content
-from tests.fakes.ubl_writer import invoice_xml
+from tests.fakes.ubl_writer import write_invoice
 
 CLOCK = SystemClock()
 
 
 def elsewhere(number: str) -> bytes:
-    return invoice_xml(content(), compute_totals(content()), number)
+    return write_invoice(content(), compute_totals(content()), number)
 
 
 class GaveUp(Exception):

@@ -20,7 +20,7 @@ from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl import read_ubl
 from tests.conftest import OPERATOR
 from tests.fakes.sample_workspaces import SampleWorkspace, content
-from tests.fakes.ubl_writer import invoice_xml
+from tests.fakes.ubl_writer import write_invoice
 
 CLOCK = SystemClock()
 COPY = """
@@ -38,7 +38,7 @@ SELECT c.workspace_id, c.invoice_id, c.version, '{}', '{}', c.issued_at, c.issue
 async def import_number(number: str, buyer: str = "Buyer AG") -> None:
     """Import an invoice; to be called in a unit of work."""
     what = content(buyer=buyer)
-    await actions.import_invoice(read_ubl(invoice_xml(what, compute_totals(what), number)), clock=CLOCK)
+    await actions.import_invoice(read_ubl(write_invoice(what, compute_totals(what), number)), clock=CLOCK)
 
 
 async def import_many(sample_workspace: SampleWorkspace, numbers: list[str]) -> None:
