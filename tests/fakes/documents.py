@@ -28,7 +28,7 @@ def load_fonts() -> Fonts:
     return Fonts.load()
 
 
-def make_logo() -> DocumentLogo:
+def build_logo() -> DocumentLogo:
     """A red logo, inlined as HTML for the renderer."""
     return DocumentLogo(encode_data_url(_LOGO.png), 120, 40)
 

@@ -1,4 +1,4 @@
-"""A workspace to test with: its workspace, a customer and invoices that add up, made by the real actions."""
+"""A workspace to test with: a customer and valid invoices, created by the product's actions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def picture(width: int = 40, height: int = 20, colour: str = "red") -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class SampleWorkspace:
-    """A workspace with what its tests need at hand."""
+    """A workspace, and functions that fill it."""
 
     workspace_id: WorkspaceId
     slug: str
@@ -69,8 +69,8 @@ class SampleWorkspace:
     async def customer(self, name: str = "Buyer AG", *, locale: str | None = None) -> CustomerId:
         """Add a customer."""
         async with self.database.scope(self.workspace_id):
-            made = await create_customer(CustomerDetails(name=name, locale=locale), clock=self.clock)
-        return made.customer_id
+            customer = await create_customer(CustomerDetails(name=name, locale=locale), clock=self.clock)
+        return customer.customer_id
 
     async def draft(self, customer_id: CustomerId | None = None, what: Content | None = None) -> InvoiceId:
         """Begin an invoice of 119 euros, or of what is given."""

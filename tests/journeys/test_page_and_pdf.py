@@ -23,9 +23,9 @@ from tenants.customers.queries import load_customer
 from tenants.invoices.queries import list_invoices
 from tenants.workspaces.queries import find_workspace_by_host
 from tests.fakes.documents import load_fonts
-from tests.fakes.page_pdf_comparison import ACROSS, DOWN, Pairing, Sheet, Words
-from tests.fakes.rasters import SHARE, shares
-from tests.fakes.words import live_words, pdf_words
+from tests.fakes.page_pdf_comparison import MAX_X_DISTANCE, MAX_Y_DISTANCE, Pairing, Sheet, WordComparison
+from tests.fakes.rasters import MAX_DIFFERENT_SHARE, measure_shares
+from tests.fakes.words import read_live_words, read_pdf_words
 from tests.journeys.conftest import Portal
 from workers.pdf.invoice_renderer import InvoiceRenderer
 from workers.pdf.renderer import Renderer
@@ -47,9 +47,9 @@ async () => {
 # All pages are compared word by word; pixel by pixel the first ones, which have all kinds of rows, and the last.
 _FIRST_PAGES = 2
 # CSS that changes a word, or the cells of a row, and the measure that must find it.
-WORD_DEFECTS: dict[str, tuple[str, Callable[[Words], bool]]] = {
-    "half a pixel sideways": ("{position:relative;left:0.5px}", lambda found: found.x > ACROSS),
-    "three pixels down": ("{position:relative;top:3px}", lambda found: found.y > DOWN),
+WORD_DEFECTS: dict[str, tuple[str, Callable[[WordComparison], bool]]] = {
+    "half a pixel sideways": ("{position:relative;left:0.5px}", lambda found: found.x > MAX_X_DISTANCE),
+    "three pixels down": ("{position:relative;top:3px}", lambda found: found.y > MAX_Y_DISTANCE),
     "a shade of colour": ("{color:#575d69!important}", lambda found: bool(found.colours)),
     "a missing word": ("{display:none}", lambda found: bool(found.unpaired)),
 }
@@ -71,7 +71,7 @@ DEFECT_PLACES = {
 class PageComparison:
     """The result of the comparison of an invoice's page and PDF."""
 
-    words: Words
+    words: WordComparison
     shares: dict[str, float]
 
     @property
@@ -80,9 +80,9 @@ class PageComparison:
         return max(self.shares.values())
 
     @property
-    def is_the_same(self) -> bool:
+    def is_same(self) -> bool:
         """Whether the PDF is the page."""
-        return self.words.are_the_same and self.pixels <= SHARE
+        return self.words.is_same and self.pixels <= MAX_DIFFERENT_SHARE
 
 
 def list_seeded_invoices() -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -177,12 +177,12 @@ async def compare_page(page: Page, data: bytes, only: str = "") -> PageCompariso
     """Compare a paper with its PDF; the pixels of one sheet only, if it is named."""
     words = await compare_words(page, data)
     chosen = [sheet for sheet in words.sheets if sheet.name == only] or choose_sheets(words.sheets)
-    return PageComparison(words, await shares(page, data, chosen))
+    return PageComparison(words, await measure_shares(page, data, chosen))
 
 
-async def compare_words(page: Page, data: bytes) -> Words:
+async def compare_words(page: Page, data: bytes) -> WordComparison:
     """Compare the words of a paper with those of its PDF."""
-    return Pairing(*await live_words(page), pdf_words(data)).words()
+    return Pairing(*await read_live_words(page), read_pdf_words(data)).compare()
 
 
 def choose_sheets(sheets: tuple[Sheet, ...]) -> list[Sheet]:
@@ -206,7 +206,7 @@ async def test_the_pdf_is_the_page(
 ) -> None:
     page = await open_paper(portal.by_tags[slug, tags])
     found = await compare_page(page, await render_pdf_of_page(invoice_renderer, page))
-    assert found.is_the_same, found
+    assert found.is_same, found
 
 
 @pytest.mark.parametrize("place", DEFECT_PLACES)
@@ -219,15 +219,15 @@ async def test_planted_defects_are_found_each_by_its_measure(
     tag, word, cells = DEFECT_PLACES[place]
     page = await open_paper(portal.link(tag))
     data = await render_pdf_of_page(invoice_renderer, page)
-    assert (await compare_page(page, data, place)).is_the_same
+    assert (await compare_page(page, data, place)).is_same
     for name, (rule, tells) in WORD_DEFECTS.items():
         async with insert_defect(page, word + rule):
             assert tells(await compare_words(page, data)), name
     for name, rule in PIXEL_DEFECTS.items():
         async with insert_defect(page, cells + rule):
             found = await compare_page(page, data, place)
-            assert found.words.are_the_same, name
-            assert found.pixels > SHARE, name
+            assert found.words.is_same, name
+            assert found.pixels > MAX_DIFFERENT_SHARE, name
 
 
 @asynccontextmanager

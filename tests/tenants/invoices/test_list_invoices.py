@@ -12,7 +12,7 @@ from kernel.store import execute, fetch, fetch_value
 from tenants.ids import InvoiceId
 from tenants.invoices import queries
 from tenants.invoices.queries import _OLDER
-from tests.fakes.large_workspaces import scans
+from tests.fakes.large_workspaces import find_scans
 from tests.fakes.sample_workspaces import SampleWorkspace
 
 
@@ -63,7 +63,7 @@ async def test_a_late_page_begins_by_the_index_among_thousands(crowded: SampleWo
         asked = f"EXECUTE older ('{crowded.workspace_id}', 100, now() + interval '1 minute', '{new_id()}')"
         plan = json.loads(await fetch_value(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}"))[0]["Plan"]
         await execute("DEALLOCATE older")
-    index, condition = scans(plan)["invoice"]
+    index, condition = find_scans(plan)["invoice"]
     assert index == "invoice_newest"
     assert "workspace_id" in condition
     assert "ROW(created_at, invoice_id) < ROW(" in condition

@@ -17,7 +17,7 @@ from tenants.ids import InvoiceId, LinkId
 from tenants.invoices import actions
 from tenants.invoices.actions.views import _ADD
 from tenants.invoices.values import ActorClass, View
-from tests.fakes.large_workspaces import scans
+from tests.fakes.large_workspaces import find_scans
 from tests.fakes.sample_workspaces import SampleWorkspace
 
 NOW = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
@@ -154,7 +154,7 @@ async def test_each_view_is_found_by_whole_keys_among_thousands(crowded: SampleW
         asked = f"EXECUTE adding ('{crowded.workspace_id}', {empty})"
         plan = json.loads(await fetch_value(f"EXPLAIN (FORMAT JSON) {asked}"))[0]["Plan"]
         await execute("DEALLOCATE adding")
-    found = scans(plan)
+    found = find_scans(plan)
     wanted = {"invoice": ("invoice_pkey", "invoice_id"), "link": ("link_pkey", "link_id")}
     for table, (index, key) in wanted.items():
         assert found[table][0] == index, found

@@ -23,7 +23,7 @@ from workers.pdf.renderer import Renderer, RenderLimits
 from workers.worker import create_handlers
 
 
-def make_invoice_renderer(harness: Any, folder: Path, renderer: Renderer) -> InvoiceRenderer:
+def create_invoice_renderer(harness: Any, folder: Path, renderer: Renderer) -> InvoiceRenderer:
     return InvoiceRenderer(
         database=harness.database,
         blobs=Blobs.open(folder / "blobs"),
@@ -41,7 +41,7 @@ async def open_acme(harness: Any, folder: Path, renderer: Renderer | None) -> Sa
     )
     harness.workspace_id = acme.workspace_id
     harness.handlers = create_handlers(
-        None if renderer is None else make_invoice_renderer(harness, folder, renderer)
+        None if renderer is None else create_invoice_renderer(harness, folder, renderer)
     )
     return acme
 
