@@ -54,7 +54,10 @@ async def _serve(settings: Settings) -> None:
         tasks = [asyncio.create_task(relay.maintain()), asyncio.create_task(sequencer.run())]
         process.mark_started()
         while not await process.shutdown.wait(await relay.dispatch()):
-            pass
+            for task in tasks:
+                if task.done():
+                    # Only an unexpected error ends it. The process must end too, so that a restart runs all of them.
+                    task.result()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)

@@ -111,6 +111,15 @@ async def test_when_a_relay_is_killed_the_other_takes_over(deployment: Any) -> N
     assert Counter(row["job_id"] for row in await deployment.load_effects()) == Counter(before + after)
 
 
+async def test_a_relay_ends_with_an_error_when_its_sequencer_does(deployment: Any) -> None:
+    owner = await asyncpg.connect(deployment.urls.owner)
+    await owner.execute("ALTER TABLE event_draft RENAME TO event_draft_renamed")
+    await owner.close()
+    relay = await deployment.start("relay", ready=False)
+    assert await wait_for_exit(relay) == 1
+    assert "event_draft" in read_log_end(relay.log, 50)
+
+
 async def test_when_redis_is_killed_and_emptied_jobs_are_late_and_not_lost(deployment: Any) -> None:
     relay, worker = await deployment.start("relay"), await deployment.start("worker", PORTAL_JOB_SLOTS="1")
     # One runs, the others lie in Redis.
