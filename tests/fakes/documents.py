@@ -14,12 +14,12 @@ from tenants.invoices.document.pdf_html import encode_data_url, render_pdf_html
 from tenants.invoices.document.values import Document, DocumentBrand, DocumentLogo
 from tenants.invoices.totals import compute_totals
 from tenants.workspaces.logo import reencode
-from tests.fakes.sample_workspaces import picture
+from tests.fakes.sample_workspaces import build_jpeg
 from workers.pdf.postprocess import PdfMetadata
 
 DAY = dt.date(2026, 3, 16)
 METADATA = PdfMetadata("Invoice INV-1", "Acme", "en", dt.datetime(2026, 3, 16, tzinfo=dt.UTC))
-_LOGO = reencode(picture(240, 80))
+_LOGO = reencode(build_jpeg(240, 80))
 
 
 @cache

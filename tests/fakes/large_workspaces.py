@@ -39,7 +39,7 @@ SELECT workspace_id, gen_random_uuid(), customer_id, 'a@b.example', now() FROM c
 
 async def fill_workspace(sample_workspace: SampleWorkspace, owner_url: str) -> None:
     """Give a workspace MANY invoices, links, customers and contacts, and analyze the tables."""
-    customer_id = await sample_workspace.customer()
+    customer_id = await sample_workspace.create_customer()
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         await execute(CUSTOMERS, sample_workspace.workspace_id, MANY)
         await execute(CONTACTS, sample_workspace.workspace_id)

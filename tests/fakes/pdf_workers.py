@@ -37,7 +37,7 @@ async def begin_render(
 ) -> tuple[InvoiceId, UUID]:
     """Issue an invoice and wait until the worker renders it; its renderer process is stopped, so that it hangs."""
     send_signal(find_chromium_processes(worker.process.pid, "renderer"), signal.SIGSTOP)
-    draft, before = await acme.draft(), set(await deployment.load_jobs())
+    draft, before = await acme.create_draft(), set(await deployment.load_jobs())
     async with acme.database.scope(acme.workspace_id):
         await issue(draft, clock=acme.clock)
         await execute(

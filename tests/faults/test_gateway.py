@@ -38,7 +38,7 @@ async def test_while_postgres_is_stalled_clients_are_answered_before_they_give_u
     sample_workspace = await create_sample_workspace(
         deployment.database, Sealer((("test", DEMO_SECRET),)), SystemClock()
     )
-    invoice_id = await sample_workspace.invoice()
+    invoice_id = await sample_workspace.issue_invoice()
     async with deployment.database.scope(sample_workspace.workspace_id):
         link = await issue_link(invoice_id, sealer=sample_workspace.sealer, clock=sample_workspace.clock)
     port = find_free_port()

@@ -108,7 +108,7 @@ async def test_a_render_that_hangs_fails_at_its_deadline_frees_its_slot_and_is_t
     assert read_sample(worker, "portal_pdf_render_failures_total", reason="deadline") == 1
     assert read_sample(worker, "portal_job_attempts_total", kind=RenderPdf.kind, outcome="retried") == 1
     # The only slot renders another invoice meanwhile.
-    other = await acme.invoice()
+    other = await acme.issue_invoice()
     done = await deployment.wait_for_state("done", list(await deployment.load_jobs()))
     assert done[job]["attempts"] == 2
     assert set(await read_pdfs(acme, deployment)) == {invoice_id, other}
@@ -119,7 +119,7 @@ async def test_a_browser_that_hangs_is_replaced(deployment: Any, acme: SampleWor
     worker = await start_worker(deployment)
     browser = find_chromium_processes(worker.process.pid, "browser")
     send_signal(browser, signal.SIGSTOP)
-    issued = [await acme.draft() for _ in range(3)]
+    issued = [await acme.create_draft() for _ in range(3)]
     async with acme.database.scope(acme.workspace_id):
         for draft in issued:
             await issue(draft, clock=acme.clock)
@@ -175,7 +175,7 @@ async def test_a_render_that_kills_its_workers_is_dead_refused_and_can_be_replay
             [pid for pid in descendants if pid in find_chromium_processes(os.getpid(), "renderer")],
             signal.SIGSTOP,
         )
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     async with deployment.svc.unbound():
         await execute("UPDATE job SET max_attempts = 2")
     (job,) = await deployment.load_jobs()
@@ -202,7 +202,7 @@ async def test_a_render_that_kills_its_workers_is_dead_refused_and_can_be_replay
 
 
 async def test_a_requested_pdf_precedes_those_ahead_of_need(deployment: Any, acme: SampleWorkspace) -> None:
-    batch = [await acme.invoice() for _ in range(40)]
+    batch = [await acme.issue_invoice() for _ in range(40)]
 
     async def all_are_dispatched() -> bool:
         return all(row["dispatched_at"] for row in (await deployment.load_jobs()).values())
@@ -236,7 +236,7 @@ async def test_renders_are_late_but_not_lost_when_postgres_restarts_and_redis_di
     acme = await open_acme(deployment)
     worker = await start_worker(deployment)
     running, _ = await begin_render(deployment, acme, worker)
-    issued = [running, *[await acme.invoice() for _ in range(5)]]
+    issued = [running, *[await acme.issue_invoice() for _ in range(5)]]
     deployment.kill_redis()
     await restartable.stop()
     send_signal(find_descendants(worker.process.pid), signal.SIGCONT)

@@ -46,7 +46,7 @@ async def test_without_a_chromium_a_worker_runs_other_jobs_and_renders_once_ther
     executable = deployment.redis_state / "chromium"
     worker = await deployment.start("worker", module="ops.cli", ready=False, PORTAL_CHROMIUM=str(executable))
     await wait_until_not_ready(deployment, worker)
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     (render_job,) = await deployment.load_jobs()
     await wait_until_failed(deployment, render_job, "pdf.no_chromium")
     async with acme.database.scope(acme.workspace_id):
@@ -76,7 +76,7 @@ async def test_a_worker_that_cannot_render_leaves_most_jobs_to_one_that_can(
     await deployment.wait_until(has_logged_failure)
     await start_worker(deployment)
     for _ in range(30):
-        await acme.invoice()
+        await acme.issue_invoice()
 
     async def most_are_done() -> bool:
         return [row["state"] for row in (await deployment.load_jobs()).values()].count("done") >= 15
@@ -121,7 +121,7 @@ async def test_a_full_disk_for_blobs_stores_nothing_partially_and_renders_succee
     blobs = small_disk / "blobs"
     worker = await start_worker(deployment, PORTAL_BLOBS_URL=str(blobs))
     fill_disk(small_disk)
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     (job,) = await deployment.load_jobs()
     await wait_until_failed(deployment, job, "blobs.unavailable")
     await wait_until_not_ready(deployment, worker)
@@ -143,7 +143,7 @@ async def test_a_full_disk_for_chromium_makes_the_worker_not_ready_until_there_i
     fill_disk(small_disk)
     worker = await deployment.start("worker", module="ops.cli", ready=False, TMPDIR=str(small_disk))
     await wait_until_not_ready(deployment, worker)
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     (job,) = await deployment.load_jobs()
     await wait_until_failed(deployment, job, "pdf.renderer_unavailable")
     free_disk(small_disk)

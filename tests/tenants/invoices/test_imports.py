@@ -16,7 +16,7 @@ from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl import check_totals, parse, read_ubl
 from tenants.invoices.values import ImportedInvoice
-from tests.fakes.sample_workspaces import SampleWorkspace, content
+from tests.fakes.sample_workspaces import SampleWorkspace, build_content
 from tests.fakes.ubl_writer import NAMES, change_texts, read_case, read_published, write_invoice
 
 CLOCK = SystemClock()
@@ -84,8 +84,8 @@ async def test_the_same_document_twice_is_refused_and_changes_nothing(acme: Samp
 async def test_a_taken_number_leaves_no_new_customer_even_if_the_rest_is_committed(
     acme: SampleWorkspace,
 ) -> None:
-    what = content(buyer="Somebody New")
-    await take(acme, write_invoice(content(), compute_totals(content()), "N-1"))
+    what = build_content(buyer="Somebody New")
+    await take(acme, write_invoice(build_content(), compute_totals(build_content()), "N-1"))
     before = await stored(acme)
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict):
@@ -99,7 +99,7 @@ async def test_one_number_imported_by_ten_at_once_is_one_invoice_of_one_customer
     acme: SampleWorkspace,
 ) -> None:
     async def attempt(buyer: str) -> str:
-        what = content(buyer=buyer)
+        what = build_content(buyer=buyer)
         try:
             return (await take(acme, write_invoice(what, compute_totals(what), "RACE"))).number
         except Conflict as error:
@@ -159,7 +159,7 @@ async def test_what_is_no_invoice_is_refused_and_nothing_is_stored(
 
 
 async def test_only_a_number_that_is_taken_is_called_taken(acme: SampleWorkspace, owner_url: str) -> None:
-    once, owner = content(buyer="Once"), await asyncpg.connect(owner_url)
+    once, owner = build_content(buyer="Once"), await asyncpg.connect(owner_url)
     await owner.execute(
         "CREATE UNIQUE INDEX buyer_once ON invoice (workspace_id, buyer_name) WHERE buyer_name = 'Once'"
     )

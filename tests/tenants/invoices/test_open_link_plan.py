@@ -101,7 +101,7 @@ async def bound_workspace(connection: Connection) -> str:
 
 async def token_hash_of(sample_workspace: SampleWorkspace) -> bytes:
     """Give the workspace an invoice with a link, and return the hash of its token."""
-    invoice_id = await sample_workspace.invoice()
+    invoice_id = await sample_workspace.issue_invoice()
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         link = await actions.issue_link(invoice_id, sealer=sample_workspace.sealer, clock=SystemClock())
         return bytes(await fetch_value("SELECT token_hash FROM link WHERE link_id = $1", link.link_id))

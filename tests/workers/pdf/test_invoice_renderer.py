@@ -29,7 +29,7 @@ from tenants.invoices.values import Pdf
 from tenants.workspaces.actions import set_brand, set_logo
 from tenants.workspaces.logo import reencode
 from tests.fakes.documents import load_fonts
-from tests.fakes.sample_workspaces import SampleWorkspace, content, create_sample_workspace, picture
+from tests.fakes.sample_workspaces import SampleWorkspace, build_content, build_jpeg, create_sample_workspace
 from workers.pdf.invoice_renderer import InvoiceRenderer
 from workers.pdf.renderer import Renderer
 
@@ -106,7 +106,7 @@ def read_text(data: bytes) -> str:
 async def test_an_issued_version_is_rendered_once_and_found_again(
     acme: SampleWorkspace, create_renderer: CreateRenderer, blobs: Blobs
 ) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     first = await ensure_pdf(create_renderer(), acme, invoice_id)
     data = await blobs.get(first.key)
     assert (first.is_pinned, first.size, first.sha256) == (True, len(data), hashlib.sha256(data).hexdigest())
@@ -120,11 +120,11 @@ async def test_an_issued_version_is_rendered_once_and_found_again(
 async def test_a_pinned_pdf_stays_when_brand_status_and_fonts_change(
     acme: SampleWorkspace, create_renderer: CreateRenderer
 ) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     first = await ensure_pdf(create_renderer(), acme, invoice_id)
     async with acme.database.scope(acme.workspace_id):
         await set_brand(name="Renamed Works")
-        await set_logo(reencode(picture()), clock=acme.clock)
+        await set_logo(reencode(build_jpeg()), clock=acme.clock)
         await actions.void(invoice_id, clock=acme.clock)
     assert await ensure_pdf(create_renderer(load_other_fonts()), acme, invoice_id) == first
     async with acme.database.scope(acme.workspace_id):
@@ -136,7 +136,7 @@ async def test_a_pinned_pdf_stays_when_brand_status_and_fonts_change(
 async def test_each_locale_has_a_pdf_of_its_own(
     acme: SampleWorkspace, invoice_renderer: InvoiceRenderer, blobs: Blobs
 ) -> None:
-    invoice_id = await acme.invoice(await acme.customer(locale="en-GB"))
+    invoice_id = await acme.issue_invoice(await acme.create_customer(locale="en-GB"))
     english = await ensure_pdf(invoice_renderer, acme, invoice_id, locale="en-GB")
     german = await ensure_pdf(invoice_renderer, acme, invoice_id, locale="de-DE")
     assert "Invoice" in read_text(await blobs.get(english.key))
@@ -149,7 +149,7 @@ async def test_a_short_invoice_is_one_sheet_of_the_senders_country(
 ) -> None:
     async with acme.database.scope(acme.workspace_id):
         await execute("UPDATE workspace SET locale = $1", locale)
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     pdf = await ensure_pdf(invoice_renderer, acme, invoice_id, locale=locale)
     with pypdfium2.PdfDocument(await blobs.get(pdf.key)) as read:
         assert [tuple(map(round, page.get_size())) for page in read] == [size]
@@ -158,11 +158,11 @@ async def test_a_short_invoice_is_one_sheet_of_the_senders_country(
 async def test_a_draft_is_rendered_again_when_it_has_changed_and_never_pinned(
     acme: SampleWorkspace, create_renderer: CreateRenderer
 ) -> None:
-    invoice_id = await acme.draft()
+    invoice_id = await acme.create_draft()
     first = await ensure_pdf(create_renderer(), acme, invoice_id)
     assert await ensure_pdf(create_renderer(), acme, invoice_id) == first
     async with acme.database.scope(acme.workspace_id):
-        await actions.update_draft(invoice_id, content("200"), clock=acme.clock)
+        await actions.update_draft(invoice_id, build_content("200"), clock=acme.clock)
     second = await ensure_pdf(create_renderer(), acme, invoice_id)
     assert (first.is_pinned, second.is_pinned, first.sha256 == second.sha256) == (False, False, False)
     async with acme.database.scope(acme.workspace_id):
@@ -174,7 +174,7 @@ async def test_a_draft_is_rendered_again_when_it_has_changed_and_never_pinned(
 async def test_concurrent_renders_of_one_version_pin_one_pdf(
     acme: SampleWorkspace, create_renderer: CreateRenderer
 ) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     # As in the middle of an upgrade: their fingerprints differ.
     pdfs = await asyncio.gather(
         *(
@@ -191,7 +191,7 @@ async def test_concurrent_renders_of_one_version_pin_one_pdf(
 async def test_a_lost_blob_is_replaced_only_by_the_same_bytes(
     acme: SampleWorkspace, create_renderer: CreateRenderer, blobs: Blobs
 ) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     first = await ensure_pdf(create_renderer(), acme, invoice_id)
     data = await blobs.get(first.key)
     await blobs.delete(first.key)
@@ -211,7 +211,7 @@ async def test_another_workspaces_invoice_is_not_there(
     acme: SampleWorkspace, invoice_renderer: InvoiceRenderer, database: Database, settings: Settings
 ) -> None:
     rival = await create_sample_workspace(database, Sealer(settings.secret_keys), SystemClock())
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     for owner, asked in ((rival, invoice_id), (acme, InvoiceId(new_id()))):
         with pytest.raises(Missing) as caught:
             await ensure_pdf(invoice_renderer, owner, asked)
@@ -221,7 +221,7 @@ async def test_another_workspaces_invoice_is_not_there(
 async def test_the_metadata_name_the_invoice_its_seller_and_when_it_was_issued(
     acme: SampleWorkspace, invoice_renderer: InvoiceRenderer, blobs: Blobs
 ) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     data = await blobs.get((await ensure_pdf(invoice_renderer, acme, invoice_id)).key)
     async with acme.database.scope(acme.workspace_id):
         number = (await queries.load_invoice(invoice_id)).number

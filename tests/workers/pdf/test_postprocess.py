@@ -16,7 +16,7 @@ import pytest
 from kernel.errors import Unavailable
 from tenants.invoices.document.pdf_html import render_pdf_html
 from tests.fakes.documents import METADATA, build_document, build_logo, load_fonts, render_seed_sheet
-from tests.fakes.sample_workspaces import content
+from tests.fakes.sample_workspaces import build_content
 from workers.pdf.postprocess import Attachment, postprocess
 from workers.pdf.renderer import Renderer
 
@@ -69,7 +69,7 @@ async def test_latin_documents_have_truetype_fonts_embedded_and_no_type_3(
 async def test_nine_scripts_in_one_invoice_lack_no_glyph_and_use_no_system_font(
     renderer: Renderer,
 ) -> None:
-    sample = content()
+    sample = build_content()
     lines = tuple(
         msgspec.structs.replace(sample.lines[0], name=text, description=text) for text in SCRIPTS.values()
     )
@@ -104,7 +104,7 @@ async def test_nine_scripts_in_one_invoice_lack_no_glyph_and_use_no_system_font(
 
 async def test_a_character_that_no_font_has_is_the_only_one_without_a_glyph(renderer: Renderer) -> None:
     """The control: a private character is shown as a missing glyph, and the search above finds it."""
-    sample = content()
+    sample = build_content()
     lines = (msgspec.structs.replace(sample.lines[0], name="\ue123"),)
     data = await render(
         renderer, render_pdf_html(build_document(msgspec.structs.replace(sample, lines=lines)), load_fonts())

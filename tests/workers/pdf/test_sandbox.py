@@ -20,7 +20,7 @@ from tenants.invoices.document.pdf_html import render_pdf_html
 from tenants.invoices.document.values import DocumentLogo
 from tenants.invoices.ubl import parse
 from tests.fakes.documents import build_document, load_fonts
-from tests.fakes.sample_workspaces import content
+from tests.fakes.sample_workspaces import build_content
 from workers.pdf.renderer import Renderer
 
 COLOUR = "rgb(255 0 0)"
@@ -89,7 +89,7 @@ async def test_hostile_texts_of_an_imported_document_reach_nothing(
 
 async def test_a_logos_address_is_never_asked(renderer: Renderer, target: Target) -> None:
     for url in (f"http://127.0.0.1:{target.port}/logo.png", (target.folder / "secret.png").as_uri()):
-        html = render_pdf_html(build_document(content(), logo=DocumentLogo(url, 40, 20)), load_fonts())
+        html = render_pdf_html(build_document(build_content(), logo=DocumentLogo(url, 40, 20)), load_fonts())
         assert await find_leaks(renderer, html, target) == ([], False)
 
 
@@ -139,7 +139,7 @@ async def test_a_workspace_never_gets_a_page_that_another_one_used(renderer: Ren
 
 def build_hostile_content(markup: str) -> Content:
     """Return an invoice with the markup in every text that a sender can write."""
-    plain = content(buyer=markup)
+    plain = build_content(buyer=markup)
     line = msgspec.structs.replace(plain.lines[0], name=markup, description=markup)
     seller = msgspec.structs.replace(plain.seller, name=markup, legal_note=markup)
     return msgspec.structs.replace(plain, seller=seller, lines=(line,), notes=(markup,), payment_terms=markup)
