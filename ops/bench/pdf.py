@@ -12,7 +12,7 @@ import statistics
 import sys
 from collections.abc import Sequence
 
-from playwright.async_api import async_playwright
+from playwright.async_api import Browser, Playwright, async_playwright
 
 from ops.bench import pdf_measurements, pdf_methods
 from ops.bench.job_queue import QueueResult, measure_queue
@@ -22,6 +22,7 @@ from ops.bench.resource_usage import Cost, become_subreaper
 from ops.bench.result import Row, report
 from tenants.invoices.document.fonts import Fonts
 from workers.pdf.postprocess import postprocess
+from workers.pdf.renderer import Renderer
 
 RENDERER, POSTPROCESSED, BARE = "renderer, warm page", "renderer, post-processed", "bare CDP, same page"
 CONTEXT, BROWSER, WEASYPRINT = "context per job", "browser per job", "WeasyPrint"
@@ -61,13 +62,7 @@ async def _measure(rounds: int, repeats: int) -> list[Row]:
     no_weasyprint = await _explain_no_weasyprint(html)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(**pdf_methods.find_configured_chromium().launch_options)
-        methods = [
-            Method(RENDERER, lambda: renderer.render(html, owner=OWNER, within_s=60), repeats),
-            Method(POSTPROCESSED, lambda: pdf_methods.render_and_postprocess(renderer, html), repeats),
-            Method(BARE, await pdf_methods.prepare_bare_cdp(browser, html), repeats),
-            Method(CONTEXT, lambda: pdf_methods.render_in_new_context(browser, html), repeats),
-            Method(BROWSER, lambda: pdf_methods.render_in_new_browser(playwright, html), repeats),
-        ]
+        methods = await _build_methods(playwright, browser, renderer, html, repeats)
         if not no_weasyprint:
             methods.append(Method(WEASYPRINT, lambda: pdf_methods.render_with_weasyprint(html), 1))
         results = await pdf_methods.measure_methods(methods, rounds)
@@ -100,6 +95,18 @@ async def _measure(rounds: int, repeats: int) -> list[Row]:
         *rows,
         Row("endless document: error after the deadline, s", endless.error_delay_s, 0.5, True),
         Row("endless document: next PDF of the slot, s", endless.slot_delay_s, 0.5, True),
+    ]
+
+
+async def _build_methods(
+    playwright: Playwright, browser: Browser, renderer: Renderer, html: str, repeats: int
+) -> list[Method]:
+    return [
+        Method(RENDERER, lambda: renderer.render(html, owner=OWNER, within_s=60), repeats),
+        Method(POSTPROCESSED, lambda: pdf_methods.render_and_postprocess(renderer, html), repeats),
+        Method(BARE, await pdf_methods.prepare_bare_cdp(browser, html), repeats),
+        Method(CONTEXT, lambda: pdf_methods.render_in_new_context(browser, html), repeats),
+        Method(BROWSER, lambda: pdf_methods.render_in_new_browser(playwright, html), repeats),
     ]
 
 

@@ -120,7 +120,7 @@ async def wait_until(condition: Callable[[], bool]) -> None:
 StartBounded = Callable[..., Awaitable[BoundedServer]]
 
 
-def routes(gate: asyncio.Event) -> list[Any]:
+def build_routes(gate: asyncio.Event) -> list[Any]:
     """Return test routes; those that wait go on when `gate` is set."""
 
     # Under /assets/, which every host serves and no rate limit counts.

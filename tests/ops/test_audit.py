@@ -138,7 +138,7 @@ async def test_anchors_of_a_log_file_are_compared(
     run_portal: Portal, profile: WorkspaceProfile, log: Log, tmp_path: Path
 ) -> None:
     await log.write(1, 2, 3)
-    anchor, now = await log.anchor(), datetime.now(UTC)
+    anchor, now = await log.load_anchor(), datetime.now(UTC)
     file = tmp_path / "relay.log"
     sound = [
         "not JSON",

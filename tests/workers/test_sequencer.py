@@ -78,7 +78,7 @@ async def emit_one(log: Log, number: int) -> None:
 
 async def wait_for_rows(log: Log, count: int) -> None:
     async with asyncio.timeout(TIMEOUT_S):
-        while len(await log.rows()) < count:  # noqa: ASYNC110  -- Postgres' state
+        while len(await log.load_rows()) < count:  # noqa: ASYNC110  -- Postgres' state
             await asyncio.sleep(0.02)
 
 
@@ -196,7 +196,7 @@ async def test_anchors_are_logged_from_the_start_on(own_log: Log, wakeup: Wakeup
     (line,) = (line for line in lines if line["event"] == "event log anchor")
     anchor = Anchor(WorkspaceId(own_log.workspace_id), line["place"], line["hash"])
     assert line["workspace"] == str(own_log.workspace_id)
-    assert anchor == await own_log.anchor()
+    assert anchor == await own_log.load_anchor()
     assert await own_log.verify(anchor) == ()
 
 

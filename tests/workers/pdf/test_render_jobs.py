@@ -48,9 +48,9 @@ async def open_acme(harness: Any, folder: Path, renderer: Renderer | None) -> Sa
 
 async def run_job(harness: Any, invoice_id: InvoiceId, version: int = 1) -> Any:
     """Run a render job, and return its row."""
-    job = await harness.add(RenderPdf(invoice_id=invoice_id, version=version, locale="de-DE"))
+    job = await harness.enqueue_job(RenderPdf(invoice_id=invoice_id, version=version, locale="de-DE"))
     await harness.create_runner().run(harness.workspace_id, job)
-    return await harness.row(job)
+    return await harness.load_job(job)
 
 
 async def test_a_pdf_is_stored_in_the_transaction_that_completes_its_job(
