@@ -121,9 +121,9 @@ def seed() -> None:
 @portal.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
-    "--no-printing", is_flag=True, help="Do not look for a Chromium: this machine only serves pages."
+    "--no-chromium", is_flag=True, help="Do not look for a Chromium: this machine only serves pages."
 )
-def doctor(*, as_json: bool, no_printing: bool) -> None:
+def doctor(*, as_json: bool, no_chromium: bool) -> None:
     """Examine settings, database, jobs, Redis, blobs, fonts and Chromium; each finding says how to correct it.
 
     Exit code 1 if there is one.
@@ -141,7 +141,7 @@ def doctor(*, as_json: bool, no_printing: bool) -> None:
 
     # Log lines of the renderer do not belong between the findings.
     logs.configure(level="error", process="doctor", stream=sys.stderr)
-    findings = asyncio.run(examine(os.environ, check_chromium=not no_printing, report_passed=report_passed))
+    findings = asyncio.run(examine(os.environ, check_chromium=not no_chromium, report_passed=report_passed))
     if as_json:
         print_table([dataclasses.asdict(finding) for finding in findings], as_json=True, empty="")
     else:

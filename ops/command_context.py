@@ -1,4 +1,4 @@
-"""What a command works with: settings, clock, secret keys and the database."""
+"""Opens settings, clock, secret keys and database for a command."""
 
 import asyncio
 import os

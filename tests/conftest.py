@@ -1,4 +1,4 @@
-"""Real Postgres and Redis, started once a run; a migrated template, and a database for each worker."""
+"""Real Postgres and Redis, started once a run; a migrated template database, and a copy for each pytest worker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
 
 NewWorkspaceFixture = Callable[..., Awaitable[WorkspaceProfile]]
 
-# How long an example takes says more about the machine's other work than about the product.
+# No deadline: the time of an example depends on the other load of the machine.
 hypothesis.settings.register_profile(
     "portal", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -64,7 +64,7 @@ def _start_servers() -> Servers:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the servers in the process that gives out the work; its workers are told where they are."""
+    """Start the servers in the controller of pytest-xdist; its workers get their URLs."""
     worker_input: dict[str, Any] | None = getattr(config, "workerinput", None)
     if worker_input is not None:
         config.stash[_SERVERS] = Servers(worker_input["admin_url"], worker_input["redis_url"])
@@ -74,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a parallel worker where the servers are."""
+    """Pass the URLs of the servers to a parallel worker."""
     servers = node.config.stash[_SERVERS]
     node.workerinput |= {"admin_url": servers.admin_url, "redis_url": servers.redis_url}
 
@@ -110,7 +110,7 @@ def redis_url(servers: Servers) -> str:
 
 @pytest.fixture(scope="session")
 def worker_name() -> str:
-    """Name of this parallel worker: part of the name of whatever it must not share."""
+    """Name of this parallel worker: part of the names of what it must not share."""
     return os.environ.get("PYTEST_XDIST_WORKER", "alone")
 
 
@@ -160,15 +160,15 @@ def svc(_svc_database: Database) -> Iterator[Database]:
 @pytest.fixture
 async def scratch(servers: Servers, worker_name: str) -> AsyncIterator[Callable[..., Awaitable[Urls]]]:
     """Make a database for one test: empty (`await scratch()`) or like the migrated one (`migrated=True`)."""
-    made: list[str] = []
+    names: list[str] = []
 
     async def make(*, migrated: bool = False) -> Urls:
-        made.append(f"portal_scratch_{worker_name}_{len(made)}")
-        await drop_database(servers.admin_url, made[-1])
-        return await provision(servers.admin_url, made[-1], template=TEMPLATE if migrated else None)
+        names.append(f"portal_scratch_{worker_name}_{len(names)}")
+        await drop_database(servers.admin_url, names[-1])
+        return await provision(servers.admin_url, names[-1], template=TEMPLATE if migrated else None)
 
     yield make
-    for name in made:
+    for name in names:
         await drop_database(servers.admin_url, name)
 
 
@@ -197,8 +197,8 @@ def settings(urls: Urls, redis_url: str) -> Settings:
 def new_workspace(database: Database, settings: Settings) -> NewWorkspaceFixture:
     """Make one more workspace, `await new_workspace(name=..., locale=...)`, with a slug and host of its own."""
 
-    async def make(slug: str | None = None, **words: str) -> WorkspaceProfile:
-        new = NewWorkspace(slug or f"test-{new_id().hex[:12]}", **({"name": "Test Works"} | words))
+    async def make(slug: str | None = None, **values: str) -> WorkspaceProfile:
+        new = NewWorkspace(slug or f"test-{new_id().hex[:12]}", **({"name": "Test Works"} | values))
         async with database.scope(new_id()):
             return await create_workspace(
                 new,

@@ -1,4 +1,4 @@
-"""Which function runs which kind of job, and in which queues its jobs wait."""
+"""The function and the queues of each kind of job."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Handler:
 
 @dataclass(slots=True)
 class Handlers:
-    """The kinds of job that a worker knows; composition roots register them."""
+    """The kinds of job that a worker can run; `workers.worker.create_handlers` registers those of the product."""
 
     _by_kind: dict[str, Handler] = field(default_factory=dict)
     _queues: dict[str, None] = field(default_factory=dict)

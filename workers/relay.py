@@ -1,4 +1,4 @@
-"""The relay: notifies workers of due jobs and places events, as role svc; several share the work without a leader."""
+"""The relay, as role svc: notifies workers of due jobs, and places events. Several relays need no leader."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kernel.jobs.dispatch import DueJob
     from kernel.settings import Settings
 
-POLL_S: Final = 0.1
+POLL_INTERVAL_S: Final = 0.1
 BACKLOG_INTERVAL_S: Final = 2.0
 _RETRY_S: Final = 1.0
 _PRUNE_LIMIT: Final = 2000
@@ -47,18 +47,18 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    process = open_process("relay", settings, role=SVC, pool_size=4, migrations=schema.migrations())
-    async with process as opened:
-        relay = Relay(opened, open_broker(settings.jobs_redis_url))
-        sequencer = Sequencer(opened.database, opened.metrics, opened.wakeup)
+    opening = open_process("relay", settings, role=SVC, pool_size=4, migrations=schema.migrations())
+    async with opening as process:
+        relay = Relay(process, open_broker(settings.jobs_redis_url))
+        sequencer = Sequencer(process.database, process.metrics, process.wakeup)
         tasks = [asyncio.create_task(relay.maintain()), asyncio.create_task(sequencer.run())]
         try:
-            opened.mark_started()
-            while not await opened.shutdown.wait(await relay.dispatch()):
+            process.mark_started()
+            while not await process.shutdown.wait(await relay.dispatch()):
                 for task in tasks:
                     if task.done():
-                        # By a defect. The process ends too: nobody would notice that only one part of it runs.
-                        await task
+                        # An unexpected error ended it. The process ends too: a restart runs all of them.
+                        task.result()
         finally:
             for task in tasks:
                 task.cancel()
@@ -82,7 +82,7 @@ class Relay:
         except Unavailable as error:
             _log.warning("jobs not dispatched", code=error.code, cause=error.data.get("cause"))
             return _RETRY_S
-        return POLL_S
+        return POLL_INTERVAL_S
 
     async def _dispatch(self) -> None:
         database = self._process.database
@@ -93,7 +93,7 @@ class Relay:
             queues = await find_due_queues()
         if not queues:
             return
-        # No job is marked that has no place in Redis, and none while Redis is away.
+        # The capacity is measured first: no more jobs are marked than fit into Redis, and none while Redis is down.
         for queue, limit in (await asyncio.to_thread(measure_capacity, self._broker, queues)).items():
             async with database.unbound():
                 batch = await take_due(queue, limit=limit, after=self._last_workspaces.get(queue, LOWEST_ID))
@@ -108,7 +108,7 @@ class Relay:
         except Unavailable:
             notifications.labels("failed").inc(len(jobs))
             async with database.unbound():
-                # Those that were sent are sent twice; the second finds nothing to claim.
+                # Some may have been sent; of two notifications of a job the second finds nothing to claim.
                 await undo_dispatch(jobs)
             raise
         notifications.labels("sent").inc(len(jobs))

@@ -42,7 +42,7 @@ class Outcome(StrEnum):
     """The end could not be stored; the job runs again after its lease."""
 
 
-_EVENTS: Final = {
+_LOG_EVENTS: Final = {
     Outcome.DONE: "job done",
     Outcome.RELEASED: "job released",
     Outcome.LEASE_LOST: "job lease lost",
@@ -87,7 +87,7 @@ class Runner:
             self._runs.discard(task)
 
     async def release_all(self) -> None:
-        """Cancel what is running and let other workers claim it at once."""
+        """Cancel all running jobs and release them, so that other workers can claim them at once."""
         self._is_stopping = True
         for task in self._executions:
             task.cancel()
@@ -106,7 +106,9 @@ class Runner:
                 outcome = await self._finish(job, await self._execute(job))
             except Exception as error:  # noqa: BLE001  -- a defect of one job must not end the worker
                 outcome = Outcome.UNRECORDED
-                _log.error("job outcome not stored", reason=str(error), exc_info=_find_defect(error))
+                _log.error(
+                    "job outcome not stored", reason=str(error), exc_info=_find_unexpected_error(error)
+                )
         self._metrics.job_seconds.labels(job.kind).observe(perf_counter() - started)
         self._metrics.job_attempts.labels(job.kind, outcome).inc()
 
@@ -114,8 +116,8 @@ class Runner:
         try:
             async with self._database.scope(workspace_id):
                 job = await claim(job_id, lease=self._lease)
-        except Exception as error:  # noqa: BLE001  -- whatever it was, the relay notifies again
-            _log.warning("job not claimed", reason=str(error), exc_info=_find_defect(error))
+        except Exception as error:  # noqa: BLE001  -- after any error the relay notifies again
+            _log.warning("job not claimed", reason=str(error), exc_info=_find_unexpected_error(error))
             return None
         if job is None:
             self._metrics.job_notifications.labels("ignored").inc()
@@ -136,7 +138,7 @@ class Runner:
         if self._is_stopping:
             return Outcome.RELEASED
         attempt = Attempt(job, self._database, self._clock)
-        execution = asyncio.create_task(_call(handler, payload, attempt))
+        execution = asyncio.create_task(_call_function(handler, payload, attempt))
         heartbeat = asyncio.create_task(self._extend_lease(job, attempt, execution))
         self._executions.add(execution)
         try:
@@ -146,7 +148,7 @@ class Runner:
             heartbeat.cancel()
         await asyncio.wait([heartbeat])
         if attempt.is_completed:
-            # The effect is stored, however the rest of the function went.
+            # The effect is stored, even if the function failed afterwards.
             return Outcome.DONE
         if execution.cancelled():
             return Outcome.RELEASED
@@ -167,7 +169,7 @@ class Runner:
                 if not await release(job):
                     result = Outcome.LEASE_LOST
         log = _log.info if result is Outcome.DONE else _log.warning
-        log(_EVENTS[result])
+        log(_LOG_EVENTS[result])
         return result
 
     async def _fail(self, job: ClaimedJob, failure: Failure) -> Outcome:
@@ -204,7 +206,7 @@ class Runner:
                 return
 
 
-async def _call(handler: Handler, payload: Job, attempt: Attempt) -> None:
+async def _call_function(handler: Handler, payload: Job, attempt: Attempt) -> None:
     limit_s = handler.job_type.time_limit_s
     limit = asyncio.timeout(limit_s)
     try:
@@ -220,6 +222,6 @@ async def _call(handler: Handler, payload: Job, attempt: Attempt) -> None:
         raise
 
 
-def _find_defect(error: Exception) -> Exception | None:
-    """Return the error whose traceback belongs into the log; Unavailable is expected."""
+def _find_unexpected_error(error: Exception) -> Exception | None:
+    """Return the error if its traceback belongs in the log; Unavailable is expected."""
     return None if isinstance(error, Unavailable) else error

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from kernel.settings import Settings
 
-POLL_S: Final = 0.5
+POLL_INTERVAL_S: Final = 0.5
 _WORKSPACES_PER_PAGE: Final = 1000
 
 SCHEDULES: Final = (
@@ -43,12 +43,12 @@ def serve(settings: Settings, schedules: Sequence[Schedule] = SCHEDULES) -> None
 
 
 async def _serve(settings: Settings, schedules: Sequence[Schedule]) -> None:
-    process = open_process("scheduler", settings, role=SVC, pool_size=1, migrations=schema.migrations())
-    async with process as opened:
-        opened.mark_started()
-        while not await opened.shutdown.wait(POLL_S):
+    opening = open_process("scheduler", settings, role=SVC, pool_size=1, migrations=schema.migrations())
+    async with opening as process:
+        process.mark_started()
+        while not await process.shutdown.wait(POLL_INTERVAL_S):
             for schedule in schedules:
-                await _run_schedule(opened, schedule)
+                await _run_schedule(process, schedule)
 
 
 async def _run_schedule(process: Process, schedule: Schedule) -> None:
@@ -57,7 +57,7 @@ async def _run_schedule(process: Process, schedule: Schedule) -> None:
             occurs_at = await claim_occurrence(schedule)
             jobs = 0 if occurs_at is None else await _add_jobs(schedule)
     except Unavailable as error:
-        # Nothing is stored: the occurrence stays due.
+        # Nothing was stored: the occurrence is still due.
         _log.warning("schedule not run", schedule=schedule.name, code=error.code)
         return
     if occurs_at is not None:
@@ -67,10 +67,10 @@ async def _run_schedule(process: Process, schedule: Schedule) -> None:
 
 async def _add_jobs(schedule: Schedule) -> int:
     """Add the jobs of all workspaces, in the open unit of work; returns how many."""
-    added, after = 0, ""
+    count, after = 0, ""
     while True:
-        lines = await queries.list_workspaces(limit=_WORKSPACES_PER_PAGE, after=after)
-        added += await add_jobs(schedule, [line.workspace_id for line in lines])
-        if len(lines) < _WORKSPACES_PER_PAGE:
-            return added
-        after = lines[-1].slug
+        workspaces = await queries.list_workspaces(limit=_WORKSPACES_PER_PAGE, after=after)
+        count += await add_jobs(schedule, [each.workspace_id for each in workspaces])
+        if len(workspaces) < _WORKSPACES_PER_PAGE:
+            return count
+        after = workspaces[-1].slug

@@ -1,4 +1,4 @@
-"""The sequencer's loop in the relay: places events as soon as they are committed, shows its lag, writes anchors."""
+"""The sequencer's loop in the relay: places committed events, measures their delay, and logs anchors."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from kernel.telemetry.metrics import Metrics
     from kernel.wakeup import Wakeup
 
-POLL_S: Final = 0.1
-SAMPLE_S: Final = 2.0
-ANCHOR_S: Final = 3600.0
-# Between a wake-up and the round: the events of a burst are placed together.
-_GATHER_S: Final = 0.01
+POLL_INTERVAL_S: Final = 0.1
+MEASURE_INTERVAL_S: Final = 2.0
+ANCHOR_INTERVAL_S: Final = 3600.0
+# Between a wake-up and the next batch, so that events of a burst are placed together.
+_BATCH_DELAY_S: Final = 0.01
 # After a failure.
-_AWAY_S: Final = 1.0
+_RETRY_S: Final = 1.0
 
 _log: Final = logs.logger("workers.sequencer")
 
@@ -41,34 +41,34 @@ class Sequencer:
         self._wakeup = wakeup
 
     async def run(self) -> None:
-        """Place, sample and write anchors until cancelled."""
+        """Place events, measure the delay and log anchors until cancelled."""
         woken = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._wakeup.listen(woken))
-            group.create_task(self._place(woken))
-            group.create_task(self._observe())
+            group.create_task(self._place_drafts(woken))
+            group.create_task(self._measure_and_anchor())
 
-    async def _place(self, woken: asyncio.Event) -> None:
+    async def _place_drafts(self, woken: asyncio.Event) -> None:
         after = FIRST
         while True:
             woken.clear()
             try:
-                found = await find_waiting(self._database, after)
-                placed = await self._place_in(found) if found else 0
+                waiting = await find_waiting(self._database, after)
+                placed = await self._place_batch(waiting) if waiting else 0
             except Unavailable as error:
                 _log.warning("events not placed", code=error.code, cause=error.data.get("cause"))
-                await asyncio.sleep(_AWAY_S)
+                await asyncio.sleep(_RETRY_S)
                 continue
             self._metrics.events_placed.inc(placed)
-            after = found[-1] if len(found) == WORKSPACES else FIRST
+            after = waiting[-1] if len(waiting) == WORKSPACES else FIRST
             if placed == 0 and after == FIRST:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(POLL_S):
+                    async with asyncio.timeout(POLL_INTERVAL_S):
                         await woken.wait()
-                        await asyncio.sleep(_GATHER_S)
+                        await asyncio.sleep(_BATCH_DELAY_S)
 
-    async def _place_in(self, workspaces: Sequence[WorkspaceId]) -> int:
-        """Place in all workspaces at once; in each alone when that fails, so that one broken log stops no other."""
+    async def _place_batch(self, workspaces: Sequence[WorkspaceId]) -> int:
+        """Place drafts of these workspaces: after an error one by one, so that a broken log stops no other."""
         try:
             return await place_events(self._database, workspaces)
         except Unavailable:
@@ -80,12 +80,12 @@ class Sequencer:
                 placed += await place_events(self._database, [workspace_id])
             except Unavailable:
                 raise
-            except Exception as error:  # noqa: BLE001  -- such as a row that somebody wrote behind the end of the log
+            except Exception as error:  # noqa: BLE001  -- such as a row that somebody wrote after the end of the log
                 _log.error("events not placed", workspace=str(workspace_id), exc_info=error)
-        await asyncio.sleep(_AWAY_S)
+        await asyncio.sleep(_RETRY_S)
         return placed
 
-    async def _observe(self) -> None:
+    async def _measure_and_anchor(self) -> None:
         now = asyncio.get_running_loop().time
         next_anchor = now()
         while True:
@@ -93,16 +93,16 @@ class Sequencer:
                 async with self._database.unbound(read_only=True):
                     self._metrics.event_oldest_draft.set((await measure_draft_age()).total_seconds())
                 if now() >= next_anchor:
-                    await self._write_anchors()
-                    next_anchor = now() + ANCHOR_S
+                    await self._log_anchors()
+                    next_anchor = now() + ANCHOR_INTERVAL_S
             except Unavailable as error:
-                _log.warning("events not sampled", code=error.code)
-            await asyncio.sleep(SAMPLE_S)
+                _log.warning("event delay not measured", code=error.code)
+            await asyncio.sleep(MEASURE_INTERVAL_S)
 
-    async def _write_anchors(self) -> None:
-        """Log the ends of the logs that grew: `portal audit verify` compares them."""
-        # Twice the period: a relay that was restarted meanwhile leaves no gap.
+    async def _log_anchors(self) -> None:
+        """Log place and hash of the last event of each log that grew: `portal audit verify` compares them."""
+        # Twice the interval, so that a restart of the relay leaves no gap.
         async with self._database.unbound(read_only=True):
-            heads = await anchors(within=timedelta(seconds=2 * ANCHOR_S))
+            heads = await anchors(within=timedelta(seconds=2 * ANCHOR_INTERVAL_S))
         for head in heads:
             _log.info("event log anchor", workspace=str(head.workspace_id), place=head.place, hash=head.hash)

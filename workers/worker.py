@@ -1,4 +1,4 @@
-"""The worker: binds each kind of job to its function and runs jobs until it is told to end."""
+"""The worker: registers the function of each kind of job, and runs jobs until a signal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tenants.workspaces.jobs import FetchLogo, PurgeReleasedDomains
 from workers.actors.activity import prune_events
 from workers.actors.domains import purge_released_domains
 from workers.actors.logos import create_fetcher, create_logo_handler
-from workers.actors.pdfs import build_pdf_handler
+from workers.actors.pdfs import create_pdf_handler
 from workers.handlers import Handlers
 from workers.pdf.render_service import RenderService
 from workers.runner import Runner
@@ -59,12 +59,12 @@ def create_handlers(pdf_service: PdfService | None = None) -> Handlers:
     handlers.register(PurgeReleasedDomains, purge_released_domains)
     handlers.register(PruneEvents, prune_events)
     handlers.register(FetchLogo, create_logo_handler(create_fetcher()))
-    handlers.register(RenderPdf, build_pdf_handler(pdf_service), queue=PDF_BULK_QUEUE)
+    handlers.register(RenderPdf, create_pdf_handler(pdf_service), queue=PDF_BULK_QUEUE)
     return handlers
 
 
 def serve(settings: Settings, handlers: Handlers | None = None, *, grace_s: float = GRACE_S) -> None:
-    """Run jobs until SIGTERM or SIGINT, then finish those begun, for `grace_s` at most; a second signal ends now.
+    """Run jobs until SIGTERM or SIGINT, finish running ones within `grace_s` seconds; a second signal ends at once.
 
     Jobs that are not finished are released, so that another worker runs them at once. A Chromium is launched if one
     of the queues is a PDF queue; while it cannot render, the worker is not ready, and runs the other jobs.
@@ -75,12 +75,11 @@ def serve(settings: Settings, handlers: Handlers | None = None, *, grace_s: floa
 async def _serve(settings: Settings, handlers: Handlers | None, grace_s: float) -> None:
     # Each job may hold a connection for itself and one for its heartbeat.
     size = max(settings.pool_size, 2 * settings.job_slots + 1)
-    process = open_process("worker", settings, role=APP, pool_size=size, migrations=schema.migrations())
-    async with process as opened:
-        known = handlers or create_handlers()
-        queues = settings.job_queues or known.queues
-        async with _open_render_service(opened, queues) as render_service:
-            await _run(opened, handlers or create_handlers(render_service), queues, render_service, grace_s)
+    opening = open_process("worker", settings, role=APP, pool_size=size, migrations=schema.migrations())
+    async with opening as process:
+        queues = settings.job_queues or (handlers or create_handlers()).queues
+        async with _open_render_service(process, queues) as render_service:
+            await _run(process, handlers or create_handlers(render_service), queues, render_service, grace_s)
 
 
 async def _run(
@@ -100,12 +99,12 @@ async def _run(
     )
     loop = asyncio.get_running_loop()
 
-    def handle(workspace_id: UUID, job_id: UUID) -> None:
+    def run_job(workspace_id: UUID, job_id: UUID) -> None:
         asyncio.run_coroutine_threadsafe(runner.run(workspace_id, job_id), loop).result()
 
     worker = create_worker(
         open_broker(settings.jobs_redis_url),
-        handle,
+        run_job,
         queues=queues,
         threads=settings.job_slots,
         low_priority_queues=handlers.low_priority_queues,
@@ -124,22 +123,22 @@ async def _register(process: Process, queues: tuple[str, ...], render_service: R
     """Refresh the registration of this worker until cancelled: with PDF queues only while it can render."""
     worker_id, registered_at = new_id(), -REGISTRATION_INTERVAL_S
     slots = process.settings.job_slots if render_service is None else render_service.concurrency
-    registered: tuple[str, ...] = ()
+    registered_queues: tuple[str, ...] = ()
     try:
         while True:
             can_render = render_service is None or await render_service.read_failure() is None
-            served = queues if can_render else tuple(name for name in queues if name not in PDF_QUEUES)
-            if served != registered or monotonic() - registered_at >= REGISTRATION_INTERVAL_S:
+            served_queues = queues if can_render else tuple(name for name in queues if name not in PDF_QUEUES)
+            if served_queues != registered_queues or monotonic() - registered_at >= REGISTRATION_INTERVAL_S:
                 try:
                     async with process.database.unbound():
-                        await register_worker(worker_id, served, slots=slots)
+                        await register_worker(worker_id, served_queues, slots=slots)
                 except Unavailable:
                     pass
                 except Exception as error:  # noqa: BLE001  -- such as no table before its migration
                     _log.warning("worker not registered", reason=str(error))
-                    registered, registered_at = served, monotonic()
+                    registered_queues, registered_at = served_queues, monotonic()
                 else:
-                    registered, registered_at = served, monotonic()
+                    registered_queues, registered_at = served_queues, monotonic()
             await asyncio.sleep(_HEALTH_INTERVAL_S)
     finally:
         # A registration that stays expires soon: the jobs that run must not wait for Postgres.
@@ -173,15 +172,15 @@ async def _stop(process: Process, worker: dramatiq.Worker, runner: Runner, grace
         worker.stop(timeout=round(grace_s * 1000))
         loop.call_soon_threadsafe(stopped.set)
 
-    # A daemon: with Redis away it may block for longer than the grace period.
+    # A daemon thread: while Redis is down the call may block for longer than the grace period.
     Thread(target=stop, daemon=True, name="stop").start()
-    waiting = [asyncio.create_task(event.wait()) for event in (stopped, process.shutdown.forced)]
-    await asyncio.wait(waiting, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
-    for task in waiting:
+    waits = [asyncio.create_task(event.wait()) for event in (stopped, process.shutdown.forced)]
+    await asyncio.wait(waits, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+    for task in waits:
         task.cancel()
     if not stopped.is_set():
         _log.warning("stopping with jobs running", forced=process.shutdown.forced.is_set())
-        # With Postgres away the leases expire.
+        # While Postgres is down the leases expire.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_RELEASE_S):
                 await runner.release_all()

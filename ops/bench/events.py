@@ -1,4 +1,4 @@
-"""Measures what an event costs its writer: transactions a second with events against the same without."""
+"""Measures transactions a second with events against the same transactions without."""
 
 import argparse
 import asyncio
@@ -34,9 +34,9 @@ from tenants.workspaces.profile import NewWorkspace
 
 WRITERS: Final = 8
 WORKSPACES: Final = 3
-#: A slow disk, so that writers wait for commits and not for the processor: a writer that waits for another one shows.
+#: Emulates a slow disk: commits take the time, not the processor, so that waits of one writer for another are visible.
 FLUSH_US: Final = 20000
-_DRAIN_S: Final = 60.0
+_DRAIN_TIMEOUT_S: Final = 60.0
 _WRITE: Final = """
 INSERT INTO customer (workspace_id, customer_id, name, match_key, created_at) VALUES ($1, $2, 'Bench', $3, now())
 """
@@ -103,12 +103,12 @@ async def _measure(urls: Urls, rounds: int, seconds: float) -> list[Row]:
         workspaces = [await _create_workspace(database, index) for index in range(WORKSPACES)]
         numbers, ratios = count(), []
         await _run_writers(database, workspaces, numbers, 1.0, events=True)
-        for done in range(rounds):
+        for index in range(rounds):
             without = await _run_writers(database, workspaces, numbers, seconds, events=False)
             with_events = await _run_writers(database, workspaces, numbers, seconds, events=True)
             ratios.append(with_events / without)
             print(
-                f"Round {done + 1} of {rounds}: {without:.0f}/s without, {with_events:.0f}/s with events",
+                f"Round {index + 1} of {rounds}: {without:.0f}/s without, {with_events:.0f}/s with events",
                 flush=True,
             )
         await _wait_until_placed(urls)
@@ -160,7 +160,7 @@ async def _run_writers(
 
 async def _wait_until_placed(urls: Urls) -> None:
     database = await Database.open(urls.svc, size=1, name="bench svc")
-    deadline = perf_counter() + _DRAIN_S
+    deadline = perf_counter() + _DRAIN_TIMEOUT_S
     try:
         while perf_counter() < deadline:
             async with database.unbound(read_only=True):
@@ -169,7 +169,7 @@ async def _wait_until_placed(urls: Urls) -> None:
             await asyncio.sleep(0.1)
     finally:
         await database.close()
-    message = f"The relay did not place all events within {_DRAIN_S:.0f} s."
+    message = f"The relay did not place all events within {_DRAIN_TIMEOUT_S:.0f} s."
     raise TimeoutError(message)
 
 

@@ -28,7 +28,7 @@ from tenants.workspaces.profile import NewWorkspace
 MEASURED_WORKSPACES = 10
 BASE_DOMAIN = "localhost"
 
-# The other workspaces: copies of a measured one, inserted in the database, because 200,000 actions would take hours.
+# The other workspaces are copies of a measured one, made by SQL, because 200,000 actions would take hours.
 _INSERT_COPIES = """
 CREATE TEMPORARY TABLE workspace_copy ON COMMIT DROP AS
     SELECT gen_random_uuid() AS workspace_id, gen_random_uuid() AS customer_id, n
@@ -65,7 +65,7 @@ INSERT INTO link (workspace_id, link_id, invoice_id, customer_id, token_hash, to
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageAddress:
     """Host and path of one page."""
 
     host: str
@@ -77,37 +77,35 @@ class Installation:
     """A filled database and the pages of its measured workspaces, by number of lines."""
 
     urls: Urls
-    pages: dict[int, tuple[Page, ...]]
+    pages: dict[int, tuple[PageAddress, ...]]
     workspaces: int
     invoices: int
 
 
-async def install(
+async def create_installation(
     admin_url: str, name: str, *, lines: tuple[int, ...], copies: int, invoices_per_copy: int
 ) -> Installation:
     """Create a database with ten measured workspaces and `copies` others with `invoices_per_copy` invoices."""
     urls = (await prepare_database(admin_url, name)).urls
     database = await Database.open(urls.app, size=1, name="bench", actor=identify_operator())
-    pages: dict[int, list[Page]] = {count: [] for count in lines}
+    pages: dict[int, list[PageAddress]] = {count: [] for count in lines}
     try:
-        written = [
-            await _write_workspace(database, index, lines, pages) for index in range(MEASURED_WORKSPACES)
-        ]
+        ids = [await _write_workspace(database, index, lines, pages) for index in range(MEASURED_WORKSPACES)]
     finally:
         await database.close()
     if copies:
-        workspace_id, invoice_id = written[0]
+        workspace_id, invoice_id = ids[0]
         await _insert_copies(url_as(admin_url, name), workspace_id, invoice_id, copies, invoices_per_copy)
     return Installation(
         urls,
-        {count: tuple(listed) for count, listed in pages.items()},
+        {count: tuple(addresses) for count, addresses in pages.items()},
         MEASURED_WORKSPACES + copies,
-        len(written) * len(lines) + copies * invoices_per_copy,
+        len(ids) * len(lines) + copies * invoices_per_copy,
     )
 
 
 async def _write_workspace(
-    database: Database, index: int, lines: tuple[int, ...], pages: dict[int, list[Page]]
+    database: Database, index: int, lines: tuple[int, ...], pages: dict[int, list[PageAddress]]
 ) -> tuple[str, str]:
     """Write one measured workspace by the product's actions; returns the ids of the workspace and its first invoice."""
     sealer, clock, slug = Sealer((("demo", DEMO_SECRET),)), SystemClock(), f"bench-{index}"
@@ -133,7 +131,7 @@ async def _write_workspace(
             invoice_id = await actions.create_draft(customer.customer_id, content, clock=clock)
             await actions.issue(invoice_id, clock=clock)
             link = await actions.issue_link(invoice_id, sealer=sealer, clock=clock)
-            pages[count].append(Page(f"{slug}.{BASE_DOMAIN}", f"/i/{link.token}"))
+            pages[count].append(PageAddress(f"{slug}.{BASE_DOMAIN}", f"/i/{link.token}"))
             first = first or str(invoice_id)
     return str(workspace_id), first
 
@@ -159,10 +157,10 @@ async def _insert_copies(
         await connection.close()
 
 
-def run_install(
+def create_installation_sync(
     admin_url: str, name: str, *, lines: tuple[int, ...], copies: int = 0, invoices_per_copy: int = 0
 ) -> Installation:
-    """Run `install` to its end."""
+    """Run `create_installation` to its end."""
     return asyncio.run(
-        install(admin_url, name, lines=lines, copies=copies, invoices_per_copy=invoices_per_copy)
+        create_installation(admin_url, name, lines=lines, copies=copies, invoices_per_copy=invoices_per_copy)
     )

@@ -51,11 +51,11 @@ _COMMAND_PARTS: Final = {"renderer": "--type=renderer", "driver": "run-driver"}
 
 @dataclass(slots=True)
 class QueueResult:
-    """Throughput against that of the renderer alone; by what was killed: jobs lost, seconds until the next result."""
+    """Throughput divided by that of the renderer alone; lost jobs and seconds to the next PDF by the killed process."""
 
-    share: float = 0.0
-    lost: dict[str, int] = field(default_factory=dict)
-    next_s: dict[str, float] = field(default_factory=dict)
+    throughput_ratio: float = 0.0
+    lost_jobs: dict[str, int] = field(default_factory=dict)
+    recovery_s: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,26 +127,26 @@ def _start(kind: str, urls: Urls, redis: str, state: Path) -> programs.RunningPr
 
 
 async def _measure(urls: Urls, worker: programs.RunningProgram, rounds: int) -> QueueResult:
-    fonts, found = Fonts.load(), QueueResult()
+    fonts, result = Fonts.load(), QueueResult()
     database = await Database.open(urls.app, size=2, name="bench", actor=identify_operator())
-    renderer = pdf_methods.make_renderer(SLOTS, fonts)
+    renderer = pdf_methods.create_renderer(SLOTS, fonts)
     try:
         await renderer.start()
         environment = await _create_environment(database, worker)
-        shares = []
-        for done in range(rounds + 1):
-            directly = await _measure_direct(renderer, pdf_methods.render_sheet_html(fonts))
-            queued = await _measure_queued(environment)
+        ratios = []
+        for index in range(rounds + 1):
+            direct_s = await _measure_direct(renderer, pdf_methods.render_sheet_html(fonts))
+            queued_s = await _measure_queued(environment)
             # The first round only warms both up.
-            shares += [directly / queued] if done else []
-        found.share = statistics.median(shares)
+            ratios += [direct_s / queued_s] if index else []
+        result.throughput_ratio = statistics.median(ratios)
         await renderer.close()
         for kind in ("browser", "renderer", "driver"):
-            found.lost[kind], found.next_s[kind] = await _measure_recovery(environment, kind)
+            result.lost_jobs[kind], result.recovery_s[kind] = await _measure_recovery(environment, kind)
     finally:
         await renderer.close()
         await database.close()
-    return found
+    return result
 
 
 async def _create_environment(database: Database, worker: programs.RunningProgram) -> _Environment:
@@ -188,7 +188,7 @@ async def _measure_queued(environment: _Environment) -> float:
 
 
 async def _measure_recovery(environment: _Environment, kind: str) -> tuple[int, float]:
-    """Kill processes while they render; return the lost jobs, and the seconds until the next requested PDF."""
+    """Kill processes while they render; return the number of lost jobs, and the seconds to the next requested PDF."""
     drafts, before = await environment.create_drafts(_IN_FLIGHT + 1), await environment.count_pinned()
     await environment.issue(drafts[:-1])
     await environment.wait_for_pinned(before + 1)
@@ -198,9 +198,9 @@ async def _measure_recovery(environment: _Environment, kind: str) -> tuple[int, 
     await environment.issue(drafts[-1:])
     async with environment.database.scope(environment.workspace_id):
         await request_pdf(drafts[-1], 1, _LOCALE)
-    next_s = await _wait_for_pdf(environment, drafts[-1]) - started_at
+    recovery_s = await _wait_for_pdf(environment, drafts[-1]) - started_at
     await environment.wait_for_pinned(before + len(drafts))
-    return before + len(drafts) - await environment.count_pinned(), next_s
+    return before + len(drafts) - await environment.count_pinned(), recovery_s
 
 
 async def _wait_for_pdf(environment: _Environment, invoice_id: InvoiceId) -> float:
@@ -220,10 +220,10 @@ def _find_processes(worker: int, kind: str) -> list[int]:
     commands = list_descendants(worker)
     if kind == "browser":
         chromium = {pid for pid, command in commands.items() if "--remote-debugging-pipe" in command}
-        found = [pid for pid in chromium if "--type=" not in commands[pid]]
+        pids = [pid for pid in chromium if "--type=" not in commands[pid]]
     else:
-        found = [pid for pid, command in commands.items() if _COMMAND_PARTS[kind] in command]
-    if not found:
+        pids = [pid for pid, command in commands.items() if _COMMAND_PARTS[kind] in command]
+    if not pids:
         message = f"The worker has no {kind} to kill: {sorted(commands.values())}"
         raise RuntimeError(message)
-    return found
+    return pids

@@ -14,7 +14,7 @@ import uvloop
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RepeatedRequest:
     """One request to repeat: where to connect, the Host to name, the path to ask for, and more headers."""
 
     port: int
@@ -97,26 +97,26 @@ class _Connection(asyncio.Protocol):
         self.finish(exc or ConnectionError("the server closed the connection in the middle of the run"))
 
 
-async def _run(targets: list[Target], seconds: float, connections: int) -> LoadResult:
+async def _measure(requests: list[RepeatedRequest], seconds: float, connections: int) -> LoadResult:
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
-    requests = itertools.cycle([target.encode() for target in targets])
-    opened: list[_Connection] = []
+    encoded = itertools.cycle([request.encode() for request in requests])
+    clients: list[_Connection] = []
     for _ in range(connections):
         _, protocol = await loop.create_connection(
-            lambda: _Connection(requests, started + seconds), "127.0.0.1", targets[0].port
+            lambda: _Connection(encoded, started + seconds), "127.0.0.1", requests[0].port
         )
-        opened.append(protocol)
-    await asyncio.wait_for(asyncio.gather(*(connection.done for connection in opened)), seconds + 30)
-    latencies = sorted(itertools.chain.from_iterable(connection.latencies for connection in opened))
+        clients.append(protocol)
+    await asyncio.wait_for(asyncio.gather(*(connection.done for connection in clients)), seconds + 30)
+    latencies = sorted(itertools.chain.from_iterable(connection.latencies for connection in clients))
     elapsed = time.perf_counter() - started
-    received = sum(connection.received for connection in opened)
+    received = sum(connection.received for connection in clients)
     return LoadResult(len(latencies), received, elapsed, tuple(latencies))
 
 
-def measure(targets: Iterable[Target], *, seconds: float, connections: int = 16) -> LoadResult:
-    """Ask for the targets in turn from `connections` clients at once; they must share one port.
+def measure(requests: Iterable[RepeatedRequest], *, seconds: float, connections: int = 16) -> LoadResult:
+    """Ask for the requests in turn from `connections` clients at once; they must share one port.
 
     Raises RuntimeError when any answer is not 200, so that an error page is never measured as speed.
     """
-    return uvloop.run(_run(list(targets), seconds, connections))
+    return uvloop.run(_measure(list(requests), seconds, connections))

@@ -1,7 +1,7 @@
-"""How fast the invoice page is, against a bare Litestar route that does one asyncpg point select.
+"""Measures the invoice page against a bare Litestar route that does one asyncpg point select.
 
 Run it as `ops/bench/page`. All servers run on one processor, the clients on another where there are two; rounds
-are interleaved, so that a change of the machine's pace meets every subject alike. Ratios are medians of rounds.
+are interleaved, so that a change of the machine's speed affects every subject alike. Ratios are medians of rounds.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 
 from kernel.settings import Profile
 from ops.bench import installation
-from ops.bench.installation import Installation, Page
-from ops.bench.load import LoadResult, Target, measure
+from ops.bench.installation import Installation, PageAddress
+from ops.bench.load import LoadResult, RepeatedRequest, measure
 from ops.bench.result import Row, report
 from ops.dev import programs, servers
 from ops.ports import find_free_port
@@ -27,8 +27,8 @@ LINES = (10, 40)
 COPIES, INVOICES_PER_COPY = 9_990, 21
 WARM_UP_S = 1.0
 # The headers of browsers: of a first view, and of later ones with the anonymous session cookie.
-FIRST_VISIT = ("Accept-Encoding: gzip, deflate, br, zstd",)
-RETURNING = (*FIRST_VISIT, f"Cookie: session=a{'0' * 43}")
+FIRST_VIEW_HEADERS = ("Accept-Encoding: gzip, deflate, br, zstd",)
+REPEAT_VIEW_HEADERS = (*FIRST_VIEW_HEADERS, f"Cookie: session=a{'0' * 43}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Subject:
     """Requests that are measured under one name, repeated in turn."""
 
     name: str
-    targets: tuple[Target, ...]
+    requests: tuple[RepeatedRequest, ...]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,48 +50,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
         running: list[programs.RunningProgram] = []
         try:
             subjects = _prepare(state, running)
-            measured = _measure(subjects, options.rounds, options.seconds)
+            results = _measure(subjects, options.rounds, options.seconds)
         finally:
             for each in reversed(running):
                 programs.stop(each)
             servers.stop_redis(state)
             servers.stop_postgres(state)
-    _print_table(measured)
-    return report(_build_rows(measured))
+    _print_table(results)
+    return report(_build_rows(results))
 
 
 def _prepare(state: Path, running: list[programs.RunningProgram]) -> list[Subject]:
     admin = servers.start_postgres(state, environ={})
     redis = servers.start_redis(state, environ={})
     print("Filling 10 workspaces …", flush=True)
-    small = installation.run_install(admin, "bench_small", lines=LINES)
+    small = installation.create_installation_sync(admin, "bench_small", lines=LINES)
     print(
         f"Filling {COPIES + 10:,} workspaces with {COPIES * INVOICES_PER_COPY + 20:,} invoices …", flush=True
     )
-    large = installation.run_install(
+    large = installation.create_installation_sync(
         admin, "bench_large", lines=LINES, copies=COPIES, invoices_per_copy=INVOICES_PER_COPY
     )
     reference_port = _start(state, running, "reference", small, redis)
     small_gateway = _start(state, running, "gateway", small, redis)
     large_gateway = _start(state, running, "gateway", large, redis)
     return [
-        Subject("reference", (Target(reference_port, f"127.0.0.1:{reference_port}", "/"),)),
-        Subject("page, 10 lines", _build_targets(small_gateway, small.pages[10][:1], RETURNING)),
-        Subject("first visit", _build_targets(small_gateway, small.pages[10][:1], FIRST_VISIT)),
-        Subject("page, 40 lines", _build_targets(small_gateway, small.pages[40][:1], RETURNING)),
-        Subject("10 workspaces", _build_targets(small_gateway, small.pages[10], RETURNING)),
-        Subject("10,000 workspaces", _build_targets(large_gateway, large.pages[10], RETURNING)),
+        Subject("reference", (RepeatedRequest(reference_port, f"127.0.0.1:{reference_port}", "/"),)),
+        Subject("page, 10 lines", _build_requests(small_gateway, small.pages[10][:1], REPEAT_VIEW_HEADERS)),
+        Subject("first visit", _build_requests(small_gateway, small.pages[10][:1], FIRST_VIEW_HEADERS)),
+        Subject("page, 40 lines", _build_requests(small_gateway, small.pages[40][:1], REPEAT_VIEW_HEADERS)),
+        Subject("10 workspaces", _build_requests(small_gateway, small.pages[10], REPEAT_VIEW_HEADERS)),
+        Subject("10,000 workspaces", _build_requests(large_gateway, large.pages[10], REPEAT_VIEW_HEADERS)),
     ]
 
 
 def _start(
-    state: Path, running: list[programs.RunningProgram], kind: str, installed: Installation, redis: str
+    state: Path, running: list[programs.RunningProgram], kind: str, database: Installation, redis: str
 ) -> int:
     """Start a server on the first processor; returns its port."""
     port, metrics_port = find_free_port(), find_free_port()
     environ = {
         "PORTAL_PROFILE": Profile.DEMO.value,
-        "PORTAL_DATABASE_URL": installed.urls.app,
+        "PORTAL_DATABASE_URL": database.urls.app,
         "PORTAL_REDIS_URL": redis,
         "PORTAL_PUBLIC_SCHEME": "http",
         "PORTAL_PORT": str(port),
@@ -108,34 +108,36 @@ def _start(
     started = programs.start(program, programs.build_environ(environ), state / "logs")
     running.append(started)
     programs.wait_until_ready(started)
-    _pin(started.process.pid, 0)
+    _bind_to_processor(started.process.pid, 0)
     return port
 
 
-def _pin(pid: int, processor: int) -> None:
+def _bind_to_processor(pid: int, processor: int) -> None:
     """Keep a process on one processor, where the system can and there are two."""
     if hasattr(os, "sched_setaffinity") and {0, 1} <= os.sched_getaffinity(0):
         os.sched_setaffinity(pid, {processor})
 
 
-def _build_targets(port: int, pages: Sequence[Page], headers: tuple[str, ...]) -> tuple[Target, ...]:
-    return tuple(Target(port, f"{page.host}:{port}", page.path, headers) for page in pages)
+def _build_requests(
+    port: int, pages: Sequence[PageAddress], headers: tuple[str, ...]
+) -> tuple[RepeatedRequest, ...]:
+    return tuple(RepeatedRequest(port, f"{page.host}:{port}", page.path, headers) for page in pages)
 
 
 def _measure(subjects: Sequence[Subject], rounds: int, seconds: float) -> dict[str, list[LoadResult]]:
     for subject in subjects:
-        measure(subject.targets, seconds=WARM_UP_S)
-    found: dict[str, list[LoadResult]] = {subject.name: [] for subject in subjects}
-    for done in range(rounds):
-        print(f"Round {done + 1} of {rounds} …", flush=True)
+        measure(subject.requests, seconds=WARM_UP_S)
+    results: dict[str, list[LoadResult]] = {subject.name: [] for subject in subjects}
+    for index in range(rounds):
+        print(f"Round {index + 1} of {rounds} …", flush=True)
         for subject in subjects:
-            found[subject.name].append(measure(subject.targets, seconds=seconds))
-    return found
+            results[subject.name].append(measure(subject.requests, seconds=seconds))
+    return results
 
 
-def _print_table(found: dict[str, list[LoadResult]]) -> None:
+def _print_table(results: dict[str, list[LoadResult]]) -> None:
     print(f"\n{'subject':<18} {'requests/s':>10} {'p50 ms':>8} {'p99 ms':>8} {'bytes':>8}")
-    for name, runs in found.items():
+    for name, runs in results.items():
         rate = statistics.median(run.rate for run in runs)
         middle = statistics.median(run.percentile(0.5) for run in runs) * 1000
         slow = statistics.median(run.percentile(0.99) for run in runs) * 1000
@@ -144,9 +146,9 @@ def _print_table(found: dict[str, list[LoadResult]]) -> None:
     print()
 
 
-def _build_rows(found: dict[str, list[LoadResult]]) -> list[Row]:
+def _build_rows(results: dict[str, list[LoadResult]]) -> list[Row]:
     def ratio(of: str, to: str) -> float:
-        return statistics.median(a.rate / b.rate for a, b in zip(found[of], found[to], strict=True))
+        return statistics.median(a.rate / b.rate for a, b in zip(results[of], results[to], strict=True))
 
     return [
         Row("page of 10 lines / bare route", ratio("page, 10 lines", "reference"), 0.38),

@@ -18,10 +18,10 @@ _TIMEOUT_S: Final = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The number of invoices whose PDF differs from their page; None: `why` it is unknown."""
+    """The number of invoices whose PDF differs from their page; None: unknown, for `reason`."""
 
     different: int | None
-    why: str = ""
+    reason: str = ""
 
 
 def compare_page_and_pdf() -> Comparison:

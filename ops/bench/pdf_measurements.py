@@ -1,4 +1,4 @@
-"""Measures a running renderer is put through: first prints, long runs, crashes, endless documents, baited ones."""
+"""Measurements of a renderer: first PDFs, memory, crashes, endless documents, and documents that try to reach files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Final
 from kernel.errors import Unavailable
 from kernel.ids import WorkspaceId, new_id
 from ops.bench import vectors
-from ops.bench.pdf_methods import METADATA, OWNER, make_renderer
+from ops.bench.pdf_methods import METADATA, OWNER, create_renderer
 from ops.bench.resource_usage import read_private_bytes
 from workers.pdf.postprocess import postprocess
 from workers.pdf.renderer import Renderer
@@ -63,7 +63,7 @@ async def measure_postprocessing(renderer: Renderer, html: str, rounds: int) -> 
 
 async def measure_memory_growth(html: str) -> float:
     """Return the memory after 300 PDFs over that after 75, with one page and one spare page open."""
-    renderer = make_renderer(1)
+    renderer = create_renderer(1)
     await renderer.start()
     sizes = []
     for count in (75, 225):
@@ -78,21 +78,21 @@ async def measure_memory_growth(html: str) -> float:
 
 async def count_hashes(html: str) -> int:
     """Return the number of different files of one document: reused page, new context, new browser, after a crash."""
-    found = set()
+    hashes = set()
     for _ in range(2):
-        renderer = make_renderer(1)
+        renderer = create_renderer(1)
         await renderer.start()
         for owner in (OWNER, OWNER, WorkspaceId(new_id()), None):
-            found.add(await _compute_hash(renderer, html, owner))
+            hashes.add(await _compute_hash(renderer, html, owner))
         os.kill((await renderer.get_browser()).pid, signal.SIGKILL)
-        found.add(await _compute_hash(renderer, html, OWNER))
+        hashes.add(await _compute_hash(renderer, html, OWNER))
         await renderer.close()
-    return len(found)
+    return len(hashes)
 
 
 async def measure_endless_document() -> EndlessDocument:
     """Render a document that never ends in a single slot, then another one."""
-    renderer = make_renderer(1)
+    renderer = create_renderer(1)
     await renderer.start()
     started_at = perf_counter()
     try:
@@ -108,7 +108,7 @@ async def measure_endless_document() -> EndlessDocument:
 
 
 async def count_leaks(renderer: Renderer) -> int:
-    """Return how many network and file vectors reach anything, without the content security policy of sheets."""
+    """Return how many network and file vectors reach anything, without a content security policy."""
     count = 0
     with tempfile.TemporaryDirectory(prefix="target-") as folder:
         async with vectors.open_target(Path(folder)) as target:

@@ -1,4 +1,4 @@
-"""The compared methods of making a PDF: our renderer, bare CDP, a context or browser for each PDF, WeasyPrint."""
+"""The compared methods of rendering a PDF: our renderer, bare CDP, a context or browser for each PDF, WeasyPrint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kernel.settings import Profile, Settings
 from kernel.telemetry.metrics import Metrics
 from ops.bench.resource_usage import Cost, read_cpu_seconds
 from ops.dev.chromium import find_or_install
-from ops.seed.workspaces import TENANTS
+from ops.seed.workspaces import SEED_WORKSPACES
 from tenants.invoices.content import Content
 from tenants.invoices.document.fonts import Fonts
 from tenants.invoices.document.model import CATALOGUES, compose_document
@@ -51,7 +51,7 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Chromium:
-    """The browser of all methods, found and launched as by a worker."""
+    """The browser of all methods, launched as by a worker."""
 
     path: str
     sandbox: bool
@@ -75,7 +75,7 @@ def find_configured_chromium() -> Chromium:
     return Chromium(path, settings.chromium_sandbox)
 
 
-def make_renderer(slots: int, fonts: Fonts | None = None) -> Renderer:
+def create_renderer(slots: int, fonts: Fonts | None = None) -> Renderer:
     """Return a renderer, not started; with fonts its spare pages are warmed up with a sample, as a worker's."""
     return Renderer(
         Metrics(),
@@ -88,8 +88,8 @@ def make_renderer(slots: int, fonts: Fonts | None = None) -> Renderer:
 
 def load_content() -> Content:
     """Return an invoice of 40 lines, which has two pages."""
-    tenant = next(tenant for tenant in TENANTS if tenant.new.slug == "nordlicht")
-    return next(e.content for e in tenant.examples(date(2026, 3, 16)) if "lines-40" in e.tags)
+    workspace = next(workspace for workspace in SEED_WORKSPACES if workspace.new.slug == "nordlicht")
+    return next(e.content for e in workspace.examples(date(2026, 3, 16)) if "lines-40" in e.tags)
 
 
 def render_sheet_html(fonts: Fonts) -> str:
@@ -142,7 +142,7 @@ async def render_and_postprocess(renderer: Renderer, html: str) -> bytes:
 
 async def render_with_weasyprint(html: str) -> bytes:
     """Render without a browser; ImportError or OSError without the package or its Pango."""
-    import weasyprint  # noqa: PLC0415  -- the bench goes on without it
+    import weasyprint  # noqa: PLC0415  -- optional: without it the benchmark skips this method
 
     out = io.BytesIO()
     weasyprint.HTML(string=html).write_pdf(out, pdf_tags=True)
@@ -154,12 +154,12 @@ async def measure_methods(methods: list[Method], rounds: int) -> dict[str, list[
     for method in methods:
         for _ in range(min(2, method.repeats)):
             await method.render()
-    found: dict[str, list[Cost]] = {method.name: [] for method in methods}
-    for done in range(rounds):
-        print(f"Round {done + 1} of {rounds} …", flush=True)
+    costs: dict[str, list[Cost]] = {method.name: [] for method in methods}
+    for index in range(rounds):
+        print(f"Round {index + 1} of {rounds} …", flush=True)
         for method in methods:
-            found[method.name].append(await _measure_cost(method))
-    return found
+            costs[method.name].append(await _measure_cost(method))
+    return costs
 
 
 async def _measure_cost(method: Method) -> Cost:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure and its target, a minimum, with `at_most` a maximum. Without a figure: `why`."""
+    """One figure and its target, a minimum, with `at_most` a maximum. Without a figure: `reason`."""
 
     name: str
     value: float | None
     target: float
     at_most: bool = False
-    why: str = ""
+    reason: str = ""
 
     @property
     def is_reached(self) -> bool:
@@ -28,7 +28,7 @@ class Row:
     def verdict(self) -> str:
         """The verdict as text."""
         if self.value is None:
-            return f"NOT MEASURED: {self.why}"
+            return f"NOT MEASURED: {self.reason}"
         return "ok" if self.is_reached else "MISSED"
 
 

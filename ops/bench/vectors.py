@@ -14,7 +14,7 @@ import pypdfium2
 from PIL import Image
 
 CANARY: Final = "CANARY-7f3a91"
-HTTP: Final = {
+HTTP_VECTORS: Final = {
     "img": '<img src="{url}">',
     "srcset": '<img srcset="{url} 2x, {url} 1x">',
     "picture": '<picture><source srcset="{url}"><img></picture>',
@@ -36,7 +36,7 @@ HTTP: Final = {
     "beacon": "<script>navigator.sendBeacon('{url}');fetch('{url}');new WebSocket('{socket}')</script>",
     "svg": '<svg><image href="{url}" width="9" height="9"/></svg>',
 }
-FILES: Final = {
+FILE_VECTORS: Final = {
     "file iframe": '<iframe src="{file}" width="400" height="200"></iframe>',
     "file img": '<img src="{image}" width="50" height="50">',
     "file object": '<object data="{file}" width="400" height="200"></object>',
@@ -44,8 +44,8 @@ FILES: Final = {
     "file refresh": '<meta http-equiv="refresh" content="0;url={file}">',
     "file background": '<p style="background:url({image});width:99px;height:99px">x</p>',
 }
-VECTORS: Final = HTTP | FILES
-_RED: Final = (240, 30)
+VECTORS: Final = HTTP_VECTORS | FILE_VECTORS
+_RED_THRESHOLDS: Final = (240, 30)
 
 
 @dataclass
@@ -70,9 +70,9 @@ class Target:
 async def open_target(folder: Path) -> AsyncIterator[Target]:
     """Open a server on loopback, and write a page and a red image into a folder."""
     (folder / "secret.html").write_text(f"<h1>{CANARY}</h1><style>body::after{{content:'{CANARY}'}}</style>")
-    picture = io.BytesIO()
-    Image.new("RGB", (40, 20), "red").save(picture, format="PNG")
-    (folder / "secret.png").write_bytes(picture.getvalue())
+    image_file = io.BytesIO()
+    Image.new("RGB", (40, 20), "red").save(image_file, format="PNG")
+    (folder / "secret.png").write_bytes(image_file.getvalue())
     target: Target
 
     async def record(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -98,6 +98,6 @@ def read_pdf(pdf: bytes) -> tuple[str, bool]:
     with pypdfium2.PdfDocument(pdf) as opened:
         text = "".join(page.get_textpage().get_text_range() for page in opened)
         colours = [page.render(scale=1).to_pil().convert("RGB").getcolors(1 << 20) for page in opened]
-    least, most = _RED
+    least, most = _RED_THRESHOLDS
     is_red = any(r > least and g + b < most for each in colours for _, (r, g, b) in each)
     return text, CANARY in text or is_red

@@ -1,4 +1,4 @@
-"""portal customer: the customers of a workspace and the people who receive their invoices."""
+"""portal customer: the customers of a workspace and the contacts who receive their invoices."""
 
 import dataclasses
 from typing import Any
@@ -7,14 +7,11 @@ from uuid import UUID
 import click
 
 from ops.command_context import CommandContext, run_command
-from ops.commands.output import as_json_option, print_fields, print_table, read_fields
+from ops.commands.options import as_json_option, workspace_option
+from ops.commands.output import print_fields, print_table, read_fields
 from tenants.customers import actions, queries
 from tenants.customers.values import Customer, CustomerDetails
 from tenants.ids import ContactId, CustomerId
-
-in_workspace = click.option(
-    "--workspace", required=True, metavar="SLUG", help="Slug or host of the workspace."
-)
 
 
 @click.group()
@@ -24,7 +21,7 @@ def customer() -> None:
 
 @customer.command()
 @click.argument("name")
-@in_workspace
+@workspace_option
 @click.option("--email", default="")
 @click.option("--street", default="")
 @click.option("--additional", default="")
@@ -47,7 +44,7 @@ def create(workspace: str, *, as_json: bool, **details: Any) -> None:
 
 
 @customer.command(name="list")
-@in_workspace
+@workspace_option
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @click.option("--after", type=click.UUID, help="Continue after this customer's id.")
 @as_json_option
@@ -72,7 +69,7 @@ def list_(workspace: str, limit: int, after: UUID | None, *, as_json: bool) -> N
 
 @customer.command(name="show")
 @click.argument("customer_id", type=click.UUID)
-@in_workspace
+@workspace_option
 @as_json_option
 def show_(customer_id: UUID, workspace: str, *, as_json: bool) -> None:
     """Print a customer and its contacts."""
@@ -80,24 +77,24 @@ def show_(customer_id: UUID, workspace: str, *, as_json: bool) -> None:
     async def work(context: CommandContext) -> dict[str, object]:
         async with context.scope(workspace, read_only=True):
             found = await queries.load_customer(CustomerId(customer_id))
-            people = await queries.list_contacts(found.customer_id)
-            contacts = [read_fields(person) for person in people]
-            return _describe(found) | {
-                "contacts": contacts if as_json else ", ".join(c.email for c in people)
-            }
+            contacts = await queries.list_contacts(found.customer_id)
+            shown = (
+                [read_fields(each) for each in contacts] if as_json else ", ".join(c.email for c in contacts)
+            )
+            return _describe(found) | {"contacts": shown}
 
     print_fields(run_command(work), as_json=as_json)
 
 
 @customer.group()
 def contact() -> None:
-    """The people of a customer; links are issued for them."""
+    """The contacts of a customer; links are issued for them."""
 
 
 @contact.command()
 @click.argument("customer_id", type=click.UUID)
 @click.argument("email")
-@in_workspace
+@workspace_option
 @click.option("--name", default="")
 @click.option("--locale")
 @as_json_option
@@ -118,7 +115,7 @@ def add(
 
 @contact.command()
 @click.argument("contact_id", type=click.UUID)
-@in_workspace
+@workspace_option
 def remove(contact_id: UUID, workspace: str) -> None:
     """Remove a person who has no links."""
 

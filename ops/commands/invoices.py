@@ -9,6 +9,7 @@ import click
 from kernel.errors import PortalError
 from kernel.money import Money
 from ops.command_context import CommandContext, read_file, run_command
+from ops.commands.options import as_json_option, workspace_option
 from ops.commands.output import print_table
 from tenants.invoices import actions
 from tenants.invoices.ubl import MAX_BYTES, read_ubl
@@ -19,9 +20,9 @@ from tenants.workspaces import queries as workspaces
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-@click.option("--workspace", required=True, metavar="SLUG", help="Slug or host of the workspace.")
+@workspace_option
 @click.option("--link", is_flag=True, help="Issue a link to each imported invoice and print it.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@as_json_option
 def import_ubl(files: tuple[Path, ...], workspace: str, *, link: bool, as_json: bool) -> None:
     """Import UBL 2.1 invoices as issued, under their own numbers.
 

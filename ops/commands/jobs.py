@@ -10,7 +10,8 @@ import click
 from kernel.jobs import admin
 from kernel.store import Database
 from ops.command_context import read_settings
-from ops.commands.output import as_json_option, print_table, read_fields
+from ops.commands.options import as_json_option
+from ops.commands.output import print_table, read_fields
 from tenants.workspaces import queries as workspaces
 
 _T = TypeVar("_T")
@@ -35,7 +36,7 @@ def list_(state: str | None, kind: str | None, workspace: str | None, limit: int
         found = await admin.list_jobs(state=state, kind=kind, workspace_id=workspace_id, limit=limit)
         return [read_fields(line) for line in found]
 
-    rows = _run(work)
+    rows = _run_as_svc(work)
     columns = ("job_id", "kind", "state", "attempts", "run_at", "error")
     print_table(
         rows if as_json else [{name: row[name] for name in columns} for row in rows],
@@ -52,23 +53,23 @@ def replay(job_id: UUID) -> None:
     async def work() -> None:
         await admin.replay(job_id)
 
-    _run(work)
+    _run_as_svc(work)
     click.echo("Replayed.")
 
 
 @jobs.command()
 @click.argument("job_id", type=click.UUID)
 def discard(job_id: UUID) -> None:
-    """Discard a job that is dead or waits."""
+    """Discard a dead or queued job."""
 
     async def work() -> None:
         await admin.discard(job_id)
 
-    _run(work)
+    _run_as_svc(work)
     click.echo("Discarded.")
 
 
-def _run(work: Callable[[], Awaitable[_T]]) -> _T:
+def _run_as_svc(work: Callable[[], Awaitable[_T]]) -> _T:
     async def open_and_run() -> _T:
         settings = read_settings()
         database = await Database.open(

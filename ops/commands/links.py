@@ -7,16 +7,13 @@ import click
 from kernel.errors import Missing
 from kernel.identifiers import check_email
 from ops.command_context import CommandContext, run_command
-from ops.commands.output import as_json_option, print_fields, print_table, read_fields
+from ops.commands.options import as_json_option, workspace_option
+from ops.commands.output import print_fields, print_table, read_fields
 from tenants.customers import queries as customers
 from tenants.ids import ContactId, CustomerId, LinkId
 from tenants.invoices import actions, queries
 from tenants.invoices.values import LinkWithToken
 from tenants.workspaces import queries as workspaces
-
-in_workspace = click.option(
-    "--workspace", required=True, metavar="SLUG", help="Slug or host of the workspace."
-)
 
 
 @click.group()
@@ -26,7 +23,7 @@ def link() -> None:
 
 @link.command()
 @click.argument("number")
-@in_workspace
+@workspace_option
 @click.option("--contact", metavar="EMAIL", help="The contact of the customer that it is for.")
 @as_json_option
 def issue(number: str, workspace: str, contact: str | None, *, as_json: bool) -> None:
@@ -46,7 +43,7 @@ def issue(number: str, workspace: str, contact: str | None, *, as_json: bool) ->
 
 @link.command(name="list")
 @click.argument("number")
-@in_workspace
+@workspace_option
 @as_json_option
 def list_(number: str, workspace: str, *, as_json: bool) -> None:
     """Print the links of the invoice NUMBER, without their tokens."""
@@ -67,7 +64,7 @@ def list_(number: str, workspace: str, *, as_json: bool) -> None:
 
 @link.command(name="show")
 @click.argument("link_id", type=click.UUID)
-@in_workspace
+@workspace_option
 @as_json_option
 def show_(link_id: UUID, workspace: str, *, as_json: bool) -> None:
     """Print a link again; it stays valid for at least ten days."""
@@ -82,7 +79,7 @@ def show_(link_id: UUID, workspace: str, *, as_json: bool) -> None:
 
 @link.command()
 @click.argument("link_id", type=click.UUID)
-@in_workspace
+@workspace_option
 def revoke(link_id: UUID, workspace: str) -> None:
     """Revoke a link at once."""
 
@@ -96,7 +93,7 @@ def revoke(link_id: UUID, workspace: str) -> None:
 
 @link.command()
 @click.argument("link_id", type=click.UUID)
-@in_workspace
+@workspace_option
 @as_json_option
 def rotate(link_id: UUID, workspace: str, *, as_json: bool) -> None:
     """Revoke a link and print a new one for the same recipient."""

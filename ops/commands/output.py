@@ -8,8 +8,6 @@ from typing import Any
 import click
 import msgspec
 
-as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
 
 def print_fields(values: Mapping[str, object], *, as_json: bool) -> None:
     """Print one object: a line for each value that is not empty."""

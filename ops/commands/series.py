@@ -3,13 +3,10 @@
 import click
 
 from ops.command_context import CommandContext, run_command
-from ops.commands.output import as_json_option, print_fields, print_table
+from ops.commands.options import as_json_option, workspace_option
+from ops.commands.output import print_fields, print_table
 from tenants.invoices import actions, queries
 from tenants.invoices.numbering import DEFAULT_SERIES, Series, SeriesStatus
-
-in_workspace = click.option(
-    "--workspace", required=True, metavar="SLUG", help="Slug or host of the workspace."
-)
 
 
 @click.group()
@@ -18,7 +15,7 @@ def series() -> None:
 
 
 @series.command(name="list")
-@in_workspace
+@workspace_option
 @as_json_option
 def list_(workspace: str, *, as_json: bool) -> None:
     """Print the series, each with the number of its next invoice."""
@@ -34,7 +31,7 @@ def list_(workspace: str, *, as_json: bool) -> None:
 
 @series.command(name="set")
 @click.argument("name", default=DEFAULT_SERIES.name)
-@in_workspace
+@workspace_option
 @click.option("--prefix", help=f"Text before the running number (of a new series: {DEFAULT_SERIES.prefix}).")
 @click.option("--digits", type=int, help="The running number is padded with zeros to this many digits.")
 @click.option("--next", "next_running", type=int, metavar="N", help="The next running number, such as 5001.")

@@ -9,7 +9,8 @@ import click
 from kernel.ids import WorkspaceId, new_id
 from kernel.store.roles import SVC
 from ops.command_context import CommandContext, open_database, read_file, read_settings, run_command
-from ops.commands.output import as_json_option, print_fields, print_table, read_fields
+from ops.commands.options import as_json_option
+from ops.commands.output import print_fields, print_table, read_fields
 from tenants.workspaces import actions, queries
 from tenants.workspaces.logo import MAX_UPLOAD_BYTES, reencode
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
@@ -35,6 +36,7 @@ def create(
     slug: str, colour: str | None, logo: Path | None, logo_url: str | None, *, as_json: bool, **values: Any
 ) -> None:
     """Create a workspace; its pages are served at SLUG.<base domain>."""
+    _refuse_two_logos(logo, logo_url)
     values["name"] = values["name"] or slug
     if colour is not None:
         values["brand_colour"] = colour
@@ -76,6 +78,7 @@ def set_(
     slug: str, logo: Path | None, logo_url: str | None, *, no_logo: bool, as_json: bool, **values: Any
 ) -> None:
     """Change the given settings."""
+    _refuse_two_logos(logo, logo_url, no_logo)
     image = reencode(read_file(logo, MAX_UPLOAD_BYTES)) if logo else None
 
     async def work(context: CommandContext) -> dict[str, object]:
@@ -113,6 +116,12 @@ def list_(*, as_json: bool) -> None:
     """Print all workspaces; needs PORTAL_DATABASE_SVC_URL, which sees all of them."""
     rows = _list_workspaces()
     print_table([read_fields(row) for row in rows], as_json=as_json, empty="There is no workspace yet.")
+
+
+def _refuse_two_logos(*options: object) -> None:
+    if sum(map(bool, options)) > 1:
+        message = "Give only one of --logo, --logo-url and --no-logo."
+        raise click.UsageError(message)
 
 
 def _list_workspaces() -> tuple[queries.WorkspaceSummary, ...]:

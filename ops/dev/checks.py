@@ -30,7 +30,7 @@ all of it passed.
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One tool that reads the code without running it."""
+    """One tool that checks the code without running it."""
 
     name: str
     command: tuple[str, ...]

@@ -159,13 +159,13 @@ def _choose_port(requested: int | None) -> int:
     if can_listen(LOOPBACK, DEFAULT_PORT):
         return DEFAULT_PORT
     port = find_free_port()
-    print(f"Port {DEFAULT_PORT} is in use; taking {port}.")
+    print(f"Port {DEFAULT_PORT} is in use; using {port}.")
     return port
 
 
 def _read_database_name(url: str) -> str:
     name = unquote(urlsplit(url).path.lstrip("/"))
-    # The maintenance databases must hold no tables.
+    # The maintenance databases must not get tables.
     return name if name not in {"", "postgres", "template1"} else DEFAULT_DATABASE
 
 

@@ -100,7 +100,7 @@ async def _examine_database(settings: Settings, clock: Clock) -> AsyncIterator[F
             remedy = (
                 "Check that Postgres runs and that host, role and password in PORTAL_DATABASE_URL are right."
             )
-            yield Finding(f"Postgres does not let {APP} in: {_describe(error)}.", remedy)
+            yield Finding(f"Postgres refuses the login of {APP}: {_describe(error)}.", remedy)
             return
         state = await connection.fetchrow(_SELECT_SERVER_STATE)
         for finding in _examine_server(state, clock):
@@ -176,7 +176,7 @@ async def _examine_other_roles(settings: Settings) -> AsyncIterator[Finding]:
                 connection = await _connect(stack, url)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 remedy = f"Correct {variable}, or leave it out where it is not needed."
-                yield Finding(f"Postgres does not let {role} in: {_describe(error)}.", remedy)
+                yield Finding(f"Postgres refuses the login of {role}: {_describe(error)}.", remedy)
                 continue
             actual = await connection.fetchval("SELECT current_user::text")
             if actual != role:
@@ -205,7 +205,8 @@ async def _examine_all_workspaces(settings: Settings) -> AsyncIterator[Finding]:
             f"PORTAL_SECRET_KEYS does not open what these workspaces have sealed: {', '.join(sealed[:10])}."
         )
         yield Finding(
-            problem, "Add the earlier key behind the current one: what it sealed cannot be read without it."
+            problem,
+            "Add the earlier key after the current one: values sealed with it cannot be read otherwise.",
         )
     for finding in _examine_jobs(job_backlog):
         yield finding
@@ -214,8 +215,8 @@ async def _examine_all_workspaces(settings: Settings) -> AsyncIterator[Finding]:
 def _examine_jobs(job_backlog: Backlog) -> Iterator[Finding]:
     for queue, age_s in sorted(job_backlog.oldest_s.items()):
         if age_s > LATE_JOB_S:
-            remedy = f"See that a relay runs, and a worker that serves {queue}; ops/runbooks/jobs.md goes on."
-            yield Finding(f"The oldest job due in the queue {queue} waits since {age_s:.0f} s.", remedy)
+            remedy = f"Check that a relay and a worker run that serve {queue}; see ops/runbooks/jobs.md."
+            yield Finding(f"The oldest job due in the queue {queue} has waited for {age_s:.0f} s.", remedy)
     if job_backlog.dead:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(job_backlog.dead.items()))
         remedy = (

@@ -36,7 +36,7 @@ async def examine_chromium(settings: Settings, report_passed: ReportPassed) -> A
             await renderer.start()
     except TimeoutError:
         yield Finding(
-            f"Chromium did not print within {START_TIMEOUT_S:.0f} s.",
+            f"Chromium did not render within {START_TIMEOUT_S:.0f} s.",
             "See which processes use this machine's processors.",
         )
         return
@@ -45,14 +45,14 @@ async def examine_chromium(settings: Settings, report_passed: ReportPassed) -> A
         return
     finally:
         await renderer.close()
-    why = explain_no_sandbox(is_wanted=settings.chromium_sandbox)
-    where = f"without its own sandbox: {why}" if why else "in its own sandbox"
-    report_passed(f"Chromium {renderer.version} prints, {where}.")
-    if why and settings.profile is Profile.PRODUCTION:
+    reason_without = explain_no_sandbox(is_required=settings.chromium_sandbox)
+    where = f"without its own sandbox: {reason_without}" if reason_without else "in its own sandbox"
+    report_passed(f"Chromium {renderer.version} renders, {where}.")
+    if reason_without and settings.profile is Profile.PRODUCTION:
         remedy = (
             "Run workers as an ordinary user where user namespaces are allowed; see ops/runbooks/install.md."
         )
-        yield Finding(f"Chromium prints without its own sandbox: {why}.", remedy)
+        yield Finding(f"Chromium renders without its own sandbox: {reason_without}.", remedy)
 
 
 async def examine_fonts(report_passed: ReportPassed, folder: Path = FOLDER) -> AsyncIterator[Finding]:
@@ -91,7 +91,10 @@ async def examine_blobs(
         yield Finding(f"Blobs cannot be written, read and deleted at {where}: {reason}.", remedy)
         return
     if read != data:
-        yield Finding(f"What is written at {where} is read differently.", "Do not serve; look at the store.")
+        yield Finding(
+            f"A blob read at {where} differs from what was written.",
+            "Stop the gateways and workers, and check the store.",
+        )
         return
     report_passed(f"Blobs can be written, read and deleted at {where}.")
     if folder is not None and (free := await asyncio.to_thread(_read_free_bytes, folder)) < min_free_bytes:
@@ -108,7 +111,7 @@ def _read_free_bytes(folder: Path) -> int:
 def _describe_error(error: Unavailable) -> str:
     if error.code == "pdf.no_chromium":
         return error.message
-    return f"Chromium does not print: {error.message}"
+    return f"Chromium does not render: {error.message}"
 
 
 def _choose_remedy(error: Unavailable) -> str:

@@ -1,4 +1,4 @@
-"""Fills a database with the demo's workspaces and invoices; finds them again when they are there already."""
+"""Fills a database with the demo's workspaces and invoices; returns those that it has already."""
 
 from ops.seed.write import SeedResult, seed
 

@@ -46,8 +46,8 @@ class _Parties(TypedDict):
     transfers: tuple[Transfer, ...]
 
 
-def acme(today: dt.date) -> Iterator[Example]:
-    """English, US dollars, Letter paper: the kinds of state and size."""
+def list_acme_examples(today: dt.date) -> Iterator[Example]:
+    """Yield invoices in English and US dollars on Letter paper: one in each status and of each size."""
     oak: _Parties = {"currency": "USD", "seller": ACME, "buyer": OAKRIDGE, "transfers": (ACME_BANK,)}
     design = (
         Line("Visitor guide, art direction", d("24"), d("145.00"), SALES, unit="HUR"),

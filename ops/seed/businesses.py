@@ -1,4 +1,4 @@
-"""The businesses of the demo: who writes its invoices, who receives them, and the accounts to pay to."""
+"""The sellers and buyers of the demo's invoices, and the sellers' bank accounts."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ class _Parties(TypedDict):
     transfers: tuple[Transfer, ...]
 
 
-def harbour(today: dt.date) -> Iterator[Example]:
-    """English, pounds, no logo: tax-inclusive prices, document allowances, prepaid, several rates."""
+def list_harbour_examples(today: dt.date) -> Iterator[Example]:
+    """Yield invoices in English and pounds: tax-inclusive prices, document allowances, prepaid, several rates."""
     wren: _Parties = {"currency": "GBP", "seller": HARBOUR, "buyer": WREN, "transfers": (HARBOUR_BANK,)}
     yield Example(
         Content(
@@ -85,8 +85,8 @@ def harbour(today: dt.date) -> Iterator[Example]:
     )
 
 
-def nordlicht(today: dt.date) -> Iterator[Example]:
-    """German, euros: forty lines, as a machine shop's monthly bill."""
+def list_nordlicht_examples(today: dt.date) -> Iterator[Example]:
+    """Yield invoices in German and euros: forty lines, as a machine shop's monthly bill."""
     yield Example(
         Content(
             currency="EUR",
@@ -119,8 +119,8 @@ def nordlicht(today: dt.date) -> Iterator[Example]:
     )
 
 
-def sakura(today: dt.date) -> Iterator[Example]:
-    """Japanese content and yen, which have no minor unit; two rates."""
+def list_sakura_examples(today: dt.date) -> Iterator[Example]:
+    """Yield invoices in Japanese and yen, which have no minor unit; two rates."""
     yield Example(
         Content(
             currency="JPY",
@@ -146,8 +146,8 @@ def sakura(today: dt.date) -> Iterator[Example]:
     )
 
 
-def pearl(today: dt.date) -> Iterator[Example]:
-    """Arabic, right to left, dinars with three decimals."""
+def list_pearl_examples(today: dt.date) -> Iterator[Example]:
+    """Yield invoices in Arabic, right to left, and dinars with three decimals."""
     yield Example(
         Content(
             currency="BHD",

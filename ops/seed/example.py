@@ -1,4 +1,4 @@
-"""The form of an invoice to seed."""
+"""Values that describe an invoice to seed."""
 
 from __future__ import annotations
 

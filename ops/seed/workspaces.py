@@ -1,4 +1,4 @@
-"""The workspaces of the demo: who they are, what they write themselves and which documents they import."""
+"""The workspaces of the demo: their settings, their own invoices and the documents that they import."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.seed import catalogue
-from ops.seed.acme import acme
+from ops.seed.acme import list_acme_examples
 from ops.seed.example import Example
 from tenants.invoices.numbering import DEFAULT_SERIES, Series
 from tenants.workspaces.profile import NewWorkspace
@@ -18,8 +18,8 @@ DOCUMENTS = Path(__file__).resolve().parents[2] / "tests" / "data" / "ubl"
 
 
 @dataclass(frozen=True, slots=True)
-class Tenant:
-    """One workspace of the demo. `documents` are the numbers of UBL files in the published test suite."""
+class SeedWorkspace:
+    """One workspace of the demo. `documents` names UBL files of the published test suite."""
 
     new: NewWorkspace
     prefix: str
@@ -27,8 +27,8 @@ class Tenant:
     documents: tuple[str, ...] = ()
     logo: str | None = None
 
-    def document(self, name: str) -> bytes:
-        """Return the UBL document of that number."""
+    def read_document(self, name: str) -> bytes:
+        """Return the UBL file of a document."""
         return (DOCUMENTS / f"{name}-INVOICE_ubl.xml").read_bytes()
 
     @property
@@ -37,20 +37,20 @@ class Tenant:
         return Series(DEFAULT_SERIES.name, self.prefix, 4)
 
 
-def _no_examples(_today: dt.date) -> Iterator[Example]:
+def _list_no_examples(_today: dt.date) -> Iterator[Example]:
     return iter(())
 
 
-TENANTS = (
-    Tenant(
+SEED_WORKSPACES = (
+    SeedWorkspace(
         NewWorkspace(
             "acme", "Acme Studio", "en-US", "America/Los_Angeles", "USD", "#1f6f78", "billing@acme.example"
         ),
         "ACME-",
-        acme,
+        list_acme_examples,
         logo="acme.png",
     ),
-    Tenant(
+    SeedWorkspace(
         NewWorkspace(
             "nordlicht",
             "Nordlicht Seminare",
@@ -61,20 +61,20 @@ TENANTS = (
             "rechnung@nordlicht.example",
         ),
         "NL-",
-        catalogue.nordlicht,
+        catalogue.list_nordlicht_examples,
         ("01.01a", "01.03a", "01.05a", "01.06a", "01.12a", "02.01a", "03.02a", "03.06a"),
         logo="nordlicht.png",
     ),
     # The suite uses some numbers twice, and a number is unique in a workspace.
-    Tenant(
+    SeedWorkspace(
         NewWorkspace(
             "kontor", "Kontor Elbe", "de-DE", "Europe/Berlin", "EUR", "#9c4221", "buero@kontor.example"
         ),
         "KE-",
-        _no_examples,
+        _list_no_examples,
         ("01.13a", "01.18a", "02.05a", "03.03a"),
     ),
-    Tenant(
+    SeedWorkspace(
         NewWorkspace(
             "harbour",
             "Harbour & Lane Joinery",
@@ -85,18 +85,18 @@ TENANTS = (
             "accounts@harbourlane.example",
         ),
         "HL-",
-        catalogue.harbour,
+        catalogue.list_harbour_examples,
     ),
-    Tenant(
+    SeedWorkspace(
         NewWorkspace("sakura", "さくら商会", "ja-JP", "Asia/Tokyo", "JPY", "#b03060", "keiri@sakura.example"),
         "SK-",
-        catalogue.sakura,
+        catalogue.list_sakura_examples,
     ),
-    Tenant(
+    SeedWorkspace(
         NewWorkspace(
             "pearl", "لؤلؤة الخليج", "ar-BH", "Asia/Bahrain", "BHD", "#0f766e", "billing@pearl.example"
         ),
         "GP-",
-        catalogue.pearl,
+        catalogue.list_pearl_examples,
     ),
 )

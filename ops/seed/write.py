@@ -1,4 +1,4 @@
-"""Seeds the demo by the product's own actions."""
+"""Seeds the demo through the product's actions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database
 from ops.seed.example import Example, SeededLinkState, SeededStatus
-from ops.seed.workspaces import LOGOS, TENANTS, Tenant
+from ops.seed.workspaces import LOGOS, SEED_WORKSPACES, SeedWorkspace
 from tenants.customers.actions import find_or_create_customer
 from tenants.customers.values import CustomerDetails
 from tenants.ids import CustomerId, InvoiceId
@@ -49,27 +49,27 @@ async def seed(database: Database, settings: Settings, progress: Callable[[str],
     """
     seeder = _Seeder(settings, Sealer(settings.secret_keys), SystemClock())
     result = SeedResult([], [])
-    for tenant in TENANTS:
-        host = f"{tenant.new.slug}.{settings.base_domain}"
-        found = await find_workspace_by_host(database, host)
-        if found is None:
-            progress(tenant.new.name)
-            files = await asyncio.to_thread(_Files.read, tenant)
+    for workspace in SEED_WORKSPACES:
+        host = f"{workspace.new.slug}.{settings.base_domain}"
+        resolved = await find_workspace_by_host(database, host)
+        if resolved is None:
+            progress(workspace.new.name)
+            files = await asyncio.to_thread(_Files.read, workspace)
             workspace_id = WorkspaceId(new_id())
             async with database.scope(workspace_id):
-                await seeder.write_workspace(tenant, files)
+                await seeder.write_workspace(workspace, files)
         else:
-            workspace_id = found.workspace.workspace_id
+            workspace_id = resolved.workspace.workspace_id
         async with database.scope(workspace_id):
-            served = await load_primary_host()
+            host = await load_primary_host()
             result.workspaces.append(
                 {
-                    "slug": tenant.new.slug,
-                    "name": tenant.new.name,
-                    "host": settings.public_url(served, "").partition("://")[2],
+                    "slug": workspace.new.slug,
+                    "name": workspace.new.name,
+                    "host": settings.public_url(host, "").partition("://")[2],
                 }
             )
-            result.invoices.extend(await seeder.list_rows(tenant, served))
+            result.invoices.extend(await seeder.list_rows(workspace, host))
     return result
 
 
@@ -81,9 +81,9 @@ class _Files:
     documents: tuple[CheckedInvoice, ...]
 
     @classmethod
-    def read(cls, tenant: Tenant) -> _Files:
-        logo = reencode((LOGOS / tenant.logo).read_bytes()) if tenant.logo else None
-        return cls(logo, tuple(read_ubl(tenant.document(name)) for name in tenant.documents))
+    def read(cls, workspace: SeedWorkspace) -> _Files:
+        logo = reencode((LOGOS / workspace.logo).read_bytes()) if workspace.logo else None
+        return cls(logo, tuple(read_ubl(workspace.read_document(name)) for name in workspace.documents))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +92,21 @@ class _Seeder:
     sealer: Sealer
     clock: Clock
 
-    async def write_workspace(self, tenant: Tenant, files: _Files) -> None:
+    async def write_workspace(self, workspace: SeedWorkspace, files: _Files) -> None:
         """Write one workspace with its customers, invoices and links, in the open unit of work."""
         await create_workspace(
-            tenant.new,
+            workspace.new,
             base_domain=self.settings.base_domain,
             reserved_hosts=self.settings.reserved_hosts,
             sealer=self.sealer,
             clock=self.clock,
         )
-        await actions.set_series(tenant.series)
+        await actions.set_series(workspace.series)
         if files.logo:
             await set_logo(files.logo, clock=self.clock)
         for document in files.documents:
             await actions.import_invoice(document, clock=self.clock)
-        for example in tenant.examples(today(self.clock, tenant.new.time_zone)):
+        for example in workspace.examples(today(self.clock, workspace.new.time_zone)):
             await self.write_example(example)
 
     async def write_example(self, example: Example) -> None:
@@ -143,13 +143,13 @@ class _Seeder:
             amount = total if status is SeededStatus.PAID else Money(total.minor * 2 // 5, total.currency)
             await actions.set_paid(invoice_id, amount, clock=self.clock)
 
-    async def list_rows(self, tenant: Tenant, host: str) -> list[dict[str, Any]]:
-        """Return the tenant's seeded invoices as rows of demo.json, each with a link in its state."""
-        listed = await queries.list_invoices(limit=_MAX_INVOICES)
-        by_number = {row.number: row.invoice_id for row in listed}
+    async def list_rows(self, workspace: SeedWorkspace, host: str) -> list[dict[str, Any]]:
+        """Return the workspace's seeded invoices as rows of demo.json, each with a link in its state."""
+        invoices = await queries.list_invoices(limit=_MAX_INVOICES)
+        by_number = {row.number: row.invoice_id for row in invoices}
         rows = []
-        for seeded in _list_seeded(tenant, today(self.clock, tenant.new.time_zone)):
-            # None finds the tenant's draft; a member may have issued or deleted it since.
+        for seeded in _list_seeded(workspace, today(self.clock, workspace.new.time_zone)):
+            # A draft has no number; a member may have issued or deleted it since.
             if (invoice_id := by_number.get(seeded.number)) is None:
                 continue
             url = self.settings.public_url(
@@ -157,7 +157,7 @@ class _Seeder:
             )
             rows.append(
                 {
-                    "workspace": tenant.new.slug,
+                    "workspace": workspace.new.slug,
                     "number": seeded.number or "",
                     "url": url,
                     "tags": list(seeded.tags),
@@ -177,7 +177,7 @@ class _Seeder:
         return issued.token
 
     def choose_clock(self, link_state: SeededLinkState) -> Clock:
-        """Return a clock that stands in the past where the link must be expired now."""
+        """Return a clock in the past for links that must be expired now."""
         return (
             FixedClock(self.clock.now() - EXPIRED_LINK_AGE)
             if link_state is SeededLinkState.EXPIRED
@@ -194,14 +194,16 @@ class _SeededInvoice:
     link_state: SeededLinkState
 
 
-def _list_seeded(tenant: Tenant, day: dt.date) -> Iterator[_SeededInvoice]:
-    for name in tenant.documents:
-        yield _SeededInvoice(parse(tenant.document(name)).number, (f"ubl:{name}",), SeededLinkState.OPEN)
+def _list_seeded(workspace: SeedWorkspace, day: dt.date) -> Iterator[_SeededInvoice]:
+    for name in workspace.documents:
+        yield _SeededInvoice(
+            parse(workspace.read_document(name)).number, (f"ubl:{name}",), SeededLinkState.OPEN
+        )
     # Numbers are assigned in the order of writing.
     last = 0
-    for example in tenant.examples(day):
+    for example in workspace.examples(day):
         number = None
         if example.status is not SeededStatus.DRAFT:
             last += 1
-            number = write_number(tenant.series.prefix, tenant.series.digits, last)
+            number = write_number(workspace.series.prefix, workspace.series.digits, last)
         yield _SeededInvoice(number, example.tags, example.link_state)

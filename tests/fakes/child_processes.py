@@ -45,7 +45,7 @@ def send_signal(pids: Iterable[int], number: signal.Signals) -> None:
 
 
 def find_alive(pids: Iterable[int]) -> list[int]:
-    """Return those that have not ended; a zombie has ended."""
+    """Return the processes that have not ended; a zombie has ended."""
     return [pid for pid in pids if _read_stat(pid)[:1] not in ([], ["Z"])]
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 from functools import cache
 
 from kernel.language import Language
-from ops.seed.workspaces import TENANTS
+from ops.seed.workspaces import SEED_WORKSPACES
 from tenants.invoices.content import Content
 from tenants.invoices.document.fonts import Fonts
 from tenants.invoices.document.model import CATALOGUES, compose_document
@@ -14,12 +14,12 @@ from tenants.invoices.document.pdf_html import encode_data_url, render_pdf_html
 from tenants.invoices.document.values import Document, DocumentBrand, DocumentLogo
 from tenants.invoices.totals import compute_totals
 from tenants.workspaces.logo import reencode
-from tests.fakes.sample_workspaces import picture
+from tests.fakes.sample_workspaces import build_jpeg
 from workers.pdf.postprocess import PdfMetadata
 
 DAY = dt.date(2026, 3, 16)
 METADATA = PdfMetadata("Invoice INV-1", "Acme", "en", dt.datetime(2026, 3, 16, tzinfo=dt.UTC))
-_LOGO = reencode(picture(240, 80))
+_LOGO = reencode(build_jpeg(240, 80))
 
 
 @cache
@@ -28,17 +28,17 @@ def load_fonts() -> Fonts:
     return Fonts.load()
 
 
-def make_logo() -> DocumentLogo:
+def build_logo() -> DocumentLogo:
     """A red logo, inlined as HTML for the renderer."""
     return DocumentLogo(encode_data_url(_LOGO.png), 120, 40)
 
 
 def load_seed_content(tag: str) -> tuple[Content, str]:
     """Return the demo's invoice with a tag, and its workspace's locale."""
-    for tenant in TENANTS:
-        for example in tenant.examples(DAY):
+    for workspace in SEED_WORKSPACES:
+        for example in workspace.examples(DAY):
             if tag in example.tags:
-                return example.content, tenant.new.locale
+                return example.content, workspace.new.locale
     raise KeyError(tag)
 
 

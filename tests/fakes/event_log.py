@@ -50,19 +50,19 @@ class Log:
                 await emit(ShelfBuilt(number=number))
         await place_all(self.svc)
 
-    async def rows(self) -> list[Any]:
+    async def load_rows(self) -> list[Any]:
         """Return the stored events of the test by place."""
         async with self.database.scope(self.workspace_id, read_only=True):
             return await fetch("SELECT * FROM event WHERE place > $1 ORDER BY place", self.base)
 
-    async def head(self) -> Any:
+    async def load_head(self) -> Any:
         """Return the stored head."""
         async with self.database.scope(self.workspace_id, read_only=True):
             return (await fetch("SELECT * FROM event_head"))[0]
 
-    async def anchor(self) -> Anchor:
+    async def load_anchor(self) -> Anchor:
         """Return where the log ends now."""
-        head = await self.head()
+        head = await self.load_head()
         return Anchor(self.workspace_id, head["place"], head["hash"].hex())
 
     async def verify(self, *known: Anchor) -> tuple[Fault, ...]:

@@ -1,4 +1,4 @@
-"""A gateway behind a real socket, and requests as bytes."""
+"""A gateway on a real socket, and requests as bytes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class HttpServer:
     server: Server
     task: asyncio.Task[None]
 
-    async def talk(self, sent: bytes) -> bytes:
-        """Send bytes over one connection and return all that comes back until the server closes it."""
+    async def exchange(self, sent: bytes) -> bytes:
+        """Send bytes over one connection and return all that the server sends before it closes it."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(sent)
         async with asyncio.timeout(TIMEOUT_S):
@@ -36,6 +36,6 @@ Start = Callable[..., Awaitable[HttpServer]]
 
 
 def request(line: str, host: str, address: str, *headers: str) -> bytes:
-    """A request that asks the server to close the connection afterwards."""
+    """Return a request with which the server closes the connection."""
     head = [f"{line} HTTP/1.1", f"Host: {host}", f"X-Forwarded-For: {address}", "Connection: close", *headers]
     return ("\r\n".join(head) + "\r\n\r\n").encode()

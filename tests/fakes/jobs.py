@@ -1,4 +1,4 @@
-"""Jobs whose behavior a test chooses, and processes that run them: `python -m tests.fakes.jobs worker`."""
+"""Jobs whose behaviour a test chooses, and processes that run them: `python -m tests.fakes.jobs worker`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A workspace with thousands of rows, and what Postgres' planner does there."""
+"""Fills a workspace with thousands of rows, and reads plans of Postgres."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ SELECT workspace_id, gen_random_uuid(), customer_id, 'a@b.example', now() FROM c
 
 
 async def fill_workspace(sample_workspace: SampleWorkspace, owner_url: str) -> None:
-    """Give a workspace MANY invoices, links, customers and contacts, and tell the planner."""
-    customer_id = await sample_workspace.customer()
+    """Give a workspace MANY invoices, links, customers and contacts, and analyze the tables."""
+    customer_id = await sample_workspace.create_customer()
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         await execute(CUSTOMERS, sample_workspace.workspace_id, MANY)
         await execute(CONTACTS, sample_workspace.workspace_id)
@@ -53,8 +53,8 @@ async def fill_workspace(sample_workspace: SampleWorkspace, owner_url: str) -> N
         await owner.close()
 
 
-def scans(node: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Return of each table how it is reached: the index and its condition, or the kind of scan."""
+def find_scans(node: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the scan of each table in a plan: the index and its condition, or the node type and "nothing"."""
     found = {}
     if "Relation Name" in node:
         found[node["Relation Name"]] = (
@@ -62,5 +62,5 @@ def scans(node: dict[str, Any]) -> dict[str, tuple[str, str]]:
             node.get("Index Cond", "nothing"),
         )
     for inner in node.get("Plans", []):
-        found |= scans(inner)
+        found |= find_scans(inner)
     return found

@@ -1,4 +1,4 @@
-"""Workers of the product that render PDFs, and waits for what they do; `deployment` is the fixture of tests/faults."""
+"""Starts workers that render PDFs, and waits for their results; `deployment` is the fixture of tests/faults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ops.dev import programs
 from tenants.ids import InvoiceId
 from tenants.invoices.actions import issue
 from tests.fakes.child_processes import find_alive, find_chromium_processes, send_signal
-from tests.fakes.probes import sample, status
+from tests.fakes.probes import fetch_status, read_sample
 from tests.fakes.sample_workspaces import SampleWorkspace, create_sample_workspace
 
 
@@ -35,21 +35,21 @@ async def start_worker(deployment: Any, **environ: str) -> programs.RunningProgr
 async def begin_render(
     deployment: Any, acme: SampleWorkspace, worker: programs.RunningProgram, *, within_s: int = 30
 ) -> tuple[InvoiceId, UUID]:
-    """Issue an invoice and wait until the worker renders it; its renderer processes are stopped, so that it hangs."""
+    """Issue an invoice and wait until the worker renders it; its renderer process is stopped, so that it hangs."""
     send_signal(find_chromium_processes(worker.process.pid, "renderer"), signal.SIGSTOP)
-    draft, before = await acme.draft(), set(await deployment.jobs())
+    draft, before = await acme.create_draft(), set(await deployment.load_jobs())
     async with acme.database.scope(acme.workspace_id):
         await issue(draft, clock=acme.clock)
         await execute(
             "UPDATE job SET payload = payload || $1 WHERE state = 'queued'", f'{{"within_s": {within_s}}}'
         )
-    (job,) = set(await deployment.jobs()) - before
-    await deployment.until("running", [job])
+    (job,) = set(await deployment.load_jobs()) - before
+    await deployment.wait_for_state("running", [job])
 
     async def is_rendering() -> bool:
-        return sample(worker, "portal_pdf_render_slots_in_use_count") == 1
+        return read_sample(worker, "portal_pdf_render_slots_in_use_count") == 1
 
-    await deployment.eventually(is_rendering)
+    await deployment.wait_until(is_rendering)
     return draft, job
 
 
@@ -59,7 +59,7 @@ async def wait_until_ended(deployment: Any, pids: list[int]) -> None:
     async def have_ended() -> bool:
         return not find_alive(pids)
 
-    await deployment.eventually(have_ended)
+    await deployment.wait_until(have_ended)
 
 
 async def read_pdfs(acme: SampleWorkspace, deployment: Any) -> dict[InvoiceId, bytes]:
@@ -90,28 +90,28 @@ async def wait_until_not_ready(deployment: Any, worker: programs.RunningProgram)
     """Wait until a worker is alive and not ready."""
 
     async def has_status() -> bool:
-        return (status(worker, "/healthz"), status(worker)) == (200, 503)
+        return (fetch_status(worker, "/healthz"), fetch_status(worker)) == (200, 503)
 
-    await deployment.eventually(has_status)
+    await deployment.wait_until(has_status)
 
 
 async def wait_until_ready(deployment: Any, worker: programs.RunningProgram) -> None:
     """Wait until a worker is ready."""
 
     async def has_status() -> bool:
-        return status(worker) == 200
+        return fetch_status(worker) == 200
 
-    await deployment.eventually(has_status)
+    await deployment.wait_until(has_status)
 
 
 async def wait_until_failed(deployment: Any, job: UUID, code: str) -> None:
     """Wait until a job has failed with a code and waits for its next attempt."""
 
     async def has_failed() -> bool:
-        row = (await deployment.jobs())[job]
+        row = (await deployment.load_jobs())[job]
         return row["state"] == "queued" and row["attempts"] > 0 and f"[{code}]" in row["error"]
 
-    await deployment.eventually(has_failed)
+    await deployment.wait_until(has_failed)
 
 
 async def expedite_all(deployment: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a process reports on its internal port: its series and whether it is ready."""
+"""Reads metrics and probes of a process from its internal port."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from ops.dev import programs
 from ops.dev.loopback import fetch_url
 
 
-def sample(running: programs.RunningProgram, name: str, **labels: str) -> float | None:
-    """Read a series from a process's internal port; None where it has no such sample."""
+def read_sample(running: programs.RunningProgram, name: str, **labels: str) -> float | None:
+    """Return the value of a series; None if the process has no such series."""
     text = fetch_url(running.program.metrics_url).body.decode()
     for family in text_string_to_metric_families(text):
         for each in family.samples:
@@ -18,8 +18,8 @@ def sample(running: programs.RunningProgram, name: str, **labels: str) -> float 
     return None
 
 
-def status(running: programs.RunningProgram, path: str = "/readyz") -> int:
-    """Ask a probe of a process; 0 while nobody listens."""
+def fetch_status(running: programs.RunningProgram, path: str = "/readyz") -> int:
+    """Return the status of a probe; 0 while nothing listens."""
     try:
         return fetch_url(running.program.internal_url(path)).status
     except ConnectionRefusedError:

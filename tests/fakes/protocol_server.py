@@ -1,4 +1,4 @@
-"""A gateway behind a real socket with short time limits, and clients that speak bytes."""
+"""A gateway on a real socket with short time limits, and clients that send bytes."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class BoundedServer:
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0))
 
-    async def client(self, *, address: str = "127.0.0.1") -> Client:
-        """Connect a client that is there wait_until the test ends; the server has accepted it."""
-        before = self.accepted()
+    async def connect_client(self, *, address: str = "127.0.0.1") -> Client:
+        """Connect a client until the test ends; returns when the server has accepted it."""
+        before = self.list_connections()
         self.clients.append(Client(*await self.connect(address=address)))
-        await wait_until(lambda: self.accepted() != before)
+        await wait_until(lambda: self.list_connections() != before)
         return self.clients[-1]
 
-    async def waiting(self, count: int, *, address: str = "127.0.0.1") -> list[Client]:
-        """Connect clients whose requests are being answered wait_until the gate is opened."""
+    async def connect_waiting(self, count: int, *, address: str = "127.0.0.1") -> list[Client]:
+        """Connect clients whose requests get no response before the gate is opened."""
         before = self.portal.count("portal_http_requests_in_flight_count")
         found = [Client(*await self.connect(address=address)) for _ in range(count)]
         self.clients.extend(found)
@@ -54,8 +54,8 @@ class BoundedServer:
         await wait_until(lambda: self.portal.count("portal_http_requests_in_flight_count") == before + count)
         return found
 
-    async def talk(self, *parts: bytes, pause_s: float = 0) -> bytes:
-        """Send the parts with pauses, for as long as the server listens, and return all that comes back."""
+    async def exchange(self, *parts: bytes, pause_s: float = 0) -> bytes:
+        """Send the parts with pauses until the server closes the connection; returns all that it has sent."""
         reader, writer = await self.connect()
         reading = asyncio.create_task(reader.read())
         try:
@@ -70,16 +70,17 @@ class BoundedServer:
             reading.cancel()
             writer.transport.abort()
 
-    def accepted(self) -> frozenset[object]:
+    def list_connections(self) -> frozenset[object]:
         """The connections that the server has accepted."""
         return frozenset(self.state.connections)
 
-    def connection(self) -> Any:
+    def get_connection(self) -> Any:
         """The server's side of the only connection."""
         (found,) = self.state.connections
         return found
 
-    def refused(self, status: int) -> float:
+    def count_refused(self, status: int) -> float:
+        """Return how many connections or requests were refused with a status."""
         return float(
             self.portal.count(
                 "portal_http_request_seconds_count", method="other", route="unrouted", status=str(status)
@@ -94,12 +95,12 @@ class Client:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    async def ask(self) -> bytes:
+    async def send_request(self) -> bytes:
         """Send one request and return the answer, which leaves the connection open."""
         self.writer.write(REQUEST + b"\r\n")
-        return await self.answer()
+        return await self.read_response()
 
-    async def answer(self) -> bytes:
+    async def read_response(self) -> bytes:
         """Return the next answer; b"" where the server has closed the connection."""
         async with asyncio.timeout(TIMEOUT_S):
             try:
@@ -119,10 +120,10 @@ async def wait_until(condition: Callable[[], bool]) -> None:
 StartBounded = Callable[..., Awaitable[BoundedServer]]
 
 
-def routes(gate: asyncio.Event) -> list[Any]:
+def build_routes(gate: asyncio.Event) -> list[Any]:
     """Return test routes; those that wait go on when `gate` is set."""
 
-    # Beside the files, which are served on every host and do not count towards the limit of pages.
+    # Under /assets/, which every host serves and no rate limit counts.
     @get("/assets/short")
     async def short() -> str:
         return "short"

@@ -1,4 +1,4 @@
-"""A workspace to test with: its workspace, a customer and invoices that add up, made by the real actions."""
+"""A workspace to test with: a customer and valid invoices, created by the product's actions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def euros(amount: str) -> Money:
     return Money.exact(Decimal(amount), currency("EUR"))
 
 
-def content(
+def build_content(
     price: str = "100", *, currency_code: str = "EUR", due: dt.date | None = None, buyer: str = "Buyer AG"
 ) -> Content:
     """Return an invoice of one line at 19 %: 100 becomes 119."""
@@ -44,7 +44,7 @@ def content(
     )
 
 
-def picture(width: int = 40, height: int = 20, colour: str = "red") -> bytes:
+def build_jpeg(width: int = 40, height: int = 20, colour: str = "red") -> bytes:
     """Return a JPEG of one colour."""
     buffer = io.BytesIO()
     Image.new("RGB", (width, height), colour).save(buffer, format="JPEG")
@@ -53,7 +53,7 @@ def picture(width: int = 40, height: int = 20, colour: str = "red") -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class SampleWorkspace:
-    """A workspace with what its tests need at hand."""
+    """A workspace, and functions that fill it."""
 
     workspace_id: WorkspaceId
     slug: str
@@ -66,21 +66,25 @@ class SampleWorkspace:
         """The host its pages are served on."""
         return f"{self.slug}.{BASE_DOMAIN}"
 
-    async def customer(self, name: str = "Buyer AG", *, locale: str | None = None) -> CustomerId:
+    async def create_customer(self, name: str = "Buyer AG", *, locale: str | None = None) -> CustomerId:
         """Add a customer."""
         async with self.database.scope(self.workspace_id):
-            made = await create_customer(CustomerDetails(name=name, locale=locale), clock=self.clock)
-        return made.customer_id
+            customer = await create_customer(CustomerDetails(name=name, locale=locale), clock=self.clock)
+        return customer.customer_id
 
-    async def draft(self, customer_id: CustomerId | None = None, what: Content | None = None) -> InvoiceId:
-        """Begin an invoice of 119 euros, or of what is given."""
-        customer_id = customer_id or await self.customer()
+    async def create_draft(
+        self, customer_id: CustomerId | None = None, content: Content | None = None
+    ) -> InvoiceId:
+        """Begin an invoice of 119 euros, or with this content."""
+        customer_id = customer_id or await self.create_customer()
         async with self.database.scope(self.workspace_id):
-            return await create_draft(customer_id, what or content(), clock=self.clock)
+            return await create_draft(customer_id, content or build_content(), clock=self.clock)
 
-    async def invoice(self, customer_id: CustomerId | None = None, what: Content | None = None) -> InvoiceId:
-        """Issue an invoice of 119 euros, or of what is given."""
-        invoice_id = await self.draft(customer_id, what)
+    async def issue_invoice(
+        self, customer_id: CustomerId | None = None, content: Content | None = None
+    ) -> InvoiceId:
+        """Issue an invoice of 119 euros, or with this content."""
+        invoice_id = await self.create_draft(customer_id, content)
         async with self.database.scope(self.workspace_id):
             await issue(invoice_id, clock=self.clock)
         return invoice_id

@@ -1,4 +1,4 @@
-"""Writes UBL invoices for the tests, and changes published ones: true documents, and subtly false ones."""
+"""Writes UBL invoices, and changes published ones: documents with right and with wrong amounts."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ SPACES = {
 }
 
 
-def published(name: str) -> bytes:
-    """Return a published invoice as it was published."""
+def read_published(name: str) -> bytes:
+    """Return the bytes of a published invoice."""
     return (FOLDER / f"{name}-INVOICE_ubl.xml").read_bytes()
 
 
-def case(name: str) -> bytes:
-    """Return a small invoice that was read wrongly before."""
+def read_case(name: str) -> bytes:
+    """Return a small invoice that an earlier release read wrongly."""
     return (FOLDER / "cases" / f"{name}.xml").read_bytes()
 
 
-def tree(document: bytes) -> ET.Element:
+def parse_tree(document: bytes) -> ET.Element:
     """Return the tree of a document, to read or to change."""
     root: ET.Element = fromstring(document)
     return root
 
 
-def text_of(root: ET.Element) -> bytes:
+def write_tree(root: ET.Element) -> bytes:
     """Return the document of a tree."""
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
-def changed(document: bytes, changes: Mapping[str, str | None]) -> bytes:
-    """Return the document with other texts at these paths; None takes the element out."""
-    root = tree(document)
+def change_texts(document: bytes, changes: Mapping[str, str | None]) -> bytes:
+    """Return the document with other texts at these paths; None removes the element."""
+    root = parse_tree(document)
     for path, text in changes.items():
         parent = root.find(path.rpartition("/")[0] or ".", SPACES)
         found = root.find(path, SPACES)
@@ -54,12 +54,12 @@ def changed(document: bytes, changes: Mapping[str, str | None]) -> bytes:
             parent.remove(found)
         else:
             found.text = text
-    return text_of(root)
+    return write_tree(root)
 
 
-def with_attribute(document: bytes, path: str, name: str, value: str | None) -> bytes:
-    """Return the document with another attribute at the path; None takes it off."""
-    root = tree(document)
+def set_attribute(document: bytes, path: str, name: str, value: str | None) -> bytes:
+    """Return the document with another attribute at the path; None removes it."""
+    root = parse_tree(document)
     found = root.find(path, SPACES)
     if found is None:
         raise LookupError(path)
@@ -67,22 +67,22 @@ def with_attribute(document: bytes, path: str, name: str, value: str | None) -> 
         del found.attrib[name]
     else:
         found.set(name, value)
-    return text_of(root)
+    return write_tree(root)
 
 
-def with_more(document: bytes, path: str, xml: str) -> bytes:
-    """Return the document with one more element, written with the prefixes cac and cbc, at the path's end."""
-    root = tree(document)
+def append_elements(document: bytes, path: str, xml: str) -> bytes:
+    """Return the document with more XML, with the prefixes cac and cbc, at the end of the element at the path."""
+    root = parse_tree(document)
     parent = root.find(path, SPACES)
     if parent is None:
         raise LookupError(path)
-    spaces = " ".join(f'xmlns:{prefix}="{name}"' for prefix, name in SPACES.items())
-    parent.extend(tree(f"<more {spaces}>{xml}</more>".encode()))
-    return text_of(root)
+    namespaces = " ".join(f'xmlns:{prefix}="{name}"' for prefix, name in SPACES.items())
+    parent.extend(parse_tree(f"<more {namespaces}>{xml}</more>".encode()))
+    return write_tree(root)
 
 
-def invoice_xml(content: Content, of: Totals, number: str = "T-1") -> bytes:
-    """Write an exclusively priced invoice with these totals; it is not asked whether they are true."""
+def write_invoice(content: Content, of: Totals, number: str = "T-1") -> bytes:
+    """Write an exclusively priced invoice with these totals; the totals may be wrong."""
     code = content.currency
     parts = [
         _leaf("ID", number),
@@ -92,8 +92,8 @@ def invoice_xml(content: Content, of: Totals, number: str = "T-1") -> bytes:
         _party("AccountingSupplierParty", content.seller.name),
         _party("AccountingCustomerParty", content.buyer.name),
         *(
-            _adjustment(one, money.amount, code)
-            for one, money in zip(content.adjustments, of.adjustments, strict=True)
+            _adjustment(adjustment, money.amount, code)
+            for adjustment, money in zip(content.adjustments, of.adjustments, strict=True)
         ),
         _node(
             "TaxTotal",
@@ -120,21 +120,24 @@ def invoice_xml(content: Content, of: Totals, number: str = "T-1") -> bytes:
             _amount("PayableAmount", of.payable.amount, code),
         ),
         *(
-            _line(place, line, total.net.amount, [each.amount for each in total.adjustments], code)
-            for place, (line, total) in enumerate(zip(content.lines, of.lines, strict=True), 1)
+            _line(position, line, total.net.amount, [each.amount for each in total.adjustments], code)
+            for position, (line, total) in enumerate(zip(content.lines, of.lines, strict=True), 1)
         ),
     ]
-    spaces = " ".join(f'xmlns:{prefix}="{name}"' for prefix, name in SPACES.items())
-    return f"<ubl:Invoice {spaces}>{''.join(parts)}</ubl:Invoice>".encode()
+    namespaces = " ".join(f'xmlns:{prefix}="{name}"' for prefix, name in SPACES.items())
+    return f"<ubl:Invoice {namespaces}>{''.join(parts)}</ubl:Invoice>".encode()
 
 
-def _line(place: int, line: Line, net: Decimal, amounts: Iterable[Decimal], code: str) -> str:
+def _line(position: int, line: Line, net: Decimal, amounts: Iterable[Decimal], code: str) -> str:
     return _node(
         "InvoiceLine",
-        _leaf("ID", str(place)),
+        _leaf("ID", str(position)),
         f'<cbc:InvoicedQuantity unitCode="{line.unit}">{line.quantity:f}</cbc:InvoicedQuantity>',
         _amount("LineExtensionAmount", net, code),
-        *(_adjustment(one, amount, code) for one, amount in zip(line.adjustments, amounts, strict=True)),
+        *(
+            _adjustment(adjustment, amount, code)
+            for adjustment, amount in zip(line.adjustments, amounts, strict=True)
+        ),
         _node("Item", _leaf("Name", line.name), _tax("ClassifiedTaxCategory", line.tax)),
         _node(
             "Price",
@@ -144,25 +147,25 @@ def _line(place: int, line: Line, net: Decimal, amounts: Iterable[Decimal], code
     )
 
 
-def _adjustment(one: Adjustment, amount: Decimal, code: str) -> str:
+def _adjustment(adjustment: Adjustment, amount: Decimal, code: str) -> str:
     return _node(
         "AllowanceCharge",
-        _leaf("ChargeIndicator", "true" if one.is_charge else "false"),
+        _leaf("ChargeIndicator", "true" if adjustment.is_charge else "false"),
         _leaf("AllowanceChargeReason", "For a reason"),
-        "" if one.percent is None else _leaf("MultiplierFactorNumeric", f"{one.percent:f}"),
+        "" if adjustment.percent is None else _leaf("MultiplierFactorNumeric", f"{adjustment.percent:f}"),
         _amount("Amount", amount, code),
-        "" if one.base is None else _amount("BaseAmount", one.base, code),
-        "" if one.tax is None else _tax("TaxCategory", one.tax),
+        "" if adjustment.base is None else _amount("BaseAmount", adjustment.base, code),
+        "" if adjustment.tax is None else _tax("TaxCategory", adjustment.tax),
     )
 
 
 def _tax(name: str, tax: Tax, *, reason: bool = False) -> str:
-    wanted = reason and tax.category.value in {"E", "AE", "K", "G", "O"}
+    has_reason = reason and tax.category.value in {"E", "AE", "K", "G", "O"}
     return _node(
         name,
         _leaf("ID", tax.category.value),
         _leaf("Percent", f"{tax.rate:f}"),
-        _leaf("TaxExemptionReason", "By law") if wanted else "",
+        _leaf("TaxExemptionReason", "By law") if has_reason else "",
         _node("TaxScheme", _leaf("ID", "VAT")),
     )
 

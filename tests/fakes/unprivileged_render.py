@@ -64,7 +64,7 @@ async def render_probe(*, sandbox: bool) -> dict[str, object]:
     try:
         await renderer.start()
         browser = await renderer.get_browser()
-        report = await browser.control.send("SystemInfo.getProcessInfo")
+        report = await browser.cdp.send("SystemInfo.getProcessInfo")
         pid = next(int(each["id"]) for each in report["processInfo"] if each["type"] == "renderer")
         return {"user": os.geteuid()} | read_sandbox(pid)
     except Unavailable as error:

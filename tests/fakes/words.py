@@ -1,4 +1,4 @@
-"""Reads the words of an invoice where they stand: on the page in Live mode, and in its PDF."""
+"""Reads the words of an invoice and their positions, on the page in Live mode and in its PDF."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MARGIN_BOTTOM: Final = 18 * 96 / 25.4
 _ASCENT: Final = 1984 / (1984 + 494)
 # Scripts from Devanagari to Thai; those that run from right to left are known by their direction.
 _SHAPED: Final = ("\u0900", "\u0e7f")
-# What Inter makes of two glyphs, of which PDFium tells one.
-_OF_TWO: Final = "їЇ"
-_LINE: Final = 7.0
-_SPACE: Final = 8.0
+# Letters that Inter composes of two glyphs, of which PDFium reports one.
+_DECOMPOSED: Final = "їЇ"
+_MAX_LINE_DISTANCE: Final = 7.0
+_MAX_GAP: Final = 8.0
 _BLOCKS: Final = ".head, .parties, .items tr, .small, .closing > section, .notes > p, .legal"
-_READ: Final = """
+_READ_WORDS_SCRIPT: Final = """
 selector => {
   const root = document.querySelector(".paper").shadowRoot.querySelector(".document");
   const paper = root.getBoundingClientRect();
@@ -37,7 +37,7 @@ selector => {
     const spacing = parseFloat(style.letterSpacing) || 0;
     const block = blocks.findIndex(each => each.contains(node));
     for (const segment of node.data.matchAll(/\\S+/g)) {
-      // A long word may stand on several lines: each part counts for itself.
+      // A long word may be on several lines: each part is a word of its own.
       let start = segment.index, before = null;
       const put = end => {
         const range = document.createRange();
@@ -61,16 +61,16 @@ selector => {
   }
   const kind = each => each.closest("thead") ? "head" : each.closest(".totals") ? "totals"
     : each.matches("tr") ? "row" : "block";
-  const stand = each => each.getBoundingClientRect();
+  const rect = each => each.getBoundingClientRect();
   return {words, blocks: blocks.map(each => ({
-    kind: kind(each), top: stand(each).top - paper.top, bottom: stand(each).bottom - paper.top}))};
+    kind: kind(each), top: rect(each).top - paper.top, bottom: rect(each).bottom - paper.top}))};
 }
 """
 
 
 def _is_shaped(letter: str) -> bool:
     runs_left = unicodedata.bidirectional(letter) in {"R", "AL", "AN"}
-    return runs_left or _SHAPED[0] <= letter <= _SHAPED[1] or letter in _OF_TWO
+    return runs_left or _SHAPED[0] <= letter <= _SHAPED[1] or letter in _DECOMPOSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +87,23 @@ class Word:
 
     @property
     def plain(self) -> str:
-        """Its letters without their forms and without marks that are not seen."""
+        """Its letters in compatibility form, without invisible format characters."""
         letters = unicodedata.normalize("NFKC", self.text)
         return "".join(each for each in letters if unicodedata.category(each) != "Cf")
 
     @property
     def key(self) -> str:
-        """What both readers agree on: the letters, of some scripts only which, and of none in which order."""
+        """Its letters, sorted; of shaped scripts each letter once: the two readers agree on no more."""
         return "".join(sorted({*filter(_is_shaped, self.plain)} or self.plain))
 
     @property
     def is_shaped(self) -> bool:
-        """Whether its letters stand, join or are turned round by rules that a PDF's text does not tell."""
+        """Whether its letters are placed, joined or reordered by rules that the text of a PDF does not have."""
         return any(_is_shaped(each) for each in self.plain)
 
     @property
-    def is_turned(self) -> bool:
-        """Whether its parts stand in another order than they are written in."""
+    def is_reordered(self) -> bool:
+        """Whether its parts are displayed in another order than they are written."""
         return "\u200f" in self.text
 
 
@@ -116,55 +116,55 @@ class Block:
     bottom: float
 
 
-async def live_words(page: Page) -> tuple[list[Word], list[Block]]:
+async def read_live_words(page: Page) -> tuple[list[Word], list[Block]]:
     """Return the words and the blocks of the paper in Live mode, at its natural size."""
-    found: dict[str, list[dict[str, Any]]] = await page.evaluate(_READ, _BLOCKS)
+    found: dict[str, list[dict[str, Any]]] = await page.evaluate(_READ_WORDS_SCRIPT, _BLOCKS)
     words = [
         Word(
             each["text"],
             each["left"],
             each["right"],
             each["top"] + round((each["bottom"] - each["top"]) * _ASCENT),
-            _rgb(each["colour"]),
+            _parse_rgb(each["colour"]),
             block=each["block"],
         )
         for each in found["words"]
     ]
-    return _in_runs(words), [Block(**each) for each in found["blocks"]]
+    return _join_runs(words), [Block(**each) for each in found["blocks"]]
 
 
-def pdf_words(data: bytes) -> list[Word]:
+def read_pdf_words(data: bytes) -> list[Word]:
     """Return the words of a PDF without the counters of its pages."""
     words: list[Word] = []
     with pypdfium2.PdfDocument(data) as pdf:
         for number, page in enumerate(pdf):
             height = page.get_height() * PX
-            words += [word for word in _of_page(page, number) if word.y < height - MARGIN_BOTTOM]
-    return _in_runs(words)
+            words += [word for word in _read_page_words(page, number) if word.y < height - MARGIN_BOTTOM]
+    return _join_runs(words)
 
 
-def _of_page(page: Any, number: int) -> Iterator[Word]:
+def _read_page_words(page: Any, number: int) -> Iterator[Word]:
     text = page.get_textpage()
     height = page.get_height()
     letters: list[tuple[str, float, float, float, tuple[int, int, int]]] = []
     for at in range(text.count_chars()):
-        sign = chr(pdfium.FPDFText_GetUnicode(text, at))
+        character = chr(pdfium.FPDFText_GetUnicode(text, at))
         box, x, y = pdfium.FS_RECTF(), ctypes.c_double(), ctypes.c_double()
         pdfium.FPDFText_GetLooseCharBox(text, at, box)
         pdfium.FPDFText_GetCharOrigin(text, at, x, y)
         base = (height - y.value) * PX
-        is_gap = sign.isspace() or pdfium.FPDFText_IsGenerated(text, at) == 1
+        is_gap = character.isspace() or pdfium.FPDFText_IsGenerated(text, at) == 1
         if letters and (is_gap or abs(base - letters[-1][3]) > 2 or box.left * PX > letters[-1][2] + 1.0):
-            yield _word(letters, number)
+            yield _build_word(letters, number)
             letters = []
         if not is_gap:
             colour = [ctypes.c_uint() for _ in range(4)]
             pdfium.FPDFText_GetFillColor(text, at, *colour)
             red, green, blue, _ = (each.value for each in colour)
-            # A hyphen at the end of a line is told as a sign of its own.
+            # PDFium reports a hyphen at the end of a line as a special character.
             letters.append(
                 (
-                    "-" if sign in "\x02\ufffe" else sign,
+                    "-" if character in "\x02\ufffe" else character,
                     box.left * PX,
                     box.right * PX,
                     base,
@@ -172,21 +172,21 @@ def _of_page(page: Any, number: int) -> Iterator[Word]:
                 )
             )
     if letters:
-        yield _word(letters, number)
+        yield _build_word(letters, number)
 
 
-def _word(letters: Sequence[tuple[str, float, float, float, tuple[int, int, int]]], page: int) -> Word:
-    # Signs beyond the first plane come in two halves.
-    halves = "".join(each[0] for each in letters).encode("utf-16-le", "surrogatepass")
-    text = halves.decode("utf-16-le", "replace")
+def _build_word(letters: Sequence[tuple[str, float, float, float, tuple[int, int, int]]], page: int) -> Word:
+    # Characters beyond the first plane are pairs of surrogates.
+    surrogates = "".join(each[0] for each in letters).encode("utf-16-le", "surrogatepass")
+    text = surrogates.decode("utf-16-le", "replace")
     left, right = min(each[1] for each in letters), max(each[2] for each in letters)
     return Word(text, left, right, letters[0][3], letters[0][4], page)
 
 
-def _in_runs(words: Sequence[Word]) -> list[Word]:
-    """Return the words, those of shaped letters put together that stand beside one another.
+def _join_runs(words: Sequence[Word]) -> list[Word]:
+    """Return the words, with adjacent ones of shaped letters joined.
 
-    PDFium tells such letters in pieces, marks apart, some of them twice.
+    PDFium returns such letters in pieces, marks separately, some of them twice.
     """
     found: list[Word] = []
     plain = [word for word in words if not word.is_shaped]
@@ -206,11 +206,11 @@ def _in_runs(words: Sequence[Word]) -> list[Word]:
 
 
 def _is_near(one: Word, two: Word) -> bool:
-    apart = max(one.left, two.left) - min(one.right, two.right)
+    gap = max(one.left, two.left) - min(one.right, two.right)
     is_alike = (one.page, one.block, one.colour) == (two.page, two.block, two.colour)
-    return is_alike and abs(one.y - two.y) < _LINE and apart < _SPACE
+    return is_alike and abs(one.y - two.y) < _MAX_LINE_DISTANCE and gap < _MAX_GAP
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
+def _parse_rgb(colour: str) -> tuple[int, int, int]:
     red, green, blue = colour.removeprefix("rgb(").removesuffix(")").split(", ")
     return int(red), int(green), int(blue)

@@ -1,4 +1,4 @@
-"""Real processes over a database and a Redis of the test's own: started, hurt and ended by the test."""
+"""Real processes with a database and a Redis of the test's own, which the test may kill and restart."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tenants import schema
 from tests.conftest import OPERATOR
 from tests.fakes.jobs import EFFECTS, SampleJob
 
-PATIENCE_S = 45.0
+TIMEOUT_S = 45.0
 
 
 @dataclass(slots=True)
@@ -50,9 +50,9 @@ class Deployment:
     async def start(
         self, kind: str, *, ready: bool = True, module: str = "tests.fakes.jobs", **environ: str
     ) -> programs.RunningProgram:
-        """Start a process and wait until it is ready, where it is not to die before.
+        """Start a process and, with `ready`, wait until it is ready.
 
-        `module`: "ops.cli" is the product's own, which knows its own jobs.
+        `module`: "ops.cli" runs the product's jobs, the default those of tests.fakes.jobs.
         """
         name = f"{kind}-{len(self.running)}"
         program = programs.Program(name, (kind,), find_free_port(), module=module)
@@ -74,60 +74,60 @@ class Deployment:
             await asyncio.to_thread(programs.wait_until_ready, started)
         return started
 
-    async def add(self, count: int = 1, job: SampleJob | None = None) -> list[UUID]:
+    async def enqueue_jobs(self, count: int = 1, job: SampleJob | None = None) -> list[UUID]:
         """Enqueue jobs in one transaction; returns the ids of the jobs."""
         async with self.database.scope(self.workspace_id):
             return [(await enqueue(job or SampleJob())).job_id for _ in range(count)]
 
-    async def jobs(self) -> dict[UUID, asyncpg.Record]:
+    async def load_jobs(self) -> dict[UUID, asyncpg.Record]:
         """Return all jobs by id."""
         async with self.svc.unbound(read_only=True):
             return {row["job_id"]: row for row in await fetch("SELECT * FROM job")}
 
-    async def effects(self) -> list[asyncpg.Record]:
+    async def load_effects(self) -> list[asyncpg.Record]:
         """Return all effects."""
         async with self.svc.unbound(read_only=True):
             return await fetch("SELECT * FROM effect")
 
-    async def until(self, state: str, jobs: list[UUID]) -> dict[UUID, asyncpg.Record]:
+    async def wait_for_state(self, state: str, jobs: list[UUID]) -> dict[UUID, asyncpg.Record]:
         """Wait until all of the jobs are in a state, and return them."""
         found: dict[UUID, asyncpg.Record] = {}
 
-        async def reached() -> bool:
+        async def have_state() -> bool:
             found.clear()
-            found.update({key: row for key, row in (await self.jobs()).items() if key in jobs})
+            found.update({key: row for key, row in (await self.load_jobs()).items() if key in jobs})
             return len(found) == len(jobs) and {row["state"] for row in found.values()} == {state}
 
-        await self.eventually(reached)
+        await self.wait_until(have_state)
         return found
 
-    async def until_effects(self, count: int) -> None:
-        """Wait until so many effects are stored."""
+    async def wait_for_effects(self, count: int) -> None:
+        """Wait until at least `count` effects are stored."""
 
-        async def stored() -> bool:
-            return len(await self.effects()) >= count
+        async def are_stored() -> bool:
+            return len(await self.load_effects()) >= count
 
-        await self.eventually(stored)
+        await self.wait_until(are_stored)
 
-    async def until_one_runs(self) -> None:
-        """Wait until a worker has begun a job."""
+    async def wait_for_running_job(self) -> None:
+        """Wait until a worker runs a job."""
 
-        async def begun() -> bool:
-            return "running" in {row["state"] for row in (await self.jobs()).values()}
+        async def is_running() -> bool:
+            return "running" in {row["state"] for row in (await self.load_jobs()).values()}
 
-        await self.eventually(begun)
+        await self.wait_until(is_running)
 
-    async def eventually(self, ask: Callable[[], Awaitable[bool]]) -> None:
-        """Wait for a yes; fails with the jobs that are not done and the ends of all logs."""
-        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+    async def wait_until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        """Wait until the condition holds; fails with unfinished jobs and the ends of all logs."""
+        deadline = asyncio.get_running_loop().time() + TIMEOUT_S
         while asyncio.get_running_loop().time() < deadline:
             with contextlib.suppress(Unavailable):
-                if await ask():
+                if await condition():
                     return
             await asyncio.sleep(0.05)
-        logs = [read_log_end(one.log, 8) for one in self.running]
-        left = [dict(row) for row in (await self.jobs()).values() if row["state"] != "done"][:3]
-        pytest.fail(f"not in time: {left}\n" + "\n\n".join(logs))
+        logs = [read_log_end(each.log, 8) for each in self.running]
+        unfinished = [dict(row) for row in (await self.load_jobs()).values() if row["state"] != "done"][:3]
+        pytest.fail(f"not in time: {unfinished}\n" + "\n\n".join(logs))
 
     async def close(self) -> None:
         """End everything."""
@@ -139,14 +139,14 @@ class Deployment:
         servers.stop_redis(self.redis_state)
 
     def kill_redis(self) -> None:
-        """Kill it, and with it everything that it holds."""
+        """Kill Redis, which loses all its data."""
         pid = servers.find_pid(self.redis_state, "redis")
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         servers.stop_redis(self.redis_state)
 
     def start_redis(self) -> None:
-        """Start an empty one in the same place."""
+        """Start an empty Redis at the same URL."""
         assert servers.start_redis(self.redis_state, environ={}) == self.redis_url
 
 
@@ -155,17 +155,17 @@ OpenDeployment = Callable[[Urls], Awaitable[Deployment]]
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder with a short name: sockets are in it, and come back in the same place after a restart."""
+    """A folder with a short path for sockets, which are at the same place after a restart."""
     with tempfile.TemporaryDirectory(prefix="portal-") as name:
         yield Path(name)
 
 
 @pytest.fixture
 async def open_deployment(folder: Path) -> AsyncIterator[OpenDeployment]:
-    """Open a deployment on a migrated database; all that it started is ended after the test."""
+    """Open a deployment on a migrated database; its processes are killed after the test."""
     deployments: list[Deployment] = []
 
-    async def opened(urls: Urls) -> Deployment:
+    async def open_on(urls: Urls) -> Deployment:
         owner = await asyncpg.connect(urls.owner)
         await owner.execute(EFFECTS)
         await owner.close()
@@ -181,7 +181,7 @@ async def open_deployment(folder: Path) -> AsyncIterator[OpenDeployment]:
         )
         return deployments[-1]
 
-    yield opened
+    yield open_on
     for deployment in deployments:
         await deployment.close()
 
@@ -194,18 +194,18 @@ async def deployment(open_deployment: OpenDeployment, scratch: Callable[..., Awa
 
 @dataclass(frozen=True, slots=True)
 class Restartable:
-    """A deployment on a Postgres of its own, which the test may stop and start again in the same place."""
+    """A deployment on a Postgres of its own, which the test may restart at the same URL."""
 
     deployment: Deployment
     state: Path
     admin_url: str
 
     async def stop(self) -> None:
-        """Stop Postgres under whoever uses it."""
+        """Stop Postgres while it is in use."""
         await asyncio.to_thread(servers.stop_postgres, self.state)
 
     async def start(self) -> None:
-        """Start it again, with all that it held."""
+        """Start it again with its data."""
         started = await asyncio.to_thread(servers.start_postgres, self.state, durable=False, environ={})
         assert started == self.admin_url
 

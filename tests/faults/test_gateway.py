@@ -15,14 +15,14 @@ from kernel.seals import Sealer
 from kernel.setting_values import DEMO_SECRET
 from ops.ports import find_free_port
 from tenants.invoices.actions import issue_link
-from tests.fakes.forwarding import forward
+from tests.fakes.forwarding import open_forwarder
 from tests.fakes.sample_workspaces import create_sample_workspace
 
 CLIENT_TIMEOUT_S = 9.0
-PATIENCE_S = 45.0
+TIMEOUT_S = 45.0
 
 
-def status_of(port: int, host: str, path: str) -> int:
+def fetch_status(port: int, host: str, path: str) -> int:
     """Ask for the headers of a page, as a client that waits no longer than its own time-out; 0 when it gives up."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CLIENT_TIMEOUT_S)
     try:
@@ -38,12 +38,12 @@ async def test_while_postgres_is_stalled_clients_are_answered_before_they_give_u
     sample_workspace = await create_sample_workspace(
         deployment.database, Sealer((("test", DEMO_SECRET),)), SystemClock()
     )
-    invoice_id = await sample_workspace.invoice()
+    invoice_id = await sample_workspace.issue_invoice()
     async with deployment.database.scope(sample_workspace.workspace_id):
         link = await issue_link(invoice_id, sealer=sample_workspace.sealer, clock=sample_workspace.clock)
     port = find_free_port()
     ask = port, sample_workspace.host, f"/i/{link.token}"
-    async with forward(deployment.urls.app) as forwarder:
+    async with open_forwarder(deployment.urls.app) as forwarder:
         await deployment.start(
             "gateway",
             module="ops.cli",
@@ -52,15 +52,15 @@ async def test_while_postgres_is_stalled_clients_are_answered_before_they_give_u
             PORTAL_PORT=str(port),
             PORTAL_PUBLIC_SCHEME="http",
         )
-        assert await asyncio.to_thread(status_of, *ask) == 200
+        assert await asyncio.to_thread(fetch_status, *ask) == 200
         forwarder.stall()
-        # The first has the only connection and waits for a statement. The second takes over its place and waits
-        # for a new connection. The third finds no place.
-        asked = []
+        # The first has the only connection and waits for a statement. The second is
+        # given its slot in the pool and waits for a new connection. The third gets no slot.
+        requests = []
         for _ in range(3):
-            asked.append(asyncio.create_task(asyncio.to_thread(status_of, *ask)))
+            requests.append(asyncio.create_task(asyncio.to_thread(fetch_status, *ask)))
             await asyncio.sleep(1)
-        first, _, third = await asyncio.gather(*asked)
+        first, _, third = await asyncio.gather(*requests)
         assert (first, third) == (503, 503)
 
 
@@ -68,7 +68,7 @@ async def test_while_postgres_is_stalled_clients_are_answered_before_they_give_u
 async def test_a_signal_during_the_start_ends_the_process_in_order(
     deployment: Any, number: signal.Signals
 ) -> None:
-    async with forward(deployment.urls.app) as forwarder:
+    async with open_forwarder(deployment.urls.app) as forwarder:
         forwarder.stall()
         started = await deployment.start(
             "gateway",
@@ -77,9 +77,9 @@ async def test_a_signal_during_the_start_ends_the_process_in_order(
             PORTAL_DATABASE_URL=forwarder.url,
             PORTAL_PORT=str(find_free_port()),
         )
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             await forwarder.connected.wait()
         started.process.send_signal(number)
         forwarder.resume()
-        assert await asyncio.to_thread(started.process.wait, PATIENCE_S) == 0
+        assert await asyncio.to_thread(started.process.wait, TIMEOUT_S) == 0
     assert json.loads(started.log.read_text().splitlines()[-1])["event"] == "stopped"

@@ -63,7 +63,7 @@ def find_driver(browser: int) -> int:
 
 
 async def list_processes(renderer: Renderer, kind: str) -> list[int]:
-    report = await (await renderer.get_browser()).control.send("SystemInfo.getProcessInfo")
+    report = await (await renderer.get_browser()).cdp.send("SystemInfo.getProcessInfo")
     return [int(each["id"]) for each in report["processInfo"] if each["type"] == kind]
 
 
@@ -73,40 +73,40 @@ def count_launches(renderer: Renderer, reason: str | None = None) -> float:
     return sum(each.value for each in counters if reason in {None, *each.labels.values()})
 
 
-async def find_victims(renderer: Renderer, who: str) -> list[int]:
+async def find_processes(renderer: Renderer, kind: str) -> list[int]:
     browser = (await renderer.get_browser()).pid
-    if who == "browser":
+    if kind == "browser":
         return [browser]
-    if who == "driver":
+    if kind == "driver":
         return [find_driver(browser)]
     return await list_processes(renderer, "renderer")
 
 
-@pytest.mark.parametrize("who", ["browser", "renderer", "driver"])
+@pytest.mark.parametrize("kind", ["browser", "renderer", "driver"])
 async def test_the_next_render_succeeds_after_an_idle_process_was_killed(
-    open_renderer: OpenRenderer, who: str
+    open_renderer: OpenRenderer, kind: str
 ) -> None:
     renderer = await open_renderer(slots=2)
     await renderer.render(HTML, owner=OWNER, within_s=20)
-    for pid in await find_victims(renderer, who):
+    for pid in await find_processes(renderer, kind):
         os.kill(pid, signal.SIGKILL)
     assert (await renderer.render(HTML, owner=OWNER, within_s=20)).startswith(b"%PDF-")
 
 
-@pytest.mark.parametrize("who", ["browser", "renderer", "driver"])
+@pytest.mark.parametrize("kind", ["browser", "renderer", "driver"])
 async def test_running_renders_succeed_when_a_process_is_killed(
-    open_renderer: OpenRenderer, who: str
+    open_renderer: OpenRenderer, kind: str
 ) -> None:
     renderer = await open_renderer(slots=2)
     html = render_seed_sheet("lines-1000")
     renders = [asyncio.create_task(renderer.render(html, owner=OWNER, within_s=60)) for _ in range(4)]
     await asyncio.sleep(0.3)
     assert not any(task.done() for task in renders)
-    for pid in await find_victims(renderer, who):
+    for pid in await find_processes(renderer, kind):
         os.kill(pid, signal.SIGKILL)
     pdfs = await asyncio.gather(*renders)
     assert [raw.startswith(b"%PDF-") for raw in pdfs] == [True] * 4
-    assert count_launches(renderer) == (1 if who == "renderer" else 2)
+    assert count_launches(renderer) == (1 if kind == "renderer" else 2)
 
 
 async def test_concurrent_renders_share_the_launch_after_the_browser_died(

@@ -1,4 +1,4 @@
-"""Workers that cannot render or store, for want of Chromium or disk space: not ready, and well again by themselves."""
+"""Workers without Chromium or disk space: they are not ready, and recover by themselves."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.fakes.pdf_workers import (
     wait_until_not_ready,
     wait_until_ready,
 )
-from tests.fakes.probes import sample
+from tests.fakes.probes import read_sample
 from tests.fakes.sample_workspaces import SampleWorkspace
 from workers.pdf.sandbox import find_chromium
 
@@ -46,21 +46,21 @@ async def test_without_a_chromium_a_worker_runs_other_jobs_and_renders_once_ther
     executable = deployment.redis_state / "chromium"
     worker = await deployment.start("worker", module="ops.cli", ready=False, PORTAL_CHROMIUM=str(executable))
     await wait_until_not_ready(deployment, worker)
-    invoice_id = await acme.invoice()
-    (render_job,) = await deployment.jobs()
+    invoice_id = await acme.issue_invoice()
+    (render_job,) = await deployment.load_jobs()
     await wait_until_failed(deployment, render_job, "pdf.no_chromium")
     async with acme.database.scope(acme.workspace_id):
         pending = await request_pdf(invoice_id, 1, "de-DE")
         other = await enqueue(PurgeReleasedDomains())
     assert isinstance(pending, PendingPdf)
     assert pending.code == "pdf.unavailable"
-    await deployment.until("done", [other.job_id])
-    assert sample(worker, "portal_pdf_service_ready_count") == 0
+    await deployment.wait_for_state("done", [other.job_id])
+    assert read_sample(worker, "portal_pdf_service_ready_count") == 0
     async with async_playwright() as playwright:
         executable.symlink_to(find_chromium(playwright))
     await wait_until_ready(deployment, worker)
     await expedite_all(deployment)
-    await deployment.until("done", [render_job])
+    await deployment.wait_for_state("done", [render_job])
     assert list(await read_pdfs(acme, deployment)) == [invoice_id]
     assert worker.process.poll() is None
 
@@ -70,20 +70,20 @@ async def test_a_worker_that_cannot_render_leaves_most_jobs_to_one_that_can(
 ) -> None:
     broken = await deployment.start("worker", module="ops.cli", ready=False, PORTAL_CHROMIUM="/no/chromium")
 
-    async def is_known() -> bool:
+    async def has_logged_failure() -> bool:
         return "render service not ready" in read_log_end(broken.log, 50)
 
-    await deployment.eventually(is_known)
+    await deployment.wait_until(has_logged_failure)
     await start_worker(deployment)
     for _ in range(30):
-        await acme.invoice()
+        await acme.issue_invoice()
 
     async def most_are_done() -> bool:
-        return [row["state"] for row in (await deployment.jobs()).values()].count("done") >= 15
+        return [row["state"] for row in (await deployment.load_jobs()).values()].count("done") >= 15
 
-    await deployment.eventually(most_are_done)
-    # Failing at once, it would have had nearly all of them first.
-    done = [row for row in (await deployment.jobs()).values() if row["state"] == "done"]
+    await deployment.wait_until(most_are_done)
+    # If it failed at once, it would claim nearly all of them first.
+    done = [row for row in (await deployment.load_jobs()).values() if row["state"] == "done"]
     assert len([row for row in done if row["attempts"] == 1]) >= 12
 
 
@@ -121,8 +121,8 @@ async def test_a_full_disk_for_blobs_stores_nothing_partially_and_renders_succee
     blobs = small_disk / "blobs"
     worker = await start_worker(deployment, PORTAL_BLOBS_URL=str(blobs))
     fill_disk(small_disk)
-    invoice_id = await acme.invoice()
-    (job,) = await deployment.jobs()
+    invoice_id = await acme.issue_invoice()
+    (job,) = await deployment.load_jobs()
     await wait_until_failed(deployment, job, "blobs.unavailable")
     await wait_until_not_ready(deployment, worker)
     assert [path for path in blobs.rglob("*") if path.is_file()] == []
@@ -130,7 +130,7 @@ async def test_a_full_disk_for_blobs_stores_nothing_partially_and_renders_succee
     free_disk(small_disk)
     await wait_until_ready(deployment, worker)
     await expedite_all(deployment)
-    await deployment.until("done", [job])
+    await deployment.wait_for_state("done", [job])
     assert [row["invoice_id"] for row in await read_rows(acme)] == [invoice_id]
     (stored,) = (path for path in blobs.rglob("*") if path.is_file())
     assert stored.read_bytes().startswith(b"%PDF-")
@@ -143,12 +143,12 @@ async def test_a_full_disk_for_chromium_makes_the_worker_not_ready_until_there_i
     fill_disk(small_disk)
     worker = await deployment.start("worker", module="ops.cli", ready=False, TMPDIR=str(small_disk))
     await wait_until_not_ready(deployment, worker)
-    invoice_id = await acme.invoice()
-    (job,) = await deployment.jobs()
+    invoice_id = await acme.issue_invoice()
+    (job,) = await deployment.load_jobs()
     await wait_until_failed(deployment, job, "pdf.renderer_unavailable")
     free_disk(small_disk)
     await wait_until_ready(deployment, worker)
     await expedite_all(deployment)
-    await deployment.until("done", [job])
+    await deployment.wait_for_state("done", [job])
     assert list(await read_pdfs(acme, deployment)) == [invoice_id]
     assert worker.process.poll() is None

@@ -1,4 +1,4 @@
-"""A running gateway with the demo's invoices in it, what prints their PDFs, and a real browser that goes there."""
+"""A running gateway with the demo's invoices, a relay and a worker that render their PDFs, and a browser."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from kernel.settings import Settings
 from kernel.store import Database
 from kernel.store.roles import Urls
 from kernel.telemetry.metrics import Metrics
-from ops.dev import chromium as programs
 from ops.dev import servers
+from ops.dev.chromium import build_launch_arguments, find_chromium
 from ops.dev.programs import Program, RunningProgram, build_environ, start, stop, wait_until_ready
 from ops.ports import find_free_port
 from ops.seed import seed
@@ -30,13 +30,13 @@ from tests.conftest import OPERATOR
 from web.gateway import create_gateway
 from web.http.server import Server
 
-# Notes every jump of the layout from the first paint on, as browsers count them (Layout Instability, W3C).
-_WATCH_SHIFTS = """
-window.jumps = [];
+# Records every layout shift from the first paint on (Layout Instability, W3C).
+_RECORD_LAYOUT_SHIFTS = """
+window.layoutShifts = [];
 new PerformanceObserver(list => {
   for (const entry of list.getEntries()) {
     const nodes = (entry.sources ?? []).map(source => source.node?.outerHTML?.slice(0, 80) ?? "?");
-    window.jumps.push([entry.value, nodes]);
+    window.layoutShifts.push([entry.value, nodes]);
   }
 }).observe({type: "layout-shift", buffered: true});
 """
@@ -44,31 +44,31 @@ new PerformanceObserver(list => {
 
 @dataclass(frozen=True, slots=True)
 class Portal:
-    """The running gateway: the address of each seeded invoice by what is special about it."""
+    """The running gateway: the URL of each seeded invoice by its tags."""
 
     by_tag: dict[str, str]
-    #: By workspace and all that is special about it.
+    #: By workspace and all tags.
     by_tags: dict[tuple[str, tuple[str, ...]], str]
     host: str
 
     def link(self, tag: str) -> str:
-        """The first seeded invoice with that tag."""
+        """Return the URL of the first seeded invoice with that tag."""
         return self.by_tag[tag]
 
 
-Jumps = Callable[[Page], Awaitable[list[Any]]]
+ReadLayoutShifts = Callable[[Page], Awaitable[list[Any]]]
 
 
 class OpenPage(Protocol):
-    """Opens the page with a tag, or at an address, in a browser of its own with no cache."""
+    """Opens the page of an invoice with a tag, or at a URL, in a new context without a cache."""
 
     def __call__(
         self, where: str, *, width: int = 1280, height: int = 900, dark: bool = False, **context: Any
     ) -> Awaitable[Page]: ...
 
 
-class _Quiet(Server):
-    """The gateway's server, without hands on the signals of the test run."""
+class _ServerWithoutSignals(Server):
+    """The gateway's server, which leaves signals to pytest."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -76,17 +76,17 @@ class _Quiet(Server):
 
 
 @dataclass(slots=True)
-class Works:
-    """Relay and worker as processes on the journeys' database: what prints the PDFs that pages ask for."""
+class PdfProcesses:
+    """Relay and worker as processes on the journeys' database: they render the PDFs that pages request."""
 
     folder: Path
     variables: dict[str, str]
     running: dict[str, RunningProgram] = field(default_factory=dict)
-    #: How long a page may wait for a PDF that other prints stand before.
-    patience_ms: int = 90_000
+    #: How long a page may wait for a PDF behind other renders.
+    timeout_ms: int = 90_000
 
     async def start(self, kind: str) -> None:
-        """Start a process, which is not there yet or no more, and wait until it is ready."""
+        """Start a process and wait until it is ready."""
         program = Program(kind, (kind,), find_free_port())
         ports = {"PORTAL_METRICS_PORT": str(program.metrics_port)}
         self.running[kind] = start(program, build_environ(self.variables | ports), self.folder / "logs")
@@ -99,15 +99,15 @@ class Works:
 
 @pytest.fixture(scope="session")
 def blobs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where gateway and worker keep PDFs."""
+    """The folder of the blobs of gateway and worker."""
     return tmp_path_factory.mktemp("blobs")
 
 
 @pytest.fixture(scope="session")
-async def _works(portal: Portal, urls: Urls, blobs_folder: Path) -> AsyncIterator[Works]:
-    assert portal.by_tag  # what is issued is asked for before anybody prints
-    # A bell of its own: others' workers would answer this one. Its socket needs a short path.
-    with tempfile.TemporaryDirectory(prefix="works-") as name:
+async def _pdf_processes(portal: Portal, urls: Urls, blobs_folder: Path) -> AsyncIterator[PdfProcesses]:
+    assert portal.by_tag  # the invoices are issued before the worker starts
+    # A Redis of its own, because workers of other tests would get its notifications. Its socket needs a short path.
+    with tempfile.TemporaryDirectory(prefix="pdf-") as name:
         folder = Path(name)
         variables = {
             "PORTAL_PROFILE": "test",
@@ -115,33 +115,33 @@ async def _works(portal: Portal, urls: Urls, blobs_folder: Path) -> AsyncIterato
             "PORTAL_DATABASE_SVC_URL": urls.svc,
             "PORTAL_REDIS_URL": servers.start_redis(folder, environ={}),
             "PORTAL_BLOBS_URL": str(blobs_folder),
-            "PORTAL_CHROMIUM": programs.find_chromium(),
-            # Not what was issued: without this each run prints all seeded invoices, and the pages wait.
+            "PORTAL_CHROMIUM": find_chromium(),
+            # Without the bulk queue, in which all seeded invoices wait.
             "PORTAL_JOB_QUEUES": PDF_QUEUE,
             "PORTAL_JOB_LEASE_S": "2",
             "PORTAL_JOB_REDISPATCH_S": "2",
         }
-        works = Works(folder, variables)
-        await works.start("relay")
-        await works.start("worker")
-        yield works
-        for kind in list(works.running):
-            await works.stop(kind)
+        pdf_processes = PdfProcesses(folder, variables)
+        await pdf_processes.start("relay")
+        await pdf_processes.start("worker")
+        yield pdf_processes
+        for kind in list(pdf_processes.running):
+            await pdf_processes.stop(kind)
         servers.stop_redis(folder)
 
 
 @pytest.fixture
-async def works(_works: Works) -> AsyncIterator[Works]:
-    """Relay and worker, started when a test first needs them; what a test stopped runs again after it."""
-    yield _works
+async def pdf_processes(_pdf_processes: PdfProcesses) -> AsyncIterator[PdfProcesses]:
+    """Relay and worker, started when a test first needs them; what a test has stopped is started again after it."""
+    yield _pdf_processes
     for kind in ("relay", "worker"):
-        if kind not in _works.running:
-            await _works.start(kind)
+        if kind not in _pdf_processes.running:
+            await _pdf_processes.start(kind)
 
 
 @pytest.fixture(scope="session")
 async def portal(urls: Urls, redis_url: str, blobs_folder: Path) -> AsyncIterator[Portal]:
-    """A gateway on a port of its own, with everything the demo has."""
+    """A gateway on a port of its own, with the demo's invoices."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     settings = Settings.from_environ(
@@ -167,7 +167,7 @@ async def portal(urls: Urls, redis_url: str, blobs_folder: Path) -> AsyncIterato
             by_tag.setdefault(tag, invoice["url"])
     by_tags = {(each["workspace"], tuple(each["tags"])): each["url"] for each in seeded.invoices}
     gateway = create_gateway(settings, database, clock=SystemClock(), limiter=limiter, metrics=Metrics())
-    server = _Quiet(gateway, replace(settings, port=port))
+    server = _ServerWithoutSignals(gateway, replace(settings, port=port))
     running = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:
         assert not running.done(), running
@@ -182,10 +182,10 @@ async def portal(urls: Urls, redis_url: str, blobs_folder: Path) -> AsyncIterato
 
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
-    """The browser of this worker."""
+    """The browser of this pytest worker."""
     async with async_playwright() as playwright:
         opened = await playwright.chromium.launch(
-            executable_path=programs.find_chromium(), args=programs.build_launch_arguments()
+            executable_path=find_chromium(), args=build_launch_arguments()
         )
         yield opened
         await opened.close()
@@ -194,48 +194,46 @@ async def chromium() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def open_page(chromium: Browser, portal: Portal) -> AsyncIterator[OpenPage]:
     """Open pages; none may report an error, a refused source or an exception."""
-    complaints: list[str] = []
+    errors: list[str] = []
     contexts = []
 
-    async def visit(
+    async def open_in_new_context(
         where: str, *, width: int = 1280, height: int = 900, dark: bool = False, **context: Any
     ) -> Page:
-        made = await chromium.new_context(
+        browser_context = await chromium.new_context(
             viewport=ViewportSize(width=width, height=height),
             color_scheme="dark" if dark else "light",
             **context,
         )
-        contexts.append(made)
-        await made.add_init_script(_WATCH_SHIFTS)
-        page = await made.new_page()
-        address = where if "://" in where else portal.link(where)
-        page.on(
-            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        answer = await page.goto(address, wait_until="load")
-        assert answer is not None
-        # A page that is not there is not an error of the page that says so.
-        if answer.status >= 400:
-            complaints.clear()
+        contexts.append(browser_context)
+        await browser_context.add_init_script(_RECORD_LAYOUT_SHIFTS)
+        page = await browser_context.new_page()
+        url = where if "://" in where else portal.link(where)
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        response = await page.goto(url, wait_until="load")
+        assert response is not None
+        # The browser reports the status of a 404 page as an error.
+        if response.status >= 400:
+            errors.clear()
         return page
 
-    yield visit
+    yield open_in_new_context
     for each in contexts:
         await each.close()
-    assert complaints == []
+    assert errors == []
 
 
 @pytest.fixture
-def jumps() -> Callable[[Page], Awaitable[list[Any]]]:
-    """Every jump of a page's layout until now: its size, and what moved."""
+def read_layout_shifts() -> Callable[[Page], Awaitable[list[Any]]]:
+    """Return a function that reads every layout shift of a page: its size, and the moved elements."""
 
     async def read(page: Page) -> list[Any]:
-        # Two frames: what the last one moved is reported with the next.
+        # Two frames: shifts of a frame are reported with the next.
         await page.evaluate(
             "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
         )
-        found: list[Any] = await page.evaluate("window.jumps")
+        found: list[Any] = await page.evaluate("window.layoutShifts")
         return found
 
     return read

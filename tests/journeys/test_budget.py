@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 from playwright.async_api import expect
 
-from tests.journeys.conftest import OpenPage, Works
+from tests.journeys.conftest import OpenPage, PdfProcesses
 from web.http.assets import BUILT, Assets
 
 # look.md: "at most 60 kB of our own compressed JavaScript and CSS".
@@ -17,7 +17,7 @@ SOURCES = ("portal/page.ts", "portal/page.css", "shared/document.css", "shared/n
 SCRIPTS = {".js", ".mjs", ".css"}
 
 
-def opened_later() -> set[str]:
+def list_viewer_files() -> set[str]:
     """Return the files that are fetched when a PDF is opened: what the viewer imports, and the worker of pdf.js."""
     manifest = msgspec.json.decode((BUILT / ".vite" / "manifest.json").read_bytes())
     viewer = manifest["portal/pdf/viewer.ts"]
@@ -40,25 +40,27 @@ async def test_scripts_and_styles_of_the_page_stay_within_the_budget() -> None:
 def test_no_script_or_style_is_built_that_the_budget_does_not_count() -> None:
     counted = {Assets.load().url(name).removeprefix("/assets/") for name in SOURCES}
     built = {path.name for path in BUILT.iterdir() if path.suffix in SCRIPTS}
-    assert built == counted | opened_later()
-    assert len(opened_later()) == 3
+    assert built == counted | list_viewer_files()
+    assert len(list_viewer_files()) == 3
 
 
 async def test_what_shows_pdfs_is_fetched_when_one_is_opened_and_from_nowhere_else(
-    open_page: OpenPage, works: Works
+    open_page: OpenPage, pdf_processes: PdfProcesses
 ) -> None:
     page = await open_page("due")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     await page.reload(wait_until="networkidle")
-    names = {url.rsplit("/", 1)[-1] for url in asked}
+    names = {url.rsplit("/", 1)[-1] for url in requests}
     assert names >= {Assets.load().url("portal/page.ts").removeprefix("/assets/")}
-    assert not names & opened_later()
-    asked.clear()
+    assert not names & list_viewer_files()
+    requests.clear()
     await page.get_by_role("radio", name="PDF").click()
-    await expect(page.locator(".viewer")).to_have_attribute("data-state", "shown", timeout=works.patience_ms)
-    assert {url.rsplit("/", 1)[-1] for url in asked} >= opened_later()
-    assert {urlsplit(url).netloc for url in asked} == {urlsplit(page.url).netloc}
+    await expect(page.locator(".viewer")).to_have_attribute(
+        "data-state", "shown", timeout=pdf_processes.timeout_ms
+    )
+    assert {url.rsplit("/", 1)[-1] for url in requests} >= list_viewer_files()
+    assert {urlsplit(url).netloc for url in requests} == {urlsplit(page.url).netloc}
 
 
 def test_styles_and_scripts_name_no_other_host_and_inline_nothing() -> None:

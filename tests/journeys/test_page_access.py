@@ -21,7 +21,7 @@ _OPTIONS: dict[str, Any] = {
 KINDS = ("due", "overdue", "paid", "partly-paid", "void", "rtl", "long-words", "allowances")
 
 
-async def violations(page: Page) -> list[tuple[str, list[str]]]:
+async def find_violations(page: Page) -> list[tuple[str, list[str]]]:
     found = (await Axe().run(page, options=_OPTIONS)).response["violations"]
     return [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in found]
 
@@ -33,7 +33,7 @@ async def test_axe_finds_nothing_on_any_kind_of_invoice(
 ) -> None:
     for width in (390, 1280):
         page = await open_page(kind, width=width, dark=dark, bypass_csp=True)
-        assert (width, await violations(page)) == (width, [])
+        assert (width, await find_violations(page)) == (width, [])
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=("light", "dark"))
@@ -41,7 +41,7 @@ async def test_axe_finds_nothing_on_the_page_of_a_link_that_opens_nothing(
     open_page: OpenPage, portal: Portal, *, dark: bool
 ) -> None:
     page = await open_page("expired-link", dark=dark, bypass_csp=True)
-    assert await violations(page) == []
+    assert await find_violations(page) == []
     assert await page.title() == "Invoice not found"
 
 
@@ -50,7 +50,7 @@ async def test_axe_does_find_what_is_wrong(open_page: OpenPage) -> None:
     await page.evaluate(
         "document.querySelector('.paper').shadowRoot.querySelector('article').innerHTML += '<img>'"
     )
-    assert [rule for rule, _ in await violations(page)] == ["image-alt"]
+    assert [rule for rule, _ in await find_violations(page)] == ["image-alt"]
 
 
 async def test_the_keyboard_reaches_everything_in_reading_order_and_shows_where_it_is(
@@ -147,7 +147,7 @@ async def test_without_scripts_everything_is_read_and_nothing_is_dead(
 async def test_forced_colours_keep_words_lines_and_focus(open_page: OpenPage) -> None:
     page = await open_page("overdue", forced_colors="active", bypass_csp=True)
     assert await page.locator(".status").inner_text() == "Overdue"
-    assert await violations(page) == []
+    assert await find_violations(page) == []
 
 
 async def test_who_asks_for_less_motion_gets_none(open_page: OpenPage) -> None:

@@ -16,48 +16,48 @@ from kernel.clock import SystemClock
 from kernel.store import Database
 from kernel.store.roles import Urls
 from kernel.telemetry.metrics import Metrics
-from ops.dev import chromium as programs
+from ops.dev.chromium import build_launch_arguments, find_chromium
 from ops.seed.example import SeededLinkState, SeededStatus
-from ops.seed.workspaces import TENANTS
+from ops.seed.workspaces import SEED_WORKSPACES
 from tenants.customers.queries import load_customer
 from tenants.invoices.queries import list_invoices
 from tenants.workspaces.queries import find_workspace_by_host
 from tests.fakes.documents import load_fonts
-from tests.fakes.page_pdf_comparison import ACROSS, DOWN, Pairing, Sheet, Words
-from tests.fakes.rasters import SHARE, shares
-from tests.fakes.words import live_words, pdf_words
+from tests.fakes.page_pdf_comparison import MAX_X_DISTANCE, MAX_Y_DISTANCE, Pairing, Sheet, WordComparison
+from tests.fakes.rasters import MAX_DIFFERENT_SHARE, measure_shares
+from tests.fakes.words import read_live_words, read_pdf_words
 from tests.journeys.conftest import Portal
 from workers.pdf.invoice_renderer import InvoiceRenderer
 from workers.pdf.renderer import Renderer
 
-# The paper alone, at its natural size; where it stands is for the comparison to say.
-ALONE = """
+# Shows the paper alone, at its natural size; the comparison sets its position.
+PAPER_ONLY_CSS = """
 body { position: static !important; margin: 0 !important; padding: 0 !important; border: 0 !important; }
 body > :not(.paper) { display: none !important; }
 .paper { position: absolute !important; left: 0 !important; width: var(--sheet) !important; zoom: 1 !important;
   box-shadow: none !important; }
 """
-# Says whether the page has faces beside those of Latin letters, when all of them are there.
-OTHER_FACES = """
+# Loads all fonts, and returns whether the page has others than that of Latin letters.
+LOAD_FONTS = """
 async () => {
   await Promise.all([...document.fonts].map(face => face.load()));
   return [...document.fonts].some(face => face.family.includes("Portal"));
 }
 """
-# More pages are compared word by word; pixel by pixel the first ones, which have all kinds of rows, and the last.
-_FIRST = 2
-# What is done to a word, or to the cells of a row, and the measure that is to tell.
-IN_WORDS: dict[str, tuple[str, Callable[[Words], bool]]] = {
-    "half a pixel sideways": ("{position:relative;left:0.5px}", lambda found: found.x > ACROSS),
-    "three pixels down": ("{position:relative;top:3px}", lambda found: found.y > DOWN),
+# All pages are compared word by word; pixel by pixel the first ones, which have all kinds of rows, and the last.
+_FIRST_PAGES = 2
+# CSS that changes a word, or the cells of a row, and the measure that must find it.
+WORD_DEFECTS: dict[str, tuple[str, Callable[[WordComparison], bool]]] = {
+    "half a pixel sideways": ("{position:relative;left:0.5px}", lambda found: found.x > MAX_X_DISTANCE),
+    "three pixels down": ("{position:relative;top:3px}", lambda found: found.y > MAX_Y_DISTANCE),
     "a shade of colour": ("{color:#575d69!important}", lambda found: bool(found.colours)),
     "a missing word": ("{display:none}", lambda found: bool(found.unpaired)),
 }
-IN_PIXELS = {
+PIXEL_DEFECTS = {
     "a missing line": "{border-color:transparent!important}",
     "a line of another shade": "{border-color:#dfe2e8!important}",
 }
-PLACES = {
+DEFECT_PLACES = {
     "page 0": ("lines-3", ".number bdi", ".items tbody:first-of-type tr:nth-child(2) td"),
     "page 1": (
         "lines-40",
@@ -68,10 +68,10 @@ PLACES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What the comparison of an invoice found."""
+class PageComparison:
+    """The result of the comparison of an invoice's page and PDF."""
 
-    words: Words
+    words: WordComparison
     shares: dict[str, float]
 
     @property
@@ -80,18 +80,18 @@ class Found:
         return max(self.shares.values())
 
     @property
-    def is_the_same(self) -> bool:
+    def is_same(self) -> bool:
         """Whether the PDF is the page."""
-        return self.words.are_the_same and self.pixels <= SHARE
+        return self.words.is_same and self.pixels <= MAX_DIFFERENT_SHARE
 
 
-def kinds() -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every invoice of the demo that has a page, by the workspace and what is special about it."""
-    for tenant in TENANTS:
-        yield from ((tenant.new.slug, (f"ubl:{name}",)) for name in tenant.documents)
-        for example in tenant.examples(dt.date(2026, 3, 16)):
+def list_seeded_invoices() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield workspace and tags of every invoice of the demo that has a page."""
+    for workspace in SEED_WORKSPACES:
+        yield from ((workspace.new.slug, (f"ubl:{name}",)) for name in workspace.documents)
+        for example in workspace.examples(dt.date(2026, 3, 16)):
             if example.status is not SeededStatus.DRAFT and example.link_state is SeededLinkState.OPEN:
-                yield tenant.new.slug, example.tags
+                yield workspace.new.slug, example.tags
 
 
 @pytest.fixture(scope="module")
@@ -116,15 +116,15 @@ async def invoice_renderer(
 
 @pytest.fixture(scope="module")
 async def chromium() -> AsyncIterator[Browser]:
-    """A browser that sets letters where the layout puts them, as screens of twice the pixels do everywhere."""
+    """A browser without font hinting, which places glyphs as high-density screens do."""
     async with async_playwright() as playwright:
-        arguments = [*programs.build_launch_arguments(), "--font-render-hinting=none"]
-        opened = await playwright.chromium.launch(executable_path=programs.find_chromium(), args=arguments)
+        arguments = [*build_launch_arguments(), "--font-render-hinting=none"]
+        opened = await playwright.chromium.launch(executable_path=find_chromium(), args=arguments)
         yield opened
         await opened.close()
 
 
-async def pdf_of(invoice_renderer: InvoiceRenderer, page: Page) -> bytes:
+async def render_pdf_of_page(invoice_renderer: InvoiceRenderer, page: Page) -> bytes:
     """Return the PDF of the invoice that a page shows."""
     number = await page.evaluate(
         "document.querySelector('.paper').shadowRoot.querySelector('.number').innerText"
@@ -148,20 +148,20 @@ async def pdf_of(invoice_renderer: InvoiceRenderer, page: Page) -> bytes:
 
 
 @pytest.fixture
-def opened(open_page: Callable[..., Awaitable[Page]]) -> Callable[[str], Awaitable[Page]]:
+def open_paper(open_page: Callable[..., Awaitable[Page]]) -> Callable[[str], Awaitable[Page]]:
     """Open an invoice and leave nothing on the page but its paper."""
 
-    async def visit(where: str) -> Page:
+    async def open_alone(where: str) -> Page:
         page = await open_page(where, width=1600, height=1400)
-        # A face that came too late for the first visit is there for the next.
-        if await page.evaluate(OTHER_FACES):
+        # A font that was loaded too late for the first view is used after a reload.
+        if await page.evaluate(LOAD_FONTS):
             await page.reload()
         await page.evaluate("document.body.append(document.querySelector('.paper'))")
-        await restyle(page, "document", ALONE)
+        await restyle(page, "document", PAPER_ONLY_CSS)
         await page.evaluate("document.fonts.ready.then(() => 0)")
         return page
 
-    return visit
+    return open_alone
 
 
 async def restyle(page: Page, where: str, css: str) -> None:
@@ -173,61 +173,66 @@ async def restyle(page: Page, where: str, css: str) -> None:
     await page.evaluate(script, css)
 
 
-async def compared(page: Page, data: bytes, only: str = "") -> Found:
+async def compare_page(page: Page, data: bytes, only: str = "") -> PageComparison:
     """Compare a paper with its PDF; the pixels of one sheet only, if it is named."""
-    words = await compared_words(page, data)
-    chosen = [sheet for sheet in words.sheets if sheet.name == only] or to_draw(words.sheets)
-    return Found(words, await shares(page, data, chosen))
+    words = await compare_words(page, data)
+    chosen = [sheet for sheet in words.sheets if sheet.name == only] or choose_sheets(words.sheets)
+    return PageComparison(words, await measure_shares(page, data, chosen))
 
 
-async def compared_words(page: Page, data: bytes) -> Words:
+async def compare_words(page: Page, data: bytes) -> WordComparison:
     """Compare the words of a paper with those of its PDF."""
-    return Pairing(*await live_words(page), pdf_words(data)).words()
+    return Pairing(*await read_live_words(page), read_pdf_words(data)).compare()
 
 
-def to_draw(sheets: tuple[Sheet, ...]) -> list[Sheet]:
-    """Return the sheets to compare pixel by pixel: of many the first ones and the last, and one head come again."""
+def choose_sheets(sheets: tuple[Sheet, ...]) -> list[Sheet]:
+    """Return the sheets to compare pixel by pixel: of many the first ones and the last, and one repeated head."""
     pages = [sheet for sheet in sheets if sheet.name.startswith("page")]
     heads = [sheet for sheet in sheets if not sheet.name.startswith("page")]
-    return [*pages[:_FIRST], *pages[_FIRST:][-1:], *heads[:1]]
+    return [*pages[:_FIRST_PAGES], *pages[_FIRST_PAGES:][-1:], *heads[:1]]
 
 
 @pytest.mark.parametrize(
-    ("slug", "tags"), [*kinds()], ids=lambda each: each if isinstance(each, str) else "+".join(each)
+    ("slug", "tags"),
+    [*list_seeded_invoices()],
+    ids=lambda each: each if isinstance(each, str) else "+".join(each),
 )
 async def test_the_pdf_is_the_page(
     portal: Portal,
-    opened: Callable[[str], Awaitable[Page]],
+    open_paper: Callable[[str], Awaitable[Page]],
     invoice_renderer: InvoiceRenderer,
     slug: str,
     tags: tuple[str, ...],
 ) -> None:
-    page = await opened(portal.by_tags[slug, tags])
-    found = await compared(page, await pdf_of(invoice_renderer, page))
-    assert found.is_the_same, found
+    page = await open_paper(portal.by_tags[slug, tags])
+    found = await compare_page(page, await render_pdf_of_page(invoice_renderer, page))
+    assert found.is_same, found
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", DEFECT_PLACES)
 async def test_planted_defects_are_found_each_by_its_measure(
-    portal: Portal, opened: Callable[[str], Awaitable[Page]], invoice_renderer: InvoiceRenderer, place: str
+    portal: Portal,
+    open_paper: Callable[[str], Awaitable[Page]],
+    invoice_renderer: InvoiceRenderer,
+    place: str,
 ) -> None:
-    tag, word, cells = PLACES[place]
-    page = await opened(portal.link(tag))
-    data = await pdf_of(invoice_renderer, page)
-    assert (await compared(page, data, place)).is_the_same
-    for name, (rule, tells) in IN_WORDS.items():
-        async with planted(page, word + rule):
-            assert tells(await compared_words(page, data)), name
-    for name, rule in IN_PIXELS.items():
-        async with planted(page, cells + rule):
-            found = await compared(page, data, place)
-            assert found.words.are_the_same, name
-            assert found.pixels > SHARE, name
+    tag, word, cells = DEFECT_PLACES[place]
+    page = await open_paper(portal.link(tag))
+    data = await render_pdf_of_page(invoice_renderer, page)
+    assert (await compare_page(page, data, place)).is_same
+    for name, (rule, tells) in WORD_DEFECTS.items():
+        async with insert_defect(page, word + rule):
+            assert tells(await compare_words(page, data)), name
+    for name, rule in PIXEL_DEFECTS.items():
+        async with insert_defect(page, cells + rule):
+            found = await compare_page(page, data, place)
+            assert found.words.is_same, name
+            assert found.pixels > MAX_DIFFERENT_SHARE, name
 
 
 @asynccontextmanager
-async def planted(page: Page, rule: str) -> AsyncIterator[None]:
-    """Give the paper a defect, and take it back."""
+async def insert_defect(page: Page, rule: str) -> AsyncIterator[None]:
+    """Insert a defect into the paper, and remove it afterwards."""
     await restyle(page, "document.querySelector('.paper').shadowRoot", rule)
     yield
     await page.evaluate("document.querySelector('.paper').shadowRoot.adoptedStyleSheets = []")

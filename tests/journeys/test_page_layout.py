@@ -1,26 +1,23 @@
-"""How the invoice page stands in windows of every size: nothing jumps, nothing hides, nothing runs over."""
+"""The layout of the invoice page in windows of every size: no shifts, no hidden parts, no overflow."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, Route, ViewportSize, expect
 
-from tests.journeys.conftest import OpenPage, Portal
+from tests.journeys.conftest import OpenPage, Portal, ReadLayoutShifts
 
 WIDTHS = (320, 390, 719, 720, 768, 1023, 1024, 1280, 1680)
 KINDS = ("lines-1", "lines-40", "huge", "long-words", "japanese", "rtl", "paid", "allowances")
-Jumps = Callable[[Page], Awaitable[list[Any]]]
 
 _BOX = "element => { const box = element.getBoundingClientRect(); return [box.left, box.top, box.right, box.bottom]; }"
 
 
-async def box(page: Page, selector: str) -> tuple[float, float, float, float]:
+async def read_box(page: Page, selector: str) -> tuple[float, float, float, float]:
     left, top, right, bottom = await page.locator(selector).first.evaluate(_BOX)
     return left, top, right, bottom
 
@@ -38,7 +35,7 @@ async def test_no_amount_runs_out_of_its_place_or_over_two_lines(open_page: Open
     page = await open_page(kind)
     for width in (320, 390, 768, 1024, 1680):
         await page.set_viewport_size(ViewportSize(width=width, height=800))
-        broken = await page.evaluate(
+        overflowing = await page.evaluate(
             """() => {
               const paper = document.querySelector('.paper').shadowRoot;
               const found = [];
@@ -57,14 +54,14 @@ async def test_no_amount_runs_out_of_its_place_or_over_two_lines(open_page: Open
               return found;
             }"""
         )
-        assert (width, broken) == (width, [])
+        assert (width, overflowing) == (width, [])
 
 
 @pytest.mark.parametrize("width", [720, 768, 1024, 1280, 1680])
 async def test_the_paper_fills_its_column_and_keeps_its_shape(open_page: OpenPage, width: int) -> None:
     page = await open_page("due", width=width)
-    left, top, right, bottom = await box(page, ".paper")
-    column = await box(page, ".sheet")
+    left, top, right, bottom = await read_box(page, ".paper")
+    column = await read_box(page, ".sheet")
     assert (left, right) == pytest.approx((column[0], column[2]), abs=0.5)
     # US Letter, of which the demo's first workspace has a single sheet; the layout has the height that is seen.
     # A column narrower than a sheet makes a narrower one, which may have to grow with what is on it.
@@ -75,12 +72,12 @@ async def test_the_paper_fills_its_column_and_keeps_its_shape(open_page: OpenPag
 
 async def test_wide_windows_have_paper_beside_a_rail_that_stays_in_view(open_page: OpenPage) -> None:
     page = await open_page("lines-200")
-    paper, rail = await box(page, ".paper"), await box(page, ".rail")
+    paper, rail = await read_box(page, ".paper"), await read_box(page, ".rail")
     assert paper[2] < rail[0]
     assert 320 <= rail[2] - rail[0] <= 360
     await page.evaluate("window.scrollTo(0, 3000)")
-    assert (await box(page, ".paper"))[1] < -2000
-    amount = await box(page, ".amount")
+    assert (await read_box(page, ".paper"))[1] < -2000
+    amount = await read_box(page, ".amount")
     assert amount[1] >= 0
     assert amount[3] <= 900
 
@@ -113,19 +110,19 @@ async def test_a_german_phone_keeps_the_words_of_a_button_on_one_line(open_page:
 async def test_a_low_window_keeps_the_amount_due_in_view(open_page: OpenPage) -> None:
     page = await open_page("lines-200", height=650)
     await page.evaluate("window.scrollTo(0, 3000)")
-    amount = await box(page, ".amount")
+    amount = await read_box(page, ".amount")
     assert 0 <= amount[1] < amount[3] <= 650
 
 
 async def test_a_rail_taller_than_the_window_can_be_read_to_its_end(open_page: OpenPage) -> None:
     page = await open_page("lines-200", height=480)
     await page.evaluate("window.scrollTo(0, 3000)")
-    assert (await box(page, ".rail"))[3] <= 480
-    assert (await box(page, ".contact"))[3] > 480
+    assert (await read_box(page, ".rail"))[3] <= 480
+    assert (await read_box(page, ".contact"))[3] > 480
     await page.locator(".rail").hover()
     await page.mouse.wheel(0, 3000)
     await expect(page.locator(".language")).to_be_in_viewport(ratio=1)
-    assert (await box(page, ".contact"))[3] <= 480
+    assert (await read_box(page, ".contact"))[3] <= 480
 
 
 @pytest.mark.parametrize("height", [340, 500, 700])
@@ -133,13 +130,13 @@ async def test_the_rail_of_a_low_window_scrolls_inside_and_none_of_its_parts_lie
     open_page: OpenPage, height: int
 ) -> None:
     page = await open_page("due", height=height)
-    assert (await box(page, ".rail"))[3] <= height
+    assert (await read_box(page, ".rail"))[3] <= height
     await page.evaluate("window.scrollTo(0, 1e6)")
     await page.locator(".rail").hover()
     await page.mouse.wheel(0, 60)
     await expect(page.locator(".rail")).to_have_js_property("scrollTop", 60)
     parts = [
-        await box(page, f".rail > :nth-child({index + 1})")
+        await read_box(page, f".rail > :nth-child({index + 1})")
         for index, part in enumerate(await page.locator(".rail > *").all())
         if await part.is_visible()
     ]
@@ -156,15 +153,16 @@ async def test_the_keyboard_brings_every_part_of_a_low_rail_into_view(open_page:
 
 async def test_a_window_in_between_has_one_column_with_the_rail_on_top(open_page: OpenPage) -> None:
     page = await open_page("due", width=900)
-    assert (await box(page, ".rail"))[3] <= (await box(page, ".paper"))[1]
-    heading, beside = await box(page, "#heading"), await box(page, "#transfer-heading")
+    assert (await read_box(page, ".rail"))[3] <= (await read_box(page, ".paper"))[1]
+    heading, beside = await read_box(page, "#heading"), await read_box(page, "#transfer-heading")
     assert heading[1] == pytest.approx(beside[1], abs=2)
 
 
 async def test_a_phone_reads_summary_items_totals_transfer(open_page: OpenPage) -> None:
     page = await open_page("due", width=390, height=844)
     order = [
-        (await box(page, name))[1] for name in (".amount", ".reading .lines", ".reading .totals", ".transfer")
+        (await read_box(page, name))[1]
+        for name in (".amount", ".reading .lines", ".reading .totals", ".transfer")
     ]
     assert order == sorted(order)
     assert not await page.locator(".paper").is_visible()
@@ -172,17 +170,17 @@ async def test_a_phone_reads_summary_items_totals_transfer(open_page: OpenPage) 
 
 async def test_the_bar_of_a_phone_covers_nothing_at_the_end_of_the_page(open_page: OpenPage) -> None:
     page = await open_page("due", width=390, height=700)
-    bar = await box(page, ".bar")
+    bar = await read_box(page, ".bar")
     assert bar[3] == pytest.approx(700, abs=1)
     await page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
-    assert (await box(page, ".contact"))[3] <= (await box(page, ".bar"))[1]
+    assert (await read_box(page, ".contact"))[3] <= (await read_box(page, ".bar"))[1]
 
 
 async def test_how_to_pay_brings_the_transfer_into_view(open_page: OpenPage) -> None:
     page = await open_page("due", width=390, height=700)
     await page.get_by_role("link", name="How to pay").click()
-    heading = await box(page, "#transfer-heading")
-    assert 0 <= heading[1] < heading[3] <= (await box(page, ".bar"))[1]
+    heading = await read_box(page, "#transfer-heading")
+    assert 0 <= heading[1] < heading[3] <= (await read_box(page, ".bar"))[1]
 
 
 @pytest.mark.parametrize("kind", ["paid", "void", "written-off"])
@@ -198,7 +196,7 @@ async def test_the_mark_on_the_paper_stands_above_everything_printed(
     open_page: OpenPage, kind: str, width: int
 ) -> None:
     page = await open_page(kind, width=width)
-    mark, paper = await box(page, ".mark"), await box(page, ".paper")
+    mark, paper = await read_box(page, ".mark"), await read_box(page, ".paper")
     printed = await page.evaluate(
         "document.querySelector('.paper').shadowRoot.querySelector('.head').getBoundingClientRect().top"
     )
@@ -208,22 +206,22 @@ async def test_the_mark_on_the_paper_stands_above_everything_printed(
 @pytest.mark.parametrize("width", [390, 768, 1280])
 @pytest.mark.parametrize("kind", ["due", "lines-200", "rtl", "paid"])
 async def test_nothing_moves_while_a_page_arrives(
-    open_page: OpenPage, jumps: Jumps, kind: str, width: int
+    open_page: OpenPage, read_layout_shifts: ReadLayoutShifts, kind: str, width: int
 ) -> None:
     page = await open_page(kind, width=width)
     await page.wait_for_timeout(100)
-    assert await jumps(page) == []
+    assert await read_layout_shifts(page) == []
 
 
 @pytest.mark.parametrize("late", ["document-", "inter-latin-", "/brand/", "page-"])
 async def test_nothing_moves_when_a_part_arrives_late(
-    chromium: Browser, portal: Portal, jumps: Jumps, late: str
+    chromium: Browser, portal: Portal, read_layout_shifts: ReadLayoutShifts, late: str
 ) -> None:
     context = await chromium.new_context(viewport=ViewportSize(width=1280, height=900))
     try:
         page = await context.new_page()
         await page.add_init_script(
-            "window.jumps = []; new PerformanceObserver(list => window.jumps.push("
+            "window.layoutShifts = []; new PerformanceObserver(list => window.layoutShifts.push("
             "...list.getEntries().map(entry => entry.value))).observe({type: 'layout-shift', buffered: true});"
         )
         held: list[str] = []
@@ -237,7 +235,7 @@ async def test_nothing_moves_when_a_part_arrives_late(
         await page.goto(portal.link("due"), wait_until="load")
         await page.wait_for_timeout(200)
         assert held != []
-        assert await jumps(page) == []
+        assert await read_layout_shifts(page) == []
     finally:
         await context.close()
 

@@ -1,10 +1,10 @@
-"""The comparison itself: what it says of pages that end where they must not."""
+"""The comparison of words finds split rows, missing heads and moved words."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.fakes.page_pdf_comparison import TOP, Pairing, Words
+from tests.fakes.page_pdf_comparison import TOP, Pairing, WordComparison
 from tests.fakes.words import Block, Word
 
 INK = (22, 25, 31)
@@ -24,7 +24,7 @@ LIVE = [
     Word("drawn", 68, 100, 190, INK, block=3),
     Word("Total", 500, 530, 212, INK, block=4),
 ]
-# The second row and the totals on a second page, below the head that comes again.
+# The second row and the totals on a second page, below the repeated head.
 SHIFT = TOP + 20 - 160
 PDF = [
     *(replace(word, block=-1) for word in LIVE[:4]),
@@ -33,14 +33,14 @@ PDF = [
 ]
 
 
-def compare(pdf: list[Word]) -> Words:
-    return Pairing(LIVE, BLOCKS, pdf).words()
+def compare(pdf: list[Word]) -> WordComparison:
+    return Pairing(LIVE, BLOCKS, pdf).compare()
 
 
 def test_pages_that_end_between_rows_are_the_same() -> None:
     found = compare(PDF)
-    assert found.are_the_same, found
-    assert [(sheet.name, sheet.lower) for sheet in found.sheets] == [
+    assert found.is_same, found
+    assert [(sheet.name, sheet.offset_y) for sheet in found.sheets] == [
         ("page 0", 0.0),
         ("page 1", SHIFT),
         ("head of page 1", TOP - 100),
@@ -57,12 +57,12 @@ def test_totals_without_the_last_row_are_split() -> None:
     assert compare(split).split == ("totals",)
 
 
-def test_a_head_that_does_not_come_again_is_missed() -> None:
+def test_a_head_that_is_not_repeated_is_found() -> None:
     found = compare([word for word in PDF if (word.text, word.page) != ("Amount", 1)])
     assert found.unpaired == ("page: Amount again on page 1",)
 
 
-def test_a_head_come_again_at_another_place_is_told() -> None:
+def test_a_repeated_head_at_another_position_is_found() -> None:
     moved = [
         replace(word, left=600.5, right=640.5) if (word.text, word.page) == ("Amount", 1) else word
         for word in PDF
@@ -75,5 +75,5 @@ def test_letters_in_another_order_are_another_word() -> None:
     assert compare(turned).unpaired == ("page: map, pdf: pam",)
 
 
-def test_a_word_said_once_too_often_is_told() -> None:
+def test_a_word_that_only_the_pdf_has_is_found() -> None:
     assert compare([*PDF, Word("Paid", 68, 90, 400, INK, page=1)]).unpaired == ("pdf: Paid",)

@@ -119,7 +119,7 @@ async def test_a_refused_command_is_in_the_audit_log_alone(
 async def test_an_untouched_log_is_verified(run_portal: Portal, profile: WorkspaceProfile, log: Log) -> None:
     await log.write(1, 2, 3)
     result = await run_portal("audit", "verify", "--workspace", profile.slug)
-    assert (result.exit_code, result.stdout) == (0, "The log is as it was written; 0 anchors compared.\n")
+    assert (result.exit_code, result.stdout) == (0, "No fault was found; 0 anchors were compared.\n")
 
 
 async def test_a_changed_log_is_an_error(
@@ -138,7 +138,7 @@ async def test_anchors_of_a_log_file_are_compared(
     run_portal: Portal, profile: WorkspaceProfile, log: Log, tmp_path: Path
 ) -> None:
     await log.write(1, 2, 3)
-    anchor, now = await log.anchor(), datetime.now(UTC)
+    anchor, now = await log.load_anchor(), datetime.now(UTC)
     file = tmp_path / "relay.log"
     sound = [
         "not JSON",
@@ -152,7 +152,7 @@ async def test_anchors_of_a_log_file_are_compared(
     file.write_text("\n".join(sound), encoding="utf-8")
     verify = ("audit", "verify", "--workspace", profile.slug, "--anchors", file)
     result = await run_portal(*verify)
-    assert (result.exit_code, result.stdout) == (0, "The log is as it was written; 1 anchors compared.\n")
+    assert (result.exit_code, result.stdout) == (0, "No fault was found; 1 anchors were compared.\n")
     file.write_text("\n".join([*sound, anchor_line(log, anchor.place, "00" * 32, now)]), encoding="utf-8")
     result = await run_portal(*verify)
     assert result.exit_code == 1

@@ -49,7 +49,7 @@ def test_the_last_line_is_for_machines_and_a_missed_target_is_an_error(
 ) -> None:
     rows = [Row("fast", 3.0004, 2.0), Row("late", 0.2, 0.5, at_most=True)]
     assert report(rows) == 0
-    assert report([*rows, Row("other", None, 8.0, why="there is no Pango")]) == 1
+    assert report([*rows, Row("other", None, 8.0, reason="there is no Pango")]) == 1
     text = capsys.readouterr().out
     assert "other       –  target >= 8.00  NOT MEASURED: there is no Pango" in text
     last = text.splitlines()[-1]

@@ -51,8 +51,8 @@ def test_the_search_for_names_finds_them(name: str) -> None:
 
 
 async def test_nothing_secret_is_stored_after_many_actions(acme: SampleWorkspace, svc: Database) -> None:
-    customer_id = await acme.customer()
-    invoice_id = await acme.invoice(customer_id)
+    customer_id = await acme.create_customer()
+    invoice_id = await acme.issue_invoice(customer_id)
     secrets: list[str] = []
     async with acme.database.scope(acme.workspace_id):
         contact = await add_contact(

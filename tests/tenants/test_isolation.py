@@ -32,8 +32,8 @@ from tenants.workspaces import queries as workspace_queries
 from tenants.workspaces.domains import DomainState
 from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import LogoImage, NewWorkspace
-from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, content, euros, picture
-from tests.fakes.ubl_writer import published
+from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, build_content, build_jpeg, euros
+from tests.fakes.ubl_writer import read_published
 
 CLOCK = SystemClock()
 MODULES: dict[str, ModuleType] = {
@@ -92,15 +92,15 @@ MISSES: dict[str, Call] = {
     "customer_queries.load_customer": lambda x, _: customer_queries.load_customer(x.customer_id),
     "customer_queries.load_contact": lambda x, _: customer_queries.load_contact(x.contact_id),
     "invoice_actions.create_draft": lambda x, _: invoice_actions.create_draft(
-        x.customer_id, content(), clock=CLOCK
+        x.customer_id, build_content(), clock=CLOCK
     ),
     "invoice_actions.update_draft": lambda x, _: invoice_actions.update_draft(
-        x.draft_id, content("1"), clock=CLOCK
+        x.draft_id, build_content("1"), clock=CLOCK
     ),
     "invoice_actions.discard_draft": lambda x, _: invoice_actions.discard_draft(x.draft_id),
     "invoice_actions.issue": lambda x, _: invoice_actions.issue(x.draft_id, clock=CLOCK),
     "invoice_actions.new_version": lambda x, _: invoice_actions.new_version(
-        x.invoice_id, content("1"), clock=CLOCK
+        x.invoice_id, build_content("1"), clock=CLOCK
     ),
     "invoice_actions.set_paid": lambda x, _: invoice_actions.set_paid(
         x.invoice_id, euros("119"), clock=CLOCK
@@ -158,7 +158,7 @@ OWN: dict[str, Call] = {
         (), customer_queries.list_contacts(x.customer_id)
     ),
     "invoice_actions.import_invoice": lambda _, __: invoice_actions.import_invoice(
-        read_ubl(published("01.01a")), clock=CLOCK
+        read_ubl(read_published("01.01a")), clock=CLOCK
     ),
     "invoice_actions.record_views": lambda x, _: _returns(
         0, invoice_actions.record_views([_view(x.invoice_id, x.link_id), _view(x.draft_id, None)])
@@ -174,9 +174,11 @@ OWN: dict[str, Call] = {
     "workspace_actions.set_region": lambda _, __: workspace_actions.set_region(locale="ja-JP"),
     "workspace_actions.set_terms": lambda _, __: workspace_actions.set_terms(payment_days=1),
     "workspace_actions.set_logo": lambda _, __: workspace_actions.set_logo(
-        reencode(picture(colour="blue")), clock=CLOCK
+        reencode(build_jpeg(colour="blue")), clock=CLOCK
     ),
-    "workspace_actions.set_fetched_logo": lambda _, __: _set_fetched_logo(reencode(picture(colour="green"))),
+    "workspace_actions.set_fetched_logo": lambda _, __: _set_fetched_logo(
+        reencode(build_jpeg(colour="green"))
+    ),
     "workspace_actions.fetch_logo": lambda _, __: workspace_actions.fetch_logo(
         "https://mine.example/logo.png"
     ),
@@ -222,8 +224,8 @@ async def _not(theirs: object, asked: Awaitable[object]) -> None:
 
 async def create_one_of_everything(owner: SampleWorkspace) -> Belongings:
     """Give a workspace one of everything."""
-    customer_id = await owner.customer()
-    draft_id, invoice_id = await owner.draft(customer_id), await owner.invoice(customer_id)
+    customer_id = await owner.create_customer()
+    draft_id, invoice_id = await owner.create_draft(customer_id), await owner.issue_invoice(customer_id)
     async with owner.database.scope(owner.workspace_id):
         person = await customer_actions.add_contact(customer_id, email="ana@buyer.example", clock=CLOCK)
         link = await invoice_actions.issue_link(
@@ -234,7 +236,7 @@ async def create_one_of_everything(owner: SampleWorkspace) -> Belongings:
             invoice_id, 1, "de-DE", FINGERPRINT, b"%PDF-", is_pinned=False, created_at=CLOCK.now()
         )
         assert await invoice_queries.find_pdf(invoice_id, 1, "de-DE", FINGERPRINT) is not None
-        logo = await workspace_actions.set_logo(reencode(picture()), clock=CLOCK)
+        logo = await workspace_actions.set_logo(reencode(build_jpeg()), clock=CLOCK)
         domain = await workspace_actions.claim_domain(
             "claimed-by-both.example.com", base_domain=BASE_DOMAIN, reserved_hosts=(), clock=CLOCK
         )

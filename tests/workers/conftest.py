@@ -39,17 +39,17 @@ class Harness:
             self.database, self.handlers, lease=self.lease, metrics=self.metrics, clock=SystemClock()
         )
 
-    async def add(self, job: Job) -> UUID:
+    async def enqueue_job(self, job: Job) -> UUID:
         """Enqueue a job."""
         async with self.database.scope(self.workspace_id):
             return (await enqueue(job)).job_id
 
-    async def row(self, job_id: UUID) -> Any:
+    async def load_job(self, job_id: UUID) -> Any:
         """Return a job's row."""
         async with self.database.scope(self.workspace_id, read_only=True):
             return await fetch_one("SELECT * FROM job WHERE job_id = $1", job_id)
 
-    async def effects(self) -> list[tuple[UUID, int]]:
+    async def load_effects(self) -> list[tuple[UUID, int]]:
         """Return the stored effects: (job, attempt)."""
         async with self.database.scope(self.workspace_id, read_only=True):
             return [(row["job_id"], row["attempt"]) for row in await fetch("SELECT * FROM effect")]

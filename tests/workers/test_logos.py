@@ -1,4 +1,4 @@
-"""A logo that is named by URL: fetched, drawn anew and shown, or refused for good in plain words."""
+"""A logo from a URL is fetched, encoded again and shown, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from workers.actors.logos import create_logo_handler
 from workers.handlers import Handlers
 from workers.runner import Runner
 
-OURS = ip_address("127.0.0.2")
+SERVER_ADDRESS = ip_address("127.0.0.2")
 
 
 def _png(width: int = 40, height: int = 20) -> bytes:
@@ -37,8 +37,8 @@ def _png(width: int = 40, height: int = 20) -> bytes:
     return buffer.getvalue()
 
 
-def _bomb(side: int) -> bytes:
-    """A few hundred bytes that say they are a square of so many pixels each way."""
+def _build_decompression_bomb(side: int) -> bytes:
+    """Return a small PNG whose header declares a square of `side` pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -53,8 +53,8 @@ def _bomb(side: int) -> bytes:
 
 
 @dataclass
-class Place:
-    """A server with one picture, and a worker that may go there."""
+class LogoServer:
+    """A server with one image, and a worker that may fetch it."""
 
     database: Database
     workspace: WorkspaceProfile
@@ -65,22 +65,24 @@ class Place:
     def url(self) -> str:
         return f"http://127.0.0.2:{self.port}/logo.png"
 
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: image/png\r\n\r\n" + self.content)
         writer.close()
 
-    async def job(
+    async def run_job(
         self,
         url: str,
         *,
         fetcher: Fetcher | None = None,
         meanwhile: Callable[[], Awaitable[object]] | None = None,
     ) -> Any:
-        """Ask for a logo, let something happen, do the job once, and return what the table says of it."""
-        ours = Fetcher(Bounds(MAX_UPLOAD_BYTES), allows=lambda address: address == OURS, ports={self.port})
+        """Enqueue the job of a URL, await `meanwhile`, run the job once, and return its row."""
+        default_fetcher = Fetcher(
+            Bounds(MAX_UPLOAD_BYTES), allows=lambda address: address == SERVER_ADDRESS, ports={self.port}
+        )
         handlers = Handlers()
-        handlers.register(FetchLogo, create_logo_handler(fetcher or ours))
+        handlers.register(FetchLogo, create_logo_handler(fetcher or default_fetcher))
         async with self.database.scope(self.workspace.workspace_id):
             added = await actions.fetch_logo(url)
             if meanwhile is not None:
@@ -91,26 +93,26 @@ class Place:
         async with self.database.scope(self.workspace.workspace_id, read_only=True):
             return await fetch_one("SELECT * FROM job WHERE job_id = $1", added.job_id)
 
-    async def logo(self) -> tuple[int, int] | None:
-        """The size of the logo that is shown."""
+    async def load_logo_size(self) -> tuple[int, int] | None:
+        """Return width and height of the workspace's logo."""
         async with self.database.scope(self.workspace.workspace_id, read_only=True):
             logo = (await queries.load_profile()).logo
         return None if logo is None else (logo.width, logo.height)
 
 
 @pytest.fixture
-async def place(database: Database, new_workspace: NewWorkspaceFixture) -> AsyncIterator[Place]:
-    place = Place(database, await new_workspace())
-    server = await asyncio.start_server(place.answer, str(OURS), 0)
-    place.port = server.sockets[0].getsockname()[1]
-    yield place
+async def logo_server(database: Database, new_workspace: NewWorkspaceFixture) -> AsyncIterator[LogoServer]:
+    logo_server = LogoServer(database, await new_workspace())
+    server = await asyncio.start_server(logo_server.serve, str(SERVER_ADDRESS), 0)
+    logo_server.port = server.sockets[0].getsockname()[1]
+    yield logo_server
     server.close()
 
 
-async def test_the_picture_becomes_the_logo(place: Place) -> None:
-    place.content = _png()
-    assert (await place.job(place.url))["state"] == "done"
-    assert await place.logo() == (40, 20)
+async def test_the_picture_becomes_the_logo(logo_server: LogoServer) -> None:
+    logo_server.content = _png()
+    assert (await logo_server.run_job(logo_server.url))["state"] == "done"
+    assert await logo_server.load_logo_size() == (40, 20)
 
 
 @pytest.mark.parametrize(
@@ -123,28 +125,28 @@ async def test_the_picture_becomes_the_logo(place: Place) -> None:
         (b"<!doctype html><title>Sign in</title>", "A logo is a PNG, JPEG, WebP or GIF"),
         (_png()[:-30], "A logo is a PNG, JPEG, WebP or GIF"),
         (b"", "A logo is a PNG, JPEG, WebP or GIF"),
-        (_bomb(12_000), "A logo has at most 16 megapixels."),
-        (_bomb(30_000), "A logo has at most 16 megapixels."),
+        (_build_decompression_bomb(12_000), "A logo has at most 16 megapixels."),
+        (_build_decompression_bomb(30_000), "A logo has at most 16 megapixels."),
         (bytes(MAX_UPLOAD_BYTES + 1), "The answer is larger than 2048 KiB."),
     ],
     ids=["svg", "html", "half a picture", "nothing", "bomb", "larger bomb", "large"],
 )
 async def test_what_is_no_picture_ends_the_job_at_once_and_says_why(
-    place: Place, content: bytes, words: str
+    logo_server: LogoServer, content: bytes, words: str
 ) -> None:
-    place.content = content
-    job = await place.job(place.url)
+    logo_server.content = content
+    job = await logo_server.run_job(logo_server.url)
     assert (job["state"], job["attempts"]) == ("dead", 1)
     assert words in job["error"]
-    assert await place.logo() is None
+    assert await logo_server.load_logo_size() is None
 
 
-async def test_a_refused_logo_leaves_the_earlier_one(place: Place) -> None:
-    place.content = _png(60, 30)
-    await place.job(place.url)
-    place.content = b"no picture any more"
-    assert (await place.job(f"{place.url}?again"))["state"] == "dead"
-    assert await place.logo() == (60, 30)
+async def test_a_refused_logo_leaves_the_earlier_one(logo_server: LogoServer) -> None:
+    logo_server.content = _png(60, 30)
+    await logo_server.run_job(logo_server.url)
+    logo_server.content = b"no picture any more"
+    assert (await logo_server.run_job(f"{logo_server.url}?again"))["state"] == "dead"
+    assert await logo_server.load_logo_size() == (60, 30)
 
 
 @pytest.mark.parametrize(
@@ -157,28 +159,30 @@ async def test_a_refused_logo_leaves_the_earlier_one(place: Place) -> None:
     ids=["a file", "none", "another URL"],
 )
 async def test_what_is_chosen_meanwhile_counts(
-    place: Place, chosen: Callable[[], Awaitable[object]], shown: tuple[int, int] | None
+    logo_server: LogoServer, chosen: Callable[[], Awaitable[object]], shown: tuple[int, int] | None
 ) -> None:
-    place.content = _png(60, 30)
-    assert (await place.job(place.url, meanwhile=chosen))["state"] == "done"
-    assert await place.logo() == shown
+    logo_server.content = _png(60, 30)
+    assert (await logo_server.run_job(logo_server.url, meanwhile=chosen))["state"] == "done"
+    assert await logo_server.load_logo_size() == shown
 
 
-async def test_an_address_of_our_own_network_ends_the_job_at_once(place: Place) -> None:
-    job = await place.job(
+async def test_an_address_of_our_own_network_ends_the_job_at_once(logo_server: LogoServer) -> None:
+    job = await logo_server.run_job(
         "http://169.254.169.254/latest/meta-data/", fetcher=Fetcher(Bounds(MAX_UPLOAD_BYTES))
     )
     assert (job["state"], job["attempts"]) == ("dead", 1)
     assert "not on the public internet" in job["error"]
 
 
-async def test_a_server_that_is_away_is_asked_again_later(place: Place) -> None:
-    job = await place.job(f"http://127.0.0.2:{place.port}/x", fetcher=_nowhere(place.port))
+async def test_a_server_that_is_away_is_asked_again_later(logo_server: LogoServer) -> None:
+    job = await logo_server.run_job(
+        f"http://127.0.0.2:{logo_server.port}/x", fetcher=_create_failing_fetcher(logo_server.port)
+    )
     assert (job["state"], job["attempts"]) == ("queued", 1)
     assert "cannot be reached" in job["error"]
 
 
-def _nowhere(port: int) -> Fetcher:
+def _create_failing_fetcher(port: int) -> Fetcher:
     async def resolve(host: str, port: int) -> list[Any]:
         raise OSError("Name or service not known")
 

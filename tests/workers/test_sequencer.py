@@ -1,4 +1,4 @@
-"""The sequencer's loop: places what is committed, with and without Redis, and shows what it does."""
+"""The sequencer's loop places committed events with and without Redis, and measures and logs what it does."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def emit_one(log: Log, number: int) -> None:
 
 async def wait_for_rows(log: Log, count: int) -> None:
     async with asyncio.timeout(TIMEOUT_S):
-        while len(await log.rows()) < count:  # noqa: ASYNC110  -- Postgres' state
+        while len(await log.load_rows()) < count:  # noqa: ASYNC110  -- Postgres' state
             await asyncio.sleep(0.02)
 
 
@@ -86,7 +86,7 @@ def database_name(urls: Urls) -> str:
     return unquote(urlsplit(urls.svc).path.removeprefix("/"))
 
 
-class Running:
+class RunningSequencer:
     """A sequencer that runs for the length of an `async with`."""
 
     def __init__(self, svc: Database, wakeup: Wakeup) -> None:
@@ -107,7 +107,7 @@ class Running:
 
 
 async def test_what_is_committed_is_placed_and_counted(own_log: Log, wakeup: Wakeup) -> None:
-    async with Running(own_log.svc, wakeup) as running:
+    async with RunningSequencer(own_log.svc, wakeup) as running:
         for number in range(3):
             await emit_one(own_log, number)
         await wait_for_rows(own_log, 3)
@@ -120,15 +120,15 @@ async def test_what_is_committed_is_placed_and_counted(own_log: Log, wakeup: Wak
 
 async def test_a_commit_with_events_sends_one_wake_up(own_log: Log, wakeup: Wakeup) -> None:
     woken = asyncio.Event()
-    listening = asyncio.create_task(wakeup.listen(woken))
+    listener = asyncio.create_task(wakeup.listen(woken))
     try:
         async with asyncio.timeout(TIMEOUT_S):
             while not woken.is_set():
                 await emit_one(own_log, 1)
                 await asyncio.sleep(0.01)
     finally:
-        listening.cancel()
-        await asyncio.wait([listening])
+        listener.cancel()
+        await asyncio.wait([listener])
 
 
 async def test_without_redis_the_poll_finds_them(own_urls: Urls, own_log: Log) -> None:
@@ -137,7 +137,7 @@ async def test_without_redis_the_poll_finds_them(own_urls: Urls, own_log: Log) -
         own_urls.app, size=1, actor=Actor(ActorKind.OPERATOR, "tests"), notify=away.send
     )
     try:
-        async with Running(own_log.svc, away):
+        async with RunningSequencer(own_log.svc, away):
             async with app.scope(own_log.workspace_id):
                 await emit(ShelfBuilt(number=1))
             await wait_for_rows(own_log, 1)
@@ -149,15 +149,15 @@ async def test_without_redis_the_poll_finds_them(own_urls: Urls, own_log: Log) -
 async def test_the_loop_outlives_the_end_of_its_connections(
     own_log: Log, wakeup: Wakeup, admin_url: str, own_urls: Urls
 ) -> None:
-    administrator: Connection = await asyncpg.connect(admin_url)
+    admin: Connection = await asyncpg.connect(admin_url)
     end = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE usename = 'portal_svc' AND datname = $1"""
-    async with Running(own_log.svc, wakeup):
+    async with RunningSequencer(own_log.svc, wakeup):
         for number in range(4):
-            await administrator.fetch(end, database_name(own_urls))
+            await admin.fetch(end, database_name(own_urls))
             await emit_one(own_log, number)
             await wait_for_rows(own_log, number + 1)
-    await administrator.close()
+    await admin.close()
     assert await own_log.verify() == ()
 
 
@@ -166,16 +166,16 @@ async def test_a_broken_log_does_not_stop_the_others(
 ) -> None:
     await own_log.write(1)
     other = await open_log(own_log.database, own_log.svc, settings)
-    tamperer: Connection = await asyncpg.connect(url_as(admin_url, database_name(own_urls)))
-    await tamperer.execute(
+    admin: Connection = await asyncpg.connect(url_as(admin_url, database_name(own_urls)))
+    await admin.execute(
         """INSERT INTO event SELECT workspace_id, place + 1, gen_random_uuid(), kind, payload, audit_only, actor_kind,
                actor_id, context, at, hash, sha256('invented') FROM event WHERE workspace_id = $1 AND place = $2""",
         own_log.workspace_id,
         own_log.base + 1,
     )
-    await tamperer.close()
+    await admin.close()
     with capture_logs() as lines:
-        async with Running(own_log.svc, wakeup):
+        async with RunningSequencer(own_log.svc, wakeup):
             await emit_one(own_log, 2)
             await emit_one(other, 1)
             await wait_for_rows(other, 1)
@@ -188,7 +188,7 @@ async def test_a_broken_log_does_not_stop_the_others(
 async def test_anchors_are_logged_from_the_start_on(own_log: Log, wakeup: Wakeup) -> None:
     await own_log.write(1, 2)
     with capture_logs() as lines:
-        async with Running(own_log.svc, wakeup), asyncio.timeout(TIMEOUT_S):
+        async with RunningSequencer(own_log.svc, wakeup), asyncio.timeout(TIMEOUT_S):
             while not any(  # noqa: ASYNC110  -- the log has no event for it
                 line["event"] == "event log anchor" for line in lines
             ):
@@ -196,7 +196,7 @@ async def test_anchors_are_logged_from_the_start_on(own_log: Log, wakeup: Wakeup
     (line,) = (line for line in lines if line["event"] == "event log anchor")
     anchor = Anchor(WorkspaceId(own_log.workspace_id), line["place"], line["hash"])
     assert line["workspace"] == str(own_log.workspace_id)
-    assert anchor == await own_log.anchor()
+    assert anchor == await own_log.load_anchor()
     assert await own_log.verify(anchor) == ()
 
 
@@ -204,7 +204,7 @@ async def test_a_draft_without_a_head_shows_in_the_age(own_log: Log, wakeup: Wak
     stranger = new_id()
     async with own_log.database.scope(stranger):
         await emit(ShelfBuilt(number=1))
-    async with Running(own_log.svc, wakeup) as running, asyncio.timeout(TIMEOUT_S):
+    async with RunningSequencer(own_log.svc, wakeup) as running, asyncio.timeout(TIMEOUT_S):
         while not running.read("portal_event_oldest_draft_seconds"):  # noqa: ASYNC110  -- nor has a gauge
             await asyncio.sleep(0.02)
     async with own_log.svc.unbound():

@@ -61,7 +61,7 @@ async def test_expired_records_of_released_domains_are_deleted_in_the_own_worksp
                 " released_at = now() - interval '31 days' WHERE host LIKE '%.example.com'"
             )
     harness.workspace_id, harness.handlers = owners[0].workspace_id, create_handlers()
-    await harness.create_runner().run(harness.workspace_id, await harness.add(PurgeReleasedDomains()))
+    await harness.create_runner().run(harness.workspace_id, await harness.enqueue_job(PurgeReleasedDomains()))
     left = []
     for owner in owners:
         async with harness.database.scope(WorkspaceId(owner.workspace_id)):

@@ -1,4 +1,4 @@
-"""Holds the event log of a workspace to its retention."""
+"""Prunes the event logs of workspaces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetches logos given by URL."""
+"""Fetches logos from their URLs."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _log: Final = logger("workers.logos")
 
 
 def create_fetcher() -> Fetcher:
-    """Return a fetcher for pictures from the public internet."""
+    """Return a fetcher for images on the public internet."""
     return Fetcher(Bounds(most_bytes=MAX_UPLOAD_BYTES))
 
 
 def create_logo_handler(fetcher: Fetcher) -> Callable[[FetchLogo, Attempt], Awaitable[None]]:
-    """Return the function of the job; a picture or URL that is refused fails it permanently."""
+    """Return the job's function; an image or URL that is refused is a permanent failure."""
 
     async def fetch_logo(job: FetchLogo, attempt: Attempt) -> None:
         try:
             content = await fetcher.fetch(job.url)
-            # The server's content type is not trusted: only what can be encoded anew is a picture.
+            # The server's content type is not trusted: only what can be encoded again is an image.
             image = await asyncio.to_thread(reencode, content)
         except Invalid as error:
             raise PermanentFailure(str(error)) from error

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workers.actors.attempt import Attempt
 
 _log: Final = logger("workers.pdfs")
-# No further attempt can succeed.
+# After these errors no further attempt can succeed.
 _PERMANENT_CODES: Final = ("pdf.too_large", "pdf.lost")
 
 
@@ -40,10 +40,10 @@ class PdfService(Protocol):
         ...
 
 
-def build_pdf_handler(service: PdfService | None) -> Callable[[RenderPdf, Attempt], Awaitable[None]]:
+def create_pdf_handler(service: PdfService | None) -> Callable[[RenderPdf, Attempt], Awaitable[None]]:
     """Return the job's function; without a service, each attempt fails with Unavailable("pdf.renderer_unavailable")."""
 
-    async def handle_render_pdf(job: RenderPdf, attempt: Attempt) -> None:
+    async def render_pdf(job: RenderPdf, attempt: Attempt) -> None:
         if service is None:
             raise Unavailable("pdf.renderer_unavailable", "This worker has no render service.")
         try:
@@ -72,4 +72,4 @@ def build_pdf_handler(service: PdfService | None) -> Callable[[RenderPdf, Attemp
                 size=pdf.size,
             )
 
-    return handle_render_pdf
+    return render_pdf

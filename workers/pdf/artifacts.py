@@ -73,16 +73,16 @@ def _mark_lines(lines: list[bytes], operators: list[bytes], tagged_forms: frozen
     out: list[bytes] = []
     pending: list[bytes] = []  # the lines of an unfinished path or text object outside of tagged content
     in_text = False
-    place = 0
-    while place < len(lines):
-        operator, line = operators[place], lines[place]
-        begin, place = place, place + 1
+    index = 0
+    while index < len(lines):
+        operator, line = operators[index], lines[index]
+        begin, index = index, index + 1
         if operator in _MARKED_CONTENT_BEGIN:
-            place = _find_end(operators, begin)
+            index = _find_end(operators, begin)
             # A text object that turns out to hold tagged content is not an artifact as a whole.
-            out += pending + lines[begin:place]
+            out += pending + lines[begin:index]
             pending = []
-            in_text = in_text and b"ET" not in operators[begin:place]
+            in_text = in_text and b"ET" not in operators[begin:index]
         elif in_text or operator == b"BT":
             in_text = operator != b"ET"
             pending.append(line)
@@ -103,32 +103,32 @@ def _mark_lines(lines: list[bytes], operators: list[bytes], tagged_forms: frozen
 
 
 def _find_end(operators: list[bytes], begin: int) -> int:
-    """Return the place after the end of the marked content that begins at `begin`."""
-    depth, place = 0, begin
+    """Return the index after the end of the marked content that begins at `begin`."""
+    depth, index = 0, begin
     while True:
         try:
-            end = operators.index(_ARTIFACT_END, place) + 1
+            end = operators.index(_ARTIFACT_END, index) + 1
         except ValueError:
             return len(operators)
-        inside = operators[place:end]
+        inside = operators[index:end]
         depth += sum(map(inside.count, _MARKED_CONTENT_BEGIN)) - 1
         if depth == 0:
             return end
-        place = end
+        index = end
 
 
-def _append_artifact(out: list[bytes], drawn: list[bytes]) -> list[bytes]:
+def _append_artifact(out: list[bytes], lines: list[bytes]) -> list[bytes]:
     """Append lines as an artifact, joined to an artifact right before; returns a new empty list."""
     # By identity: an equal line may end tagged content.
     if out and out[-1] is _ARTIFACT_END:
         out.pop()
     else:
         out.append(_ARTIFACT_BEGIN)
-    out += drawn
+    out += lines
     out.append(_ARTIFACT_END)
     return []
 
 
 def _uses_form(line: bytes, names: frozenset[bytes]) -> bool:
-    found = _FORM_USE.search(line)
-    return found is not None and found.group(1) in names
+    match = _FORM_USE.search(line)
+    return match is not None and match.group(1) in names

@@ -37,7 +37,7 @@ class BrowserProcess:
 
     number: int
     handle: Browser
-    control: CDPSession
+    cdp: CDPSession
     pid: int
     process_group: int
     started_s: float
@@ -55,7 +55,7 @@ class BrowserProcess:
 
     async def list_processes(self) -> tuple[int, ...]:
         """Return the ids of its processes, as the browser reports them."""
-        report = await self.control.send("SystemInfo.getProcessInfo")
+        report = await self.cdp.send("SystemInfo.getProcessInfo")
         return tuple(int(each["id"]) for each in report["processInfo"])
 
     def set_exit_reason(self, reason: str) -> None:
@@ -138,7 +138,7 @@ class BrowserSupervisor:
             return False
         try:
             async with asyncio.timeout(_PING_TIMEOUT_S):
-                await browser.control.send("Browser.getVersion")
+                await browser.cdp.send("Browser.getVersion")
         except (Error, TimeoutError, OSError):
             return False
         return True
@@ -173,7 +173,7 @@ class BrowserSupervisor:
         self._current = browser
         self._on_launch(self._launch_reason)
         _log.info("browser started", browser=browser.number, pid=browser.pid, reason=self._launch_reason)
-        if browser.number == 1 and (reason := explain_no_sandbox(is_wanted=self._sandbox)):
+        if browser.number == 1 and (reason := explain_no_sandbox(is_required=self._sandbox)):
             _log.warning("browser runs without its sandbox", reason=reason)
         return browser
 
@@ -195,8 +195,8 @@ class BrowserSupervisor:
         async with asyncio.timeout(_LAUNCH_TIMEOUT_S):
             executable = find_chromium(driver, self._executable)
             browser = await driver.chromium.launch(**build_launch_options(executable, sandbox=self._sandbox))
-            control = await browser.new_browser_cdp_session()
-            report = await control.send("SystemInfo.getProcessInfo")
+            cdp = await browser.new_browser_cdp_session()
+            report = await cdp.send("SystemInfo.getProcessInfo")
         self._launch_count += 1
         self.version = browser.version
         loop = asyncio.get_running_loop()
@@ -204,7 +204,7 @@ class BrowserSupervisor:
         process = BrowserProcess(
             self._launch_count,
             browser,
-            control,
+            cdp,
             pid,
             find_process_group(pid),
             loop.time(),

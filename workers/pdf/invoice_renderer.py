@@ -140,7 +140,7 @@ class InvoiceRenderer:
         # Both take some ten milliseconds for each hundred lines: in threads, other renders go on meanwhile.
         html = await asyncio.to_thread(render_pdf_html, model, self._fonts)
         raw = await self._renderer.render(html, owner=profile.workspace_id, within_s=within_s)
-        began = perf_counter()
+        started_at = perf_counter()
         metadata = postprocess.PdfMetadata(
             title=f"{model.title} {model.number}".strip(),
             author=source.content.seller.name,
@@ -148,7 +148,7 @@ class InvoiceRenderer:
             created_at=source.created_at,
         )
         data = await asyncio.to_thread(postprocess.postprocess, raw, metadata)
-        self._metrics.pdf_postprocess_seconds.observe(perf_counter() - began)
+        self._metrics.pdf_postprocess_seconds.observe(perf_counter() - started_at)
         return data
 
 

@@ -56,17 +56,17 @@ class RenderPage:
         """Open a sandboxed context with one page; ChromiumCrash or playwright's Error when the browser died."""
         crash_reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         exit_reason = browser.exit_reason
-        context = await _await_unless_dead(browser.handle.new_context(**CONTEXT_OPTIONS), exit_reason)
+        context = await _await_unless_crashed(browser.handle.new_context(**CONTEXT_OPTIONS), exit_reason)
         try:
-            page = await _await_unless_dead(context.new_page(), exit_reason)
+            page = await _await_unless_crashed(context.new_page(), exit_reason)
 
             def set_crash_reason(_page: object) -> None:
                 if not crash_reason.done():
                     crash_reason.set_result("renderer crashed")
 
             page.on("crash", set_crash_reason)
-            cdp = await _await_unless_dead(context.new_cdp_session(page), exit_reason)
-            tree = await _await_unless_dead(cdp.send("Page.getFrameTree"), exit_reason, crash_reason)
+            cdp = await _await_unless_crashed(context.new_cdp_session(page), exit_reason)
+            tree = await _await_unless_crashed(cdp.send("Page.getFrameTree"), exit_reason, crash_reason)
         except BaseException:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(context.close(), _CLOSE_TIMEOUT_S)
@@ -79,7 +79,7 @@ class RenderPage:
         return self.browser.is_usable and not self.crash_reason.done()
 
     async def warm_up(self, html: str) -> None:
-        """Render a document that counts for no limit, so that fonts and code are loaded for the first real one."""
+        """Render a document without counting it, so that fonts and code are loaded before the first real one."""
         await self._print(html)
 
     async def render(self, html: str) -> bytes:
@@ -94,7 +94,7 @@ class RenderPage:
             await asyncio.wait_for(self.context.close(), _CLOSE_TIMEOUT_S)
         except TimeoutError:
             return False
-        except Exception:  # noqa: BLE001  -- the context of a dead browser is closed
+        except Exception:  # noqa: BLE001  -- a dead browser has no context left
             return True
         return True
 
@@ -105,26 +105,28 @@ class RenderPage:
 
     async def _call(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
         call = self.cdp.send(method, parameters)
-        result: dict[str, Any] = await _await_unless_dead(call, self.browser.exit_reason, self.crash_reason)
+        result: dict[str, Any] = await _await_unless_crashed(
+            call, self.browser.exit_reason, self.crash_reason
+        )
         return result
 
 
-async def _await_unless_dead(call: Awaitable[Any], *deaths: asyncio.Future[str]) -> Any:
-    """Return the result of the call, or raise ChromiumCrash as soon as one of `deaths` is done."""
+async def _await_unless_crashed(call: Awaitable[Any], *exit_reasons: asyncio.Future[str]) -> Any:
+    """Return the result of the call, or raise ChromiumCrash as soon as one of `exit_reasons` is done."""
     task = asyncio.ensure_future(call)
     task.add_done_callback(_retrieve_exception)
     try:
-        await asyncio.wait({task, *deaths}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, *exit_reasons}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         if not task.done():
             task.cancel()
     if task.done() and not task.cancelled():
         return task.result()
-    raise ChromiumCrash(next(death.result() for death in deaths if death.done()))
+    raise ChromiumCrash(next(reason.result() for reason in exit_reasons if reason.done()))
 
 
 def _retrieve_exception(task: asyncio.Future[Any]) -> None:
-    """Avoid asyncio's warning about an exception that no caller retrieves: the caller may have left."""
+    """Avoid asyncio's warning about an exception that no caller retrieves: the caller may have been cancelled."""
     if not task.cancelled():
         task.exception()
 

@@ -115,7 +115,7 @@ def _renumber_elements(raw: bytes) -> bytes:
 
     Chromium continues its numbers from document to document, and not always in the same order.
     """
-    order = {name: place for place, name in enumerate(dict.fromkeys(_ELEMENT_ID.findall(raw)), 1)}
+    order = {name: number for number, name in enumerate(dict.fromkeys(_ELEMENT_ID.findall(raw)), 1)}
     return _ELEMENT_NAME.sub(lambda found: b"(node%08d)" % order.get(found.group(1), 0), raw)
 
 
@@ -139,7 +139,7 @@ def _write_metadata(pdf: pikepdf.Pdf, metadata: PdfMetadata) -> None:
             title=metadata.title,
             author=metadata.author,
             language=metadata.language,
-            moment=created_at.strftime("%Y-%m-%dT%H:%M:%S+00:00"),
+            timestamp=created_at.strftime("%Y-%m-%dT%H:%M:%S+00:00"),
             producer=_PRODUCER,
             creator=_CREATOR,
         )
@@ -177,15 +177,15 @@ def _repair_structure(pdf: pikepdf.Pdf, elements: list[pikepdf.Object]) -> None:
     for element in elements:
         by_kind.setdefault(str(element.S), []).append(element)
     levels = {kind: int(found[1]) for kind in by_kind if (found := _HEADING.fullmatch(kind))}
-    above = min(levels.values(), default=1) - 1
-    for kind, level in levels.items() if above else ():
+    offset = min(levels.values(), default=1) - 1
+    for kind, level in levels.items() if offset else ():
         for element in by_kind[kind]:
-            element.S = Name(f"/H{level - above}")
+            element.S = Name(f"/H{level - offset}")
     roles = {kind: _ROLES[kind[1:]] for kind in by_kind if kind[1:] in _ROLES}
     tree = pdf.Root.StructTreeRoot
-    named = sorted((str(each.ID), each) for each in elements if "/ID" in each)
-    if named:
-        tree.IDTree = Dictionary(Names=Array([part for name, each in named for part in (String(name), each)]))
+    ids = sorted((str(each.ID), each) for each in elements if "/ID" in each)
+    if ids:
+        tree.IDTree = Dictionary(Names=Array([part for name, each in ids for part in (String(name), each)]))
     if roles:
         tree.RoleMap = Dictionary({kind: Name(f"/{role}") for kind, role in sorted(roles.items())})
 
@@ -212,7 +212,7 @@ def _attach_files(pdf: pikepdf.Pdf, metadata: PdfMetadata) -> None:
     if not metadata.attachments:
         return
     date = metadata.created_at.astimezone(dt.UTC).strftime("D:%Y%m%d%H%M%S+00'00'")
-    named: list[pikepdf.Object] = []
+    name_tree: list[pikepdf.Object] = []
     files: list[pikepdf.Object] = []
     for attachment in sorted(metadata.attachments, key=lambda each: each.name):
         stream = pdf.make_stream(attachment.data)
@@ -229,10 +229,10 @@ def _attach_files(pdf: pikepdf.Pdf, metadata: PdfMetadata) -> None:
                 EF=Dictionary(F=stream, UF=stream),
             )
         )
-        named += [String(attachment.name), file]
+        name_tree += [String(attachment.name), file]
         files.append(file)
     names = pdf.Root.get("/Names", Dictionary())
-    names.EmbeddedFiles = Dictionary(Names=Array(named))
+    names.EmbeddedFiles = Dictionary(Names=Array(name_tree))
     pdf.Root.Names = names
     pdf.Root.AF = Array(files)
 

@@ -78,7 +78,7 @@ class Renderer:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_opening_spare = False
         self._sample = sample
-        self._waiting = 0
+        self._waiting_renders = 0
 
     @property
     def version(self) -> str:
@@ -92,7 +92,7 @@ class Renderer:
         await self.open_spare_page()
 
     async def open_spare_page(self) -> None:
-        """Open and warm up one page for the next workspace; an error is logged, a render would meet it again."""
+        """Open and warm up one page for the next workspace; an error is only logged: renders work without it."""
         if self._spare_page is not None or self._is_opening_spare:
             return
         self._is_opening_spare = True
@@ -120,7 +120,7 @@ class Renderer:
         """
         if len(html) > self._limits.html_length:
             raise Invalid("pdf.too_large", "The document is too large to be rendered.", size=len(html))
-        began = perf_counter()
+        started_at = perf_counter()
         try:
             async with asyncio.timeout(within_s):
                 await self._acquire_slot()
@@ -132,7 +132,7 @@ class Renderer:
             self._metrics.pdf_render_failures.labels("deadline").inc()
             message = "The document was not rendered in time."
             raise Unavailable("pdf.deadline", message, within_s=within_s) from None
-        self._metrics.pdf_render_seconds.observe(perf_counter() - began)
+        self._metrics.pdf_render_seconds.observe(perf_counter() - started_at)
         return pdf
 
     async def close(self) -> None:
@@ -151,11 +151,11 @@ class Renderer:
         return await self._supervisor.get_browser()
 
     async def _acquire_slot(self) -> None:
-        self._waiting += 1
+        self._waiting_renders += 1
         try:
             await self._slots.acquire()
         finally:
-            self._waiting -= 1
+            self._waiting_renders -= 1
         self._metrics.pdf_render_slots_in_use.inc()
 
     def _release_slot(self) -> None:
@@ -233,8 +233,8 @@ class Renderer:
             self._idle_pages.append(page)
             if len(self._idle_pages) > self._limits.concurrency:
                 self._discard_page(self._idle_pages.pop(0), "evicted")
-        # While renders wait for a slot, they need the processor more than a spare page is worth.
-        if self._spare_page is None and not self._waiting:
+        # While renders wait for a slot, a spare page would only take processor time from them.
+        if self._spare_page is None and not self._waiting_renders:
             self._start_task(self.open_spare_page())
 
     def _discard_page(self, page: RenderPage, reason: str) -> None:

@@ -20,7 +20,7 @@ CHROMIUM_NAMES: Final = (
     "google-chrome",
     "google-chrome-stable",
 )
-# Nobody listens on the port of the discard service: a request that passes all other barriers fails here.
+# Nobody listens on the port of the discard service: a request that nothing else has stopped fails here.
 UNREACHABLE_PROXY: Final = "http://127.0.0.1:9"
 CHROMIUM_ARGUMENTS: Final = (
     # Glyphs have the same positions on every machine.
@@ -75,21 +75,21 @@ CONTEXT_OPTIONS: Final[dict[str, Any]] = {
 }
 
 
-def explain_no_sandbox(*, is_wanted: bool) -> str | None:
+def explain_no_sandbox(*, is_required: bool) -> str | None:
     """Return why Chromium runs without its own sandbox; None when it uses it, or does not run at all."""
-    if not is_wanted:
+    if not is_required:
         return "PORTAL_CHROMIUM_SANDBOX is false"
     return "it runs as root, and Chromium has no sandbox for root" if os.geteuid() == 0 else None
 
 
 def build_launch_options(executable: str, *, sandbox: bool = True) -> dict[str, Any]:
-    """Return the options of Playwright's launch; `sandbox`: whether Chromium's own is wanted."""
+    """Return the options of Playwright's launch; `sandbox`: whether Chromium's own is required."""
     return {
         "executable_path": executable,
         "args": list(CHROMIUM_ARGUMENTS),
         "env": inherited(_ENVIRONMENT),
         "proxy": {"server": UNREACHABLE_PROXY},
-        "chromium_sandbox": explain_no_sandbox(is_wanted=sandbox) is None,
+        "chromium_sandbox": explain_no_sandbox(is_required=sandbox) is None,
         # The worker handles signals; a browser that ends by itself would fail the jobs being drained.
         "handle_sigint": False,
         "handle_sigterm": False,
@@ -98,14 +98,14 @@ def build_launch_options(executable: str, *, sandbox: bool = True) -> dict[str, 
     }
 
 
-def find_chromium(playwright: Playwright, wanted: str | None = None) -> str:
-    """Return the wanted Chromium, else one on PATH, else Playwright's own; Unavailable("pdf.no_chromium")."""
-    names = (wanted,) if wanted else CHROMIUM_NAMES
+def find_chromium(playwright: Playwright, name_or_path: str | None = None) -> str:
+    """Return the path of the named Chromium, else one on PATH, else Playwright's; Unavailable("pdf.no_chromium")."""
+    names = (name_or_path,) if name_or_path else CHROMIUM_NAMES
     for name in names:
         if path := shutil.which(name):
             return path
     bundled = playwright.chromium.executable_path
-    if not wanted and os.path.exists(bundled):  # noqa: PTH110  -- Playwright returns the path as text
+    if not name_or_path and os.path.exists(bundled):  # noqa: PTH110  -- Playwright returns the path as text
         return bundled
     message = f"There is no Chromium: none of {', '.join(names)} is on PATH."
     raise Unavailable("pdf.no_chromium", message)

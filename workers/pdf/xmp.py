@@ -22,25 +22,25 @@ _EXTENSION: Final = f"""\
 
 
 def build_xmp_packet(
-    *, title: str, author: str, language: str, moment: str, producer: str, creator: str
+    *, title: str, author: str, language: str, timestamp: str, producer: str, creator: str
 ) -> bytes:
-    """Return the packet; `moment` is an ISO 8601 time, the same for creation and change."""
+    """Return the packet; `timestamp` is an ISO 8601 time, the same for creation and change."""
     return f"""\
 <?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""
  xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
  xmlns:pdf="http://ns.adobe.com/pdf/1.3/" xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" xmlns:pdfuaid="{_UA}">
 <dc:format>application/pdf</dc:format>
-<dc:title><rdf:Alt><rdf:li xml:lang="x-default">{_text(title)}</rdf:li></rdf:Alt></dc:title>
-<dc:creator><rdf:Seq><rdf:li>{_text(author)}</rdf:li></rdf:Seq></dc:creator>
-<dc:language><rdf:Bag><rdf:li>{_text(language)}</rdf:li></rdf:Bag></dc:language>
-<xmp:CreatorTool>{_text(creator)}</xmp:CreatorTool><xmp:CreateDate>{moment}</xmp:CreateDate>
-<xmp:ModifyDate>{moment}</xmp:ModifyDate><xmp:MetadataDate>{moment}</xmp:MetadataDate>
-<pdf:Producer>{_text(producer)}</pdf:Producer><pdfaid:part>3</pdfaid:part><pdfaid:conformance>A</pdfaid:conformance>
+<dc:title><rdf:Alt><rdf:li xml:lang="x-default">{_escape(title)}</rdf:li></rdf:Alt></dc:title>
+<dc:creator><rdf:Seq><rdf:li>{_escape(author)}</rdf:li></rdf:Seq></dc:creator>
+<dc:language><rdf:Bag><rdf:li>{_escape(language)}</rdf:li></rdf:Bag></dc:language>
+<xmp:CreatorTool>{_escape(creator)}</xmp:CreatorTool><xmp:CreateDate>{timestamp}</xmp:CreateDate>
+<xmp:ModifyDate>{timestamp}</xmp:ModifyDate><xmp:MetadataDate>{timestamp}</xmp:MetadataDate>
+<pdf:Producer>{_escape(producer)}</pdf:Producer><pdfaid:part>3</pdfaid:part><pdfaid:conformance>A</pdfaid:conformance>
 <pdfuaid:part>1</pdfuaid:part></rdf:Description>
 {_EXTENSION}</rdf:RDF></x:xmpmeta><?xpacket end="w"?>""".encode()
 
 
-def _text(text: str) -> str:
+def _escape(text: str) -> str:
     # XML 1.0 has no way to write most control characters.
     return escape(clean_line(text))

@@ -38,7 +38,7 @@ async def test_a_healthy_installation_has_no_finding_and_reports_what_passed(
     blobs, fonts, chromium = passed
     assert blobs.startswith("Blobs can be written, read and deleted at ")
     assert "Portal Arabic" in fonts
-    assert re.match(r"Chromium \d+\.[\d.]+ prints, (in|without) its own sandbox", chromium)
+    assert re.match(r"Chromium \d+\.[\d.]+ renders, (in|without) its own sandbox", chromium)
     assert ("as root" in chromium) == (os.geteuid() == 0)
 
 
@@ -65,7 +65,7 @@ async def test_a_database_that_does_not_answer(healthy: dict[str, str]) -> None:
     (finding,) = await _examine(
         healthy | {"PORTAL_DATABASE_URL": "postgresql://portal_app@127.0.0.1:1/portal"}
     )
-    assert "does not let portal_app in" in finding.problem
+    assert "refuses the login of portal_app" in finding.problem
     assert "PORTAL_DATABASE_URL" in finding.remedy
 
 
@@ -168,7 +168,7 @@ async def test_jobs_that_are_dead_or_late(healthy: dict[str, str]) -> None:
         await execute("UPDATE job SET run_at = now() - interval '10 minutes' WHERE job_id = $1", added.job_id)
     await database.close()
     late, dead = await _examine(healthy)
-    assert re.fullmatch(r"The oldest job due in the queue slow waits since 60\d s\.", late.problem)
+    assert re.fullmatch(r"The oldest job due in the queue slow has waited for 60\d s\.", late.problem)
     assert "a worker that serves slow" in late.remedy
     assert dead.problem == "Jobs are dead: 1 workspaces.purge_released_domains."
     assert "portal jobs list --state dead" in dead.remedy

@@ -31,7 +31,7 @@ async def test_in_production_a_relative_folder_is_no_place_for_blobs(
     ("script", "problem", "remedy"),
     [
         (None, "There is no Chromium: none of ", "chromium-headless-shell"),
-        ("exit 127", "Chromium does not print: Chromium could not be started.", "libraries may be missing"),
+        ("exit 127", "Chromium does not render: Chromium could not be started.", "libraries may be missing"),
     ],
 )
 async def test_a_chromium_that_is_missing_or_does_not_start(
@@ -53,7 +53,7 @@ async def test_in_production_printing_without_the_sandbox_is_a_finding(healthy: 
     (finding,) = await _collect(
         pdfs.examine_chromium(replace(careless, profile=Profile.PRODUCTION), lambda _: None)
     )
-    assert finding.problem == "Chromium prints without its own sandbox: PORTAL_CHROMIUM_SANDBOX is false."
+    assert finding.problem == "Chromium renders without its own sandbox: PORTAL_CHROMIUM_SANDBOX is false."
 
 
 async def test_fonts_that_are_not_all_there(tmp_path: Path) -> None:

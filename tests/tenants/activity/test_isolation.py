@@ -34,7 +34,7 @@ async def test_a_draft_cannot_be_written_into_another_workspace(log: Log, rival:
         async with log.database.scope(rival.workspace_id):
             await execute(EMIT.format(columns=COLUMNS, values=""), log.workspace_id)
     await place_all(log.svc)
-    assert await log.rows() == []
+    assert await log.load_rows() == []
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ async def test_app_may_not(log: Log, statement: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with log.database.scope(log.workspace_id):
             await execute(statement)
-    assert len(await log.rows()) == 1
+    assert len(await log.load_rows()) == 1
 
 
 @pytest.mark.parametrize(

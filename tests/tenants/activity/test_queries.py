@@ -79,7 +79,7 @@ async def test_refusals_are_listed_in_the_audit_log_alone(log: Log) -> None:
 
 async def test_events_are_listed_from_a_moment_on(log: Log) -> None:
     await log.write(1, 2, 3)
-    moment = (await log.rows())[1]["at"]
+    moment = (await log.load_rows())[1]["at"]
     async with log.database.scope(log.workspace_id, read_only=True):
         found = await list_events(audit=False, kind="shelf.built", since=moment)
     assert [event.payload["number"] for event in found] == [3, 2]
@@ -87,10 +87,10 @@ async def test_events_are_listed_from_a_moment_on(log: Log) -> None:
 
 async def test_an_untouched_log_has_no_fault(log: Log) -> None:
     await log.write(1, 2)
-    early = await log.anchor()
+    early = await log.load_anchor()
     await log.write(3)
     assert await log.verify() == ()
-    assert await log.verify(early, await log.anchor()) == ()
+    assert await log.verify(early, await log.load_anchor()) == ()
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ async def test_a_chain_computed_anew_is_found_by_an_anchor(
     log: Log, tamperer: Connection, write: Write
 ) -> None:
     await log.write(1, 2, 3, 4)
-    anchor = await log.anchor()
+    anchor = await log.load_anchor()
     await log.write(5)
     await write(tamperer, log.workspace_id, log.base)
     assert await log.verify() == ()
@@ -193,7 +193,7 @@ async def test_a_log_without_a_head_cannot_be_verified(log: Log, tamperer: Conne
 
 async def test_an_anchor_of_another_workspace_is_not_compared(log: Log, rival: SampleWorkspace) -> None:
     await log.write(1)
-    foreign = replace(await log.anchor(), workspace_id=rival.workspace_id, hash="00" * 32)
+    foreign = replace(await log.load_anchor(), workspace_id=rival.workspace_id, hash="00" * 32)
     assert await log.verify(foreign) == ()
 
 
@@ -204,7 +204,7 @@ async def test_anchors_are_the_ends_of_the_logs_that_grew(
     async with svc.unbound(read_only=True):
         found = await anchors(within=timedelta(minutes=10))
         none = await anchors(within=timedelta(0))
-    assert await log.anchor() in found
+    assert await log.load_anchor() in found
     assert none == ()
     assert min(anchor.place for anchor in found) > 0
 

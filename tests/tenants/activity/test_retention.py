@@ -54,11 +54,11 @@ async def test_events_older_than_the_retention_go_and_the_rest_verifies(
     await log.write(1, 2, 3, 4)
     await make_older(tamperer, log, 2, RETENTION)
     assert await log.verify() == ()
-    third = (await log.rows())[1]
-    clock = FixedClock((await log.rows())[3]["at"])
+    third = (await log.load_rows())[1]
+    clock = FixedClock((await log.load_rows())[3]["at"])
     assert await prune(log, clock) == log.base + 2
-    assert [row["place"] - log.base for row in await log.rows()] == [3, 4]
-    head = await log.head()
+    assert [row["place"] - log.base for row in await log.load_rows()] == [3, 4]
+    head = await log.load_head()
     assert (head["floor_place"], head["floor_hash"]) == (third["place"], third["hash"])
     assert await log.verify() == ()
     assert await prune(log, clock) == 0
@@ -67,11 +67,11 @@ async def test_events_older_than_the_retention_go_and_the_rest_verifies(
 async def test_a_log_goes_on_after_all_of_it_has_gone(log: Log, tamperer: Connection) -> None:
     await log.write(1, 2)
     await make_older(tamperer, log, 2, RETENTION)
-    anchor = await log.anchor()
+    anchor = await log.load_anchor()
     assert await prune(log, LATER) == log.base + 2
     assert await log.verify(anchor) == ()
     await log.write(3)
-    assert [row["place"] - log.base for row in await log.rows()] == [3]
+    assert [row["place"] - log.base for row in await log.load_rows()] == [3]
     assert await log.verify(anchor) == ()
 
 
@@ -92,7 +92,7 @@ async def test_an_old_event_behind_a_younger_one_stays(log: Log, tamperer: Conne
     )
     await prune(log, LATER)
     # Only ever a beginning goes: a gap would look like tampering.
-    assert [row["place"] - log.base for row in await log.rows()] == [2, 3]
+    assert [row["place"] - log.base for row in await log.load_rows()] == [2, 3]
 
 
 async def test_so_many_go_at_a_time(log: Log, tamperer: Connection) -> None:
@@ -112,7 +112,7 @@ async def test_another_workspace_keeps_its_events(
     await make_older(tamperer, log, 1, RETENTION)
     async with log.database.scope(rival.workspace_id):
         await prune_events(clock=LATER)
-    assert len(await log.rows()) == 1
+    assert len(await log.load_rows()) == 1
 
 
 async def test_a_beginning_that_goes_too_soon_is_a_fault(log: Log, tamperer: Connection) -> None:

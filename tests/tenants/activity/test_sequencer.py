@@ -27,12 +27,12 @@ def numbers(rows: list[Any]) -> list[int]:
 
 async def test_events_are_placed_in_order_and_chained(log: Log, svc: Database) -> None:
     await log.write(1, 2, 3)
-    rows = await log.rows()
+    rows = await log.load_rows()
     assert numbers(rows) == [1, 2, 3]
     assert [row["place"] for row in rows] == [log.base + 1, log.base + 2, log.base + 3]
     for before, row in pairwise(rows):
         assert row["previous_hash"] == before["hash"]
-    head = await log.head()
+    head = await log.load_head()
     assert (head["place"], head["hash"]) == (log.base + 3, rows[-1]["hash"])
     async with svc.unbound():
         assert await fetch_value("SELECT count(*) FROM event_draft") == 0
@@ -40,7 +40,7 @@ async def test_events_are_placed_in_order_and_chained(log: Log, svc: Database) -
 
 async def test_a_hash_covers_every_column_of_the_event(log: Log) -> None:
     await log.write(1, actor=Actor(ActorKind.MEMBER, "m-1", name="Ada"))
-    (row,) = await log.rows()
+    (row,) = await log.load_rows()
     content = [
         str(row["workspace_id"]),
         row["place"],
@@ -70,11 +70,11 @@ async def test_the_later_commit_is_placed_later_and_never_skipped(log: Log, urls
     )
     # The entry of the second is higher; it is placed at once, because nobody waits for the first.
     await log.write(2)
-    assert numbers(await log.rows()) == [2]
+    assert numbers(await log.load_rows()) == [2]
     await late.execute("COMMIT")
     await late.close()
     await place_all(log.svc)
-    assert numbers(await log.rows()) == [2, 1]
+    assert numbers(await log.load_rows()) == [2, 1]
     assert await log.verify() == ()
 
 
@@ -84,7 +84,7 @@ async def test_each_workspace_has_places_of_its_own(log: Log, rival: SampleWorks
         before = await fetch_value("SELECT place FROM event_head")
         await emit(ShelfBuilt(number=7))
     await log.write(1)
-    assert [row["place"] for row in await log.rows()] == [log.base + 1]
+    assert [row["place"] for row in await log.load_rows()] == [log.base + 1]
     async with log.database.scope(rival.workspace_id):
         (row,) = await fetch("SELECT * FROM event WHERE place > $1", before)
     assert (row["place"], row["workspace_id"]) == (before + 1, rival.workspace_id)
@@ -111,10 +111,10 @@ async def test_a_head_that_another_sequencer_holds_is_left_to_it(log: Log, urls:
     async with log.database.scope(log.workspace_id):
         await emit(ShelfBuilt(number=1))
     assert await place_events(log.svc, [log.workspace_id]) == 0
-    assert await log.rows() == []
+    assert await log.load_rows() == []
     await other.close()
     await place_all(log.svc)
-    assert numbers(await log.rows()) == [1]
+    assert numbers(await log.load_rows()) == [1]
 
 
 async def test_a_draft_without_a_head_disturbs_nobody(log: Log, svc: Database) -> None:
@@ -122,7 +122,7 @@ async def test_a_draft_without_a_head_disturbs_nobody(log: Log, svc: Database) -
     async with log.database.scope(stranger):
         await emit(ShelfBuilt(number=1))
     await log.write(2)
-    assert numbers(await log.rows()) == [2]
+    assert numbers(await log.load_rows()) == [2]
     async with svc.unbound():
         assert await execute("DELETE FROM event_draft WHERE workspace_id = $1", stranger) == "DELETE 1"
 
@@ -132,9 +132,9 @@ async def test_one_transaction_places_so_many_and_the_next_one_the_rest(log: Log
         for number in range(3):
             await emit(ShelfBuilt(number=number))
     assert await place_events(log.svc, [log.workspace_id], limit=2) == 2
-    assert numbers(await log.rows()) == [0, 1]
+    assert numbers(await log.load_rows()) == [0, 1]
     assert await place_events(log.svc, [log.workspace_id], limit=2) == 1
-    assert numbers(await log.rows()) == [0, 1, 2]
+    assert numbers(await log.load_rows()) == [0, 1, 2]
     assert await log.verify() == ()
 
 
@@ -149,5 +149,5 @@ async def test_two_sequencers_at_once_place_nothing_twice(log: Log, urls: Urls) 
         await place_all(wide)
     finally:
         await wide.close()
-    assert numbers(await log.rows()) == list(range(40))
+    assert numbers(await log.load_rows()) == list(range(40))
     assert await log.verify() == ()

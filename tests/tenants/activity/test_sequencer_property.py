@@ -173,7 +173,7 @@ async def test_every_committed_event_has_one_place_whatever_is_killed(
     assert run.kills > 0
     for log in run.logs:
         await run.read_on(log)
-        rows = await log.rows()
+        rows = await log.load_rows()
         placed = numbers(rows)
         # Nothing skipped, nothing doubled, nothing of a rollback.
         assert sorted(placed) == sorted(run.committed[log.workspace_id])
@@ -191,7 +191,7 @@ async def test_every_committed_event_has_one_place_whatever_is_killed(
 async def find_tampering(run: Run) -> None:
     """Change or remove a row of each log; each is found."""
     for log in run.logs:
-        rows = await log.rows()
+        rows = await log.load_rows()
         # Not the last one: its removal shows at the head.
         place = run.chance.choice(rows[:-1])["place"]
         if run.chance.random() < 0.5:

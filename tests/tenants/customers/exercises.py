@@ -15,12 +15,14 @@ async def create_a_customer(_: SampleWorkspace) -> Call:
 
 @exercise(customers.update_customer, "customer.updated", fields=["name", "email"])
 async def update_a_customer(workspace: SampleWorkspace) -> Call:
-    return call(await workspace.customer("Wren"), CustomerDetails(name="Lark", email="ana@lark.example"))
+    return call(
+        await workspace.create_customer("Wren"), CustomerDetails(name="Lark", email="ana@lark.example")
+    )
 
 
 @exercise(customers.update_customer)
 async def update_a_customer_with_its_own_details(workspace: SampleWorkspace) -> Call:
-    return call(await workspace.customer("Wren"), CustomerDetails(name="Wren"))
+    return call(await workspace.create_customer("Wren"), CustomerDetails(name="Wren"))
 
 
 @exercise(customers.find_or_create_customer, "customer.created")
@@ -30,29 +32,29 @@ async def create_the_customer_of_an_import(_: SampleWorkspace) -> Call:
 
 @exercise(customers.find_or_create_customer)
 async def find_the_customer_of_an_import(workspace: SampleWorkspace) -> Call:
-    await workspace.customer("Wren")
+    await workspace.create_customer("Wren")
     return call(CustomerDetails(name="Wren"), clock=CLOCK)
 
 
 @exercise(customers.add_contact, "contact.added")
 async def add_a_contact(workspace: SampleWorkspace) -> Call:
-    return call(await workspace.customer(), email="ana@buyer.example", name="Ana Silva", clock=CLOCK)
+    return call(await workspace.create_customer(), email="ana@buyer.example", name="Ana Silva", clock=CLOCK)
 
 
 @exercise(customers.add_missing_contact, "contact.added")
 async def add_the_contact_of_an_import(workspace: SampleWorkspace) -> Call:
-    return call(await workspace.customer(), email="ana@buyer.example", name="Ana Silva", clock=CLOCK)
+    return call(await workspace.create_customer(), email="ana@buyer.example", name="Ana Silva", clock=CLOCK)
 
 
 @exercise(customers.add_missing_contact)
 async def add_a_contact_that_is_not_missing(workspace: SampleWorkspace) -> Call:
-    customer_id = await workspace.customer()
+    customer_id = await workspace.create_customer()
     await run(workspace, customers.add_contact, customer_id, email="ana@buyer.example", clock=CLOCK)
     return call(customer_id, email="ana@buyer.example", name="Ana Silva", clock=CLOCK)
 
 
 @exercise(customers.remove_contact, "contact.removed")
 async def remove_a_contact(workspace: SampleWorkspace) -> Call:
-    customer_id = await workspace.customer()
+    customer_id = await workspace.create_customer()
     added = await run(workspace, customers.add_contact, customer_id, email="ana@buyer.example", clock=CLOCK)
     return call(added.contact_id)

@@ -99,7 +99,7 @@ async def test_one_unknown_buyer_met_ten_times_at_once_is_one_customer(acme: Sam
 
 
 async def test_a_contact_has_an_address_once_per_customer(acme: SampleWorkspace) -> None:
-    first, second = await acme.customer("One"), await acme.customer("Two")
+    first, second = await acme.create_customer("One"), await acme.create_customer("Two")
     async with acme.database.scope(acme.workspace_id):
         made = await actions.add_contact(first, email="Ana@Buyer.Example", name=" Ana  Silva ", clock=CLOCK)
         await actions.add_contact(second, email="ana@buyer.example", clock=CLOCK)
@@ -118,7 +118,7 @@ async def test_a_contact_belongs_to_a_customer_there_is(acme: SampleWorkspace) -
 
 
 async def test_the_contact_a_document_names_is_added_once_if_it_can_be_one(acme: SampleWorkspace) -> None:
-    customer_id = await acme.customer()
+    customer_id = await acme.create_customer()
     async with acme.database.scope(acme.workspace_id):
         for email in ("Ap@Buyer.Example", "ap@buyer.example", "", "n/a"):
             await actions.add_missing_contact(customer_id, email=email, name="Accounts", clock=CLOCK)
@@ -126,8 +126,8 @@ async def test_the_contact_a_document_names_is_added_once_if_it_can_be_one(acme:
 
 
 async def test_a_contact_with_links_stays_and_one_without_goes(acme: SampleWorkspace) -> None:
-    customer_id = await acme.customer()
-    invoice_id = await acme.invoice(customer_id)
+    customer_id = await acme.create_customer()
+    invoice_id = await acme.issue_invoice(customer_id)
     async with acme.database.scope(acme.workspace_id):
         linked = await actions.add_contact(customer_id, email="linked@buyer.example", clock=CLOCK)
         loose = await actions.add_contact(customer_id, email="loose@buyer.example", clock=CLOCK)
@@ -143,7 +143,7 @@ async def test_a_contact_with_links_stays_and_one_without_goes(acme: SampleWorks
 
 async def test_customers_are_listed_by_name_page_by_page(acme: SampleWorkspace) -> None:
     for name in ("Delta", "Alpha", "Charlie", "Bravo", "Alpha"):
-        await acme.customer(name)
+        await acme.create_customer(name)
     async with acme.database.scope(acme.workspace_id):
         whole = await queries.list_customers()
         first = await queries.list_customers(limit=2)

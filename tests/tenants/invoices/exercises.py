@@ -7,13 +7,13 @@ from tenants.invoices import actions as invoices
 from tenants.invoices.numbering import Series
 from tenants.invoices.ubl import read_ubl
 from tenants.invoices.values import LinkWithToken
-from tests.fakes.sample_workspaces import SampleWorkspace, content, euros
-from tests.fakes.ubl_writer import published
+from tests.fakes.sample_workspaces import SampleWorkspace, build_content, euros
+from tests.fakes.ubl_writer import read_published
 from tests.tenants.exercises import CLOCK, Call, call, exercise, run
 
 
 async def link(workspace: SampleWorkspace) -> LinkWithToken:
-    invoice_id = await workspace.invoice()
+    invoice_id = await workspace.issue_invoice()
     issued: LinkWithToken = await run(
         workspace, invoices.issue_link, invoice_id, sealer=workspace.sealer, clock=CLOCK
     )
@@ -21,29 +21,29 @@ async def link(workspace: SampleWorkspace) -> LinkWithToken:
 
 
 async def pay(workspace: SampleWorkspace, amount: str) -> InvoiceId:
-    invoice_id = await workspace.invoice()
+    invoice_id = await workspace.issue_invoice()
     await run(workspace, invoices.set_paid, invoice_id, euros(amount), clock=CLOCK)
     return invoice_id
 
 
 @exercise(invoices.create_draft, "invoice.draft_created", currency="EUR", total_minor=11_900)
 async def create_a_draft(workspace: SampleWorkspace) -> Call:
-    return call(await workspace.customer(), content(), clock=CLOCK)
+    return call(await workspace.create_customer(), build_content(), clock=CLOCK)
 
 
 @exercise(invoices.update_draft, "invoice.draft_updated", currency="USD", total_minor=23_800)
 async def update_a_draft(workspace: SampleWorkspace) -> Call:
-    return call(await workspace.draft(), content("200", currency_code="USD"), clock=CLOCK)
+    return call(await workspace.create_draft(), build_content("200", currency_code="USD"), clock=CLOCK)
 
 
 @exercise(invoices.discard_draft, "invoice.draft_discarded")
 async def discard_a_draft(workspace: SampleWorkspace) -> Call:
-    return call(await workspace.draft())
+    return call(await workspace.create_draft())
 
 
 @exercise(invoices.issue, "invoice.issued", number="INV-00001", series="invoices", version=1)
 async def issue_an_invoice(workspace: SampleWorkspace) -> Call:
-    return call(await workspace.draft(), clock=CLOCK)
+    return call(await workspace.create_draft(), clock=CLOCK)
 
 
 @exercise(
@@ -56,7 +56,7 @@ async def issue_an_invoice(workspace: SampleWorkspace) -> Call:
     },
 )
 async def add_a_version(workspace: SampleWorkspace) -> Call:
-    return call(await pay(workspace, "119"), content("200"), clock=CLOCK)
+    return call(await pay(workspace, "119"), build_content("200"), clock=CLOCK)
 
 
 @exercise(
@@ -68,7 +68,7 @@ async def add_a_version(workspace: SampleWorkspace) -> Call:
     version=1,
 )
 async def import_an_invoice(_: SampleWorkspace) -> Call:
-    return call(read_ubl(published("01.01a")), clock=CLOCK)
+    return call(read_ubl(read_published("01.01a")), clock=CLOCK)
 
 
 @exercise(
@@ -87,13 +87,13 @@ async def set_a_series(_: SampleWorkspace) -> Call:
 
 @exercise(invoices.set_series, "number_series.changed", changes={"next_number": {"before": 2, "after": 9}})
 async def set_the_next_number_of_a_series(workspace: SampleWorkspace) -> Call:
-    await workspace.invoice()
+    await workspace.issue_invoice()
     return call(Series("invoices", "INV-", 5), next_running=9)
 
 
 @exercise(invoices.set_series)
 async def set_a_series_as_it_is(workspace: SampleWorkspace) -> Call:
-    await workspace.invoice()
+    await workspace.issue_invoice()
     return call(Series("invoices", "INV-", 5))
 
 
@@ -107,7 +107,7 @@ async def set_a_series_as_it_is(workspace: SampleWorkspace) -> Call:
     },
 )
 async def pay_an_invoice(workspace: SampleWorkspace) -> Call:
-    return call(await workspace.invoice(), euros("119"), clock=CLOCK)
+    return call(await workspace.issue_invoice(), euros("119"), clock=CLOCK)
 
 
 @exercise(invoices.set_paid)
@@ -117,7 +117,7 @@ async def pay_nothing_more(workspace: SampleWorkspace) -> Call:
 
 @exercise(invoices.void, "invoice.voided")
 async def void_an_invoice(workspace: SampleWorkspace) -> Call:
-    return call(await workspace.invoice(), clock=CLOCK)
+    return call(await workspace.issue_invoice(), clock=CLOCK)
 
 
 @exercise(invoices.write_off, "invoice.written_off", currency="EUR", outstanding_minor=10_000)
@@ -127,7 +127,7 @@ async def write_an_invoice_off(workspace: SampleWorkspace) -> Call:
 
 @exercise(invoices.issue_link, "link.issued", replaces=None)
 async def issue_a_link(workspace: SampleWorkspace) -> Call:
-    return call(await workspace.invoice(), sealer=workspace.sealer, clock=CLOCK)
+    return call(await workspace.issue_invoice(), sealer=workspace.sealer, clock=CLOCK)
 
 
 @exercise(invoices.show_link, "link.shown")

@@ -19,19 +19,19 @@ from tenants.invoices.numbering import Series
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.totals import compute_totals
 from tenants.workspaces import actions as workspaces
-from tests.fakes.sample_workspaces import SampleWorkspace, content, euros
+from tests.fakes.sample_workspaces import SampleWorkspace, build_content, euros
 from tests.tenants.conftest import NewBusiness
 
 CLOCK = SystemClock()
-EMPTY = msgspec.structs.replace(content(), lines=())
+EMPTY = msgspec.structs.replace(build_content(), lines=())
 # Half past ten at night in Berlin's winter; the next day has begun in Tokyo.
 EVENING = FixedClock(datetime(2026, 1, 31, 21, 30, tzinfo=UTC))
 
 
 async def test_a_draft_has_no_number_and_can_be_written_over(acme: SampleWorkspace) -> None:
-    customer_id = await acme.customer()
-    draft = await acme.draft(customer_id, content("100"))
-    longer = content("250.50", buyer="Buyer Holding AG", due=date(2030, 1, 2))
+    customer_id = await acme.create_customer()
+    draft = await acme.create_draft(customer_id, build_content("100"))
+    longer = build_content("250.50", buyer="Buyer Holding AG", due=date(2030, 1, 2))
     async with acme.database.scope(acme.workspace_id):
         await actions.update_draft(draft, longer, clock=CLOCK)
         found = await queries.load_invoice(draft)
@@ -46,14 +46,14 @@ async def test_a_draft_has_no_number_and_can_be_written_over(acme: SampleWorkspa
 
 
 async def test_a_draft_may_change_its_currency(acme: SampleWorkspace) -> None:
-    draft = await acme.draft()
+    draft = await acme.create_draft()
     async with acme.database.scope(acme.workspace_id):
-        await actions.update_draft(draft, content("100", currency_code="JPY"), clock=CLOCK)
+        await actions.update_draft(draft, build_content("100", currency_code="JPY"), clock=CLOCK)
         assert (await queries.load_invoice(draft)).total == Money(119, currency("JPY"))
 
 
 async def test_a_discarded_draft_is_gone_with_its_links(acme: SampleWorkspace) -> None:
-    draft = await acme.draft()
+    draft = await acme.create_draft()
     async with acme.database.scope(acme.workspace_id):
         await actions.issue_link(draft, sealer=acme.sealer, clock=CLOCK)
         await actions.discard_draft(draft)
@@ -66,7 +66,7 @@ async def test_a_discarded_draft_is_gone_with_its_links(acme: SampleWorkspace) -
 
 async def test_issuing_gives_number_and_dates_by_the_workspaces_calendar(new_business: NewBusiness) -> None:
     tokyo = await new_business(time_zone="Asia/Tokyo")
-    draft = await tokyo.draft()
+    draft = await tokyo.create_draft()
     async with tokyo.database.scope(tokyo.workspace_id):
         await workspaces.set_terms(payment_days=10)
         assert await actions.issue(draft, clock=EVENING) == "INV-00001"
@@ -79,7 +79,7 @@ async def test_issuing_gives_number_and_dates_by_the_workspaces_calendar(new_bus
 
 
 async def test_dates_that_were_written_are_kept(acme: SampleWorkspace) -> None:
-    draft = await acme.draft(what=content(due=date(2031, 5, 6)))
+    draft = await acme.create_draft(content=build_content(due=date(2031, 5, 6)))
     async with acme.database.scope(acme.workspace_id):
         await actions.issue(draft, clock=EVENING)
         issued = await queries.load_invoice(draft)
@@ -87,8 +87,8 @@ async def test_dates_that_were_written_are_kept(acme: SampleWorkspace) -> None:
 
 
 async def test_each_series_counts_by_itself_in_its_own_writing(acme: SampleWorkspace) -> None:
-    customer_id = await acme.customer()
-    drafts = [await acme.draft(customer_id) for _ in range(5)]
+    customer_id = await acme.create_customer()
+    drafts = [await acme.create_draft(customer_id) for _ in range(5)]
     async with acme.database.scope(acme.workspace_id):
         await actions.set_series(Series("projects", "P/", 3))
         numbers = [
@@ -103,9 +103,9 @@ async def test_each_series_counts_by_itself_in_its_own_writing(acme: SampleWorks
 
 
 async def test_an_empty_invoice_is_not_issued_and_takes_no_number(acme: SampleWorkspace) -> None:
-    customer_id = await acme.customer()
-    empty = await acme.draft(customer_id, EMPTY)
-    full = await acme.draft(customer_id)
+    customer_id = await acme.create_customer()
+    empty = await acme.create_draft(customer_id, EMPTY)
+    full = await acme.create_draft(customer_id)
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Invalid) as caught:
             await actions.issue(empty, clock=CLOCK)
@@ -114,12 +114,12 @@ async def test_an_empty_invoice_is_not_issued_and_takes_no_number(acme: SampleWo
 
 
 async def test_an_issued_invoice_is_not_issued_written_over_or_discarded(acme: SampleWorkspace) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict) as again:
             await actions.issue(invoice_id, clock=CLOCK)
         with pytest.raises(Conflict) as over:
-            await actions.update_draft(invoice_id, content("1"), clock=CLOCK)
+            await actions.update_draft(invoice_id, build_content("1"), clock=CLOCK)
         with pytest.raises(Conflict) as away:
             await actions.discard_draft(invoice_id)
     assert (again.value.code, over.value.code, away.value.code) == (
@@ -146,7 +146,7 @@ async def test_an_issued_invoice_is_not_issued_written_over_or_discarded(acme: S
 async def test_the_database_itself_refuses_to_rewrite_what_was_issued(
     acme: SampleWorkspace, svc: Database, statement: str, role: str
 ) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     database = acme.database if role == "app" else svc
     async with database.scope(acme.workspace_id):
         before = await queries.load_version(invoice_id, 1)
@@ -157,17 +157,17 @@ async def test_the_database_itself_refuses_to_rewrite_what_was_issued(
 
 
 async def test_an_invoice_without_its_version_cannot_be_committed(acme: SampleWorkspace) -> None:
-    draft = await acme.draft()
+    draft = await acme.create_draft()
     with pytest.raises(asyncpg.ForeignKeyViolationError, match="invoice_current_version_fkey"):
         async with acme.database.scope(acme.workspace_id):
             await execute("UPDATE invoice SET version = 2 WHERE invoice_id = $1", draft)
 
 
 async def test_a_new_version_changes_what_is_owed_and_keeps_what_was_said(acme: SampleWorkspace) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         before = await queries.load_version(invoice_id, 1)
-        assert await actions.new_version(invoice_id, content("80"), clock=CLOCK) == 2
+        assert await actions.new_version(invoice_id, build_content("80"), clock=CLOCK) == 2
         now = await queries.load_invoice(invoice_id)
         assert await queries.load_version(invoice_id, 1) == before
         after = await queries.load_version(invoice_id, 2)
@@ -179,27 +179,27 @@ async def test_a_new_version_changes_what_is_owed_and_keeps_what_was_said(acme: 
 
 
 async def test_a_version_moves_the_status_with_what_is_owed(acme: SampleWorkspace) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         await actions.set_paid(invoice_id, euros("119"), clock=CLOCK)
-        await actions.new_version(invoice_id, content("200"), clock=CLOCK)
+        await actions.new_version(invoice_id, build_content("200"), clock=CLOCK)
         assert (await queries.load_invoice(invoice_id)).lifecycle is InvoiceStatus.ISSUED
-        await actions.new_version(invoice_id, content("100"), clock=CLOCK)
+        await actions.new_version(invoice_id, build_content("100"), clock=CLOCK)
         assert (await queries.load_invoice(invoice_id)).lifecycle is InvoiceStatus.PAID
 
 
 async def test_a_version_needs_lines_the_same_currency_and_an_open_invoice(acme: SampleWorkspace) -> None:
-    invoice_id, draft = await acme.invoice(), await acme.draft()
+    invoice_id, draft = await acme.issue_invoice(), await acme.create_draft()
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict) as foreign:
-            await actions.new_version(invoice_id, content(currency_code="USD"), clock=CLOCK)
+            await actions.new_version(invoice_id, build_content(currency_code="USD"), clock=CLOCK)
         with pytest.raises(Invalid) as empty:
             await actions.new_version(invoice_id, EMPTY, clock=CLOCK)
         with pytest.raises(Conflict) as early:
-            await actions.new_version(draft, content(), clock=CLOCK)
+            await actions.new_version(draft, build_content(), clock=CLOCK)
         await actions.void(invoice_id, clock=CLOCK)
         with pytest.raises(Conflict) as late:
-            await actions.new_version(invoice_id, content(), clock=CLOCK)
+            await actions.new_version(invoice_id, build_content(), clock=CLOCK)
         assert (await queries.load_invoice(invoice_id)).version == 1
     assert [error.value.code for error in (foreign, empty, early, late)] == [
         "invoice.currency",
@@ -210,7 +210,7 @@ async def test_a_version_needs_lines_the_same_currency_and_an_open_invoice(acme:
 
 
 async def test_payments_move_the_status_there_and_back(acme: SampleWorkspace) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     steps = []
     async with acme.database.scope(acme.workspace_id):
         for amount in ("0", "118.99", "119", "150", "50", "0"):
@@ -224,7 +224,7 @@ async def test_payments_move_the_status_there_and_back(acme: SampleWorkspace) ->
 async def test_a_payment_is_no_less_than_nothing_in_the_invoices_currency_and_never_for_a_draft(
     acme: SampleWorkspace,
 ) -> None:
-    invoice_id, draft = await acme.invoice(), await acme.draft()
+    invoice_id, draft = await acme.issue_invoice(), await acme.create_draft()
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Invalid) as negative:
             await actions.set_paid(invoice_id, euros("-0.01"), clock=CLOCK)
@@ -241,7 +241,7 @@ async def test_a_payment_is_no_less_than_nothing_in_the_invoices_currency_and_ne
 
 
 async def test_void_is_the_end_but_what_still_arrives_is_kept(acme: SampleWorkspace) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         await actions.void(invoice_id, clock=CLOCK)
         assert await actions.set_paid(invoice_id, euros("119"), clock=CLOCK) is InvoiceStatus.VOID
@@ -254,7 +254,7 @@ async def test_void_is_the_end_but_what_still_arrives_is_kept(acme: SampleWorksp
 
 
 async def test_an_invoice_with_payments_is_not_void_before_they_are_refunded(acme: SampleWorkspace) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         await actions.set_paid(invoice_id, euros("1"), clock=CLOCK)
         with pytest.raises(Conflict) as caught:
@@ -265,7 +265,7 @@ async def test_an_invoice_with_payments_is_not_void_before_they_are_refunded(acm
 
 
 async def test_what_was_written_off_can_still_be_paid_in_full(acme: SampleWorkspace) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         await actions.write_off(invoice_id, clock=CLOCK)
         assert await actions.set_paid(invoice_id, euros("50"), clock=CLOCK) is InvoiceStatus.WRITTEN_OFF
@@ -273,7 +273,7 @@ async def test_what_was_written_off_can_still_be_paid_in_full(acme: SampleWorksp
 
 
 async def test_a_draft_is_neither_void_nor_written_off(acme: SampleWorkspace) -> None:
-    draft = await acme.draft()
+    draft = await acme.create_draft()
     async with acme.database.scope(acme.workspace_id):
         for action in (actions.void, actions.write_off):
             with pytest.raises(Conflict):
@@ -281,7 +281,7 @@ async def test_a_draft_is_neither_void_nor_written_off(acme: SampleWorkspace) ->
 
 
 async def test_an_invoice_that_asks_for_nothing_is_issued_and_can_be_void(acme: SampleWorkspace) -> None:
-    invoice_id = await acme.invoice(what=content("0"))
+    invoice_id = await acme.issue_invoice(content=build_content("0"))
     async with acme.database.scope(acme.workspace_id):
         assert await actions.set_paid(invoice_id, euros("0"), clock=CLOCK) is InvoiceStatus.ISSUED
         await actions.void(invoice_id, clock=CLOCK)
@@ -290,16 +290,16 @@ async def test_an_invoice_that_asks_for_nothing_is_issued_and_can_be_void(acme: 
 async def test_a_draft_is_for_a_customer_there_is(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Missing) as caught:
-            await actions.create_draft(CustomerId(new_id()), content(), clock=CLOCK)
+            await actions.create_draft(CustomerId(new_id()), build_content(), clock=CLOCK)
     assert caught.value.code == "customer.not_found"
 
 
 async def test_invoices_are_listed_newest_first_page_by_page(acme: SampleWorkspace) -> None:
-    customer_id = await acme.customer()
+    customer_id = await acme.create_customer()
     clock = FixedClock(EVENING.now())
     async with acme.database.scope(acme.workspace_id):
         # All at the same moment: the id alone keeps the pages apart.
-        made = [await actions.create_draft(customer_id, content(), clock=clock) for _ in range(5)]
+        made = [await actions.create_draft(customer_id, build_content(), clock=clock) for _ in range(5)]
         whole = await queries.list_invoices()
         first = await queries.list_invoices(limit=2)
         rest = await queries.list_invoices(after=first[-1].invoice_id)

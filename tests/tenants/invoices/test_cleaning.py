@@ -29,7 +29,7 @@ from tenants.invoices.content import (
     Transfer,
     Value,
 )
-from tests.fakes.sample_workspaces import SampleWorkspace, content
+from tests.fakes.sample_workspaces import SampleWorkspace, build_content
 
 CLOCK = SystemClock()
 HIDDEN = "\u200b\x00\u202e\ud800"
@@ -108,14 +108,14 @@ def test_no_text_of_an_invoice_is_left_out() -> None:
 def test_a_clean_invoice_is_unchanged() -> None:
     clean = clean_content(full_content())
     assert clean_content(clean) == clean
-    assert clean_content(content()) == content()
+    assert clean_content(build_content()) == build_content()
 
 
 def test_texts_are_cleaned_by_their_kind() -> None:
     text = "a\n\n 👩\u200d🚀 "
     cleaned = clean_content(
         msgspec.structs.replace(
-            content(),
+            build_content(),
             seller=Party(name=text, legal_note=text, vat_id="de 136 695 976\u200b"),
             notes=(text,),
             payment_terms=text,
@@ -137,10 +137,12 @@ def test_texts_are_cleaned_by_their_kind() -> None:
 
 @pytest.mark.parametrize("write", ["create", "update", "new version"])
 async def test_what_a_member_writes_is_stored_clean(acme: SampleWorkspace, write: str) -> None:
-    dirty = msgspec.structs.replace(content(buyer=f"Cafe\u0301{HIDDEN}  Royal"), notes=(f"a{HIDDEN}\r\nb",))
-    customer_id = await acme.customer()
+    dirty = msgspec.structs.replace(
+        build_content(buyer=f"Cafe\u0301{HIDDEN}  Royal"), notes=(f"a{HIDDEN}\r\nb",)
+    )
+    customer_id = await acme.create_customer()
     async with acme.database.scope(acme.workspace_id):
-        first = dirty if write == "create" else content()
+        first = dirty if write == "create" else build_content()
         invoice_id = await actions.create_draft(customer_id, first, clock=CLOCK)
         version = 1
         if write == "update":

@@ -16,8 +16,8 @@ from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl import check_totals, parse, read_ubl
 from tenants.invoices.values import ImportedInvoice
-from tests.fakes.sample_workspaces import SampleWorkspace, content
-from tests.fakes.ubl_writer import NAMES, case, changed, invoice_xml, published
+from tests.fakes.sample_workspaces import SampleWorkspace, build_content
+from tests.fakes.ubl_writer import NAMES, change_texts, read_case, read_published, write_invoice
 
 CLOCK = SystemClock()
 KINDS = """
@@ -40,7 +40,7 @@ async def stored(sample_workspace: SampleWorkspace) -> tuple[int, ...]:
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_published_invoice_is_kept_to_the_cent(acme: SampleWorkspace, name: str) -> None:
-    document = published(name)
+    document = read_published(name)
     parsed = parse(document)
     made = await take(acme, document)
     async with acme.database.scope(acme.workspace_id):
@@ -62,21 +62,21 @@ async def test_all_twelve_fit_into_two_workspaces(acme: SampleWorkspace, rival: 
     """Several of them share a number, which is unique only within a workspace."""
     homes = []
     for name in NAMES:
-        number = parse(published(name)).number
+        number = parse(read_published(name)).number
         async with acme.database.scope(acme.workspace_id):
             is_taken = await fetch_value("SELECT true FROM invoice WHERE number = $1", number)
         home = rival if is_taken else acme
-        homes.append((await take(home, published(name))).number)
-    assert homes == [parse(published(name)).number for name in NAMES]
+        homes.append((await take(home, read_published(name))).number)
+    assert homes == [parse(read_published(name)).number for name in NAMES]
     assert len(homes) == 12
     assert ((await stored(acme))[0], (await stored(rival))[0]) == (8, 4)
 
 
 async def test_the_same_document_twice_is_refused_and_changes_nothing(acme: SampleWorkspace) -> None:
-    await take(acme, published("01.01a"))
+    await take(acme, read_published("01.01a"))
     before = await stored(acme)
     with pytest.raises(Conflict) as caught:
-        await take(acme, published("01.01a"))
+        await take(acme, read_published("01.01a"))
     assert (caught.value.code, caught.value.data) == ("invoice.number_taken", {"number": "123456XX"})
     assert await stored(acme) == before
 
@@ -84,13 +84,13 @@ async def test_the_same_document_twice_is_refused_and_changes_nothing(acme: Samp
 async def test_a_taken_number_leaves_no_new_customer_even_if_the_rest_is_committed(
     acme: SampleWorkspace,
 ) -> None:
-    what = content(buyer="Somebody New")
-    await take(acme, invoice_xml(content(), compute_totals(content()), "N-1"))
+    what = build_content(buyer="Somebody New")
+    await take(acme, write_invoice(build_content(), compute_totals(build_content()), "N-1"))
     before = await stored(acme)
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict):
             await actions.import_invoice(
-                read_ubl(invoice_xml(what, compute_totals(what), "N-1")), clock=CLOCK
+                read_ubl(write_invoice(what, compute_totals(what), "N-1")), clock=CLOCK
             )
     assert await stored(acme) == before
 
@@ -99,9 +99,9 @@ async def test_one_number_imported_by_ten_at_once_is_one_invoice_of_one_customer
     acme: SampleWorkspace,
 ) -> None:
     async def attempt(buyer: str) -> str:
-        what = content(buyer=buyer)
+        what = build_content(buyer=buyer)
         try:
-            return (await take(acme, invoice_xml(what, compute_totals(what), "RACE"))).number
+            return (await take(acme, write_invoice(what, compute_totals(what), "RACE"))).number
         except Conflict as error:
             return error.code
 
@@ -113,17 +113,22 @@ async def test_one_number_imported_by_ten_at_once_is_one_invoice_of_one_customer
 @pytest.mark.parametrize(
     ("document", "rule"),
     [
-        (changed(published("01.05a"), {PAYABLE: "10555.31"}), "BR-CO-16"),
+        (change_texts(read_published("01.05a"), {PAYABLE: "10555.31"}), "BR-CO-16"),
         (
-            changed(published("01.01a"), {"cac:LegalMonetaryTotal/cbc:LineExtensionAmount": "314.87"}),
+            change_texts(
+                read_published("01.01a"), {"cac:LegalMonetaryTotal/cbc:LineExtensionAmount": "314.87"}
+            ),
             "BR-CO-10",
         ),
         (
-            changed(published("01.01a"), {"cac:InvoiceLine/cbc:LineExtensionAmount": "288.80"}),
+            change_texts(read_published("01.01a"), {"cac:InvoiceLine/cbc:LineExtensionAmount": "288.80"}),
             "PEPPOL-EN16931-R120",
         ),
-        (changed(published("01.01a"), {"cac:TaxTotal/cac:TaxSubtotal/cbc:TaxAmount": "22.05"}), "BR-CO-17"),
-        (changed(published("01.01a"), {"cbc:ID": None}), "BR-02"),
+        (
+            change_texts(read_published("01.01a"), {"cac:TaxTotal/cac:TaxSubtotal/cbc:TaxAmount": "22.05"}),
+            "BR-CO-17",
+        ),
+        (change_texts(read_published("01.01a"), {"cbc:ID": None}), "BR-02"),
     ],
 )
 async def test_what_does_not_add_up_is_refused_by_rule_and_nothing_is_stored(
@@ -137,7 +142,13 @@ async def test_what_does_not_add_up_is_refused_by_rule_and_nothing_is_stored(
 
 @pytest.mark.parametrize(
     "document",
-    [b"", b"not xml", b"<Invoice/>", b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", published("01.01a")[:2000]],
+    [
+        b"",
+        b"not xml",
+        b"<Invoice/>",
+        b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
+        read_published("01.01a")[:2000],
+    ],
 )
 async def test_what_is_no_invoice_is_refused_and_nothing_is_stored(
     acme: SampleWorkspace, document: bytes
@@ -148,28 +159,28 @@ async def test_what_is_no_invoice_is_refused_and_nothing_is_stored(
 
 
 async def test_only_a_number_that_is_taken_is_called_taken(acme: SampleWorkspace, owner_url: str) -> None:
-    once, owner = content(buyer="Once"), await asyncpg.connect(owner_url)
+    once, owner = build_content(buyer="Once"), await asyncpg.connect(owner_url)
     await owner.execute(
         "CREATE UNIQUE INDEX buyer_once ON invoice (workspace_id, buyer_name) WHERE buyer_name = 'Once'"
     )
     try:
-        await take(acme, invoice_xml(once, compute_totals(once), "ONCE-1"))
+        await take(acme, write_invoice(once, compute_totals(once), "ONCE-1"))
         with pytest.raises(asyncpg.UniqueViolationError, match="buyer_once"):
-            await take(acme, invoice_xml(once, compute_totals(once), "ONCE-2"))
+            await take(acme, write_invoice(once, compute_totals(once), "ONCE-2"))
     finally:
         await owner.execute("DROP INDEX buyer_once")
         await owner.close()
 
 
 async def test_two_invoices_for_the_same_buyer_are_of_one_customer(acme: SampleWorkspace) -> None:
-    first = await take(acme, published("03.02a"))
-    second = await take(acme, changed(published("03.02a"), {"cbc:ID": "another"}))
+    first = await take(acme, read_published("03.02a"))
+    second = await take(acme, change_texts(read_published("03.02a"), {"cbc:ID": "another"}))
     assert first.customer_id == second.customer_id
     assert first.invoice_id != second.invoice_id
 
 
 async def test_the_buyers_address_becomes_a_contact(acme: SampleWorkspace) -> None:
-    document = next(each for each in map(published, NAMES) if "@" in parse(each).content.buyer.email)
+    document = next(each for each in map(read_published, NAMES) if "@" in parse(each).content.buyer.email)
     made = await take(acme, document)
     async with acme.database.scope(acme.workspace_id):
         (person,) = await customers.list_contacts(made.customer_id)
@@ -177,7 +188,7 @@ async def test_the_buyers_address_becomes_a_contact(acme: SampleWorkspace) -> No
 
 
 async def test_an_import_takes_no_number_of_the_series(acme: SampleWorkspace) -> None:
-    await take(acme, published("01.01a"))
+    await take(acme, read_published("01.01a"))
     async with acme.database.scope(acme.workspace_id):
         assert await fetch_value("SELECT count(*) FROM number_series") == 0
 
@@ -185,12 +196,16 @@ async def test_an_import_takes_no_number_of_the_series(acme: SampleWorkspace) ->
 @pytest.mark.parametrize(
     ("first", "second", "number"),
     [
-        (case("zwa"), case("zwb"), "INV-77"),
-        (case("zwb"), case("zwa"), "INV-77"),
-        (case("number-nfc"), case("number-nfd"), "NFD-\xe9"),
-        (case("number-nfd"), case("number-nfc"), "NFD-\xe9"),
-        (case("zwa"), changed(case("zwa"), {"cbc:ID": "\ufeffIN\u200dV\xad-7\u20607\u200f"}), "INV-77"),
-        (case("zwa"), changed(case("zwa"), {"cbc:ID": " INV-77\u2800\u3164"}), "INV-77"),
+        (read_case("zwa"), read_case("zwb"), "INV-77"),
+        (read_case("zwb"), read_case("zwa"), "INV-77"),
+        (read_case("number-nfc"), read_case("number-nfd"), "NFD-\xe9"),
+        (read_case("number-nfd"), read_case("number-nfc"), "NFD-\xe9"),
+        (
+            read_case("zwa"),
+            change_texts(read_case("zwa"), {"cbc:ID": "\ufeffIN\u200dV\xad-7\u20607\u200f"}),
+            "INV-77",
+        ),
+        (read_case("zwa"), change_texts(read_case("zwa"), {"cbc:ID": " INV-77\u2800\u3164"}), "INV-77"),
     ],
     ids=["zwa-zwb", "zwb-zwa", "nfc-nfd", "nfd-nfc", "several", "blanks"],
 )

@@ -30,7 +30,7 @@ EXPIRE_IN = "UPDATE link SET expires_at = clock_timestamp() + $2 WHERE link_id =
 
 
 async def make(sample_workspace: SampleWorkspace) -> LinkWithToken:
-    invoice_id = await sample_workspace.invoice()
+    invoice_id = await sample_workspace.issue_invoice()
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return await actions.issue_link(invoice_id, sealer=sample_workspace.sealer, clock=CLOCK)
 
@@ -68,8 +68,8 @@ async def statements(database: Database) -> AsyncIterator[list[str]]:
 
 
 async def test_a_link_opens_its_invoice(acme: SampleWorkspace) -> None:
-    customer_id = await acme.customer(locale="en-GB")
-    invoice_id = await acme.invoice(customer_id)
+    customer_id = await acme.create_customer(locale="en-GB")
+    invoice_id = await acme.issue_invoice(customer_id)
     async with acme.database.scope(acme.workspace_id):
         link = await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK)
         await actions.set_paid(invoice_id, euros("19"), clock=CLOCK)
@@ -95,8 +95,8 @@ async def test_a_link_opens_its_invoice(acme: SampleWorkspace) -> None:
 
 
 async def test_the_recipients_language_comes_before_the_customers(acme: SampleWorkspace) -> None:
-    customer_id = await acme.customer(locale="en-GB")
-    invoice_id = await acme.invoice(customer_id)
+    customer_id = await acme.create_customer(locale="en-GB")
+    invoice_id = await acme.issue_invoice(customer_id)
     async with acme.database.scope(acme.workspace_id):
         ana = await add_contact(customer_id, email="ana@buyer.example", locale="pt-PT", clock=CLOCK)
         tom = await add_contact(customer_id, email="tom@buyer.example", clock=CLOCK)
@@ -150,7 +150,7 @@ async def test_opening_is_one_round_trip_whatever_comes_of_it(
 
 async def every_kind_of_token(acme: SampleWorkspace, rival: SampleWorkspace) -> dict[str, str]:
     good, expired, revoked, foreign = [await make(one) for one in (acme, acme, acme, rival)]
-    draft_id = await acme.draft()
+    draft_id = await acme.create_draft()
     async with acme.database.scope(acme.workspace_id):
         await execute(EXPIRE_IN, expired.link_id, timedelta(0))
         await actions.revoke_link(revoked.link_id, clock=CLOCK)
@@ -200,7 +200,7 @@ async def test_expiry_is_read_from_the_databases_clock(acme: SampleWorkspace) ->
 
 
 async def test_a_drafts_link_opens_once_it_is_issued(acme: SampleWorkspace) -> None:
-    draft = await acme.draft()
+    draft = await acme.create_draft()
     async with acme.database.scope(acme.workspace_id):
         link = await actions.issue_link(draft, sealer=acme.sealer, clock=CLOCK)
     assert await opens(acme, link.token) is None
@@ -222,15 +222,15 @@ async def test_an_invoice_that_ended_still_opens_and_says_so(acme: SampleWorkspa
 
 
 async def test_a_later_link_does_not_end_earlier_ones(acme: SampleWorkspace) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         links = [await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK) for _ in range(3)]
     assert all([await opens(acme, link.token) for link in links])
 
 
 async def test_rotating_ends_one_link_and_keeps_the_others(acme: SampleWorkspace) -> None:
-    customer_id = await acme.customer()
-    invoice_id = await acme.invoice(customer_id)
+    customer_id = await acme.create_customer()
+    invoice_id = await acme.issue_invoice(customer_id)
     async with acme.database.scope(acme.workspace_id):
         ana = await add_contact(customer_id, email="ana@buyer.example", clock=CLOCK)
         other = await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK)
@@ -291,7 +291,7 @@ async def test_looking_at_an_ended_link_does_not_bring_it_back(acme: SampleWorks
 
 
 async def test_an_expired_link_is_listed_as_such_and_can_be_rotated(acme: SampleWorkspace) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         link = await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK)
         await execute(EXPIRE_IN, link.link_id, timedelta(seconds=-1))
@@ -302,8 +302,8 @@ async def test_an_expired_link_is_listed_as_such_and_can_be_rotated(acme: Sample
 
 
 async def test_a_link_is_for_a_contact_of_this_customer(acme: SampleWorkspace) -> None:
-    ours, theirs = await acme.customer("One"), await acme.customer("Two")
-    invoice_id = await acme.invoice(ours)
+    ours, theirs = await acme.create_customer("One"), await acme.create_customer("Two")
+    invoice_id = await acme.issue_invoice(ours)
     async with acme.database.scope(acme.workspace_id):
         stranger = await add_contact(theirs, email="x@two.example", clock=CLOCK)
         with pytest.raises(Missing) as caught:
@@ -347,7 +347,7 @@ async def test_a_sealed_token_that_was_moved_to_another_link_does_not_open(acme:
 async def test_links_survive_a_change_of_the_secret(acme: SampleWorkspace) -> None:
     old = Sealer([("old", bytes(range(32)))])
     both = Sealer([("new", bytes(range(32, 64))), ("old", bytes(range(32)))])
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         key = old.wrap(await load_data_key(acme.sealer), acme.workspace_id)
         await execute("UPDATE workspace SET data_key = $2 WHERE workspace_id = $1", acme.workspace_id, key)

@@ -12,7 +12,7 @@ from kernel.store import execute, fetch, fetch_value
 from tenants.ids import InvoiceId
 from tenants.invoices import queries
 from tenants.invoices.queries import _OLDER
-from tests.fakes.large_workspaces import scans
+from tests.fakes.large_workspaces import find_scans
 from tests.fakes.sample_workspaces import SampleWorkspace
 
 
@@ -29,8 +29,8 @@ async def page_through(sample_workspace: SampleWorkspace, *, limit: int) -> list
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
 async def test_pages_go_through_ties_without_a_gap_or_a_repetition(acme: SampleWorkspace, limit: int) -> None:
-    customer_id = await acme.customer()
-    drafts = [await acme.draft(customer_id) for _ in range(7)]
+    customer_id = await acme.create_customer()
+    drafts = [await acme.create_draft(customer_id) for _ in range(7)]
     async with acme.database.scope(acme.workspace_id):
         # Five of one moment in the middle.
         for number, moments in enumerate((0, 1, 1, 1, 1, 1, 2)):
@@ -48,7 +48,7 @@ async def test_pages_go_through_ties_without_a_gap_or_a_repetition(acme: SampleW
 async def test_after_an_invoice_that_is_not_there_nothing_is_listed(
     acme: SampleWorkspace, rival: SampleWorkspace
 ) -> None:
-    for invoice_id in (InvoiceId(new_id()), await rival.invoice()):
+    for invoice_id in (InvoiceId(new_id()), await rival.issue_invoice()):
         async with acme.database.scope(acme.workspace_id):
             with pytest.raises(Missing) as caught:
                 await queries.list_invoices(after=invoice_id)
@@ -63,7 +63,7 @@ async def test_a_late_page_begins_by_the_index_among_thousands(crowded: SampleWo
         asked = f"EXECUTE older ('{crowded.workspace_id}', 100, now() + interval '1 minute', '{new_id()}')"
         plan = json.loads(await fetch_value(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}"))[0]["Plan"]
         await execute("DEALLOCATE older")
-    index, condition = scans(plan)["invoice"]
+    index, condition = find_scans(plan)["invoice"]
     assert index == "invoice_newest"
     assert "workspace_id" in condition
     assert "ROW(created_at, invoice_id) < ROW(" in condition

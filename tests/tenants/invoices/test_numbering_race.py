@@ -16,14 +16,14 @@ from tenants.invoices.numbering import Series
 from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl import read_ubl
 from tests.conftest import OPERATOR
-from tests.fakes.sample_workspaces import SampleWorkspace, content
-from tests.fakes.ubl_writer import invoice_xml
+from tests.fakes.sample_workspaces import SampleWorkspace, build_content
+from tests.fakes.ubl_writer import write_invoice
 
 CLOCK = SystemClock()
 
 
 def elsewhere(number: str) -> bytes:
-    return invoice_xml(content(), compute_totals(content()), number)
+    return write_invoice(build_content(), compute_totals(build_content()), number)
 
 
 class GaveUp(Exception):
@@ -33,8 +33,8 @@ class GaveUp(Exception):
 async def test_twenty_at_once_with_rollbacks_between_leave_no_gap(
     acme: SampleWorkspace, settings: Settings
 ) -> None:
-    customer_id = await acme.customer()
-    drafts = [await acme.draft(customer_id) for _ in range(20)]
+    customer_id = await acme.create_customer()
+    drafts = [await acme.create_draft(customer_id) for _ in range(20)]
     dice = random.Random(11)
     fails = {draft for place, draft in enumerate(drafts) if place % 3 == 1}
 
@@ -61,7 +61,7 @@ async def test_twenty_at_once_with_rollbacks_between_leave_no_gap(
 
 
 async def test_one_draft_issued_by_two_at_once_has_one_number(acme: SampleWorkspace) -> None:
-    draft = await acme.draft()
+    draft = await acme.create_draft()
 
     async def attempt() -> str:
         async with acme.database.scope(acme.workspace_id):
@@ -75,8 +75,8 @@ async def test_one_draft_issued_by_two_at_once_has_one_number(acme: SampleWorksp
 
 
 async def test_a_number_that_came_by_import_is_passed_over(acme: SampleWorkspace) -> None:
-    customer_id = await acme.customer()
-    drafts = [await acme.draft(customer_id) for _ in range(2)]
+    customer_id = await acme.create_customer()
+    drafts = [await acme.create_draft(customer_id) for _ in range(2)]
     async with acme.database.scope(acme.workspace_id):
         for number in ("INV-00002", "INV-00003"):
             await actions.import_invoice(read_ubl(elsewhere(number)), clock=CLOCK)
@@ -86,7 +86,7 @@ async def test_a_number_that_came_by_import_is_passed_over(acme: SampleWorkspace
 
 async def test_workspaces_count_for_themselves(acme: SampleWorkspace, rival: SampleWorkspace) -> None:
     for sample_workspace in (acme, rival):
-        invoice_id = await sample_workspace.invoice()
+        invoice_id = await sample_workspace.issue_invoice()
         async with sample_workspace.database.scope(sample_workspace.workspace_id):
             assert (await queries.load_invoice(invoice_id)).number == "INV-00001"
 
@@ -95,8 +95,8 @@ async def test_workspaces_count_for_themselves(acme: SampleWorkspace, rival: Sam
 async def test_two_series_with_the_same_prefix_never_give_a_number_twice(
     acme: SampleWorkspace, *, first_is_import: bool
 ) -> None:
-    customer_id = await acme.customer()
-    drafts = [await acme.draft(customer_id) for _ in range(3)]
+    customer_id = await acme.create_customer()
+    drafts = [await acme.create_draft(customer_id) for _ in range(3)]
     async with acme.database.scope(acme.workspace_id):
         await actions.set_series(Series("others", "INV-", 5))
         if first_is_import:

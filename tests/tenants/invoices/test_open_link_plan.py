@@ -14,7 +14,7 @@ from kernel.store import Database, execute, fetch, fetch_one, fetch_value
 from kernel.store.pool import Connection
 from kernel.store.roles import Urls
 from tenants.invoices import actions
-from tests.fakes.large_workspaces import scans
+from tests.fakes.large_workspaces import find_scans
 from tests.fakes.sample_workspaces import SampleWorkspace
 
 CALL = "SELECT * FROM open_link($1, $2)"
@@ -42,7 +42,7 @@ async def test_a_link_is_opened_by_whole_keys_among_thousands(crowded: SampleWor
         asked = f"EXECUTE opening ('{crowded.workspace_id}', ARRAY[sha256('N-77'::bytea)])"
         plan = json.loads(await fetch_value(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}"))[0]["Plan"]
         await execute("DEALLOCATE opening")
-    found = scans(plan)
+    found = find_scans(plan)
     assert {table: index for table, (index, _) in found.items()} == {
         "link": "link_token",
         "invoice": "invoice_pkey",
@@ -101,7 +101,7 @@ async def bound_workspace(connection: Connection) -> str:
 
 async def token_hash_of(sample_workspace: SampleWorkspace) -> bytes:
     """Give the workspace an invoice with a link, and return the hash of its token."""
-    invoice_id = await sample_workspace.invoice()
+    invoice_id = await sample_workspace.issue_invoice()
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         link = await actions.issue_link(invoice_id, sealer=sample_workspace.sealer, clock=SystemClock())
         return bytes(await fetch_value("SELECT token_hash FROM link WHERE link_id = $1", link.link_id))

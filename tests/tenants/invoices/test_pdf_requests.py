@@ -25,7 +25,7 @@ from tenants.invoices.actions.pdfs import render_ahead, store_pdf
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderPdf
 from tenants.invoices.values import Pdf, PendingPdf
 from tests.conftest import OPERATOR
-from tests.fakes.sample_workspaces import SampleWorkspace, content, create_sample_workspace
+from tests.fakes.sample_workspaces import SampleWorkspace, build_content, create_sample_workspace
 
 WORKER = new_id()
 NOW = dt.datetime(2026, 3, 16, 9, 30, tzinfo=dt.UTC)
@@ -63,8 +63,8 @@ async def ask(
 async def test_an_issued_version_is_rendered_ahead_in_the_customers_locale_else_the_workspaces(
     acme: SampleWorkspace,
 ) -> None:
-    german = await acme.invoice()
-    english = await acme.invoice(await acme.customer(locale="en-GB"))
+    german = await acme.issue_invoice()
+    english = await acme.issue_invoice(await acme.create_customer(locale="en-GB"))
     assert [(queue, job) for queue, job, _ in await renders(acme)] == [
         (PDF_BULK_QUEUE, RenderPdf(invoice_id=german, version=1, locale="de-DE")),
         (PDF_BULK_QUEUE, RenderPdf(invoice_id=english, version=1, locale="en-GB")),
@@ -72,13 +72,13 @@ async def test_an_issued_version_is_rendered_ahead_in_the_customers_locale_else_
 
 
 async def test_it_is_rendered_ahead_in_the_locale_of_each_contact_with_a_link(acme: SampleWorkspace) -> None:
-    customer_id = await acme.customer()
+    customer_id = await acme.create_customer()
     async with acme.database.scope(acme.workspace_id):
         french, silent = [
             await add_contact(customer_id, email=f"{name}@example.com", locale=locale, clock=acme.clock)
             for name, locale in (("f", "fr-FR"), ("s", None))
         ]
-    draft = await acme.draft(customer_id)
+    draft = await acme.create_draft(customer_id)
     async with acme.database.scope(acme.workspace_id):
         for contact in (french, silent):
             await actions.issue_link(
@@ -100,11 +100,11 @@ async def test_it_is_rendered_ahead_in_the_locale_of_each_contact_with_a_link(ac
 
 
 async def test_a_draft_is_not_rendered_and_a_new_version_is(acme: SampleWorkspace) -> None:
-    draft = await acme.draft()
+    draft = await acme.create_draft()
     assert await renders(acme) == []
     async with acme.database.scope(acme.workspace_id):
         await actions.issue(draft, clock=acme.clock)
-        await actions.new_version(draft, content("200"), clock=acme.clock)
+        await actions.new_version(draft, build_content("200"), clock=acme.clock)
     assert sorted((job.invoice_id, job.version) for _, job, _ in await renders(acme)) == [
         (draft, 1),
         (draft, 2),
@@ -112,7 +112,7 @@ async def test_a_draft_is_not_rendered_and_a_new_version_is(acme: SampleWorkspac
 
 
 async def test_an_issue_that_is_rolled_back_leaves_no_render_job(acme: SampleWorkspace) -> None:
-    draft = await acme.draft()
+    draft = await acme.create_draft()
     with pytest.raises(RuntimeError):
         async with acme.database.scope(acme.workspace_id):
             await actions.issue(draft, clock=acme.clock)
@@ -123,7 +123,7 @@ async def test_an_issue_that_is_rolled_back_leaves_no_render_job(acme: SampleWor
 async def test_a_request_moves_the_job_to_the_urgent_queue_and_rendering_ahead_never_moves_it_back(
     acme: SampleWorkspace,
 ) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     pending = await ask(acme, invoice_id)
     assert isinstance(pending, PendingPdf)
     assert (0 < pending.after_s < 60, pending.code) == (True, "")
@@ -142,7 +142,7 @@ async def test_a_request_moves_the_job_to_the_urgent_queue_and_rendering_ahead_n
 async def test_a_pinned_pdf_is_returned_and_a_job_is_enqueued_only_when_its_blob_is_lost(
     acme: SampleWorkspace,
 ) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         await execute("DELETE FROM job")
         pinned = await store_pdf(invoice_id, 1, "de-DE", bytes(32), b"%PDF-", is_pinned=True, created_at=NOW)
@@ -161,7 +161,7 @@ async def change(acme: SampleWorkspace, sql: str, *arguments: object) -> None:
 async def test_a_request_for_a_failed_render_returns_its_next_attempt_and_brings_it_forward(
     acme: SampleWorkspace,
 ) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     await change(acme, "UPDATE job SET attempts = 2, run_at = now() + interval '5 seconds'")
     assert await ask(acme, invoice_id) == PendingPdf(6, "pdf.unavailable")
     # As after a long outage.
@@ -172,7 +172,7 @@ async def test_a_request_for_a_failed_render_returns_its_next_attempt_and_brings
 async def test_while_no_worker_can_render_the_pdf_is_unavailable_and_its_job_stays_enqueued(
     acme: SampleWorkspace,
 ) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     async with acme.database.unbound():
         await register_worker(WORKER, ["default"], slots=4)
     assert await ask(acme, invoice_id) == PendingPdf(20, "pdf.unavailable")
@@ -203,7 +203,7 @@ async def test_a_request_that_would_wait_longer_than_a_minute_is_refused(
     acme: SampleWorkspace, settings: Settings
 ) -> None:
     rival = await create_sample_workspace(acme.database, Sealer(settings.secret_keys), SystemClock())
-    invoice_id, before = await acme.invoice(), await acme.invoice()
+    invoice_id, before = await acme.issue_invoice(), await acme.issue_invoice()
     await change(acme, SERVED, acme.workspace_id, dt.timedelta(seconds=9), dt.timedelta(hours=1))
     await change(acme, SERVED, acme.workspace_id, dt.timedelta(seconds=2), dt.timedelta(minutes=1))
     # Renders ahead of need come after requests, and delay none.
@@ -221,11 +221,11 @@ async def test_a_request_that_would_wait_longer_than_a_minute_is_refused(
     ]
     # An accepted request stays accepted; one of another workspace comes next, because workspaces take turns.
     assert await ask(acme, before) == PendingPdf(61)
-    assert await ask(rival, await rival.invoice()) == PendingPdf(3)
+    assert await ask(rival, await rival.issue_invoice()) == PendingPdf(3)
 
 
 async def test_a_dead_render_is_not_tried_again_by_every_request(acme: SampleWorkspace) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     await change(acme, "UPDATE job SET state = 'dead', ended_at = now() - interval '5 minutes'")
     with pytest.raises(Unavailable, match=r"pdf\.failed") as refused:
         await ask(acme, invoice_id)
@@ -239,7 +239,7 @@ async def test_a_version_that_is_not_issued_or_anothers_is_not_found(
     acme: SampleWorkspace, settings: Settings
 ) -> None:
     rival = await create_sample_workspace(acme.database, Sealer(settings.secret_keys), SystemClock())
-    draft, issued = await acme.draft(), await acme.invoice()
+    draft, issued = await acme.create_draft(), await acme.issue_invoice()
     for who, invoice_id, version in (
         (acme, draft, 1),
         (acme, issued, 2),

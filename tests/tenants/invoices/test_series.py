@@ -19,8 +19,8 @@ from tenants.invoices.numbering import MAX_RUNNING, Series, write_number
 from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl import read_ubl
 from tests.conftest import OPERATOR
-from tests.fakes.sample_workspaces import SampleWorkspace, content
-from tests.fakes.ubl_writer import invoice_xml
+from tests.fakes.sample_workspaces import SampleWorkspace, build_content
+from tests.fakes.ubl_writer import write_invoice
 
 CLOCK = SystemClock()
 COPY = """
@@ -37,8 +37,8 @@ SELECT c.workspace_id, c.invoice_id, c.version, '{}', '{}', c.issued_at, c.issue
 
 async def import_number(number: str, buyer: str = "Buyer AG") -> None:
     """Import an invoice; to be called in a unit of work."""
-    what = content(buyer=buyer)
-    await actions.import_invoice(read_ubl(invoice_xml(what, compute_totals(what), number)), clock=CLOCK)
+    what = build_content(buyer=buyer)
+    await actions.import_invoice(read_ubl(write_invoice(what, compute_totals(what), number)), clock=CLOCK)
 
 
 async def import_many(sample_workspace: SampleWorkspace, numbers: list[str]) -> None:
@@ -52,7 +52,7 @@ async def issue_and_count(
     sample_workspace: SampleWorkspace, series: str = "invoices"
 ) -> tuple[str, list[str]]:
     """Issue an invoice; returns its number and the statements that it took."""
-    draft, statements = await sample_workspace.draft(), list[str]()
+    draft, statements = await sample_workspace.create_draft(), list[str]()
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         connection: Any = current().connection()
         with connection.query_logger(lambda logged: statements.append(logged.query)):

@@ -17,7 +17,7 @@ from tenants.ids import InvoiceId, LinkId
 from tenants.invoices import actions
 from tenants.invoices.actions.views import _ADD
 from tenants.invoices.values import ActorClass, View
-from tests.fakes.large_workspaces import scans
+from tests.fakes.large_workspaces import find_scans
 from tests.fakes.sample_workspaces import SampleWorkspace
 
 NOW = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
@@ -66,7 +66,7 @@ async def stored(sample_workspace: SampleWorkspace) -> list[Any]:
 async def test_a_view_is_stored_with_its_network_only(
     acme: SampleWorkspace, address: IPv4Address | IPv6Address | None, kept: str | None
 ) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     view = a_view(
         invoice_id,
         link_id=await a_link(acme, invoice_id),
@@ -90,7 +90,7 @@ async def test_a_view_is_stored_with_its_network_only(
 
 @pytest.mark.parametrize("actor", list(ActorClass))
 async def test_every_class_of_actor_can_be_stored(acme: SampleWorkspace, actor: ActorClass) -> None:
-    assert await record(acme, [a_view(await acme.invoice(), actor=actor)]) == 1
+    assert await record(acme, [a_view(await acme.issue_invoice(), actor=actor)]) == 1
     (row,) = await stored(acme)
     assert row["actor"] == actor.value
 
@@ -98,7 +98,11 @@ async def test_every_class_of_actor_can_be_stored(acme: SampleWorkspace, actor: 
 async def test_views_of_nothing_are_left_out_and_the_others_stored(
     acme: SampleWorkspace, rival: SampleWorkspace
 ) -> None:
-    invoice_id, other_id, foreign_id = await acme.invoice(), await acme.invoice(), await rival.invoice()
+    invoice_id, other_id, foreign_id = (
+        await acme.issue_invoice(),
+        await acme.issue_invoice(),
+        await rival.issue_invoice(),
+    )
     views = [
         a_view(InvoiceId(new_id())),
         a_view(invoice_id, user_agent="first"),
@@ -115,13 +119,13 @@ async def test_views_of_nothing_are_left_out_and_the_others_stored(
 
 
 async def test_a_view_that_is_written_again_is_stored_once(acme: SampleWorkspace) -> None:
-    view = a_view(await acme.invoice())
+    view = a_view(await acme.issue_invoice())
     assert [await record(acme, [view]), await record(acme, [view, view])] == [1, 0]
     assert len(await stored(acme)) == 1
 
 
 async def test_a_batch_is_one_statement(acme: SampleWorkspace) -> None:
-    invoice_id, sent = await acme.invoice(), list[str]()
+    invoice_id, sent = await acme.issue_invoice(), list[str]()
     async with acme.database.scope(acme.workspace_id):
         connection: Any = current().connection()
         with connection.query_logger(lambda record: sent.append(record.query)):
@@ -132,7 +136,7 @@ async def test_a_batch_is_one_statement(acme: SampleWorkspace) -> None:
 
 
 async def test_a_draft_that_is_being_deleted_costs_its_own_view_alone(acme: SampleWorkspace) -> None:
-    invoice_id, draft_id = await acme.invoice(), await acme.draft()
+    invoice_id, draft_id = await acme.issue_invoice(), await acme.create_draft()
     async with acme.database.scope(acme.workspace_id):
         await actions.discard_draft(draft_id)
         recording = asyncio.create_task(record(acme, [a_view(draft_id), a_view(invoice_id)]))
@@ -154,7 +158,7 @@ async def test_each_view_is_found_by_whole_keys_among_thousands(crowded: SampleW
         asked = f"EXECUTE adding ('{crowded.workspace_id}', {empty})"
         plan = json.loads(await fetch_value(f"EXPLAIN (FORMAT JSON) {asked}"))[0]["Plan"]
         await execute("DEALLOCATE adding")
-    found = scans(plan)
+    found = find_scans(plan)
     wanted = {"invoice": ("invoice_pkey", "invoice_id"), "link": ("link_pkey", "link_id")}
     for table, (index, key) in wanted.items():
         assert found[table][0] == index, found

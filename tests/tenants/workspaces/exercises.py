@@ -12,7 +12,7 @@ from tenants.workspaces.domains import TOMBSTONE_DAYS, DomainState
 from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import NewWorkspace
 from tenants.workspaces.queries import Domain, list_domains
-from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, picture
+from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, build_jpeg
 from tests.tenants.exercises import CLOCK, Call, call, exercise, run
 
 
@@ -79,18 +79,18 @@ async def change_the_terms(_: SampleWorkspace) -> Call:
 
 @exercise(workspaces.set_logo, "workspace.logo_changed", before=None)
 async def set_a_logo(_: SampleWorkspace) -> Call:
-    return call(reencode(picture()), clock=CLOCK)
+    return call(reencode(build_jpeg()), clock=CLOCK)
 
 
 @exercise(workspaces.set_logo)
 async def set_the_logo_it_has(workspace: SampleWorkspace) -> Call:
-    await run(workspace, workspaces.set_logo, reencode(picture()), clock=CLOCK)
-    return call(reencode(picture()), clock=CLOCK)
+    await run(workspace, workspaces.set_logo, reencode(build_jpeg()), clock=CLOCK)
+    return call(reencode(build_jpeg()), clock=CLOCK)
 
 
 @exercise(workspaces.remove_logo, "workspace.logo_changed", after=None)
 async def remove_the_logo(workspace: SampleWorkspace) -> Call:
-    await run(workspace, workspaces.set_logo, reencode(picture()), clock=CLOCK)
+    await run(workspace, workspaces.set_logo, reencode(build_jpeg()), clock=CLOCK)
     return call()
 
 
@@ -113,14 +113,14 @@ async def fetch_a_logo_that_is_being_fetched(workspace: SampleWorkspace) -> Call
 @exercise(workspaces.set_fetched_logo, "workspace.logo_changed", before=None)
 async def set_the_logo_that_was_fetched(workspace: SampleWorkspace) -> Call:
     added = await run(workspace, workspaces.fetch_logo, "https://cdn.example/logo.png")
-    return call(reencode(picture()), added.job_id, clock=CLOCK)
+    return call(reencode(build_jpeg()), added.job_id, clock=CLOCK)
 
 
 @exercise(workspaces.set_fetched_logo)
 async def set_a_fetched_logo_that_was_superseded(workspace: SampleWorkspace) -> Call:
     added = await run(workspace, workspaces.fetch_logo, "https://cdn.example/logo.png")
     await run(workspace, workspaces.remove_logo)
-    return call(reencode(picture()), added.job_id, clock=CLOCK)
+    return call(reencode(build_jpeg()), added.job_id, clock=CLOCK)
 
 
 @exercise(workspaces.claim_domain, "domain.claimed", host="pay.acme.example")

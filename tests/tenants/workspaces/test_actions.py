@@ -16,7 +16,7 @@ from tenants.workspaces import actions, queries
 from tenants.workspaces.domains import DomainState
 from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import LogoRef, NewWorkspace, WorkspaceProfile
-from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, picture
+from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, build_jpeg
 from tests.tenants.conftest import NewBusiness
 
 CLOCK = SystemClock()
@@ -141,7 +141,7 @@ async def test_a_change_that_is_refused_changes_nothing(acme: SampleWorkspace) -
 
 
 async def test_a_logo_is_drawn_anew_and_named_by_its_hash(acme: SampleWorkspace) -> None:
-    upload = reencode(picture())
+    upload = reencode(build_jpeg())
     async with acme.database.scope(acme.workspace_id):
         logo = await actions.set_logo(upload, clock=CLOCK)
         again = await actions.set_logo(upload, clock=CLOCK)
@@ -156,15 +156,15 @@ async def test_a_logo_is_drawn_anew_and_named_by_its_hash(acme: SampleWorkspace)
 
 async def test_an_earlier_logo_stays_readable_for_pages_that_are_open(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
-        first = await actions.set_logo(reencode(picture(colour="red")), clock=CLOCK)
-        await actions.set_logo(reencode(picture(colour="blue")), clock=CLOCK)
+        first = await actions.set_logo(reencode(build_jpeg(colour="red")), clock=CLOCK)
+        await actions.set_logo(reencode(build_jpeg(colour="blue")), clock=CLOCK)
         assert (await actions.remove_logo()).logo is None
         assert (await queries.load_brand_image(first.sha256)).content_type == "image/png"
 
 
 async def test_a_refused_logo_leaves_the_old_one(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
-        logo = await actions.set_logo(reencode(picture()), clock=CLOCK)
+        logo = await actions.set_logo(reencode(build_jpeg()), clock=CLOCK)
         with pytest.raises(Invalid, match="picture"):
             await actions.set_logo(reencode(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), clock=CLOCK)
         assert (await queries.load_profile()).logo == logo

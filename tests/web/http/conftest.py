@@ -12,7 +12,7 @@ import pytest
 
 from ops.ports import find_free_port
 from tests.fakes.http_server import HttpServer, Start
-from tests.fakes.protocol_server import SHORT, TIMEOUT_S, BoundedServer, StartBounded, routes
+from tests.fakes.protocol_server import SHORT, TIMEOUT_S, BoundedServer, StartBounded, build_routes
 from web.http.context import GatewayRequest, RequestContext, set_context
 from web.http.server import Server
 from web.http.sessions import CookieJar
@@ -78,7 +78,7 @@ async def start_bounded(make_portal: Any, settings: Any) -> AsyncIterator[StartB
     gate = asyncio.Event()
 
     async def run(*, trusted_proxies: Any = (), **bounds: Any) -> BoundedServer:
-        portal = make_portal(extra_handlers=routes(gate))
+        portal = make_portal(extra_handlers=build_routes(gate))
         fields = {"port": 0, "trusted_proxies": trusted_proxies}
         server = Server(portal.gateway, replace(settings, **fields), bounds=replace(SHORT, **bounds))
         task = asyncio.create_task(server.serve())

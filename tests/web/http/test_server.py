@@ -26,7 +26,7 @@ FORM = "Content-Type: application/x-www-form-urlencoded"
 
 async def test_a_page_is_served_over_a_socket(start: Start, acme: Any, visitor: Any) -> None:
     running = await start()
-    answer = await running.talk(request(f"GET {acme.path}", acme.host, visitor.address))
+    answer = await running.exchange(request(f"GET {acme.path}", acme.host, visitor.address))
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert body.startswith(b"<!doctype html>")
@@ -38,7 +38,7 @@ async def test_a_page_is_served_over_a_socket(start: Start, acme: Any, visitor: 
 
 async def test_head_sends_the_length_and_nothing_after_it(start: Start, acme: Any, visitor: Any) -> None:
     running = await start()
-    answer = await running.talk(request(f"HEAD {acme.path}", acme.host, visitor.address))
+    answer = await running.exchange(request(f"HEAD {acme.path}", acme.host, visitor.address))
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert body == b""
@@ -50,7 +50,7 @@ async def test_a_large_body_is_refused_by_its_announcement(start: Start, acme: A
     running = await start()
     sent = request(f"POST {acme.path}/language", acme.host, visitor.address, FORM, "Content-Length: 70000")
     # Not one byte of the body has been sent.
-    answer = await running.talk(sent)
+    answer = await running.exchange(sent)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"That is too large" in answer
 
@@ -62,7 +62,7 @@ async def test_a_large_body_is_refused_when_it_comes_in_chunks(start: Start, acm
     )
     chunk = b"2000\r\n" + b"x" * 0x2000 + b"\r\n"
     # Nine chunks of 8 KiB, and no end.
-    answer = await running.talk(sent + chunk * 9)
+    answer = await running.exchange(sent + chunk * 9)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"\r\nconnection: close\r\n" in answer.lower()
 
@@ -75,12 +75,14 @@ async def test_a_small_body_reaches_the_route(start: Start, acme: Any, visitor: 
     ):
         head = request(f"POST {acme.path}/language", acme.host, visitor.address, FORM, *headers)
         # The form was read, and has no token.
-        assert (await running.talk(head + body)).startswith(b"HTTP/1.1 403 ")
+        assert (await running.exchange(head + body)).startswith(b"HTTP/1.1 403 ")
 
 
 async def test_two_hosts_are_no_host(start: Start, acme: Any, visitor: Any) -> None:
     running = await start()
-    answer = await running.talk(request(f"GET {acme.path}", acme.host, visitor.address, f"Host: {acme.host}"))
+    answer = await running.exchange(
+        request(f"GET {acme.path}", acme.host, visitor.address, f"Host: {acme.host}")
+    )
     assert answer.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 400 "))
     assert acme.profile.name.encode() not in answer
 
@@ -90,7 +92,7 @@ async def test_an_absolute_request_target_does_not_choose_the_host(
 ) -> None:
     running = await start()
     target = f"http://{acme.host}{acme.path}"
-    answer = await running.talk(request(f"GET {target}", "nobody.localhost", visitor.address))
+    answer = await running.exchange(request(f"GET {target}", "nobody.localhost", visitor.address))
     assert answer.startswith(b"HTTP/1.1 404 ")
 
 
@@ -271,7 +273,7 @@ async def test_what_stands_behind_a_chunked_body_is_no_header(start: Start, acme
     running = await start()
     sent = request(f"POST {acme.path}", acme.host, visitor.address, "Transfer-Encoding: chunked")
     trailers = b"X-Forwarded-For: 203.0.113.9\r\nHost: nobody.localhost\r\n"
-    answer = await running.talk(sent + b"3\r\na=1\r\n0\r\n" + trailers + b"\r\n")
+    answer = await running.exchange(sent + b"3\r\na=1\r\n0\r\n" + trailers + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 405 ")
     line = json.loads(running.portal.log.getvalue())
     assert line["network"] == str(ip_network((visitor.address, 48), strict=False))

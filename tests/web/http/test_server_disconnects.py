@@ -68,7 +68,7 @@ async def test_at_the_end_who_waits_for_a_pdf_is_answered_first(
 ) -> None:
     running = await start()
     asked = request(f"GET {acme.path}/invoice.pdf", acme.host, visitor.address, "Accept: text/html")
-    waiting = [asyncio.create_task(running.talk(asked)) for _ in range(3)]
+    waiting = [asyncio.create_task(running.exchange(asked)) for _ in range(3)]
     await waits_for_pdf(running, count=3)
     running.server.should_exit = True
     for answer in await asyncio.gather(*waiting):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tests.fakes.sample_workspaces import content
+from tests.fakes.sample_workspaces import build_content
 from web.portal.invoice_page import takes_long
 
 
@@ -14,6 +14,6 @@ from web.portal.invoice_page import takes_long
     [(1, "", False), (100, "", False), (101, "", True), (1, "x" * 38_000, False), (1, "x" * 41_000, True)],
 )
 def test_long_is_what_has_many_lines_or_many_words(lines: int, note: str, *, expected: bool) -> None:
-    made = content()
+    made = build_content()
     long = msgspec.structs.replace(made, lines=made.lines * lines, notes=(note,))
     assert takes_long(long) is expected

@@ -36,7 +36,7 @@ def _render(home: Path, *words: str) -> tuple[dict[str, Any], str]:
 
 @pytest.fixture
 def home(servers: object) -> Iterator[Path]:
-    """A folder for somebody else; starting the servers has made .venv reachable for them."""
+    """A folder for another user; starting Postgres has made .venv readable for that user."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 

@@ -11,7 +11,7 @@ import pytest
 
 from kernel.ids import WorkspaceId, new_id
 from kernel.telemetry.metrics import Metrics
-from tests.fakes.documents import METADATA, make_logo, render_seed_sheet
+from tests.fakes.documents import METADATA, build_logo, render_seed_sheet
 from workers.pdf.postprocess import postprocess
 from workers.pdf.processes import kill
 from workers.pdf.renderer import Renderer, RenderLimits
@@ -26,7 +26,7 @@ async def hash_pdf(renderer: Renderer, html: str, owner: WorkspaceId | None) -> 
 async def test_one_hash_over_reused_page_new_context_new_browser_and_after_a_crash(
     renderer: Renderer, tag: str
 ) -> None:
-    html = render_seed_sheet(tag, logo=make_logo())
+    html = render_seed_sheet(tag, logo=build_logo())
     owner = WorkspaceId(new_id())
     hashes = {await hash_pdf(renderer, html, owner) for _ in range(3)}
     # Another document in between: counters of the browser must not show.

@@ -1,4 +1,4 @@
-"""From an invoice to its PDF: rendered once, pinned, found again; a lost blob is replaced only by equal bytes."""
+"""The PDF of an invoice is rendered once and pinned; a lost blob is replaced only by the same bytes."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from tenants.invoices.values import Pdf
 from tenants.workspaces.actions import set_brand, set_logo
 from tenants.workspaces.logo import reencode
 from tests.fakes.documents import load_fonts
-from tests.fakes.sample_workspaces import SampleWorkspace, content, create_sample_workspace, picture
+from tests.fakes.sample_workspaces import SampleWorkspace, build_content, build_jpeg, create_sample_workspace
 from workers.pdf.invoice_renderer import InvoiceRenderer
 from workers.pdf.renderer import Renderer
 
-MakeRenderer = Callable[..., InvoiceRenderer]
+CreateRenderer = Callable[..., InvoiceRenderer]
 
 
 @pytest.fixture
@@ -49,7 +49,9 @@ def blobs(tmp_path: Path) -> Blobs:
 
 
 @pytest.fixture
-def make_renderer(database: Database, blobs: Blobs, renderer: Renderer, clock: FixedClock) -> MakeRenderer:
+def create_renderer(
+    database: Database, blobs: Blobs, renderer: Renderer, clock: FixedClock
+) -> CreateRenderer:
     """Make invoice renderers that share database, blobs and Chromium, as the processes of one installation do."""
 
     def make(with_fonts: Fonts | None = None) -> InvoiceRenderer:
@@ -66,13 +68,13 @@ def make_renderer(database: Database, blobs: Blobs, renderer: Renderer, clock: F
 
 
 @pytest.fixture
-def invoice_renderer(make_renderer: MakeRenderer) -> InvoiceRenderer:
+def invoice_renderer(create_renderer: CreateRenderer) -> InvoiceRenderer:
     """The invoice renderer of most tests."""
-    return make_renderer()
+    return create_renderer()
 
 
-def other_fonts() -> Fonts:
-    """The same faces under another version: what an upgrade of the fonts is to a fingerprint."""
+def load_other_fonts() -> Fonts:
+    """Return the fonts under another version, as after an upgrade of the fonts."""
     changed = Fonts.load()
     changed.version = "another"
     return changed
@@ -96,35 +98,35 @@ async def ensure_pdf(
     )
 
 
-def text_of(data: bytes) -> str:
+def read_text(data: bytes) -> str:
     with pypdfium2.PdfDocument(data) as pdf:
         return "".join(page.get_textpage().get_text_range() for page in pdf)
 
 
 async def test_an_issued_version_is_rendered_once_and_found_again(
-    acme: SampleWorkspace, make_renderer: MakeRenderer, blobs: Blobs
+    acme: SampleWorkspace, create_renderer: CreateRenderer, blobs: Blobs
 ) -> None:
-    invoice_id = await acme.invoice()
-    first = await ensure_pdf(make_renderer(), acme, invoice_id)
+    invoice_id = await acme.issue_invoice()
+    first = await ensure_pdf(create_renderer(), acme, invoice_id)
     data = await blobs.get(first.key)
     assert (first.is_pinned, first.size, first.sha256) == (True, len(data), hashlib.sha256(data).hexdigest())
-    assert "119,00" in text_of(data)
-    again = make_renderer()
+    assert "119,00" in read_text(data)
+    again = create_renderer()
     assert await ensure_pdf(again, acme, invoice_id) == first
     # It was not rendered again.
     assert again._metrics.registry.get_sample_value("portal_pdf_postprocess_seconds_count") == 0
 
 
 async def test_a_pinned_pdf_stays_when_brand_status_and_fonts_change(
-    acme: SampleWorkspace, make_renderer: MakeRenderer
+    acme: SampleWorkspace, create_renderer: CreateRenderer
 ) -> None:
-    invoice_id = await acme.invoice()
-    first = await ensure_pdf(make_renderer(), acme, invoice_id)
+    invoice_id = await acme.issue_invoice()
+    first = await ensure_pdf(create_renderer(), acme, invoice_id)
     async with acme.database.scope(acme.workspace_id):
         await set_brand(name="Renamed Works")
-        await set_logo(reencode(picture()), clock=acme.clock)
+        await set_logo(reencode(build_jpeg()), clock=acme.clock)
         await actions.void(invoice_id, clock=acme.clock)
-    assert await ensure_pdf(make_renderer(other_fonts()), acme, invoice_id) == first
+    assert await ensure_pdf(create_renderer(load_other_fonts()), acme, invoice_id) == first
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(asyncpg.PostgresError, match="never changes"):
             async with savepoint():
@@ -134,11 +136,11 @@ async def test_a_pinned_pdf_stays_when_brand_status_and_fonts_change(
 async def test_each_locale_has_a_pdf_of_its_own(
     acme: SampleWorkspace, invoice_renderer: InvoiceRenderer, blobs: Blobs
 ) -> None:
-    invoice_id = await acme.invoice(await acme.customer(locale="en-GB"))
+    invoice_id = await acme.issue_invoice(await acme.create_customer(locale="en-GB"))
     english = await ensure_pdf(invoice_renderer, acme, invoice_id, locale="en-GB")
     german = await ensure_pdf(invoice_renderer, acme, invoice_id, locale="de-DE")
-    assert "Invoice" in text_of(await blobs.get(english.key))
-    assert "Rechnung" in text_of(await blobs.get(german.key))
+    assert "Invoice" in read_text(await blobs.get(english.key))
+    assert "Rechnung" in read_text(await blobs.get(german.key))
 
 
 @pytest.mark.parametrize(("locale", "size"), [("de-DE", (595, 842)), ("en-US", (612, 792))])
@@ -147,21 +149,21 @@ async def test_a_short_invoice_is_one_sheet_of_the_senders_country(
 ) -> None:
     async with acme.database.scope(acme.workspace_id):
         await execute("UPDATE workspace SET locale = $1", locale)
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     pdf = await ensure_pdf(invoice_renderer, acme, invoice_id, locale=locale)
     with pypdfium2.PdfDocument(await blobs.get(pdf.key)) as read:
         assert [tuple(map(round, page.get_size())) for page in read] == [size]
 
 
 async def test_a_draft_is_rendered_again_when_it_has_changed_and_never_pinned(
-    acme: SampleWorkspace, make_renderer: MakeRenderer
+    acme: SampleWorkspace, create_renderer: CreateRenderer
 ) -> None:
-    invoice_id = await acme.draft()
-    first = await ensure_pdf(make_renderer(), acme, invoice_id)
-    assert await ensure_pdf(make_renderer(), acme, invoice_id) == first
+    invoice_id = await acme.create_draft()
+    first = await ensure_pdf(create_renderer(), acme, invoice_id)
+    assert await ensure_pdf(create_renderer(), acme, invoice_id) == first
     async with acme.database.scope(acme.workspace_id):
-        await actions.update_draft(invoice_id, content("200"), clock=acme.clock)
-    second = await ensure_pdf(make_renderer(), acme, invoice_id)
+        await actions.update_draft(invoice_id, build_content("200"), clock=acme.clock)
+    second = await ensure_pdf(create_renderer(), acme, invoice_id)
     assert (first.is_pinned, second.is_pinned, first.sha256 == second.sha256) == (False, False, False)
     async with acme.database.scope(acme.workspace_id):
         await actions.discard_draft(invoice_id)
@@ -170,36 +172,36 @@ async def test_a_draft_is_rendered_again_when_it_has_changed_and_never_pinned(
 
 
 async def test_concurrent_renders_of_one_version_pin_one_pdf(
-    acme: SampleWorkspace, make_renderer: MakeRenderer
+    acme: SampleWorkspace, create_renderer: CreateRenderer
 ) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     # As in the middle of an upgrade: their fingerprints differ.
-    made = await asyncio.gather(
+    pdfs = await asyncio.gather(
         *(
             ensure_pdf(each, acme, invoice_id)
-            for each in (make_renderer(), make_renderer(other_fonts()), make_renderer())
+            for each in (create_renderer(), create_renderer(load_other_fonts()), create_renderer())
         )
     )
-    assert len(set(made)) == 1
+    assert len(set(pdfs)) == 1
     async with acme.database.scope(acme.workspace_id):
         pinned = "SELECT count(*) FROM invoice_pdf WHERE invoice_id = $1 AND pinned"
         assert await fetch_value(pinned, invoice_id) == 1
 
 
 async def test_a_lost_blob_is_replaced_only_by_the_same_bytes(
-    acme: SampleWorkspace, make_renderer: MakeRenderer, blobs: Blobs
+    acme: SampleWorkspace, create_renderer: CreateRenderer, blobs: Blobs
 ) -> None:
-    invoice_id = await acme.invoice()
-    first = await ensure_pdf(make_renderer(), acme, invoice_id)
+    invoice_id = await acme.issue_invoice()
+    first = await ensure_pdf(create_renderer(), acme, invoice_id)
     data = await blobs.get(first.key)
     await blobs.delete(first.key)
-    assert await ensure_pdf(make_renderer(), acme, invoice_id) == first
+    assert await ensure_pdf(create_renderer(), acme, invoice_id) == first
     assert await blobs.get(first.key) == data
     await blobs.delete(first.key)
     async with acme.database.scope(acme.workspace_id):
         await set_brand(name="Renamed Works")
     with pytest.raises(Unavailable) as caught:
-        await ensure_pdf(make_renderer(), acme, invoice_id)
+        await ensure_pdf(create_renderer(), acme, invoice_id)
     assert caught.value.code == "pdf.lost"
     with pytest.raises(Missing):
         await blobs.get(first.key)
@@ -209,7 +211,7 @@ async def test_another_workspaces_invoice_is_not_there(
     acme: SampleWorkspace, invoice_renderer: InvoiceRenderer, database: Database, settings: Settings
 ) -> None:
     rival = await create_sample_workspace(database, Sealer(settings.secret_keys), SystemClock())
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     for owner, asked in ((rival, invoice_id), (acme, InvoiceId(new_id()))):
         with pytest.raises(Missing) as caught:
             await ensure_pdf(invoice_renderer, owner, asked)
@@ -219,7 +221,7 @@ async def test_another_workspaces_invoice_is_not_there(
 async def test_the_metadata_name_the_invoice_its_seller_and_when_it_was_issued(
     acme: SampleWorkspace, invoice_renderer: InvoiceRenderer, blobs: Blobs
 ) -> None:
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     data = await blobs.get((await ensure_pdf(invoice_renderer, acme, invoice_id)).key)
     async with acme.database.scope(acme.workspace_id):
         number = (await queries.load_invoice(invoice_id)).number

@@ -1,4 +1,4 @@
-"""What a finished PDF is: tagged, titled, dated, marked; its fonts whole and its letters readable, in every script."""
+"""Post-processed PDFs have tags, metadata, artifacts, embedded fonts and readable text in every script."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 
 from kernel.errors import Unavailable
 from tenants.invoices.document.pdf_html import render_pdf_html
-from tests.fakes.documents import METADATA, build_document, load_fonts, make_logo, render_seed_sheet
-from tests.fakes.sample_workspaces import content
+from tests.fakes.documents import METADATA, build_document, build_logo, load_fonts, render_seed_sheet
+from tests.fakes.sample_workspaces import build_content
 from workers.pdf.postprocess import Attachment, postprocess
 from workers.pdf.renderer import Renderer
 
@@ -58,7 +58,7 @@ async def test_latin_documents_have_truetype_fonts_embedded_and_no_type_3(
     renderer: Renderer, tag: str
 ) -> None:
     kinds, names = set(), set()
-    for font in find_fonts(await render(renderer, render_seed_sheet(tag, logo=make_logo()))):
+    for font in find_fonts(await render(renderer, render_seed_sheet(tag, logo=build_logo()))):
         kinds.add(str(font.Subtype))
         names.add(str(font.BaseFont).partition("+")[2])
         if "/FontDescriptor" in font:
@@ -69,12 +69,12 @@ async def test_latin_documents_have_truetype_fonts_embedded_and_no_type_3(
 async def test_nine_scripts_in_one_invoice_lack_no_glyph_and_use_no_system_font(
     renderer: Renderer,
 ) -> None:
-    plain = content()
+    sample = build_content()
     lines = tuple(
-        msgspec.structs.replace(plain.lines[0], name=text, description=text) for text in SCRIPTS.values()
+        msgspec.structs.replace(sample.lines[0], name=text, description=text) for text in SCRIPTS.values()
     )
     data = await render(
-        renderer, render_pdf_html(build_document(msgspec.structs.replace(plain, lines=lines)), load_fonts())
+        renderer, render_pdf_html(build_document(msgspec.structs.replace(sample, lines=lines)), load_fonts())
     )
     names = set()
     for font in find_fonts(data):
@@ -104,10 +104,10 @@ async def test_nine_scripts_in_one_invoice_lack_no_glyph_and_use_no_system_font(
 
 async def test_a_character_that_no_font_has_is_the_only_one_without_a_glyph(renderer: Renderer) -> None:
     """The control: a private character is shown as a missing glyph, and the search above finds it."""
-    plain = content()
-    lines = (msgspec.structs.replace(plain.lines[0], name="\ue123"),)
+    sample = build_content()
+    lines = (msgspec.structs.replace(sample.lines[0], name="\ue123"),)
     data = await render(
-        renderer, render_pdf_html(build_document(msgspec.structs.replace(plain, lines=lines)), load_fonts())
+        renderer, render_pdf_html(build_document(msgspec.structs.replace(sample, lines=lines)), load_fonts())
     )
     names = {str(font.get("/BaseFont", "/Type3")).partition("+")[2] for font in find_fonts(data)}
     is_missing = any(has_mapping(font, r"^<0000> ") for font in find_fonts(data))
@@ -121,24 +121,24 @@ async def test_only_the_subsets_a_document_needs_are_inlined() -> None:
 
 
 async def test_every_page_draws_only_tagged_content_and_artifacts(renderer: Renderer) -> None:
-    data = await render(renderer, render_seed_sheet("lines-40", logo=make_logo()))
+    data = await render(renderer, render_seed_sheet("lines-40", logo=build_logo()))
     paints = {"f", "F", "f*", "B", "B*", "b", "b*", "S", "s", "Do", "sh", "Tj", "TJ"}
     with pikepdf.open(io.BytesIO(data)) as pdf:
         assert len(pdf.pages) == 3
         for page in pdf.pages:
-            depth, stray, artifacts = 0, [], 0
+            depth, untagged, artifacts = 0, [], 0
             for instruction in pikepdf.parse_content_stream(page):
                 name = str(instruction.operator)
                 depth += (name in {"BDC", "BMC"}) - (name == "EMC")
                 artifacts += name == "BMC" and str(instruction.operands[0]) == "/Artifact"
                 if name in paints and depth == 0:
-                    stray.append(name)
-            assert (stray, depth) == ([], 0)
+                    untagged.append(name)
+            assert (untagged, depth) == ([], 0)
             assert artifacts >= 1
 
 
 async def test_the_file_has_what_pdf_a_3_and_pdf_ua_require(renderer: Renderer) -> None:
-    data = await render(renderer, render_seed_sheet("lines-3", logo=make_logo()))
+    data = await render(renderer, render_seed_sheet("lines-3", logo=build_logo()))
     with pikepdf.open(io.BytesIO(data)) as pdf:
         root = pdf.Root
         assert (str(root.Lang), bool(root.MarkInfo.Marked)) == ("en", True)
@@ -164,8 +164,8 @@ async def test_the_file_has_what_pdf_a_3_and_pdf_ua_require(renderer: Renderer) 
         tree = list(root.StructTreeRoot.IDTree.Names)
         assert [str(name) for name in tree[::2]] == sorted(named)
     claims = ("<pdfaid:part>3<", "<pdfaid:conformance>A<", "<pdfuaid:part>1<")
-    for said in (*claims, ">Invoice INV-1<", "2026-03-16T00:00:00"):
-        assert said in xmp
+    for text in (*claims, ">Invoice INV-1<", "2026-03-16T00:00:00"):
+        assert text in xmp
 
 
 async def test_the_page_size_is_that_of_the_senders_country(renderer: Renderer) -> None:
@@ -189,13 +189,13 @@ async def test_an_attachment_is_in_the_file_with_its_relationship(renderer: Rend
 
 
 async def test_postprocessing_halves_the_size(renderer: Renderer) -> None:
-    raw = await renderer.render(render_seed_sheet("lines-40", logo=make_logo()), owner=None, within_s=30)
+    raw = await renderer.render(render_seed_sheet("lines-40", logo=build_logo()), owner=None, within_s=30)
     assert len(postprocess(raw, METADATA)) <= len(raw) / 2
 
 
 async def test_pikepdf_finds_no_syntax_error(renderer: Renderer) -> None:
     with pikepdf.open(
-        io.BytesIO(await render(renderer, render_seed_sheet("lines-200", logo=make_logo())))
+        io.BytesIO(await render(renderer, render_seed_sheet("lines-200", logo=build_logo())))
     ) as pdf:
         assert pdf.check_pdf_syntax() == []
 

@@ -17,13 +17,13 @@ from tenants.invoices.actions import new_version
 from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.jobs import RenderPdf
 from tests.fakes.documents import load_fonts
-from tests.fakes.sample_workspaces import SampleWorkspace, content, create_sample_workspace
+from tests.fakes.sample_workspaces import SampleWorkspace, build_content, create_sample_workspace
 from workers.pdf.invoice_renderer import InvoiceRenderer
 from workers.pdf.renderer import Renderer, RenderLimits
 from workers.worker import create_handlers
 
 
-def make_invoice_renderer(harness: Any, folder: Path, renderer: Renderer) -> InvoiceRenderer:
+def create_invoice_renderer(harness: Any, folder: Path, renderer: Renderer) -> InvoiceRenderer:
     return InvoiceRenderer(
         database=harness.database,
         blobs=Blobs.open(folder / "blobs"),
@@ -41,25 +41,25 @@ async def open_acme(harness: Any, folder: Path, renderer: Renderer | None) -> Sa
     )
     harness.workspace_id = acme.workspace_id
     harness.handlers = create_handlers(
-        None if renderer is None else make_invoice_renderer(harness, folder, renderer)
+        None if renderer is None else create_invoice_renderer(harness, folder, renderer)
     )
     return acme
 
 
 async def run_job(harness: Any, invoice_id: InvoiceId, version: int = 1) -> Any:
     """Run a render job, and return its row."""
-    job = await harness.add(RenderPdf(invoice_id=invoice_id, version=version, locale="de-DE"))
+    job = await harness.enqueue_job(RenderPdf(invoice_id=invoice_id, version=version, locale="de-DE"))
     await harness.create_runner().run(harness.workspace_id, job)
-    return await harness.row(job)
+    return await harness.load_job(job)
 
 
 async def test_a_pdf_is_stored_in_the_transaction_that_completes_its_job(
     harness: Any, tmp_path: Path, renderer: Renderer
 ) -> None:
     acme = await open_acme(harness, tmp_path, renderer)
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
-        await new_version(invoice_id, content("200"), clock=acme.clock)
+        await new_version(invoice_id, build_content("200"), clock=acme.clock)
     first, second = await run_job(harness, invoice_id), await run_job(harness, invoice_id, 2)
     assert (first["state"], second["state"]) == ("done", "done")
     async with acme.database.scope(acme.workspace_id):
@@ -75,7 +75,7 @@ async def test_a_pdf_is_stored_in_the_transaction_that_completes_its_job(
 
 async def test_a_stored_pdf_is_not_rendered_again(harness: Any, tmp_path: Path, renderer: Renderer) -> None:
     acme = await open_acme(harness, tmp_path, renderer)
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     await run_job(harness, invoice_id)
     assert (await run_job(harness, invoice_id))["state"] == "done"
     assert harness.count("portal_pdf_postprocess_seconds_count") == 1
@@ -94,7 +94,7 @@ async def test_a_document_that_is_too_large_is_dead_at_once(harness: Any, tmp_pa
     small = Renderer(Metrics(), limits=RenderLimits(slots=1, html_length=1000))
     try:
         acme = await open_acme(harness, tmp_path, small)
-        row = await run_job(harness, await acme.invoice())
+        row = await run_job(harness, await acme.issue_invoice())
     finally:
         await small.close()
     assert (row["state"], row["attempts"]) == ("dead", 1)
@@ -105,7 +105,7 @@ async def test_a_pinned_pdf_that_cannot_be_rendered_the_same_is_dead_at_once_and
     harness: Any, tmp_path: Path, renderer: Renderer
 ) -> None:
     acme = await open_acme(harness, tmp_path, renderer)
-    invoice_id = await acme.invoice()
+    invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         now = dt.datetime.now(dt.UTC)
         pinned = await store_pdf(invoice_id, 1, "de-DE", bytes(32), b"of old", is_pinned=True, created_at=now)
@@ -121,6 +121,6 @@ async def test_without_a_render_service_the_job_is_tried_again_elsewhere(
     harness: Any, tmp_path: Path
 ) -> None:
     acme = await open_acme(harness, tmp_path, None)
-    row = await run_job(harness, await acme.invoice())
+    row = await run_job(harness, await acme.issue_invoice())
     assert (row["state"], row["attempts"]) == ("queued", 1)
     assert "[pdf.renderer_unavailable]" in row["error"]

@@ -13,14 +13,14 @@ from playwright.async_api import async_playwright
 from kernel.ids import WorkspaceId, new_id
 from kernel.telemetry.metrics import Metrics
 from ops.bench import vectors
-from ops.bench.vectors import CANARY, HTTP, VECTORS, Target, build_page, read_pdf
-from ops.dev import chromium as programs
+from ops.bench.vectors import CANARY, HTTP_VECTORS, VECTORS, Target, build_page, read_pdf
+from ops.dev.chromium import build_launch_arguments, find_chromium
 from tenants.invoices.content import Content
 from tenants.invoices.document.pdf_html import render_pdf_html
 from tenants.invoices.document.values import DocumentLogo
 from tenants.invoices.ubl import parse
 from tests.fakes.documents import build_document, load_fonts
-from tests.fakes.sample_workspaces import content
+from tests.fakes.sample_workspaces import build_content
 from workers.pdf.renderer import Renderer
 
 COLOUR = "rgb(255 0 0)"
@@ -29,12 +29,13 @@ UBL = Path(__file__).parents[2] / "data" / "ubl" / "01.01a-INVOICE_ubl.xml"
 
 @pytest.fixture
 async def target(tmp_path: Path) -> AsyncIterator[Target]:
-    async with vectors.open_target(tmp_path) as made:
-        yield made
+    """A server and files that no document may reach."""
+    async with vectors.open_target(tmp_path) as opened:
+        yield opened
 
 
-def letters(text: str) -> str:
-    """Return a text without what lines and pages do to it."""
+def keep_letters(text: str) -> str:
+    """Return the letters and digits of a text, without the spaces and hyphens of its layout."""
     return "".join(c for c in text if c.isascii() and c.isalnum())
 
 
@@ -61,14 +62,14 @@ async def test_nothing_is_reached_even_by_markup_without_a_policy(
 async def test_texts_of_an_invoice_are_rendered_and_reach_nothing(
     renderer: Renderer, target: Target, vector: str
 ) -> None:
-    bait = target.build_markup(vector)
-    html = render_pdf_html(build_document(hostile(bait)), load_fonts())
+    markup = target.build_markup(vector)
+    html = render_pdf_html(build_document(build_hostile_content(markup)), load_fonts())
     raw = await renderer.render(html, owner=None, within_s=20)
     await asyncio.sleep(0.05)
     text, is_leaked = read_pdf(raw)
     assert (target.connections, is_leaked) == ([], False)
-    # The words stand on the paper as words: in the note, the line, the seller and the buyer.
-    assert letters(text).count(letters(bait)) >= 4
+    # The markup is shown as text: in the note, the line, the seller and the buyer.
+    assert keep_letters(text).count(keep_letters(markup)) >= 4
 
 
 async def test_hostile_texts_of_an_imported_document_reach_nothing(
@@ -76,9 +77,9 @@ async def test_hostile_texts_of_an_imported_document_reach_nothing(
 ) -> None:
     source = UBL.read_text(encoding="utf-8")
     for vector in VECTORS:
-        bait = target.build_markup(vector).replace("&", "&amp;").replace("<", "&lt;")
+        markup = target.build_markup(vector).replace("&", "&amp;").replace("<", "&lt;")
         note = "<cbc:DocumentCurrencyCode"
-        hostile_xml = source.replace(note, f"<cbc:Note>{bait}</cbc:Note>{note}", 1)
+        hostile_xml = source.replace(note, f"<cbc:Note>{markup}</cbc:Note>{note}", 1)
         parsed = parse(hostile_xml.encode())
         assert target.build_markup(vector).split()[0] in " ".join(parsed.content.notes)
         assert await find_leaks(
@@ -88,25 +89,25 @@ async def test_hostile_texts_of_an_imported_document_reach_nothing(
 
 async def test_a_logos_address_is_never_asked(renderer: Renderer, target: Target) -> None:
     for url in (f"http://127.0.0.1:{target.port}/logo.png", (target.folder / "secret.png").as_uri()):
-        html = render_pdf_html(build_document(content(), logo=DocumentLogo(url, 40, 20)), load_fonts())
+        html = render_pdf_html(build_document(build_content(), logo=DocumentLogo(url, 40, 20)), load_fonts())
         assert await find_leaks(renderer, html, target) == ([], False)
 
 
-async def test_an_ordinary_browser_falls_into_the_trap(target: Target) -> None:
+async def test_an_ordinary_browser_reaches_the_target_by_every_vector(target: Target) -> None:
     """The control: without the sandbox the same documents reach the server and read the files."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=programs.find_chromium(), args=programs.build_launch_arguments()
+            executable_path=find_chromium(), args=build_launch_arguments()
         )
-        fallen: set[str] = set()
-        for vector in HTTP:
+        reached: set[str] = set()
+        for vector in HTTP_VECTORS:
             page = await browser.new_page()
             await page.set_content(build_page(target.build_markup(vector)))
             for _ in range(40):
                 if target.connections:
                     break
                 await asyncio.sleep(0.05)
-            fallen |= {vector} if target.connections else set()
+            reached |= {vector} if target.connections else set()
             target.connections.clear()
             await page.close()
         page = await browser.new_page()
@@ -114,12 +115,12 @@ async def test_an_ordinary_browser_falls_into_the_trap(target: Target) -> None:
             build_page(target.build_markup("file iframe") + target.build_markup("file img"))
         )
         await page.goto((target.folder / "page.html").as_uri())
-        printed = await page.pdf(print_background=True)
+        pdf = await page.pdf(print_background=True)
         await page.set_content(build_page(f'<p style="background:{COLOUR};height:9px">x</p>'))
         red = await page.pdf(print_background=True)
         await browser.close()
-    assert fallen == set(HTTP)
-    assert (CANARY in read_pdf(printed)[0], read_pdf(red)[1]) == (True, True)
+    assert reached == set(HTTP_VECTORS)
+    assert (CANARY in read_pdf(pdf)[0], read_pdf(red)[1]) == (True, True)
 
 
 async def test_a_workspace_never_gets_a_page_that_another_one_used(renderer: Renderer) -> None:
@@ -136,9 +137,9 @@ async def test_a_workspace_never_gets_a_page_that_another_one_used(renderer: Ren
     assert set().union(*contexts.values()) == {ours, theirs}
 
 
-def hostile(bait: str) -> Content:
-    """An invoice with bait in every text that a sender can write."""
-    plain = content(buyer=bait)
-    line = msgspec.structs.replace(plain.lines[0], name=bait, description=bait)
-    seller = msgspec.structs.replace(plain.seller, name=bait, legal_note=bait)
-    return msgspec.structs.replace(plain, seller=seller, lines=(line,), notes=(bait,), payment_terms=bait)
+def build_hostile_content(markup: str) -> Content:
+    """Return an invoice with the markup in every text that a sender can write."""
+    plain = build_content(buyer=markup)
+    line = msgspec.structs.replace(plain.lines[0], name=markup, description=markup)
+    seller = msgspec.structs.replace(plain.seller, name=markup, legal_note=markup)
+    return msgspec.structs.replace(plain, seller=seller, lines=(line,), notes=(markup,), payment_terms=markup)

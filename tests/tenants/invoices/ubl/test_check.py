@@ -13,7 +13,7 @@ from kernel.money import Money
 from tenants.invoices.content import Adjustment, Content, Line, Party, Tax, TaxCategory
 from tenants.invoices.totals import Totals, compute_totals
 from tenants.invoices.ubl import LINE_NET, UblRefused, check_totals, parse
-from tests.fakes.ubl_writer import changed, invoice_xml, published, with_attribute, with_more
+from tests.fakes.ubl_writer import append_elements, change_texts, read_published, set_attribute, write_invoice
 
 TOTAL = "cac:LegalMonetaryTotal/cbc:"
 GROUP = "cac:TaxTotal/cac:TaxSubtotal"
@@ -87,9 +87,9 @@ def refusal(document: bytes) -> UblRefused:
 def test_a_published_invoice_with_one_false_value_is_refused(
     rule: str, name: str, changes: dict[str, str | None]
 ) -> None:
-    check_totals(parse(published(name)))
+    check_totals(parse(read_published(name)))
 
-    assert refusal(changed(published(name), changes)).data["rule"] == rule
+    assert refusal(change_texts(read_published(name), changes)).data["rule"] == rule
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ def test_a_published_invoice_with_one_false_value_is_refused(
     ],
 )
 def test_an_amount_finer_than_the_currency_is_refused(rule: str, path: str) -> None:
-    assert refusal(changed(published("02.01a"), {path: "0.001"})).data["rule"] == rule
+    assert refusal(change_texts(read_published("02.01a"), {path: "0.001"})).data["rule"] == rule
 
 
 def test_a_refusal_says_what_was_stated_and_what_it_comes_to() -> None:
-    refused = refusal(changed(published("01.05a"), {f"{TOTAL}PayableAmount": "10555"}))
+    refused = refusal(change_texts(read_published("01.05a"), {f"{TOTAL}PayableAmount": "10555"}))
 
     assert refused.data == {"rule": "BR-CO-16", "stated": "10555", "computed": "10555.30"}
     assert (
@@ -158,7 +158,7 @@ def written(*lines: tuple[str, str, str, str]) -> bytes:
     nets = tuple(
         replace(line, net=other.net) for line, other in zip(computed.lines, as_stated.lines, strict=True)
     )
-    return invoice_xml(content, replace(as_stated, lines=nets))
+    return write_invoice(content, replace(as_stated, lines=nets))
 
 
 @pytest.mark.parametrize(
@@ -197,19 +197,19 @@ def test_two_breakdowns_of_one_rate_are_refused_whatever_they_say(base: str, tax
         "<cbc:Percent>19.0</cbc:Percent><cac:TaxScheme><cbc:ID>VAT</cbc:ID></cac:TaxScheme></cac:TaxCategory>"
         "</cac:TaxSubtotal>"
     )
-    refused = refusal(with_more(published("01.05a"), "cac:TaxTotal", group))
+    refused = refusal(append_elements(read_published("01.05a"), "cac:TaxTotal", group))
 
     assert refused.message == "Two breakdowns of VAT category S at 19 %. (BR-S-08)"
 
 
 def test_a_category_without_its_breakdown_is_refused() -> None:
-    assert refusal(changed(published("03.06a"), {f"{GROUP}[2]": None})).data["rule"] == "BR-Z-01"
+    assert refusal(change_texts(read_published("03.06a"), {f"{GROUP}[2]": None})).data["rule"] == "BR-Z-01"
 
 
 def test_a_breakdown_of_what_no_line_has_may_say_zero_only() -> None:
     def unused(base: str) -> bytes:
-        return with_more(
-            published("01.05a"),
+        return append_elements(
+            read_published("01.05a"),
             "cac:TaxTotal",
             f'<cac:TaxSubtotal><cbc:TaxableAmount currencyID="EUR">{base}</cbc:TaxableAmount>'
             '<cbc:TaxAmount currencyID="EUR">0</cbc:TaxAmount><cac:TaxCategory><cbc:ID>Z</cbc:ID>'
@@ -222,8 +222,8 @@ def test_a_breakdown_of_what_no_line_has_may_say_zero_only() -> None:
 
 
 def test_a_tax_that_is_levied_has_no_reason_not_to_be() -> None:
-    document = with_more(
-        published("01.05a"),
+    document = append_elements(
+        read_published("01.05a"),
         f"{GROUP}/cac:TaxCategory",
         "<cbc:TaxExemptionReason>None at all</cbc:TaxExemptionReason>",
     )
@@ -236,25 +236,25 @@ def test_a_line_discount_that_is_not_its_percentage_is_refused() -> None:
         "<cbc:MultiplierFactorNumeric>10</cbc:MultiplierFactorNumeric>"
         '<cbc:Amount currencyID="EUR">{}</cbc:Amount></cac:AllowanceCharge>'
     )
-    document = with_more(published("01.05a"), "cac:InvoiceLine[1]", allowance.format("669.99"))
+    document = append_elements(read_published("01.05a"), "cac:InvoiceLine[1]", allowance.format("669.99"))
 
     refused = refusal(document)
 
     assert refused.data["rule"] == "PEPPOL-EN16931-R040"
     # With the right amount it is the net that is wrong: it does not know of the discount.
-    right = with_more(published("01.05a"), "cac:InvoiceLine[1]", allowance.format("670"))
+    right = append_elements(read_published("01.05a"), "cac:InvoiceLine[1]", allowance.format("670"))
     assert refusal(right).data == {"rule": LINE_NET, "stated": "6700", "computed": "6030.00"}
 
 
 def test_a_price_for_no_quantity_is_refused() -> None:
-    document = with_more(
-        published("01.05a"), "cac:InvoiceLine[1]/cac:Price", "<cbc:BaseQuantity>0</cbc:BaseQuantity>"
+    document = append_elements(
+        read_published("01.05a"), "cac:InvoiceLine[1]/cac:Price", "<cbc:BaseQuantity>0</cbc:BaseQuantity>"
     )
     assert refusal(document).data["rule"] == "PEPPOL-EN16931-R121"
 
 
 def test_an_amount_too_large_to_be_kept_is_refused() -> None:
-    document = changed(published("01.05a"), {f"{FIRST}InvoicedQuantity": "999999999999999"})
+    document = change_texts(read_published("01.05a"), {f"{FIRST}InvoicedQuantity": "999999999999999"})
     assert refusal(document).data == {"rule": "PORTAL-LIMIT", "cause": "invoice.too_large"}
 
 
@@ -266,14 +266,16 @@ def test_amounts_of_a_yen_invoice_have_no_decimals_and_trailing_zeros_do_not_cou
             buyer=Party(name="Buyer"),
             lines=(Line(name="Thing", quantity=Decimal(3), unit_price=Decimal("33.5"), tax=S7),),
         )
-        return changed(invoice_xml(content, compute_totals(content)), {"cac:TaxTotal/cbc:TaxAmount": tax})
+        return change_texts(
+            write_invoice(content, compute_totals(content)), {"cac:TaxTotal/cbc:TaxAmount": tax}
+        )
 
     assert check_totals(parse(yen("7.00"))).payable.minor == 108
     assert refusal(yen("7.5")).data["rule"] == "BR-DEC-13"
 
 
 def test_a_currency_within_the_document_is_never_another() -> None:
-    document = with_attribute(published("01.05a"), f"{TOTAL}PayableAmount", "currencyID", "USD")
+    document = set_attribute(read_published("01.05a"), f"{TOTAL}PayableAmount", "currencyID", "USD")
     assert refusal(document).data["rule"] == "PEPPOL-EN16931-R051"
 
 
@@ -336,7 +338,7 @@ AMOUNTS = (
 def test_any_true_document_is_accepted_with_its_own_totals(content: Content) -> None:
     of = compute_totals(content)
 
-    assert check_totals(parse(invoice_xml(content, of))) == of
+    assert check_totals(parse(write_invoice(content, of))) == of
 
 
 def one_cent_off(of: Totals, draw: st.DrawFn, cent: Money) -> Totals:
@@ -364,4 +366,4 @@ def test_any_true_document_with_one_amount_a_cent_off_is_refused(
     false = data.draw(st.composite(lambda draw: one_cent_off(of, draw, Money(cent, of.currency)))())
 
     with pytest.raises(UblRefused):
-        check_totals(parse(invoice_xml(content, false)))
+        check_totals(parse(write_invoice(content, false)))

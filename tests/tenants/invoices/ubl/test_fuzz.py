@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tenants.invoices.content import Content
 from tenants.invoices.totals import Totals, compute_totals
 from tenants.invoices.ubl import ParsedInvoice, UblRefused, check_totals, parse
-from tests.fakes.ubl_writer import NAMES, SPACES, published, text_of, tree
+from tests.fakes.ubl_writer import NAMES, SPACES, parse_tree, read_published, write_tree
 
 TEXTS = st.sampled_from(
     [
@@ -22,7 +22,7 @@ TEXTS = st.sampled_from(
         "false", "380", "381", "2026-02-30", "9999-12-31", "DE", "#ADU#", "<b>", "\u202eabc", "\ufffe", "\U0001f9fe",
     ]
 ) | st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=12)  # fmt: skip
-SMALL = tuple(name for name in NAMES if len(published(name)) < 20_000)
+SMALL = tuple(name for name in NAMES if len(read_published(name)) < 20_000)
 fuzz = settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
@@ -47,7 +47,7 @@ def truthful_or_refused(document: bytes) -> None:
     event("accepted")
     assert drawn == compute_totals(read.content)
     assert msgspec.json.decode(msgspec.json.encode(read.content), type=Content) == read.content
-    states_what_it_comes_to(tree(document), drawn)
+    states_what_it_comes_to(parse_tree(document), drawn)
 
 
 def states_what_it_comes_to(root: ET.Element, drawn: Totals) -> None:
@@ -146,12 +146,12 @@ CHANGES: list[Callable[[ET.Element, st.DrawFn], None]] = [
 
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    root = tree(published(draw(st.sampled_from(SMALL))))
+    root = parse_tree(read_published(draw(st.sampled_from(SMALL))))
     for change in draw(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=3)):
         change(root, draw)
         if len(root) < 2:
             break
-    return text_of(root)
+    return write_tree(root)
 
 
 @fuzz
@@ -166,7 +166,7 @@ def test_a_changed_tree_is_read_truthfully_or_refused(document: bytes) -> None:
     st.lists(st.tuples(st.integers(0, 20_000), st.binary(max_size=6)), min_size=1, max_size=4),
 )
 def test_changed_bytes_are_read_truthfully_or_refused(name: str, cuts: list[tuple[int, bytes]]) -> None:
-    document = published(name)
+    document = read_published(name)
     for place, put in cuts:
         at = place % len(document)
         document = document[:at] + put + document[at + len(put) :]

@@ -10,7 +10,15 @@ from tenants.invoices.bounds import MAX_LINES, MAX_REPEATS
 from tenants.invoices.content import DocumentType
 from tenants.invoices.ubl import UblRefused, check_totals, parse
 from tenants.invoices.ubl.read import strip_subject_code
-from tests.fakes.ubl_writer import SPACES, changed, published, text_of, tree, with_attribute, with_more
+from tests.fakes.ubl_writer import (
+    SPACES,
+    append_elements,
+    change_texts,
+    parse_tree,
+    read_published,
+    set_attribute,
+    write_tree,
+)
 
 TOTAL = "cac:LegalMonetaryTotal/cbc:"
 GROUP = "cac:TaxTotal/cac:TaxSubtotal"
@@ -79,16 +87,18 @@ def refusal(document: bytes) -> str:
     ],
 )
 def test_what_is_missing_is_named(rule: str, path: str) -> None:
-    assert refusal(changed(published("02.01a"), {path: None})) == rule
+    assert refusal(change_texts(read_published("02.01a"), {path: None})) == rule
 
 
 def test_an_invoice_without_lines_is_none() -> None:
-    assert refusal(changed(published("02.01a"), {"cac:InvoiceLine[2]": None, LINE: None})) == "BR-16"
+    assert (
+        refusal(change_texts(read_published("02.01a"), {"cac:InvoiceLine[2]": None, LINE: None})) == "BR-16"
+    )
 
 
 def test_an_empty_or_invisible_text_is_missing() -> None:
-    assert refusal(changed(published("02.01a"), {"cbc:ID": " \n "})) == "BR-02"
-    assert refusal(changed(published("02.01a"), {f"{LINE}/cac:Item/cbc:Name": "\u202e"})) == "BR-25"
+    assert refusal(change_texts(read_published("02.01a"), {"cbc:ID": " \n "})) == "BR-02"
+    assert refusal(change_texts(read_published("02.01a"), {f"{LINE}/cac:Item/cbc:Name": "\u202e"})) == "BR-25"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +127,7 @@ def test_an_empty_or_invisible_text_is_missing() -> None:
     ],
 )
 def test_what_is_said_twice_is_refused(path: str) -> None:
-    root = tree(published("02.01a"))
+    root = parse_tree(read_published("02.01a"))
     parent_path = path.rpartition("/")[0]
     parent = root.find(parent_path or ".", SPACES)
     found = root.find(path, SPACES)
@@ -125,12 +135,12 @@ def test_what_is_said_twice_is_refused(path: str) -> None:
     assert found is not None
     parent.append(found)
 
-    assert refusal(text_of(root)) == "PORTAL-ONCE"
+    assert refusal(write_tree(root)) == "PORTAL-ONCE"
 
 
 def test_a_second_total_of_taxes_in_the_same_currency_is_refused() -> None:
-    document = with_more(
-        published("01.05a"),
+    document = append_elements(
+        read_published("01.05a"),
         ".",
         '<cac:TaxTotal><cbc:TaxAmount currencyID="EUR">1</cbc:TaxAmount></cac:TaxTotal>',
     )
@@ -148,19 +158,21 @@ def test_a_second_total_of_taxes_in_the_same_currency_is_refused() -> None:
     "path", [f"{LINE}/cbc:InvoicedQuantity", f"{TOTAL}PayableAmount", f"{GROUP}/cac:TaxCategory/cbc:Percent"]
 )
 def test_what_is_no_decimal_number_is_refused(text: str, path: str) -> None:
-    assert refusal(changed(published("02.01a"), {path: text})) == "PORTAL-NUMBER"
+    assert refusal(change_texts(read_published("02.01a"), {path: text})) == "PORTAL-NUMBER"
 
 
 @pytest.mark.parametrize("text", ["+12829.69", " 12829.690\n", "0000012829.69"])
 def test_a_decimal_number_may_be_written_in_all_its_forms(text: str) -> None:
     assert (
-        check_totals(parse(changed(published("02.01a"), {f"{TOTAL}PayableAmount": text}))).payable.minor
+        check_totals(
+            parse(change_texts(read_published("02.01a"), {f"{TOTAL}PayableAmount": text}))
+        ).payable.minor
         == 1282969
     )
 
 
 def test_a_negative_zero_is_zero() -> None:
-    read = parse(changed(published("02.01a"), {f"{TOTAL}PrepaidAmount": "-0.00"}))
+    read = parse(change_texts(read_published("02.01a"), {f"{TOTAL}PrepaidAmount": "-0.00"}))
     assert (str(read.content.prepaid), str(read.stated.prepaid)) == ("0", "0.00")
 
 
@@ -191,17 +203,20 @@ def test_a_negative_zero_is_zero() -> None:
     ],
 )
 def test_what_has_no_meaning_here_is_refused(rule: str, changes: Mapping[str, str | None]) -> None:
-    document = published("02.01a")
+    document = read_published("02.01a")
     if not changes:
-        document = changed(
-            published("03.02a"),
+        document = change_texts(
+            read_published("03.02a"),
             {"cac:PaymentMeans/cac:CardAccount/cbc:PrimaryAccountNumberID": "4111111111111111"},
         )
-    assert refusal(changed(document, changes)) == rule
+    assert refusal(change_texts(document, changes)) == rule
 
 
 def test_an_invoice_period_that_ends_before_it_starts_is_refused() -> None:
-    assert refusal(changed(published("01.18a"), {"cac:InvoicePeriod/cbc:EndDate": "2015-04-19"})) == "BR-29"
+    assert (
+        refusal(change_texts(read_published("01.18a"), {"cac:InvoicePeriod/cbc:EndDate": "2015-04-19"}))
+        == "BR-29"
+    )
 
 
 @pytest.mark.parametrize(
@@ -215,7 +230,7 @@ def test_an_invoice_period_that_ends_before_it_starts_is_refused() -> None:
     ],
 )
 def test_all_amounts_are_in_the_currency_of_the_invoice(rule: str, path: str, value: str | None) -> None:
-    assert refusal(with_attribute(published("02.01a"), path, "currencyID", value)) == rule
+    assert refusal(set_attribute(read_published("02.01a"), path, "currencyID", value)) == rule
 
 
 @pytest.mark.parametrize(
@@ -223,7 +238,7 @@ def test_all_amounts_are_in_the_currency_of_the_invoice(rule: str, path: str, va
 )
 def test_a_quantity_has_a_unit(rule: str, value: str | None) -> None:
     assert (
-        refusal(with_attribute(published("02.01a"), f"{LINE}/cbc:InvoicedQuantity", "unitCode", value))
+        refusal(set_attribute(read_published("02.01a"), f"{LINE}/cbc:InvoicedQuantity", "unitCode", value))
         == rule
     )
 
@@ -259,11 +274,11 @@ def test_a_quantity_has_a_unit(rule: str, value: str | None) -> None:
     ],
 )
 def test_what_would_change_the_meaning_is_refused(rule: str, path: str, xml: str) -> None:
-    assert refusal(with_more(published("02.01a"), path, xml)) == rule
+    assert refusal(append_elements(read_published("02.01a"), path, xml)) == rule
 
 
 def test_more_lines_than_an_invoice_holds_are_refused() -> None:
-    document = published("01.18a").replace(
+    document = read_published("01.18a").replace(
         b"</ubl:Invoice>", b"<cac:InvoiceLine/>" * MAX_LINES + b"</ubl:Invoice>"
     )
     assert refusal(document) == "PORTAL-LIMIT"
@@ -282,31 +297,34 @@ def test_more_lines_than_an_invoice_holds_are_refused() -> None:
     ],
 )
 def test_what_is_said_more_often_than_an_invoice_says_it_is_refused(parent: str, element: str) -> None:
-    assert refusal(with_more(published("02.01a"), parent, element * (MAX_REPEATS + 1))) == "PORTAL-LIMIT"
+    assert (
+        refusal(append_elements(read_published("02.01a"), parent, element * (MAX_REPEATS + 1)))
+        == "PORTAL-LIMIT"
+    )
 
 
 def test_an_invoice_that_says_too_much_in_all_is_refused() -> None:
     note = "<cbc:Note>" + "x" * 19_000 + "</cbc:Note>"
-    assert parse(with_more(published("02.01a"), ".", note * 100)).content.notes[-1] == "x" * 19_000
-    assert refusal(with_more(published("02.01a"), ".", note * 115)) == "PORTAL-LIMIT"
+    assert parse(append_elements(read_published("02.01a"), ".", note * 100)).content.notes[-1] == "x" * 19_000
+    assert refusal(append_elements(read_published("02.01a"), ".", note * 115)) == "PORTAL-LIMIT"
 
 
 def test_elements_of_other_namespaces_say_nothing() -> None:
-    document = published("01.18a").replace(
+    document = read_published("01.18a").replace(
         b"<cac:TaxTotal>", b'<TaxTotal xmlns="urn:other"><TaxAmount>1</TaxAmount></TaxTotal><cac:TaxTotal>'
     )
-    assert parse(document) == parse(published("01.18a"))
+    assert parse(document) == parse(read_published("01.18a"))
 
 
 def test_a_total_in_another_namespace_is_a_missing_one() -> None:
-    document = published("01.18a").replace(b"cbc:PayableAmount", b"cac:PayableAmount")
+    document = read_published("01.18a").replace(b"cbc:PayableAmount", b"cac:PayableAmount")
     assert refusal(document) == "BR-15"
 
 
 def test_parts_of_an_item_and_of_a_line_are_kept() -> None:
-    document = with_more(
-        with_more(
-            published("01.05a"),
+    document = append_elements(
+        append_elements(
+            read_published("01.05a"),
             f"{LINE}/cac:Item",
             "<cac:BuyersItemIdentification><cbc:ID>B-7</cbc:ID></cac:BuyersItemIdentification>"
             "<cac:StandardItemIdentification><cbc:ID>4012345678901</cbc:ID></cac:StandardItemIdentification>"
@@ -329,8 +347,8 @@ def test_parts_of_an_item_and_of_a_line_are_kept() -> None:
 
 
 def test_references_of_the_document_are_kept() -> None:
-    document = with_more(
-        published("01.18a"),
+    document = append_elements(
+        read_published("01.18a"),
         ".",
         "<cbc:AccountingCost>K-1</cbc:AccountingCost>"
         "<cac:ReceiptDocumentReference><cbc:ID>R-1</cbc:ID></cac:ReceiptDocumentReference>"
@@ -353,13 +371,16 @@ def test_references_of_the_document_are_kept() -> None:
 @pytest.mark.parametrize("code", list(DocumentType))
 def test_every_kind_of_invoice_is_read(code: DocumentType) -> None:
     assert (
-        parse(changed(published("01.05a"), {"cbc:InvoiceTypeCode": code.value})).content.document_type is code
+        parse(
+            change_texts(read_published("01.05a"), {"cbc:InvoiceTypeCode": code.value})
+        ).content.document_type
+        is code
     )
 
 
 def test_a_refusal_never_repeats_a_long_text() -> None:
     with pytest.raises(UblRefused) as refused:
-        parse(changed(published("02.01a"), {"cbc:InvoiceTypeCode": "x" * 900}))
+        parse(change_texts(read_published("02.01a"), {"cbc:InvoiceTypeCode": "x" * 900}))
     assert len(refused.value.message) < 200
 
 

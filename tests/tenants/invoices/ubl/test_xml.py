@@ -9,7 +9,7 @@ import pytest
 
 from tenants.invoices.ubl import UblRefused, parse
 from tenants.invoices.ubl.xml import INVOICE, MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, parse_root
-from tests.fakes.ubl_writer import published, with_more
+from tests.fakes.ubl_writer import append_elements, read_published
 
 ROOT = f'<Invoice xmlns="{INVOICE}">'
 
@@ -22,7 +22,7 @@ def refusal(document: bytes) -> str:
 
 def after_declaration(more: str) -> bytes:
     """Put something between the XML declaration and the root of an otherwise good invoice."""
-    declaration, rest = published("01.18a").split(b"?>", 1)
+    declaration, rest = read_published("01.18a").split(b"?>", 1)
     return declaration + b"?>" + more.encode() + rest
 
 
@@ -80,8 +80,8 @@ def test_a_file_of_ours_never_comes_in(tmp_path: Path) -> None:
         f'<?xml version="1.0" encoding="klingon"?>{ROOT}</Invoice>'.encode(),
         f'<?xml version="1.0" encoding="shift_jis"?>{ROOT}日本</Invoice>'.encode("shift_jis"),
         f'<?xml version="1.0" encoding="utf-7"?>{ROOT}+2AA-</Invoice>'.encode(),
-        published("01.18a")[:-40],
-        published("01.18a") + b"<more/>",
+        read_published("01.18a")[:-40],
+        read_published("01.18a") + b"<more/>",
     ],
 )
 def test_what_is_not_well_formed_is_refused(document: bytes) -> None:
@@ -104,7 +104,9 @@ def test_another_root_is_refused(document: bytes) -> None:
 
 def test_a_credit_note_is_called_one() -> None:
     document = (
-        published("01.18a").replace(b"ubl:Invoice", b"ubl:CreditNote").replace(b"Invoice-2", b"CreditNote-2")
+        read_published("01.18a")
+        .replace(b"ubl:Invoice", b"ubl:CreditNote")
+        .replace(b"Invoice-2", b"CreditNote-2")
     )
 
     with pytest.raises(UblRefused) as refused:
@@ -117,8 +119,8 @@ def test_depth_is_bounded_wherever_it_is() -> None:
     def nested(levels: int) -> str:
         return "<cac:Deep>" * levels + "</cac:Deep>" * levels
 
-    assert parse(with_more(published("01.18a"), ".", nested(MAX_DEPTH - 1))).number == "PRG1502112"
-    assert refusal(with_more(published("01.18a"), ".", nested(MAX_DEPTH))) == "PORTAL-SIZE"
+    assert parse(append_elements(read_published("01.18a"), ".", nested(MAX_DEPTH - 1))).number == "PRG1502112"
+    assert refusal(append_elements(read_published("01.18a"), ".", nested(MAX_DEPTH))) == "PORTAL-SIZE"
     assert refusal(ROOT.encode() + b"<a>" * 1_000_000) == "PORTAL-SIZE"
 
 
@@ -134,7 +136,7 @@ def test_the_size_is_bounded_before_anything_is_read() -> None:
 
 
 def test_a_large_attachment_is_read_past() -> None:
-    document = published("01.18a").replace(
+    document = read_published("01.18a").replace(
         b"<cac:AccountingSupplierParty>",
         b"<cac:AdditionalDocumentReference><cbc:ID>A-1</cbc:ID><cac:Attachment>"
         b'<cbc:EmbeddedDocumentBinaryObject filename="plan.pdf">'
@@ -156,15 +158,15 @@ def test_a_large_attachment_is_read_past() -> None:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
 def test_other_encodings_of_the_same_invoice_are_read_alike(encoding: str) -> None:
     text = (
-        published("01.18a")
+        read_published("01.18a")
         .decode()
         .replace('encoding="UTF-8"', 'encoding="UTF-16"' if "16" in encoding else "")
     )
-    assert parse(text.encode(encoding)) == parse(published("01.18a"))
+    assert parse(text.encode(encoding)) == parse(read_published("01.18a"))
 
 
 def test_comments_and_instructions_change_nothing() -> None:
-    document = published("01.18a").replace(
+    document = read_published("01.18a").replace(
         b"<cbc:IssueDate>2015-04-24<", b"<?x y?><cbc:IssueDate>2015<!-- 2016 -->-04-<![CDATA[24]]><"
     )
-    assert parse(document) == parse(published("01.18a"))
+    assert parse(document) == parse(read_published("01.18a"))
