@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Unavailable
 from kernel.telemetry import logs
-from tenants.activity.queries import anchors, measure_draft_age
-from tenants.activity.sequencer import FIRST, WORKSPACES, find_waiting, place_events
+from tenants.activity.queries import list_anchors, measure_draft_age
+from tenants.activity.sequencer import BEFORE_FIRST, MAX_WORKSPACES, find_workspaces_with_drafts, place_events
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Writes of the activity log: events with the action that they tell of, refusals after it."""
+"""Writes events of actions and of refused actions, creates and prunes event logs."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ from kernel.telemetry.logs import current_request_id
 from tenants.activity.events import ActionRefused, Event, encode
 
 # Not Piccolo's insert: it returns the key, and app may not read drafts.
-_EMIT: Final = """
+_INSERT_DRAFT: Final = """
 INSERT INTO event_draft (workspace_id, kind, payload, audit_only, actor_kind, actor_id, context)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
-# Nor here: it names all columns, and app may set none but this.
-_CREATE_HEAD: Final = "INSERT INTO event_head (workspace_id) VALUES ($1)"
-_PRUNE: Final = "SELECT portal_prune_events($1, $2)"
+# Not Piccolo's insert: it names all columns, and app may set only this one.
+_INSERT_HEAD: Final = "INSERT INTO event_head (workspace_id) VALUES ($1)"
+_PRUNE_EVENTS: Final = "SELECT portal_prune_events($1, $2)"
 
 #: How long events are stored, in every workspace.
 RETENTION: Final = timedelta(days=730)
-#: Of one pruning: some seconds. More of a day is left for the next day.
-_PRUNED_AT_ONCE: Final = 100_000
+#: In one call, which takes some seconds; the next day's call removes the rest.
+_MAX_PRUNED_EVENTS: Final = 100_000
 
 
 async def emit(event: Event) -> None:
-    """Write an event into the open unit of work: the last statement of an action, after the writes it tells of.
+    """Write an event into the open unit of work: the last statement of an action, after its writes.
 
-    Of two actions that wait for the same row the later one then emits later. The actor is the unit's, the request
-    id that of the log context. Raises Unbound and NoActor.
+    Actions that lock the same row then emit in the order in which they get the lock. The actor is the unit's, the
+    request id that of the log context. Raises Unbound and NoActor.
     """
     actor = current_actor()
     await execute(
-        _EMIT,
+        _INSERT_DRAFT,
         current_workspace(),
         event.kind,
         encode(event),
         event.audit_only,
         actor.kind.value,
         actor.id,
-        _context(actor),
+        _encode_context(actor),
     )
-    # The sequencer polls; this only makes it sooner.
+    # The sequencer polls, too: this only shortens the delay.
     notify_after_commit()
 
 
@@ -66,9 +66,9 @@ async def audit_refusal(
     action: str,
     actor: Actor | None = None,
 ) -> None:
-    """Record that an action was refused, in a unit of work of its own: the action's own was rolled back.
+    """Record that an action was refused, in a new unit of work, because the action's was rolled back.
 
-    Only the error's code is stored: its words and data may repeat what was sent. Raises NestedUnitOfWork inside a unit
+    Only the error's code is stored: its message and data may contain input. Raises NestedUnitOfWork inside a unit
     of work, NoActor, and what `Database.scope` raises.
     """
     async with database.scope(workspace_id, actor=actor):
@@ -76,24 +76,24 @@ async def audit_refusal(
 
 
 async def create_event_head() -> None:
-    """Begin the log of the bound workspace, with the workspace: drafts without a head are never placed."""
-    await execute(_CREATE_HEAD, current_workspace())
+    """Create the head of the bound workspace's log; the sequencer places no drafts without it."""
+    await execute(_INSERT_HEAD, current_workspace())
 
 
 async def prune_events(*, clock: Clock) -> int:
     """Remove the bound workspace's events that are older than `RETENTION`, oldest first; returns how many.
 
-    The log's head keeps the place and hash of the last one, so that the rest can still be verified.
+    The log's head keeps the place and hash of the last one, so that the remaining events can be verified.
     """
-    return int(await fetch_value(_PRUNE, clock.now() - RETENTION, _PRUNED_AT_ONCE))
+    return int(await fetch_value(_PRUNE_EVENTS, clock.now() - RETENTION, _MAX_PRUNED_EVENTS))
 
 
-def _context(actor: Actor) -> str:
-    known = {
+def _encode_context(actor: Actor) -> str:
+    fields = {
         "name": actor.name,
         "link_id": actor.link_id,
         "session_id": actor.session_id,
         "address_prefix": actor.address_prefix,
         "request_id": current_request_id(),
     }
-    return msgspec.json.encode({name: value for name, value in known.items() if value}).decode()
+    return msgspec.json.encode({name: value for name, value in fields.items() if value}).decode()

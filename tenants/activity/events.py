@@ -1,4 +1,4 @@
-"""What happened, as typed values: the base of all events, and the events of the audit log itself."""
+"""The base class of all events, and the events of the audit log itself."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import msgspec
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened in a workspace. A subclass names its kind; its fields are the payload, stored as JSON.
 
-    A field is added with a default and never changes its meaning: events are kept for years. No field may hold a
-    token, a code or any other secret, and none what a customer may ask to have deleted: ids, not names.
+    A field is added with a default and never changes its meaning: events are kept for years. No field may hold
+    a token, a code or another secret, or personal data that a customer may ask to have deleted: ids, not names.
     """
 
     kind: ClassVar[str]
     """Unique in the product: the noun and what happened to it, such as "invoice.issued"."""
     audit_only: ClassVar[bool] = False
-    """Whether nothing changed, so that only the audit log shows it."""
+    """Whether the event is shown in the audit log only, because it changed nothing."""
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,13 +40,13 @@ def find_changes(
 
 
 class ActionRefused(Event, frozen=True, kw_only=True):
-    """Somebody tried something and was refused."""
+    """An action was refused."""
 
     kind: ClassVar[str] = "action.refused"
     audit_only: ClassVar[bool] = True
 
     action: str
-    """What was tried, such as "portal link revoke"."""
+    """The name of the action, such as "portal link revoke"."""
     error_code: str
     """The stable code of the error."""
 

@@ -1,4 +1,4 @@
-"""What must happen later to events."""
+"""Jobs on events."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ class PruneEvents(Job, frozen=True, kw_only=True):
     kind: ClassVar[str] = "activity.prune_events"
 
     def dedupe_key(self) -> str:
-        """Return the same for all: one at a time is enough for a workspace."""
+        """Return a constant: a workspace has one such job at a time."""
         return "all"

@@ -1,4 +1,4 @@
-"""Reads of the event log: what happened, and whether anybody has changed it since."""
+"""Reads and verifies the event log."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from kernel.store import current_workspace, fetch, fetch_value
 from tenants.activity.tables import Event as EventRow
 
 # Reads the whole log once: a million events in some seconds. $2, $3: anchors.
-_FAULTS: Final = """
+_SELECT_FAULTS: Final = """
 WITH head AS (
     SELECT * FROM event_head WHERE workspace_id = $1
-), line AS (
-    SELECT event.*, head.place AS end_place, lag(event.place, 1, floor_place) OVER chain + 1 AS due_place,
-           lag(event.hash, 1, floor_hash) OVER chain AS hash_before
+), entry AS (
+    SELECT event.*, head.place AS head_place, lag(event.place, 1, floor_place) OVER chain + 1 AS expected_place,
+           lag(event.hash, 1, floor_hash) OVER chain AS expected_previous_hash
     FROM event JOIN head ON head.workspace_id = event.workspace_id WINDOW chain AS (ORDER BY event.place)
 ), anchor AS (
     SELECT place, hash FROM head UNION SELECT * FROM unnest($2::bigint[], $3::bytea[])
 )
-SELECT place, CASE WHEN place <> due_place THEN 'row_missing'
-                   WHEN previous_hash <> hash_before THEN 'row_replaced'
-                   WHEN place > end_place THEN 'not_placed'
+SELECT place, CASE WHEN place <> expected_place THEN 'row_missing'
+                   WHEN previous_hash <> expected_previous_hash THEN 'row_replaced'
+                   WHEN place > head_place THEN 'not_placed'
                    ELSE 'row_changed' END AS kind
-FROM line WHERE place <> due_place OR previous_hash <> hash_before OR place > end_place
+FROM entry WHERE place <> expected_place OR previous_hash <> expected_previous_hash OR place > head_place
    OR hash <> sha256(previous_hash || event_content(workspace_id, place, event_id, kind, payload, audit_only,
                                                     actor_kind, actor_id, context, at))
 UNION ALL
@@ -43,10 +43,10 @@ UNION ALL
 SELECT 0, 'head_missing' WHERE NOT EXISTS (SELECT FROM head)
 ORDER BY 1, 2
 """
-_OLDEST_DRAFT: Final = """
+_SELECT_DRAFT_AGE: Final = """
 SELECT coalesce(clock_timestamp() - min(at), interval '0') FROM event_draft
 """
-_ANCHORS: Final = """
+_SELECT_ANCHORS: Final = """
 SELECT workspace_id, place, encode(hash, 'hex') AS hash FROM event_head
 WHERE place > 0 AND placed_at > now() - $1::interval ORDER BY workspace_id
 """
@@ -62,16 +62,16 @@ class FaultKind(StrEnum):
     ROW_CHANGED = "row_changed"
     """The row does not have the content of its hash."""
     NOT_PLACED = "not_placed"
-    """The row is behind the end of the log."""
+    """The row is beyond the end of the log."""
     ANCHOR_DIFFERS = "anchor_differs"
-    """The log's head, or an anchor written elsewhere, names a row that is not there."""
+    """The log's head, or an anchor written elsewhere, refers to a row that is not there."""
     HEAD_MISSING = "head_missing"
     """The log has no head: nothing in it can be verified."""
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The place and hash (hexadecimal) at which a log once ended. Written elsewhere, it shows a chain computed anew."""
+    """The place and hash (hexadecimal) at which a log once ended. Stored elsewhere, it reveals a rewritten chain."""
 
     workspace_id: WorkspaceId
     place: int
@@ -112,36 +112,36 @@ async def list_events(
     if since is not None:
         query = query.where(EventRow.at >= since)
     rows = await query.order_by(EventRow.place, ascending=False).limit(limit)
-    return tuple(_event(row) for row in rows)
+    return tuple(_read_event(row) for row in rows)
 
 
-async def verify(known: Sequence[Anchor] = ()) -> tuple[Fault, ...]:
+async def verify(anchors: Sequence[Anchor] = ()) -> tuple[Fault, ...]:
     """Return every difference between the log of the bound workspace and what the sequencer wrote, by place.
 
-    Whoever may write all tables can compute a chain anew: only `known` anchors, written down elsewhere, show it.
+    A role that may write all tables can rewrite a chain: only `anchors` that are stored elsewhere reveal it.
     They must be younger than the retention (`actions.RETENTION`): an older one may name an event that was pruned.
     """
     workspace_id = current_workspace()
-    own = [anchor for anchor in known if anchor.workspace_id == workspace_id]
-    places = [anchor.place for anchor in own]
-    hashes = [bytes.fromhex(anchor.hash) for anchor in own]
-    rows = await fetch(_FAULTS, workspace_id, places, hashes)
+    own_anchors = [anchor for anchor in anchors if anchor.workspace_id == workspace_id]
+    places = [anchor.place for anchor in own_anchors]
+    hashes = [bytes.fromhex(anchor.hash) for anchor in own_anchors]
+    rows = await fetch(_SELECT_FAULTS, workspace_id, places, hashes)
     return tuple(Fault(row["place"], FaultKind(row["kind"])) for row in rows)
 
 
-async def anchors(*, within: timedelta) -> tuple[Anchor, ...]:
-    """Return the ends of all logs into which something was placed within that time; as role svc."""
-    rows = await fetch(_ANCHORS, within)
+async def list_anchors(*, within: timedelta) -> tuple[Anchor, ...]:
+    """Return an anchor of every log to which events were added within that time; as role svc."""
+    rows = await fetch(_SELECT_ANCHORS, within)
     return tuple(Anchor(WorkspaceId(row["workspace_id"]), row["place"], row["hash"]) for row in rows)
 
 
 async def measure_draft_age() -> timedelta:
     """Return the age of the oldest draft of all workspaces, zero without drafts; as role svc."""
-    age: timedelta = await fetch_value(_OLDEST_DRAFT)
+    age: timedelta = await fetch_value(_SELECT_DRAFT_AGE)
     return age
 
 
-def _event(row: dict[str, Any]) -> PlacedEvent:
+def _read_event(row: dict[str, Any]) -> PlacedEvent:
     context: dict[str, str] = msgspec.json.decode(row["context"])
     return PlacedEvent(
         place=row["place"],

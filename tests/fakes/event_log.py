@@ -11,7 +11,7 @@ from kernel.store import Database, fetch
 from tenants.activity.actions import emit
 from tenants.activity.events import Event
 from tenants.activity.queries import Anchor, Fault, verify
-from tenants.activity.sequencer import find_waiting, place_events
+from tenants.activity.sequencer import find_workspaces_with_drafts, place_events
 
 
 class ShelfBuilt(Event, frozen=True, kw_only=True):
@@ -25,7 +25,7 @@ class ShelfBuilt(Event, frozen=True, kw_only=True):
 async def place_all(svc: Database) -> int:
     """Place the drafts of all workspaces; returns how many there were."""
     placed = 0
-    while found := await find_waiting(svc):
+    while found := await find_workspaces_with_drafts(svc):
         now = await place_events(svc, found)
         if now == 0:
             break

@@ -15,7 +15,7 @@ from kernel.store import Database
 from kernel.store.pool import Connection
 from kernel.telemetry import logs
 from tenants.activity.actions import audit_refusal, emit
-from tenants.activity.queries import Fault, FaultKind, anchors, list_events, measure_draft_age
+from tenants.activity.queries import Fault, FaultKind, list_anchors, list_events, measure_draft_age
 from tests.fakes.event_log import Log, ShelfBuilt, place_all
 from tests.fakes.sample_workspaces import SampleWorkspace
 

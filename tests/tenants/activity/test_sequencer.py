@@ -16,7 +16,7 @@ from kernel.store import Database, execute, fetch, fetch_value
 from kernel.store.pool import Connection
 from kernel.store.roles import Urls
 from tenants.activity.actions import emit
-from tenants.activity.sequencer import find_waiting, place_events
+from tenants.activity.sequencer import find_workspaces_with_drafts, place_events
 from tests.fakes.event_log import Log, ShelfBuilt, place_all
 from tests.fakes.sample_workspaces import SampleWorkspace
 
@@ -92,16 +92,16 @@ async def test_each_workspace_has_places_of_its_own(log: Log, rival: SampleWorks
 
 async def test_only_workspaces_with_drafts_are_found_in_order(log: Log, rival: SampleWorkspace) -> None:
     await place_all(log.svc)
-    assert await find_waiting(log.svc) == ()
+    assert await find_workspaces_with_drafts(log.svc) == ()
     assert await place_events(log.svc, [log.workspace_id]) == 0
     for workspace_id in (log.workspace_id, rival.workspace_id):
         async with log.database.scope(workspace_id):
             await emit(ShelfBuilt(number=1))
     first, second = sorted((log.workspace_id, rival.workspace_id))
-    assert await find_waiting(log.svc) == (first, second)
-    assert await find_waiting(log.svc, limit=1) == (first,)
-    assert await find_waiting(log.svc, first) == (second,)
-    assert await find_waiting(log.svc, second) == ()
+    assert await find_workspaces_with_drafts(log.svc) == (first, second)
+    assert await find_workspaces_with_drafts(log.svc, limit=1) == (first,)
+    assert await find_workspaces_with_drafts(log.svc, first) == (second,)
+    assert await find_workspaces_with_drafts(log.svc, second) == ()
 
 
 async def test_a_head_that_another_sequencer_holds_is_left_to_it(log: Log, urls: Urls) -> None:

@@ -25,7 +25,7 @@ from kernel.store.pool import Connection
 from kernel.store.roles import Urls, url_as
 from tenants.activity.actions import emit
 from tenants.activity.queries import FaultKind
-from tenants.activity.sequencer import find_waiting, place_events
+from tenants.activity.sequencer import find_workspaces_with_drafts, place_events
 from tests.fakes.event_log import Log, ShelfBuilt, place_all
 from tests.fakes.sample_workspaces import create_sample_workspace
 
@@ -85,7 +85,7 @@ class Run:
         """Place until cancelled."""
         while True:
             try:
-                found = await find_waiting(self.svc)
+                found = await find_workspaces_with_drafts(self.svc)
                 if found:
                     await place_events(self.svc, found, limit=self.chance.choice((1, 10, 5000)))
             except Unavailable:
