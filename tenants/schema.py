@@ -16,38 +16,38 @@ if TYPE_CHECKING:
 
     from kernel.store.pool import Connection
 
-_EMITTED: Final = "workspace_id, kind, payload, audit_only, actor_kind, actor_id, context"
+_DRAFT_COLUMNS: Final = "workspace_id, kind, payload, audit_only, actor_kind, actor_id, context"
 
 #: Tables without a workspace_id and what app may do there; each needs its reason in a comment.
 UNSCOPED: Final[Mapping[str, str]] = {
-    "job_worker": "SELECT, INSERT, UPDATE, DELETE",  # workers are the installation's, and say what they can do
+    "job_worker": "SELECT, INSERT, UPDATE, DELETE",  # workers serve all workspaces; each stores the kinds it can do
     "schedule_occurrence": "",  # the schedules are the installation's; only the scheduler, role svc, writes here
 }
 
 #: Scoped tables on which a role has less than all rights, each with its reason.
 GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
-    # Actions emit, and read nothing back; time, order and id are the database's.
-    "event_draft": {APP: f"INSERT ({_EMITTED})", SVC: "SELECT, DELETE"},
-    # Append-only: nobody updates an event, and retention alone deletes, from the beginning of the log.
+    # Actions insert drafts and do not read them; the database sets time, order and id.
+    "event_draft": {APP: f"INSERT ({_DRAFT_COLUMNS})", SVC: "SELECT, DELETE"},
+    # Append-only: no role updates events, and only retention deletes them, the oldest first.
     "event": {APP: "SELECT", SVC: "SELECT, INSERT, DELETE"},
-    # It is made with its workspace, at place 0; then only the sequencer and retention write it.
+    # Created with its workspace, at place 0; after that only the sequencer and retention write it.
     "event_head": {APP: "SELECT, INSERT (workspace_id)", SVC: "SELECT, UPDATE"},
 }
 
-#: Indexes that do not begin with workspace_id, because a definer function comes from outside any workspace.
+#: Indexes that do not begin with workspace_id, because they serve queries over all workspaces.
 GLOBAL_INDEXES: Final = frozenset(
     {
         "job_ended",  # the relay, role svc, prunes jobs of all workspaces
-        "job_leased",  # and marks those dead whose workers died
+        "job_leased",  # and marks jobs dead whose workers died
         "job_dispatched",  # and dispatches again
-        "job_done",  # how long a kind takes, over all workspaces
+        "job_done",  # the duration of a kind of jobs, over all workspaces
         "job_waiting",  # and dispatches by turns
         "portal_domain_host",  # which workspace a host belongs to; one host, one workspace
         "workspace_slug",  # a slug is the label of a host, public by nature
     }
 )
 
-#: The only functions that run as another role than who calls them: they do what app may not.
+#: The only SECURITY DEFINER functions: they do what the role app may not.
 DEFINERS: Final = frozenset(
     {
         "portal_prune_events(timestamp with time zone,integer)",  # of the bound workspace: app may delete none
@@ -56,7 +56,7 @@ DEFINERS: Final = frozenset(
     }
 )
 
-#: What keeps issued invoices as they are.
+#: The triggers that make issued invoices immutable.
 TRIGGERS: Final = frozenset(
     {
         "invoice.invoice_number_immutable",
@@ -105,7 +105,7 @@ async def migrate(owner_url: str) -> list[Migration]:
     return await run_migrations(owner_url, migrations(), unscoped=UNSCOPED, grants=GRANTS)
 
 
-async def tenancy_findings(connection: Connection) -> list[str]:
+async def find_tenancy_violations(connection: Connection) -> list[str]:
     """Return a sentence for everything in a database that could let one workspace reach another."""
     return await find_violations(
         connection,

@@ -156,7 +156,7 @@ async def _examine_schema(connection: Any) -> AsyncIterator[Finding]:
                 f"The database is at migration {newest:04}, newer than this release's {schema.version():04}."
             )
             yield Finding(problem, "Run the newer release, or run this one only during the roll-out.")
-    for sentence in await schema.tenancy_findings(connection):
+    for sentence in await schema.find_tenancy_violations(connection):
         yield Finding(
             sentence,
             "Run `portal migrate`, which writes all policies again; if the finding stays, stop the gateways.",

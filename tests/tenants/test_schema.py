@@ -28,7 +28,7 @@ VALUES ($1, 'older', 'Older Works', 'en-US', 'UTC', 'EUR', '#336699', 14, 30, 'a
 async def test_the_catalog_of_the_product_is_in_order(owner_url: str) -> None:
     connection: Connection = await asyncpg.connect(owner_url)
     try:
-        assert await schema.tenancy_findings(connection) == []
+        assert await schema.find_tenancy_violations(connection) == []
         tables = (
             "SELECT count(*) FROM pg_policies WHERE schemaname = 'public' AND policyname = 'of_workspace'"
         )
@@ -93,7 +93,7 @@ async def test_what_was_taken_away_is_named(owner_url: str, statement: str, said
     connection: Connection = await asyncpg.connect(owner_url)
     try:
         await connection.execute(f"BEGIN; {statement}")
-        assert await schema.tenancy_findings(connection) == [said]
+        assert await schema.find_tenancy_violations(connection) == [said]
     finally:
         await connection.close()
 
