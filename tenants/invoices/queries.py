@@ -29,27 +29,27 @@ from tenants.invoices.values import (
 
 TOKEN_PURPOSE: Final = "link"  # noqa: S105  -- the name of a key, not a key
 
-_OPEN: Final = "SELECT * FROM open_link($1, $2)"
-_VERSION: Final = """
+_OPEN_LINK: Final = "SELECT * FROM open_link($1, $2)"
+_SELECT_VERSION: Final = """
 SELECT v.content, v.totals, i.number
 FROM invoice_version v
 JOIN invoice i ON i.workspace_id = v.workspace_id AND i.invoice_id = v.invoice_id
 WHERE v.workspace_id = $1 AND v.invoice_id = $2 AND v.version = $3
 """
 # Each request for a PDF reads this: Piccolo would take some 0.3 ms to build it.
-_PDF: Final = """
+_SELECT_PDF: Final = """
 SELECT sha256, bytes, pinned FROM invoice_pdf
 WHERE workspace_id = $1 AND invoice_id = $2 AND version = $3 AND locale = $4 AND (pinned OR fingerprint = $5)
 ORDER BY pinned DESC LIMIT 1
 """
-_PDF_SOURCE: Final = """
+_SELECT_PDF_SOURCE: Final = """
 SELECT v.content, v.totals, i.number, v.issued_at IS NOT NULL AS is_issued,
        coalesce(v.issued_at, v.created_at) AS created_at
 FROM invoice_version v
 JOIN invoice i ON i.workspace_id = v.workspace_id AND i.invoice_id = v.invoice_id
 WHERE v.workspace_id = $1 AND v.invoice_id = $2 AND v.version = $3
 """
-_SUMMARY: Final = (
+_SUMMARY_COLUMNS: Final = (
     Invoice.invoice_id,
     Invoice.customer_id,
     Invoice.buyer_name,
@@ -65,13 +65,13 @@ _SUMMARY: Final = (
 )
 # Keyset: newest first, the id breaks ties. Only a comparison of rows is a condition of the index: an OR is a filter,
 # which reads all pages before. Piccolo cannot compare rows.
-_OLDER: Final = """
+_SELECT_OLDER: Final = """
 SELECT invoice_id, customer_id, buyer_name, number, status, currency, total_minor, paid_minor, issue_date,
        due_date, version, created_at
 FROM invoice WHERE workspace_id = $1 AND (created_at, invoice_id) < ($3, $4)
 ORDER BY created_at DESC, invoice_id DESC LIMIT $2
 """
-_LINKS: Final = """
+_SELECT_LINKS: Final = """
 SELECT l.link_id, l.invoice_id, l.contact_id, coalesce(k.email, '') AS recipient, l.created_at, l.expires_at,
        l.last_shown_at, l.revoked_at,
        CASE WHEN l.revoked_at IS NOT NULL THEN 'revoked' WHEN l.expires_at <= now() THEN 'expired'
@@ -81,8 +81,8 @@ LEFT JOIN contact k ON k.workspace_id = l.workspace_id AND k.contact_id = l.cont
 WHERE l.workspace_id = $1 AND l.invoice_id = $2
 ORDER BY l.created_at, l.link_id
 """
-_SERIES: Final = """
-SELECT series, prefix, digits, first_free_number(workspace_id, prefix, digits, next_number) AS running
+_SELECT_SERIES: Final = """
+SELECT series, prefix, digits, first_free_number(workspace_id, prefix, digits, next_number) AS sequence
 FROM number_series WHERE workspace_id = $1 ORDER BY series
 """
 
@@ -99,7 +99,7 @@ async def open_link(
     if not token_is_well_formed(token):
         raise _missing_link()
     hashes = sealer.keyed_hashes(TOKEN_PURPOSE, token.encode())
-    row = await database.fetch_alone(_OPEN, workspace_id, hashes)
+    row = await database.fetch_alone(_OPEN_LINK, workspace_id, hashes)
     if row is None:
         raise _missing_link()
     of = currency(row["currency"])
@@ -110,7 +110,7 @@ async def open_link(
         customer_id=CustomerId(row["customer_id"]),
         contact_id=None if contact_id is None else ContactId(contact_id),
         number=row["number"],
-        lifecycle=InvoiceStatus(row["status"]),
+        status=InvoiceStatus(row["status"]),
         total=Money(row["total_minor"], of),
         paid=Money(row["paid_minor"], of),
         issue_date=row["issue_date"],
@@ -127,7 +127,7 @@ async def load_version(invoice_id: InvoiceId, version: int) -> InvoiceVersion:
 
     An issued version never changes, so that it can be cached for good by (invoice_id, version).
     """
-    row = await fetch_one(_VERSION, current_workspace(), invoice_id, version)
+    row = await fetch_one(_SELECT_VERSION, current_workspace(), invoice_id, version)
     if row is None:
         raise missing_invoice()
     return InvoiceVersion(decode_content(row["content"]), decode_totals(row["totals"]), row["number"])
@@ -136,13 +136,13 @@ async def load_version(invoice_id: InvoiceId, version: int) -> InvoiceVersion:
 async def find_pdf(invoice_id: InvoiceId, version: int, locale: str, fingerprint: bytes = b"") -> Pdf | None:
     """Return the pinned PDF of a version in a locale, else the one with this fingerprint, else None."""
     workspace_id = current_workspace()
-    row = await fetch_one(_PDF, workspace_id, invoice_id, version, locale, fingerprint)
+    row = await fetch_one(_SELECT_PDF, workspace_id, invoice_id, version, locale, fingerprint)
     return None if row is None else Pdf(workspace_id, row["sha256"], row["bytes"], row["pinned"])
 
 
 async def load_pdf_source(invoice_id: InvoiceId, version: int) -> PdfSource:
     """Return what the PDF of a version is rendered from; Missing("invoice.not_found")."""
-    row = await fetch_one(_PDF_SOURCE, current_workspace(), invoice_id, version)
+    row = await fetch_one(_SELECT_PDF_SOURCE, current_workspace(), invoice_id, version)
     if row is None:
         raise missing_invoice()
     return PdfSource(
@@ -151,7 +151,7 @@ async def load_pdf_source(invoice_id: InvoiceId, version: int) -> PdfSource:
         number=row["number"],
         is_issued=row["is_issued"],
         created_at=row["created_at"],
-        snapshot="\0".join((row["content"], row["totals"], row["number"] or "")).encode(),
+        hash_input="\0".join((row["content"], row["totals"], row["number"] or "")).encode(),
     )
 
 
@@ -170,20 +170,20 @@ async def list_invoices(*, limit: int = 100, after: InvoiceId | None = None) -> 
     workspace_id = current_workspace()
     if after is None:
         rows = (
-            await Invoice.select(*_SUMMARY)
+            await Invoice.select(*_SUMMARY_COLUMNS)
             .where(Invoice.workspace_id == workspace_id)
             .order_by(Invoice.created_at, Invoice.invoice_id, ascending=False)
             .limit(limit)
         )
     else:
         last = await load_invoice(after)
-        rows = await fetch(_OLDER, workspace_id, limit, last.created_at, after)
+        rows = await fetch(_SELECT_OLDER, workspace_id, limit, last.created_at, after)
     return tuple(_read_summary(row) for row in rows)
 
 
 async def list_links(invoice_id: InvoiceId) -> tuple[LinkSummary, ...]:
     """Return the links of an invoice, oldest first, without their tokens; none for an unknown invoice."""
-    return tuple(_read_link(row) for row in await fetch(_LINKS, current_workspace(), invoice_id))
+    return tuple(_read_link(row) for row in await fetch(_SELECT_LINKS, current_workspace(), invoice_id))
 
 
 async def list_series() -> tuple[SeriesStatus, ...]:
@@ -191,9 +191,9 @@ async def list_series() -> tuple[SeriesStatus, ...]:
     return tuple(
         SeriesStatus(
             Series(row["series"], row["prefix"], row["digits"]),
-            write_number(row["prefix"], row["digits"], row["running"]),
+            write_number(row["prefix"], row["digits"], row["sequence"]),
         )
-        for row in await fetch(_SERIES, current_workspace())
+        for row in await fetch(_SELECT_SERIES, current_workspace())
     )
 
 
@@ -208,7 +208,9 @@ def _missing_link() -> Missing:
 
 async def _load(condition: Where) -> InvoiceSummary:
     row = (
-        await Invoice.select(*_SUMMARY).where(Invoice.workspace_id == current_workspace(), condition).first()
+        await Invoice.select(*_SUMMARY_COLUMNS)
+        .where(Invoice.workspace_id == current_workspace(), condition)
+        .first()
     )
     if row is None:
         raise missing_invoice()
@@ -222,7 +224,7 @@ def _read_summary(row: Any) -> InvoiceSummary:
         customer_id=CustomerId(row["customer_id"]),
         customer_name=row["buyer_name"],
         number=row["number"],
-        lifecycle=InvoiceStatus(row["status"]),
+        status=InvoiceStatus(row["status"]),
         total=Money(row["total_minor"], of),
         paid=Money(row["paid_minor"], of),
         issue_date=row["issue_date"],

@@ -55,7 +55,7 @@ class PaymentState(StrEnum):
     WRITTEN_OFF = "written_off"
 
 
-_FINAL_STATES: Final = MappingProxyType(
+_STATES_BY_STATUS: Final = MappingProxyType(
     {
         InvoiceStatus.DRAFT: PaymentState.DRAFT,
         InvoiceStatus.PAID: PaymentState.PAID,
@@ -77,7 +77,7 @@ def derive_status(current: InvoiceStatus, *, total: Money, paid: Money) -> Invoi
     """Return the status that follows from the amount paid in all.
 
     A void invoice stays void, whatever was paid; one written off stays so until all is paid. An invoice whose
-    total is zero is not paid by nothing: it stays issued, so that it can be voided.
+    total is zero stays issued, so that it can be voided.
     """
     if current in {InvoiceStatus.VOID, InvoiceStatus.DRAFT}:
         return current
@@ -92,7 +92,7 @@ def compute_amount_due(total: Money, paid: Money) -> Money:
 
 
 def derive_payment_state(
-    lifecycle: InvoiceStatus,
+    status: InvoiceStatus,
     *,
     total: Money,
     paid: Money,
@@ -109,12 +109,12 @@ def derive_payment_state(
     zero = Money.zero(total.currency)
     if paid < zero or held < zero:
         raise Invalid("invoice.paid_negative", "What was paid or is held is never below zero.")
-    if lifecycle in _FINAL_STATES:
-        return _FINAL_STATES[lifecycle]
-    left = compute_amount_due(total, paid)
-    if not left:
+    if status in _STATES_BY_STATUS:
+        return _STATES_BY_STATUS[status]
+    outstanding = compute_amount_due(total, paid)
+    if not outstanding:
         return PaymentState.PAID
-    if held >= left:
+    if held >= outstanding:
         return PaymentState.PROCESSING
     if due_date is not None and due_date < today:
         return PaymentState.OVERDUE

@@ -52,7 +52,7 @@ class InvoiceVersion(NamedTuple):
 class PdfSource:
     """One version of an invoice, with what else its PDF depends on.
 
-    `created_at` is when it was issued, or a draft written. `snapshot` has the same bytes for the same content.
+    `created_at` is when it was issued, or a draft written. `hash_input` has the same bytes for the same content.
     """
 
     content: Content
@@ -60,7 +60,7 @@ class PdfSource:
     number: str | None
     is_issued: bool
     created_at: dt.datetime
-    snapshot: bytes
+    hash_input: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class InvoiceSummary:
     customer_id: CustomerId
     customer_name: str
     number: str | None
-    lifecycle: InvoiceStatus
+    status: InvoiceStatus
     total: Money
     paid: Money
     issue_date: dt.date | None
@@ -117,7 +117,7 @@ class OpenedInvoice:
     customer_id: CustomerId
     contact_id: ContactId | None
     number: str
-    lifecycle: InvoiceStatus
+    status: InvoiceStatus
     total: Money
     paid: Money
     issue_date: dt.date
@@ -162,7 +162,7 @@ class LinkWithToken:
 
 @dataclass(frozen=True, slots=True)
 class CheckedInvoice:
-    """An invoice from elsewhere that adds up, computed and encoded: storing it takes statements only."""
+    """An invoice of another system with correct totals, encoded before the transaction that stores it."""
 
     number: str
     content: Content

@@ -250,7 +250,9 @@ def render_document(
     brand = build_document_brand(profile)
     model = compose_document(version.content, version.totals, number, language, brand=brand, page_size=size)
     sheet = render_paper(model)
-    return Paper(sheet, render_list(model, since=since), size, load_fonts().page_faces(sheet, ASSETS))
+    return Paper(
+        sheet, render_list(model, later_rows=since), size, load_fonts().select_page_fonts(sheet, ASSETS)
+    )
 
 
 def takes_long(content: Content) -> bool:

@@ -59,7 +59,7 @@ def _make_opened_invoice() -> OpenedInvoice:
         customer_id=CustomerId(_NO_ID),
         contact_id=None,
         number="0",
-        lifecycle=InvoiceStatus.ISSUED,
+        status=InvoiceStatus.ISSUED,
         total=computed.payable,
         paid=computed.prepaid,
         issue_date=_DAY,

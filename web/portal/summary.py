@@ -11,7 +11,7 @@ from kernel.identifiers import clean_account, find_iban, format_account
 from kernel.money import Money
 from tenants.invoices.document import brand
 from tenants.invoices.document.accounts import find_holder
-from tenants.invoices.document.fonts import PageFaces
+from tenants.invoices.document.fonts import PageFonts
 from tenants.invoices.document.values import DocumentBrand, TotalRow, TotalRowKind
 from tenants.invoices.status import PaymentState, compute_amount_due, derive_payment_state
 from web.portal import words
@@ -39,7 +39,7 @@ class Paper:
     sheet: str
     list: str
     page_size: str
-    faces: PageFaces
+    faces: PageFonts
 
 
 def build_page_model(
@@ -85,7 +85,7 @@ def build_page_model(
         payment_terms=content.payment_terms,
         page_size=paper.page_size,
         # Templates and a font index of our own made these strings; the templates escape their values.
-        early_faces=paper.faces.early[:_EARLY_FACES],
+        early_faces=paper.faces.preload_urls[:_EARLY_FACES],
         faces=Markup(paper.faces.css),  # noqa: S704
         paper=Markup(paper.sheet),  # noqa: S704
         list=Markup(paper.list),  # noqa: S704
@@ -100,7 +100,7 @@ def build_page_model(
 def compute_payment_state(opened: OpenedInvoice, today: dt.date) -> PaymentState:
     """Return the state of payment on a day; nothing is held while the portal takes no payments."""
     return derive_payment_state(
-        opened.lifecycle,
+        opened.status,
         total=opened.total,
         paid=opened.paid,
         held=Money.zero(opened.total.currency),
@@ -116,7 +116,7 @@ def list_sums_since_issue(opened: OpenedInvoice, today: dt.date, language: Langu
     left = compute_amount_due(opened.total, opened.paid)
     due = language.gettext("Amount due (%(currency)s)") % {"currency": left.currency.code}
     return (
-        TotalRow(TotalRowKind.STEP, language.gettext("Paid so far"), language.amount(-opened.paid)),
+        TotalRow(TotalRowKind.PLAIN, language.gettext("Paid so far"), language.amount(-opened.paid)),
         TotalRow(TotalRowKind.PAYABLE, due, language.amount(left)),
     )
 

@@ -112,7 +112,7 @@ class InvoiceRenderer:
     def _compute_fingerprint(self, source: PdfSource, profile: WorkspaceProfile, locale: str) -> bytes:
         """Return a hash over everything that decides how the PDF looks."""
         return _hash_parts(
-            source.snapshot,
+            source.hash_input,
             source.created_at.isoformat(),
             profile.name,
             profile.logo.sha256 if profile.logo else "",

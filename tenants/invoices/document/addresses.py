@@ -1,4 +1,4 @@
-"""How a postal address is written in the country it is in, one line after the other."""
+"""Formats postal addresses by the conventions of their countries."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _TOWN_FIRST: Final = frozenset({
     "MX", "NZ", "PH", "PK", "SA", "SG", "TH", "TW", "UA", "US", "VN", "ZA",
 })
 # fmt: on
-# The code stands on a line of its own, below the town.
+# The postal code is on a separate line below the town.
 _CODE_BELOW: Final = frozenset({"GB", "IE"})
-# From the large to the small: code, then region and town, then street.
+# Postal code first, then region and town, then street.
 _LARGE_FIRST: Final = frozenset({"JP"})
 
 
-def format_address(address: Address, language: Language, *, home: str) -> tuple[str, ...]:
-    """Return the lines of an address; the country is named only where it is not `home` (ISO 3166-1)."""
+def format_address(address: Address, language: Language, *, home_country: str) -> tuple[str, ...]:
+    """Return the lines of an address; the country is named only where it is not `home_country` (ISO 3166-1)."""
     streets = (address.street, address.additional, address.line)
     country = address.country
     lines: tuple[str, ...]
@@ -37,7 +37,7 @@ def format_address(address: Address, language: Language, *, home: str) -> tuple[
         lines = (*streets, _join(", " if address.subdivision else " ", address.city, region))
     else:
         lines = (*streets, _join(" ", address.postal_code, address.city), address.subdivision)
-    abroad = language.country(country) if country and country != home else ""
+    abroad = language.country(country) if country and country != home_country else ""
     return tuple(line for line in (*lines, abroad) if line)
 
 

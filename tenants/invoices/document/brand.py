@@ -1,4 +1,4 @@
-"""The workspace's brand as the document wants it."""
+"""The workspace's brand as the document shows it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tenants.invoices.document.values import DocumentBrand, DocumentLogo
 if TYPE_CHECKING:
     from tenants.workspaces.profile import LogoRef, WorkspaceProfile
 
-# A logo may be any size in pixels; on the page and the paper it is shown as a mark of this height.
+# In CSS pixels; a logo of any size is scaled to this height, or to the width if it is wider.
 _LOGO_HEIGHT: Final = 40
-_LOGO_WIDEST: Final = 240
+_LOGO_MAX_WIDTH: Final = 240
 
 
 def build_document_brand(profile: WorkspaceProfile, logo_url: str) -> DocumentBrand:
@@ -23,7 +23,6 @@ def build_document_brand(profile: WorkspaceProfile, logo_url: str) -> DocumentBr
 
 def fit_logo(logo: LogoRef) -> tuple[int, int]:
     """Return width and height of a logo as it is shown, in CSS pixels."""
-    # By the tighter of the two bounds; integers, because a pixel more or less is what rounding may do.
-    if logo.width * _LOGO_HEIGHT <= _LOGO_WIDEST * logo.height:
+    if logo.width * _LOGO_HEIGHT <= _LOGO_MAX_WIDTH * logo.height:
         return max(1, round(logo.width * _LOGO_HEIGHT / logo.height)), _LOGO_HEIGHT
-    return _LOGO_WIDEST, max(1, round(logo.height * _LOGO_WIDEST / logo.width))
+    return _LOGO_MAX_WIDTH, max(1, round(logo.height * _LOGO_MAX_WIDTH / logo.width))

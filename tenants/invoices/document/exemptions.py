@@ -1,4 +1,4 @@
-"""Why a tax category carries no tax, in words: the codes of the European list (VATEX) as sentences."""
+"""Describes reasons for tax exemption: the codes of the European list (VATEX) as sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The faces of the document, chosen by the characters it has: inlined for the PDF, named for pages."""
+"""Selects the font faces of a document by its characters: inlined for the PDF, by URL for pages."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import msgspec
 from kernel.errors import Unavailable
 
 FOLDER: Final = Path(__file__).parent / "fonts"
-_NEVER_SHOWN: Final = 0x20
-# What faces.css declares for every page, as one variable face.
-_ON_EVERY_PAGE: Final = "inter-latin-"
-# Faces of a family that differ in their weights are no one face: there its other letters are a family of their own.
-_OTHER_LETTERS: Final = {"Inter Variable": "Portal Inter"}
-# Every letter is a square there, in the visitor's own fonts too: what comes late may still come, and nothing moves.
-_SQUARE: Final = frozenset({"Portal Japanese", "Portal Chinese"})
+_FIRST_PRINTABLE: Final = 0x20
+# Files of the subset that faces.css declares for every page, as one variable font.
+_BASE_FACE_PREFIX: Final = "inter-latin-"
+# Pages have Inter's Latin subset as a variable font: the static faces of its other subsets need another family name.
+_PAGE_FAMILIES: Final = {"Inter Variable": "Portal Inter"}
+# All characters have the width 1em, also in fallback fonts: a late swap does not shift the layout.
+_FULL_WIDTH_FAMILIES: Final = frozenset({"Portal Japanese", "Portal Chinese"})
 
 
 class _Face(msgspec.Struct, frozen=True):
@@ -36,34 +36,34 @@ class _Face(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class _Subset:
-    """The files of one subset of a family, one for each weight, and the characters they are for."""
+    """The files of one subset of a family, one for each weight; `order` is its index in the order of fallback."""
 
     order: int
     faces: tuple[_Face, ...]
     folder: Path
 
     @cached_property
-    def css(self) -> str:
-        return "".join(self._rule(face) for face in self.faces)
+    def inline_css(self) -> str:
+        return "".join(self._build_inline_rule(face) for face in self.faces)
 
     @property
-    def is_on_every_page(self) -> bool:
-        """Whether a page has it anyhow."""
-        return self.faces[0].file.startswith(_ON_EVERY_PAGE)
+    def is_in_base_style(self) -> bool:
+        """Whether the style of every page declares it."""
+        return self.faces[0].file.startswith(_BASE_FACE_PREFIX)
 
-    def named(self, prefix: str, points: Iterable[int]) -> str:
-        """Return the rules by address, for the characters given only: a whole subset's are a kilobyte each."""
+    def build_page_css(self, prefix: str, points: Iterable[int]) -> str:
+        """Return @font-face rules by URL, limited to these characters: the ranges of a whole subset take a kilobyte."""
         ranges = ",".join(f"U+{point:X}" for point in points)
-        family = _OTHER_LETTERS.get(self.faces[0].family, self.faces[0].family)
-        # Optional, as all of a page's faces: a visit whose font comes too late keeps the fallback and never jumps.
-        display = "swap" if family in _SQUARE else "optional"
+        family = _PAGE_FAMILIES.get(self.faces[0].family, self.faces[0].family)
+        # Optional, as all faces of a page: if the font is late, the fallback stays and the layout does not shift.
+        display = "swap" if family in _FULL_WIDTH_FAMILIES else "optional"
         return "".join(
             f'@font-face{{font-family:"{family}";font-weight:{face.weight};font-display:{display};'
             f'src:url({prefix}{face.file}) format("woff2");unicode-range:{ranges}}}'
             for face in self.faces
         )
 
-    def _rule(self, face: _Face) -> str:
+    def _build_inline_rule(self, face: _Face) -> str:
         data = b64encode((self.folder / face.file).read_bytes()).decode()
         return (
             f'@font-face{{font-family:"{face.family}";font-weight:{face.weight};'
@@ -72,23 +72,23 @@ class _Subset:
 
 
 @dataclass(frozen=True, slots=True)
-class PageFaces:
-    """What a page says of the faces its document needs beside those of every page."""
+class PageFonts:
+    """The faces that a document needs in addition to those of every page: CSS rules and files."""
 
     css: str = ""
-    #: Their addresses, for the browser to fetch at once.
-    early: tuple[str, ...] = ()
+    #: URLs of the files, to be preloaded.
+    preload_urls: tuple[str, ...] = ()
 
 
 class Fonts:
-    """The built folder of faces. Which family comes first for a character is the order of the index."""
+    """The built fonts. The order of the index decides which family is used for a character."""
 
     def __init__(self, subsets: tuple[_Subset, ...], version: str) -> None:
         """Take the subsets in their order of fallback; `version` is a hash of all their files."""
         self._subsets = subsets
         self.version = version
         self.families = tuple(dict.fromkeys(face.family for each in subsets for face in each.faces))
-        self._starts, self._owners = _claims(subsets)
+        self._starts, self._orders = _index_characters(subsets)
 
     @classmethod
     def load(cls, folder: Path = FOLDER) -> Fonts:
@@ -104,38 +104,38 @@ class Fonts:
             grouped.setdefault((face.family, face.ranges), []).append(face)
         subsets = tuple(_Subset(order, tuple(group), folder) for order, group in enumerate(grouped.values()))
         for face in faces:
-            # Says now which one is missing, not when a document needs it.
+            # Fails here for a missing file, not when a document needs it.
             (folder / face.file).stat()
         # The names of the files carry their hashes.
         return cls(subsets, hashlib.sha256(index).hexdigest())
 
-    def css(self, text: str) -> str:
+    def build_inline_css(self, text: str) -> str:
         """Return the @font-face rules, fonts inlined, for every character of a text that one of them has."""
-        wanted = {self._owner(ord(character)) for character in set(text)}
-        return "".join(each.css for each in self._subsets if each.order in wanted)
+        wanted = {self._find_subset(ord(character)) for character in set(text)}
+        return "".join(each.inline_css for each in self._subsets if each.order in wanted)
 
-    def page_faces(self, text: str, prefix: str) -> PageFaces:
-        """Return what a page must say so that a text stands there in the same faces as in the PDF.
+    def select_page_fonts(self, text: str, prefix: str) -> PageFonts:
+        """Return the faces that a page needs so that a text has the same fonts as in the PDF.
 
-        `prefix` is where the files are served. Of a Latin text that is nothing.
+        `prefix` is the URL of the folder. A Latin text needs none.
         """
         wanted: dict[int, list[int]] = {}
         for point in sorted({ord(character) for character in set(text)}):
-            if (owner := self._owner(point)) is not None:
-                wanted.setdefault(owner, []).append(point)
+            if (order := self._find_subset(point)) is not None:
+                wanted.setdefault(order, []).append(point)
         found = [
             (each, wanted[each.order])
             for each in self._subsets
-            if each.order in wanted and not each.is_on_every_page
+            if each.order in wanted and not each.is_in_base_style
         ]
-        return PageFaces(
-            "".join(each.named(prefix, points) for each, points in found),
+        return PageFonts(
+            "".join(each.build_page_css(prefix, points) for each, points in found),
             tuple(prefix + face.file for each, _ in found for face in each.faces),
         )
 
-    def _owner(self, point: int) -> int | None:
+    def _find_subset(self, point: int) -> int | None:
         place = bisect_right(self._starts, point) - 1
-        return self._owners[place] if place >= 0 and point >= _NEVER_SHOWN else None
+        return self._orders[place] if place >= 0 and point >= _FIRST_PRINTABLE else None
 
 
 @cache
@@ -144,24 +144,24 @@ def load_fonts() -> Fonts:
     return Fonts.load()
 
 
-def _claims(subsets: Iterable[_Subset]) -> tuple[list[int], list[int | None]]:
-    """Return where each stretch of characters begins, and whose it is: the first subset's that has it."""
-    taken: dict[int, int] = {}
+def _index_characters(subsets: Iterable[_Subset]) -> tuple[list[int], list[int | None]]:
+    """Return the starts of ranges of code points, and for each range the order of the first subset that has it."""
+    order_by_point: dict[int, int] = {}
     for subset in subsets:
         for point in _parse_ranges(subset.faces[0].ranges):
-            taken.setdefault(point, subset.order)
+            order_by_point.setdefault(point, subset.order)
     starts: list[int] = []
-    owners: list[int | None] = []
+    orders: list[int | None] = []
     before = -1
-    for point in sorted(taken):
+    for point in sorted(order_by_point):
         if starts and point != before + 1:
             starts.append(before + 1)
-            owners.append(None)
-        if not owners or owners[-1] != taken[point]:
+            orders.append(None)
+        if not orders or orders[-1] != order_by_point[point]:
             starts.append(point)
-            owners.append(taken[point])
+            orders.append(order_by_point[point])
         before = point
-    return [*starts, before + 1], [*owners, None]
+    return [*starts, before + 1], [*orders, None]
 
 
 def _parse_ranges(ranges: str) -> Iterable[int]:

@@ -1,4 +1,4 @@
-"""The render model of an invoice: its content and totals as texts of one language; nothing is rendered here."""
+"""The render model of an invoice: its content and totals as texts in one language."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tenants.invoices.document.remarks import list_document_remarks
 from tenants.invoices.document.total_rows import build_total_rows
 from tenants.invoices.document.values import (
     Account,
+    AmountSize,
     Document,
     DocumentBrand,
     Fact,
-    Figures,
     PartyBlock,
     Row,
     TotalRow,
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from kernel.language import Language
 
-# The folder to give to `Language.load`, so that the document's own words are found.
+# The folder of the document's translations, for `Language.load`.
 CATALOGUES: Final = Path(__file__).parent / "locale"
-_LONG: Final = 13
-_HUGE: Final = 18
+_LONG_AMOUNT: Final = 13
+_HUGE_AMOUNT: Final = 18
 
 
 def compose_document(
@@ -45,10 +45,10 @@ def compose_document(
     brand: DocumentBrand,
     page_size: Literal["A4", "Letter"] = "A4",
 ) -> Document:
-    """Return the render model of one version in one language; amounts are exact, nothing is computed anew."""
+    """Return the render model of one version in one language; no amount is computed again."""
     lines = rows.build_rows(content, totals, language)
     total_rows = build_total_rows(content, totals, language)
-    # An account would ask for a payment: where nothing is to be paid there is none.
+    # Accounts ask for a payment: they are left out if nothing is to be paid.
     transfers = content.transfers if totals.payable > Money.zero(totals.currency) else ()
     content_language = language.tag if language.tag.split("-")[0] != language.words_tag.split("-")[0] else ""
     return Document(
@@ -60,23 +60,23 @@ def compose_document(
         number=number,
         brand=brand,
         seller=_build_party(
-            language.gettext("From"), content.seller, language, home=content.buyer.address.country
+            language.gettext("From"), content.seller, language, home_country=content.buyer.address.country
         ),
         buyer=_build_party(
-            language.gettext("Bill to"), content.buyer, language, home=content.seller.address.country
+            language.gettext("Bill to"), content.buyer, language, home_country=content.seller.address.country
         ),
         details=tuple(_list_details(content, language)),
         columns=rows.build_columns(content, language, lines),
         rows=lines,
         total_rows=total_rows,
-        figures=_measure_figures(lines, total_rows),
+        amount_size=_choose_amount_size(lines, total_rows),
         includes_tax=rows.describe_included_tax(content, language),
         items_heading=language.gettext("Items"),
         details_heading=language.gettext("Details"),
         accounts_heading=language.gettext("Bank transfer"),
         accounts=tuple(_build_account(each, transfers, content, number, language) for each in transfers),
-        accounts_between=language.gettext("or"),
-        accounts_common=_find_common_reference(transfers, number, language),
+        accounts_separator=language.gettext("or"),
+        accounts_reference=_find_common_reference(transfers, number, language),
         remarks=tuple(list_document_remarks(content, language)),
         notes=tuple(note for note in content.notes if note.strip()),
         legal_note=content.seller.legal_note,
@@ -104,7 +104,7 @@ def name_document_type(kind: DocumentType, language: Language) -> str:
             return language.gettext("Final construction invoice")
 
 
-def _build_party(heading: str, party: Party, language: Language, *, home: str) -> PartyBlock:
+def _build_party(heading: str, party: Party, language: Language, *, home_country: str) -> PartyBlock:
     facts = (
         (language.gettext("VAT ID"), party.vat_id),
         (language.gettext("Tax number"), party.tax_number),
@@ -117,7 +117,7 @@ def _build_party(heading: str, party: Party, language: Language, *, home: str) -
         name=party.name,
         lines=(
             *trading_names,
-            *addresses.format_address(party.address, language, home=home),
+            *addresses.format_address(party.address, language, home_country=home_country),
             *(line for line in contact_lines if line),
         ),
         facts=tuple(Fact(label, value) for label, value in facts if value),
@@ -178,11 +178,11 @@ def _find_common_reference(
     return (Fact(language.gettext("Reference"), references.pop()),)
 
 
-def _measure_figures(lines: Iterable[Row], total_rows: Iterable[TotalRow]) -> Figures:
+def _choose_amount_size(lines: Iterable[Row], total_rows: Iterable[TotalRow]) -> AmountSize:
     longest = max((len(text) for text in _list_amounts(lines, total_rows)), default=0)
-    if longest > _HUGE:
-        return Figures.HUGE
-    return Figures.LONG if longest > _LONG else Figures.NORMAL
+    if longest > _HUGE_AMOUNT:
+        return AmountSize.HUGE
+    return AmountSize.LONG if longest > _LONG_AMOUNT else AmountSize.NORMAL
 
 
 def _list_amounts(lines: Iterable[Row], total_rows: Iterable[TotalRow]) -> Iterator[str]:

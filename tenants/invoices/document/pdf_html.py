@@ -26,12 +26,12 @@ _STYLES: Final = ("document.css", "pdf.css")
 def render_pdf_html(document: Document, fonts: Fonts) -> str:
     """Return the document as a complete page of HTML; its logo, if it has one, is a data: URL already."""
     paper = render_paper(document)
-    # The counter of pages is made of digits and a slash, which every document's Latin subset has.
-    style = fonts.css(paper) + _read_style()
+    # The page counter needs only digits and a slash, which are in the Latin subset of every document.
+    style = fonts.build_inline_css(paper) + _read_style()
     return (
         load_environment()
         .get_template("pdf.html.jinja")
-        # All three are of our own making; texts in them were escaped when they were written.
+        # All three are our own; `render_paper` escaped the texts.
         .render(document=document, policy=Markup(POLICY), style=Markup(style), paper=Markup(paper))  # noqa: S704
     )
 

@@ -1,4 +1,4 @@
-"""What an invoice says beside its lines and sums: delivery, ways to pay, tax notes, attachments."""
+"""The remarks of an invoice: means of payment, delivery, tax notes, attachments, and those of a line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def list_document_remarks(content: Content, language: Language) -> Iterator[Fact]:
-    """Return every remark of the document under its heading, the ways to pay first."""
+    """Return every remark of the document under its heading, the means of payment first."""
     yield from _list_payment_means(content, language)
     _ = language.gettext
     if content.delivery:
@@ -37,7 +37,7 @@ def list_document_remarks(content: Content, language: Language) -> Iterator[Fact
 
 
 def list_line_remarks(line: Line, language: Language) -> Iterator[str]:
-    """Return what a line says below its name, without its period: what it is, whose number it has."""
+    """Return the remarks of a line: description, attributes, numbers, origin; not its period or note."""
     _ = language.gettext
     if line.description:
         yield line.description
@@ -92,5 +92,5 @@ def _describe_party(party: Party) -> str:
 
 
 def _describe_delivery(delivery: Delivery, seller: Party, language: Language) -> str:
-    lines = format_address(delivery.address, language, home=seller.address.country)
+    lines = format_address(delivery.address, language, home_country=seller.address.country)
     return "\n".join(part for part in (delivery.name, *lines, delivery.location) if part)

@@ -1,4 +1,4 @@
-"""Renders the document model to HTML: the paper for page and PDF, and the list for phones."""
+"""Renders the document model to HTML: the printed layout (paper) for page and PDF, and a list for phones."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def render_paper(document: Document) -> str:
     return load_environment().get_template("paper.html.jinja").render(document=document)
 
 
-def render_list(document: Document, *, since: Sequence[TotalRow] = ()) -> str:
+def render_list(document: Document, *, later_rows: Sequence[TotalRow] = ()) -> str:
     """Return the document as a list made for reading on a small screen.
 
-    `since` are rows for below the totals that say what has happened since the issue: no part of the document.
+    `later_rows` follow the totals and state payments since the issue, which are not part of the document.
     """
-    return load_environment().get_template("list.html.jinja").render(document=document, since=since)
+    return load_environment().get_template("list.html.jinja").render(document=document, later_rows=later_rows)
 
 
 @cache

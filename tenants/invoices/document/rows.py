@@ -1,4 +1,4 @@
-"""The lines of an invoice as rows of the paper: figures of one column have the same digits."""
+"""The lines of an invoice as rows of the document; numbers of one column have the same decimal digits."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from tenants.invoices.totals import Totals
 if TYPE_CHECKING:
     from kernel.language import Language
 
-# Beyond that, zeros that only align would look like a precision nobody meant.
-_MOST_PADDING: Final = 4
-_EXACT: Final = 20
-_LONGEST_POSITION: Final = 6
+# More trailing zeros would suggest a precision that the number does not have.
+_MAX_PADDING: Final = 4
+_MAX_DECIMALS: Final = 20
+_MAX_POSITION_LENGTH: Final = 6
 
 
 def build_columns(content: Content, language: Language, rows: tuple[Row, ...]) -> Columns:
-    """Return the heads; a column in which every row says the same nothing is left out."""
+    """Return the headings; a column without information is left out."""
     amount = language.gettext("Amount (%(currency)s)") % {"currency": content.currency}
     several_taxes = len({line.tax for line in content.lines}) > 1
     return Columns(
         position=language.pgettext("number of a line", "No.") if len(rows) > 1 else "",
         name=language.gettext("Description"),
         quantity=language.gettext("Quantity"),
-        # Where everything is simply counted, saying so in a column of its own tells nothing.
+        # Left out if all quantities are counted pieces.
         unit=language.gettext("Unit") if any(line.unit != units.ONE for line in content.lines) else "",
         price=language.gettext("Unit price"),
         tax=language.gettext("Tax") if several_taxes else "",
@@ -54,12 +54,12 @@ def build_rows(content: Content, totals: Totals, language: Language) -> tuple[Ro
             ),
             quantity=language.decimal(
                 line.quantity,
-                # Three pieces among fractions of a metre stay three: nobody ships 3.00 of them.
+                # Counted pieces have no decimal digits because of other lines: 3, not 3.00, next to 1.25 m.
                 min_digits=quantity_digits if line.unit not in units.COUNTED else counted_digits,
-                max_digits=_EXACT,
+                max_digits=_MAX_DECIMALS,
             ),
             unit=language.unit(line.unit, line.quantity),
-            price=language.decimal(line.unit_price, min_digits=price_digits, max_digits=_EXACT),
+            price=language.decimal(line.unit_price, min_digits=price_digits, max_digits=_MAX_DECIMALS),
             per=_format_base_quantity(line, language),
             tax=format_tax_rate(line.tax, language),
             amount=language.amount(total.amount),
@@ -86,7 +86,7 @@ def label_adjustment(adjustment: Adjustment, language: Language) -> str:
 
 
 def format_period(span: Period, language: Language) -> str:
-    """Return a period in words a reader completes: a range, or the end that is known."""
+    """Return a period as a range, or with the one day that is known."""
     if span.start and span.end:
         return f"{language.date(span.start)} – {language.date(span.end)}"
     if span.start:
@@ -95,7 +95,7 @@ def format_period(span: Period, language: Language) -> str:
 
 
 def describe_included_tax(content: Content, language: Language) -> str:
-    """Return the sentence that says what the amounts of the lines contain, or nothing."""
+    """Return the sentence that the prices include tax, or an empty string."""
     if content.prices is PriceBasis.EXCLUSIVE:
         return ""
     return language.gettext("Prices and amounts of the lines include tax.")
@@ -106,9 +106,9 @@ def _build_adjustment(adjustment: Adjustment, amount: Money, language: Language)
     return RowAdjustment(label_adjustment(adjustment, language), language.amount(signed))
 
 
-def _count_digits(values: Iterable[Decimal], least: int) -> int:
-    most = max((_count_decimals(value) for value in values), default=0)
-    return max(least, most) if most <= max(least, _MOST_PADDING) else least
+def _count_digits(values: Iterable[Decimal], minimum: int) -> int:
+    maximum = max((_count_decimals(value) for value in values), default=0)
+    return max(minimum, maximum) if maximum <= max(minimum, _MAX_PADDING) else minimum
 
 
 def _count_decimals(value: Decimal) -> int:
@@ -117,13 +117,13 @@ def _count_decimals(value: Decimal) -> int:
 
 
 def _format_position(line: Line, index: int) -> str:
-    return line.identifier if 0 < len(line.identifier) <= _LONGEST_POSITION else str(index)
+    return line.identifier if 0 < len(line.identifier) <= _MAX_POSITION_LENGTH else str(index)
 
 
 def _format_base_quantity(line: Line, language: Language) -> str:
     if line.base_quantity == 1:
         return ""
-    number = language.decimal(line.base_quantity, max_digits=_EXACT)
+    number = language.decimal(line.base_quantity, max_digits=_MAX_DECIMALS)
     unit = language.unit(line.unit, line.base_quantity)
     return language.gettext("per %(quantity)s") % {"quantity": f"{number} {unit}".strip()}
 

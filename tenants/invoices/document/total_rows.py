@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 def build_total_rows(content: Content, totals: Totals, language: Language) -> tuple[TotalRow, ...]:
     """Return the rows of the totals, the payable last; a row that changes nothing is left out.
 
-    The payable is that of the day of issue: payments since then are no part of a document that never changes.
+    The payable is that of the day of issue: later payments are not part of the document.
     """
     return (
         *_build_adjustments(content, totals, language),
         TotalRow(
-            TotalRowKind.STEP, language.gettext("Total before tax"), language.amount(totals.tax_exclusive)
+            TotalRowKind.PLAIN, language.gettext("Total before tax"), language.amount(totals.tax_exclusive)
         ),
         *(_build_tax(each, content, totals, language) for each in totals.subtotals),
         *_build_after_tax(totals, language),
@@ -37,10 +37,10 @@ def _build_adjustments(content: Content, totals: Totals, language: Language) -> 
     start = Money.zero(totals.currency)
     for line in totals.lines:
         start += line.amount
-    yield TotalRow(TotalRowKind.STEP, language.gettext("Subtotal"), language.amount(start))
+    yield TotalRow(TotalRowKind.PLAIN, language.gettext("Subtotal"), language.amount(start))
     for each, amount in zip(content.adjustments, totals.adjustment_amounts, strict=True):
         signed = amount if each.is_charge else -amount
-        yield TotalRow(TotalRowKind.STEP, label_adjustment(each, language), language.amount(signed))
+        yield TotalRow(TotalRowKind.PLAIN, label_adjustment(each, language), language.amount(signed))
 
 
 def _build_tax(subtotal: TaxSubtotal, content: Content, totals: Totals, language: Language) -> TotalRow:
@@ -81,9 +81,9 @@ def _build_after_tax(totals: Totals, language: Language) -> Iterator[TotalRow]:
         TotalRowKind.TOTAL, language.gettext("Total including tax"), language.amount(totals.tax_inclusive)
     )
     if totals.rounding:
-        yield TotalRow(TotalRowKind.STEP, language.gettext("Rounding"), language.amount(totals.rounding))
+        yield TotalRow(TotalRowKind.PLAIN, language.gettext("Rounding"), language.amount(totals.rounding))
     if totals.prepaid:
-        yield TotalRow(TotalRowKind.STEP, language.gettext("Already paid"), language.amount(-totals.prepaid))
+        yield TotalRow(TotalRowKind.PLAIN, language.gettext("Already paid"), language.amount(-totals.prepaid))
 
 
 def _build_payable(totals: Totals, language: Language) -> TotalRow:

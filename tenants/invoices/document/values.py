@@ -1,4 +1,4 @@
-"""What the paper prints: the render model of one invoice version, every string ready to be read."""
+"""The render model of one invoice version: all values are formatted strings."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Figures(StrEnum):
-    """How much room the longest amount needs; a column of figures never wraps, it is set smaller."""
+class AmountSize(StrEnum):
+    """The length of the longest amount: amounts never wrap, long ones are set in a smaller font."""
 
     NORMAL = "normal"
     LONG = "long"
@@ -15,9 +15,9 @@ class Figures(StrEnum):
 
 
 class TotalRowKind(StrEnum):
-    """How a row of the totals is set."""
+    """The style of a row of the totals."""
 
-    STEP = "step"
+    PLAIN = "plain"
     TAX = "tax"
     TOTAL = "total"
     PAYABLE = "payable"
@@ -25,7 +25,7 @@ class TotalRowKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DocumentLogo:
-    """The seller's logo; its size in pixels is known, so that nothing moves when it arrives."""
+    """The seller's logo; with its size in pixels, so that the layout does not shift when it is loaded."""
 
     url: str
     width: int
@@ -34,7 +34,7 @@ class DocumentLogo:
 
 @dataclass(frozen=True, slots=True)
 class DocumentBrand:
-    """Whose paper it is: the name is set as text where there is no logo, and is the logo's text otherwise."""
+    """The brand of the seller: the logo with the name as its alternative text, or the name where there is no logo."""
 
     name: str
     logo: DocumentLogo | None = None
@@ -50,7 +50,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class PartyBlock:
-    """Seller or buyer: heading, name, the lines of the address, then numbers and ways to reach them."""
+    """Seller or buyer: heading, name, the lines of the address, then registration numbers and contact details."""
 
     heading: str
     name: str
@@ -100,7 +100,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The heads of the columns; an empty one is a column this document does not need."""
+    """The headings of the columns; a column with an empty heading is left out."""
 
     position: str
     name: str
@@ -112,7 +112,7 @@ class Columns:
 
     @property
     def before_amount(self) -> int:
-        """How many columns stand left of the amount, which is how wide a label of the totals may be."""
+        """The number of columns before the amount: the column span of a label of the totals."""
         every = (self.position, self.name, self.quantity, self.unit, self.price, self.tax)
         return sum(1 for head in every if head)
 
@@ -121,8 +121,8 @@ class Columns:
 class Document:
     """One version of an invoice as it is printed.
 
-    `language` is that of the words, `content_language` that of what people wrote, when it differs.
-    `includes_tax` is the sentence that says so, else empty. `details` is the block beside the parties.
+    `language` is that of the labels, `content_language` that of the seller's texts, if it differs, else empty.
+    `includes_tax` is the sentence for prices with tax, else empty. `details` is the block beside the parties.
     """
 
     language: str
@@ -138,14 +138,14 @@ class Document:
     columns: Columns
     rows: tuple[Row, ...]
     total_rows: tuple[TotalRow, ...]
-    figures: Figures
+    amount_size: AmountSize
     includes_tax: str
     items_heading: str
     details_heading: str
     accounts_heading: str
     accounts: tuple[Account, ...]
-    accounts_between: str
-    accounts_common: tuple[Fact, ...]
+    accounts_separator: str
+    accounts_reference: tuple[Fact, ...]
     remarks: tuple[Fact, ...]
     notes: tuple[str, ...]
     legal_note: str

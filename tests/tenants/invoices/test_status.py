@@ -49,7 +49,7 @@ def test_every_step_is_legal_or_a_conflict(current: InvoiceStatus, wanted: Invoi
 
 
 @pytest.mark.parametrize(
-    ("lifecycle", "amounts", "day", "word"),
+    ("status", "amounts", "day", "word"),
     [
         ("draft", (100, 0, 0), 40, "draft"),
         ("issued", (100, 0, 0), 0, "due"),
@@ -68,12 +68,12 @@ def test_every_step_is_legal_or_a_conflict(current: InvoiceStatus, wanted: Invoi
         ("written_off", (100, 40, 0), 1, "written_off"),
     ],
 )
-def test_the_word_for_an_invoice(lifecycle: str, amounts: tuple[int, int, int], day: int, word: str) -> None:
+def test_the_word_for_an_invoice(status: str, amounts: tuple[int, int, int], day: int, word: str) -> None:
     total, paid, held = amounts
 
     assert (
         derive_payment_state(
-            InvoiceStatus(lifecycle),
+            InvoiceStatus(status),
             total=euro(total),
             paid=euro(paid),
             held=euro(held),

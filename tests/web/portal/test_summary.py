@@ -13,7 +13,7 @@ from kernel.ids import WorkspaceId
 from kernel.money import Money, currency
 from tenants.ids import CustomerId, InvoiceId, LinkId
 from tenants.invoices.content import Content, Transfer
-from tenants.invoices.document.fonts import PageFaces
+from tenants.invoices.document.fonts import PageFonts
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.values import OpenedInvoice
 from tenants.workspaces.profile import LogoRef, WorkspaceProfile
@@ -44,7 +44,7 @@ OPENED = OpenedInvoice(
     customer_id=CustomerId(ID),
     contact_id=None,
     number="INV-7",
-    lifecycle=InvoiceStatus.ISSUED,
+    status=InvoiceStatus.ISSUED,
     total=Money(123450, EUR),
     paid=Money(0, EUR),
     issue_date=dt.date(2026, 3, 11),
@@ -64,7 +64,7 @@ def model(content: Callable[..., Content]) -> Make:
         return build_page_model(
             replace(OPENED, **fields),  # type: ignore[arg-type]
             said or content(),
-            Paper("<p>paper</p>", "<ul></ul>", "A4", PageFaces()),
+            Paper("<p>paper</p>", "<ul></ul>", "A4", PageFonts()),
             PROFILE,
             language=load_words(tag),
             today=TODAY,
@@ -124,8 +124,8 @@ def test_a_part_payment_leads_from_the_total_to_what_is_left() -> None:
     [
         OPENED,
         replace(OPENED, paid=Money(123450, EUR)),
-        replace(OPENED, lifecycle=InvoiceStatus.VOID, paid=Money(1, EUR)),
-        replace(OPENED, lifecycle=InvoiceStatus.WRITTEN_OFF, paid=Money(1, EUR)),
+        replace(OPENED, status=InvoiceStatus.VOID, paid=Money(1, EUR)),
+        replace(OPENED, status=InvoiceStatus.WRITTEN_OFF, paid=Money(1, EUR)),
     ],
 )
 def test_where_all_or_nothing_is_due_the_totals_are_the_last_word(opened: OpenedInvoice) -> None:
@@ -137,20 +137,20 @@ def test_an_amount_is_copied_as_the_customer_would_type_it(model: Make) -> None:
 
 
 def test_a_paid_invoice_asks_for_nothing(model: Make) -> None:
-    page = model(lifecycle=InvoiceStatus.PAID, paid=Money(123450, EUR))
+    page = model(status=InvoiceStatus.PAID, paid=Money(123450, EUR))
     assert (page.status.word, page.amount_label, page.amount) == ("Paid", "Paid", "€1,234.50")
     assert (page.is_payable, page.due_words, page.amounts.due_exact) == (False, "", "0.00")
     assert page.notice == "This invoice is paid. Thank you."
 
 
 def test_what_was_paid_too_much_is_said(model: Make) -> None:
-    page = model(lifecycle=InvoiceStatus.PAID, paid=Money(123950, EUR))
+    page = model(status=InvoiceStatus.PAID, paid=Money(123950, EUR))
     assert (page.amounts.credit, page.amounts.due_exact) == ("€5.00", "0.00")
 
 
 @pytest.mark.parametrize("status", [InvoiceStatus.VOID, InvoiceStatus.WRITTEN_OFF])
 def test_a_closed_invoice_shows_its_total_and_asks_for_nothing(model: Make, status: InvoiceStatus) -> None:
-    page = model(lifecycle=status)
+    page = model(status=status)
     assert (page.amount_label, page.amount, page.is_payable) == ("Total", "€1,234.50", False)
     assert page.notice
 
@@ -174,9 +174,9 @@ def test_an_invoice_that_owes_the_customer_asks_for_nothing(model: Make) -> None
 @pytest.mark.parametrize(
     "fields",
     [
-        {"lifecycle": InvoiceStatus.VOID},
-        {"lifecycle": InvoiceStatus.WRITTEN_OFF},
-        {"lifecycle": InvoiceStatus.PAID, "paid": OPENED.total},
+        {"status": InvoiceStatus.VOID},
+        {"status": InvoiceStatus.WRITTEN_OFF},
+        {"status": InvoiceStatus.PAID, "paid": OPENED.total},
         {"paid": OPENED.total},
         {"total": Money(-5000, EUR)},
         {"total": Money(0, EUR)},

@@ -115,9 +115,9 @@ async def test_a_character_that_no_font_has_is_the_only_one_without_a_glyph(rend
 
 
 async def test_only_the_subsets_a_document_needs_are_inlined() -> None:
-    latin, thai = load_fonts().css("Invoice 1 / 2"), load_fonts().css("Invoice ใบ")
+    latin, thai = load_fonts().build_inline_css("Invoice 1 / 2"), load_fonts().build_inline_css("Invoice ใบ")
     assert (latin.count("@font-face"), thai.count("@font-face")) == (2, 4)
-    assert load_fonts().css("") == ""
+    assert load_fonts().build_inline_css("") == ""
 
 
 async def test_every_page_draws_only_tagged_content_and_artifacts(renderer: Renderer) -> None:

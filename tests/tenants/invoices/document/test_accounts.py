@@ -40,9 +40,9 @@ def test_two_accounts_are_a_choice_and_what_to_quote_is_said_once() -> None:
         ["Nordlicht GmbH", "1"],
         ["Nordlicht GmbH", "2"],
     ]
-    assert [(fact.label, fact.value) for fact in paper.accounts_common] == [("Verwendungszweck", "R-1")]
+    assert [(fact.label, fact.value) for fact in paper.accounts_reference] == [("Verwendungszweck", "R-1")]
     assert render_paper(paper).count('<p class="or">oder</p>') == 1
-    assert build_document(build_content(transfers=two[:1])).accounts_common == ()
+    assert build_document(build_content(transfers=two[:1])).accounts_reference == ()
 
 
 @pytest.mark.parametrize(

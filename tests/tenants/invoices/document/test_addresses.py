@@ -45,4 +45,4 @@ from tests.fakes.document_models import (
     ],
 )
 def test_an_address_is_written_as_in_its_own_country(address: Address, lines: tuple[str, ...]) -> None:
-    assert addresses.format_address(address, Language.load("en-GB"), home="GB") == lines
+    assert addresses.format_address(address, Language.load("en-GB"), home_country="GB") == lines

@@ -108,13 +108,13 @@ def test_the_list_tells_the_parties_and_particulars_that_the_paper_tells() -> No
 def test_what_happened_since_the_issue_stands_below_the_totals_of_the_list_only() -> None:
     paper = build_document(build_content())
     since = (
-        TotalRow(TotalRowKind.STEP, "Paid so far", f"{MINUS}19.00"),
+        TotalRow(TotalRowKind.PLAIN, "Paid so far", f"{MINUS}19.00"),
         TotalRow(TotalRowKind.PAYABLE, "Amount due (EUR)", "100.00"),
     )
-    rows = re.findall(r'<div class="(\w+)"><dt><bdi>([^<]*)', render_list(paper, since=since))
+    rows = re.findall(r'<div class="(\w+)"><dt><bdi>([^<]*)', render_list(paper, later_rows=since))
     assert rows[-3:] == [
         ("total", "Total (EUR)"),
-        ("step", "Paid so far"),
+        ("plain", "Paid so far"),
         ("payable", "Amount due (EUR)"),
     ]
     assert re.findall(r'<div class="payable"><dt><bdi>([^<]*)', render_list(paper)) == ["Total (EUR)"]

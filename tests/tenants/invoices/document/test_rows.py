@@ -12,7 +12,7 @@ from tenants.invoices.content import (
     Tax,
     TaxCategory,
 )
-from tenants.invoices.document.values import Figures
+from tenants.invoices.document.values import AmountSize
 from tests.fakes.document_models import (
     MINUS,
     VAT7,
@@ -92,13 +92,17 @@ def test_columns_that_say_nothing_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("price", "figures"),
-    [("99999.99", Figures.NORMAL), ("98765432109.87", Figures.LONG), ("9999999999999.99", Figures.HUGE)],
+    ("price", "amount_size"),
+    [
+        ("99999.99", AmountSize.NORMAL),
+        ("98765432109.87", AmountSize.LONG),
+        ("9999999999999.99", AmountSize.HUGE),
+    ],
 )
-def test_long_amounts_are_set_smaller_instead_of_wrapped(price: str, figures: Figures) -> None:
+def test_long_amounts_are_set_smaller_instead_of_wrapped(price: str, amount_size: AmountSize) -> None:
     assert (
-        build_document(build_content(build_line(price, tax=Tax(TaxCategory.OUTSIDE_SCOPE)))).figures
-        is figures
+        build_document(build_content(build_line(price, tax=Tax(TaxCategory.OUTSIDE_SCOPE)))).amount_size
+        is amount_size
     )
 
 
