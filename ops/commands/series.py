@@ -11,7 +11,7 @@ from tenants.invoices.numbering import DEFAULT_SERIES, Series, SeriesStatus
 
 @click.group()
 def series() -> None:
-    """Series of invoice numbers: a prefix and a running number without gaps."""
+    """Series of invoice numbers: a prefix and a sequence number without gaps."""
 
 
 @series.command(name="list")
@@ -41,7 +41,7 @@ def set_(
     workspace: str,
     prefix: str | None,
     digits: int | None,
-    next_running: int | None,
+    next_sequence: int | None,
     *,
     as_json: bool,
 ) -> None:
@@ -59,7 +59,7 @@ def set_(
                 current.prefix if prefix is None else prefix,
                 current.digits if digits is None else digits,
             )
-            await actions.set_series(changed, next_running=next_running)
+            await actions.set_series(changed, next_sequence=next_sequence)
             return next(status for status in await queries.list_series() if status.series.name == name)
 
     print_fields(_describe(run_command(work)), as_json=as_json)

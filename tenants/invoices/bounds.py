@@ -1,4 +1,4 @@
-"""How large the numbers of an invoice may be, so that nothing overflows a column or eats the memory."""
+"""How large the numbers of an invoice may be, so that no column overflows and memory is bounded."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ if TYPE_CHECKING:
 MAX_LINES: Final = 5_000
 MAX_LINE_ADJUSTMENTS: Final = 100
 MAX_DOCUMENT_ADJUSTMENTS: Final = 1_000
-# Of notes, accounts, attachments, attributes of an item, and whatever else an invoice may repeat.
-MAX_REPEATS: Final = 200
+# Of each repeated part without a limit of its own, such as notes, accounts, attachments and attributes of an item.
+MAX_REPETITIONS: Final = 200
 # The stored content of one version: 5,000 lines of some 400 bytes.
 MAX_CONTENT_BYTES: Final = 2 * 1024 * 1024
-# A thousandth of what a bigint holds and a ninth of what a browser's number holds exactly: sums of many
-# invoices still fit.
+# Sums of many invoices still fit into a bigint and, up to nine of the largest, into a JavaScript number.
 MAX_MINOR: Final = 10**15
 # Of any quantity, price, percentage or amount, in digits.
-MAX_WHOLE_DIGITS: Final = 15
-MAX_PLACES: Final = 20
+MAX_INTEGER_DIGITS: Final = 15
+MAX_DECIMAL_PLACES: Final = 20
 
 
 def to_fraction(value: Decimal, field: str, line: int | None = None) -> Fraction:
@@ -40,9 +39,13 @@ def to_fraction(value: Decimal, field: str, line: int | None = None) -> Fraction
         raise _invalid_number(field, line)
     if not value:
         return Fraction(0)
-    # Looked at before the conversion, which would write out every zero of 1e999999.
+    # Checked before the conversion, which would expand 1e999999 to a million digits.
     exponent = value.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -MAX_PLACES or value.adjusted() >= MAX_WHOLE_DIGITS:
+    if (
+        not isinstance(exponent, int)
+        or exponent < -MAX_DECIMAL_PLACES
+        or value.adjusted() >= MAX_INTEGER_DIGITS
+    ):
         raise _invalid_number(field, line)
     return Fraction(value)
 
@@ -63,7 +66,6 @@ def strip_trailing_zeros(value: Decimal) -> Decimal:
 
 
 def _invalid_number(field: str, line: int | None) -> Invalid:
-    text = (
-        f"{field} is a number with at most {MAX_WHOLE_DIGITS} digits before and {MAX_PLACES} after the point."
-    )
+    digits = f"at most {MAX_INTEGER_DIGITS} digits before and {MAX_DECIMAL_PLACES} after the point"
+    text = f"{field} is a number with {digits}."
     return Invalid("invoice.number", text, field=field, line=line)

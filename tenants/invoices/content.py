@@ -10,7 +10,7 @@ import msgspec
 
 
 class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A frozen value that is stored as JSON; Decimals travel as strings, never as floats."""
+    """A frozen value that is stored as JSON; Decimals are encoded as strings, never as floats."""
 
 
 class TaxCategory(StrEnum):
@@ -85,9 +85,9 @@ class Party(Value, frozen=True):
 class Adjustment(Value, frozen=True):
     """An allowance (discount) or a charge, on a line or on the document (BG-20, 21, 27, 28).
 
-    Exactly one of `amount` (in major units of the currency) and `percent` is set by those who write
-    invoices; an imported one may carry both, and then they must agree. `percent` applies to `base`,
-    else to the gross of the line, else to the sum of the lines. `tax` is set on the document's only.
+    Exactly one of `amount` (in major units of the currency) and `percent` is set on invoices
+    written here; an imported one may have both, which must then agree. `percent` applies to `base`,
+    else to the gross of the line, else to the sum of the lines. `tax` is set only on those of the document.
     """
 
     is_charge: bool

@@ -47,8 +47,8 @@ class _Totals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _ENCODER: Final = msgspec.json.Encoder()
-_CONTENT: Final = msgspec.json.Decoder(Content)
-_TOTALS: Final = msgspec.json.Decoder(_Totals)
+_CONTENT_DECODER: Final = msgspec.json.Decoder(Content)
+_TOTALS_DECODER: Final = msgspec.json.Decoder(_Totals)
 
 
 def encode_content(content: Content) -> str:
@@ -77,8 +77,8 @@ def measure_content(content: Content) -> int:
 
 
 def decode_content(text: str | bytes) -> Content:
-    """Return the content that was encoded; msgspec.ValidationError if it was not ours."""
-    return _CONTENT.decode(text)
+    """Return the content that was encoded; msgspec.ValidationError if `encode_content` did not write it."""
+    return _CONTENT_DECODER.decode(text)
 
 
 def encode_totals(totals: Totals) -> str:
@@ -107,8 +107,8 @@ def encode_totals(totals: Totals) -> str:
 
 
 def decode_totals(text: str | bytes) -> Totals:
-    """Return the totals that were encoded; msgspec.ValidationError if they were not ours."""
-    stored = _TOTALS.decode(text)
+    """Return the totals that were encoded; msgspec.ValidationError if `encode_totals` did not write them."""
+    stored = _TOTALS_DECODER.decode(text)
     of = Currency(stored.currency, stored.digits)
     return Totals(
         currency=of,

@@ -1,4 +1,4 @@
-"""What must happen later to invoices."""
+"""Jobs on invoices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kernel.jobs import Job
 
 #: For renders that a client waits for.
 PDF_QUEUE: Final = "pdf"
-#: For renders ahead of any request.
+#: For prerenders, which no client waits for.
 PDF_BULK_QUEUE: Final = "pdf-bulk"
 PDF_QUEUES: Final = (PDF_QUEUE, PDF_BULK_QUEUE)
 
@@ -19,7 +19,7 @@ class RenderPdf(Job, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "invoices.render_pdf"
     queue: ClassVar[str] = PDF_QUEUE
-    # Short pauses at first, because a client waits; more than an hour until the last attempt, longer than most outages.
+    # The first delays are short, because a client waits; all together take more than an hour, longer than most outages.
     max_attempts: ClassVar[int] = 12
     backoff_s: ClassVar[int] = 2
 

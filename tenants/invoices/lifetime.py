@@ -7,7 +7,7 @@ from typing import Final
 
 from kernel.clock import zone
 
-#: A member who is shown a link may send it: it stays valid for at least this long from then on.
+#: A link stays valid for at least this long after it was shown to a member, who may then send it.
 MIN_LIFETIME: Final = dt.timedelta(days=10)
 
 
@@ -18,10 +18,10 @@ def compute_expiry(
 
     At the earliest 10 days after it was shown. Without a due day the days count from the day it is shown.
     """
-    where = zone(time_zone)
-    counted_from = due if due is not None else shown_at.astimezone(where).date()
-    last_day = counted_from + dt.timedelta(days=link_days)
-    midnight = dt.datetime.combine(last_day + dt.timedelta(days=1), dt.time.min, tzinfo=where)
+    zone_info = zone(time_zone)
+    first_day = due if due is not None else shown_at.astimezone(zone_info).date()
+    last_day = first_day + dt.timedelta(days=link_days)
+    midnight = dt.datetime.combine(last_day + dt.timedelta(days=1), dt.time.min, tzinfo=zone_info)
     return max(midnight.astimezone(dt.UTC), shown_at + MIN_LIFETIME)
 
 

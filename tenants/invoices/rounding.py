@@ -1,4 +1,4 @@
-"""Exact rounding and sharing out in whole minor units, over fractions: never a float, never rounded twice."""
+"""Exact rounding and apportioning in minor units, over fractions; nothing is rounded twice."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 def round_half_up(value: Fraction) -> int:
     """Round to a whole number, halves away from zero, as commerce and EN 16931 do."""
-    size = math.floor(abs(value) + Fraction(1, 2))
-    return -size if value < 0 else size
+    magnitude = math.floor(abs(value) + Fraction(1, 2))
+    return -magnitude if value < 0 else magnitude
 
 
 def find_base(gross: int, rate: Fraction) -> int:
@@ -32,11 +32,11 @@ def apportion(total: int, shares: Sequence[Fraction]) -> list[int]:
     Every result is the floor of its share or one more, as long as `total` is the rounded sum of the
     shares. Of equal remainders the earlier one gets the unit: the same input always gives the same result.
     """
-    whole = [math.floor(share) for share in shares]
-    order = sorted(range(len(shares)), key=lambda place: whole[place] - shares[place])
-    left = total - sum(whole)
-    if not 0 <= left <= len(shares):
+    floors = [math.floor(share) for share in shares]
+    order = sorted(range(len(shares)), key=lambda index: floors[index] - shares[index])
+    remainder = total - sum(floors)
+    if not 0 <= remainder <= len(shares):
         raise ValueError(f"{total} is not the rounded sum of the shares")
-    for place in order[:left]:
-        whole[place] += 1
-    return whole
+    for index in order[:remainder]:
+        floors[index] += 1
+    return floors

@@ -63,7 +63,7 @@ class InvoiceVersion(Table, db=BOUND, tablename="invoice_version"):
 
 
 class InvoicePdf(Table, db=BOUND, tablename="invoice_pdf"):
-    """What a version looks like in one language; pinned once it was issued."""
+    """A stored PDF of a version in one locale; a pinned one is final."""
 
     workspace_id = UUID()
     invoice_id = UUID(primary_key=True)

@@ -70,8 +70,8 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class _Amount:
-    """An amount as priced: a line's or, signed, a document adjustment's, with the tax it bears."""
+class _PricedAmount:
+    """The amount of a line, or of a document adjustment with its sign: as priced, with tax in inclusive prices."""
 
     tax: Tax
     minor: int
@@ -79,12 +79,12 @@ class _Amount:
 
 @dataclass(frozen=True, slots=True)
 class _TaxGroup:
-    """One tax category and rate: base and tax in minor units, and what they miss of the priced sum."""
+    """One tax category and rate, in minor units; `rounding` is the priced sum less base and tax."""
 
     tax: Tax
     base: int
     amount: int
-    missing: int
+    rounding: int
 
 
 def compute_totals(content: Content) -> Totals:
@@ -109,14 +109,16 @@ def compute_totals(content: Content) -> Totals:
     _check_counts(content)
     computed = [_compute_line(line, number, of) for number, line in enumerate(content.lines, 1)]
     line_sum = sum(minor for _, _, minor in computed)
-    fixed = [
+    adjustment_amounts = [
         _compute_adjustment(adjustment, line_sum, of, f"adjustments[{index}]", None)
         for index, adjustment in enumerate(content.adjustments)
     ]
-    priced = [_Amount(line.tax, minor) for line, (_, _, minor) in zip(content.lines, computed, strict=True)]
+    priced = [
+        _PricedAmount(line.tax, minor) for line, (_, _, minor) in zip(content.lines, computed, strict=True)
+    ]
     priced += [
-        _Amount(_require_tax(adjustment), _sign(adjustment, minor))
-        for adjustment, minor in zip(content.adjustments, fixed, strict=True)
+        _PricedAmount(_require_tax(adjustment), _sign(adjustment, minor))
+        for adjustment, minor in zip(content.adjustments, adjustment_amounts, strict=True)
     ]
     groups = _group_by_tax(priced, content.prices)
     nets = _compute_nets(priced, groups, content.prices)
@@ -129,17 +131,22 @@ def compute_totals(content: Content) -> Totals:
         )
         for (gross, adjustments, minor), net in zip(computed, nets, strict=False)
     )
-    return _sum_up(
-        content, of, lines=lines, fixed=tuple(fixed), adjustment_nets=nets[len(lines) :], groups=groups
+    return _build_totals(
+        content,
+        of,
+        lines=lines,
+        adjustment_amounts=tuple(adjustment_amounts),
+        adjustment_nets=nets[len(lines) :],
+        groups=groups,
     )
 
 
-def _sum_up(
+def _build_totals(
     content: Content,
     of: Currency,
     *,
     lines: tuple[LineTotal, ...],
-    fixed: tuple[int, ...],
+    adjustment_amounts: tuple[int, ...],
     adjustment_nets: list[int],
     groups: list[_TaxGroup],
 ) -> Totals:
@@ -151,7 +158,7 @@ def _sum_up(
     exclusive = line_total - allowances + charges
     tax = sum(group.amount for group in groups)
     prepaid = to_minor(content.prepaid, of, "prepaid")
-    rounding = to_minor(content.rounding, of, "rounding") + sum(group.missing for group in groups)
+    rounding = to_minor(content.rounding, of, "rounding") + sum(group.rounding for group in groups)
     return Totals(
         currency=of,
         lines=lines,
@@ -159,7 +166,7 @@ def _sum_up(
             _to_money(_sign(one, net), of)
             for one, net in zip(content.adjustments, adjustment_nets, strict=True)
         ),
-        adjustment_amounts=tuple(_to_money(minor, of) for minor in fixed),
+        adjustment_amounts=tuple(_to_money(minor, of) for minor in adjustment_amounts),
         line_total=_to_money(line_total, of),
         allowance_total=_to_money(allowances, of),
         charge_total=_to_money(charges, of),
@@ -226,8 +233,10 @@ def _compute_adjustment(
         )
     minor = computed if amount is None else amount
     if minor is None or (computed is not None and computed != minor):
-        why = "neither an amount nor a percentage" if minor is None else "a percentage that is not its amount"
-        raise Invalid("invoice.adjustment", f"An allowance or charge has {why}.", field=field, line=line)
+        problem = (
+            "neither an amount nor a percentage" if minor is None else "a percentage that is not its amount"
+        )
+        raise Invalid("invoice.adjustment", f"An allowance or charge has {problem}.", field=field, line=line)
     _to_money(minor, of)
     return minor
 
@@ -256,7 +265,7 @@ def _require_tax(adjustment: Adjustment) -> Tax:
     return adjustment.tax
 
 
-def _group_by_tax(priced: list[_Amount], prices: PriceBasis) -> list[_TaxGroup]:
+def _group_by_tax(priced: list[_PricedAmount], prices: PriceBasis) -> list[_TaxGroup]:
     """Sum up per category and rate, in the order in which they first appear."""
     sums: dict[Tax, int] = {}
     for each in priced:
@@ -266,25 +275,25 @@ def _group_by_tax(priced: list[_Amount], prices: PriceBasis) -> list[_TaxGroup]:
         rate = check_rate(tax, "tax")
         base = total if prices is PriceBasis.EXCLUSIVE else find_base(total, rate)
         amount = round_half_up(base * rate)
-        missing = 0 if prices is PriceBasis.EXCLUSIVE else total - base - amount
-        groups.append(_TaxGroup(tax, base, amount, missing))
+        rounding = 0 if prices is PriceBasis.EXCLUSIVE else total - base - amount
+        groups.append(_TaxGroup(tax, base, amount, rounding))
     return groups
 
 
-def _compute_nets(priced: list[_Amount], groups: list[_TaxGroup], prices: PriceBasis) -> list[int]:
+def _compute_nets(priced: list[_PricedAmount], groups: list[_TaxGroup], prices: PriceBasis) -> list[int]:
     """Return what each priced amount is without tax; per group the nets sum to its base exactly."""
     if prices is PriceBasis.EXCLUSIVE:
         return [each.minor for each in priced]
     nets = [0] * len(priced)
-    members: dict[Tax, list[int]] = {}
-    for place, each in enumerate(priced):
-        members.setdefault(each.tax, []).append(place)
+    indexes_by_tax: dict[Tax, list[int]] = {}
+    for index, each in enumerate(priced):
+        indexes_by_tax.setdefault(each.tax, []).append(index)
     for group in groups:
-        places = members[group.tax]
+        indexes = indexes_by_tax[group.tax]
         divisor = 1 + check_rate(group.tax, "tax")
-        shares = apportion(group.base, [priced[place].minor / divisor for place in places])
-        for place, share in zip(places, shares, strict=True):
-            nets[place] = share
+        shares = apportion(group.base, [priced[index].minor / divisor for index in indexes])
+        for index, share in zip(indexes, shares, strict=True):
+            nets[index] = share
     return nets
 
 

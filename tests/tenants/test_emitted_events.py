@@ -38,7 +38,7 @@ EXEMPT = {
     "activity.actions.create_event_head": "a part of create_workspace, which emits",
     "activity.actions.emit": "writes the events themselves",
     "activity.actions.prune_events": "removes events, by the retention of the log itself",
-    "invoices.actions.pdfs.render_ahead": "enqueues jobs: PDFs have no events",
+    "invoices.actions.pdfs.enqueue_prerenders": "enqueues jobs: PDFs have no events",
     "invoices.actions.pdfs.request_pdf": "enqueues a job: PDFs have no events",
     "invoices.actions.pdfs.store_pdf": "stores a PDF: PDFs have no events",
     "invoices.actions.rows.insert_version": "a part of actions that emit",

@@ -14,7 +14,7 @@ from tenants.activity.actions import emit
 from tenants.customers import actions as customers
 from tenants.customers.values import CustomerDetails
 from tenants.ids import CustomerId, InvoiceId
-from tenants.invoices.actions.pdfs import render_ahead
+from tenants.invoices.actions.pdfs import enqueue_prerenders
 from tenants.invoices.actions.rows import insert_version
 from tenants.invoices.content import Party
 from tenants.invoices.events import InvoiceImported
@@ -22,7 +22,7 @@ from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.tables import Invoice
 from tenants.invoices.values import CheckedInvoice, ImportedInvoice
 
-_FIRST: Final = 1
+_FIRST_VERSION: Final = 1
 _UNIQUE_NUMBER: Final = "invoice_number"
 
 
@@ -57,7 +57,7 @@ async def _store(checked: CheckedInvoice, clock: Clock) -> ImportedInvoice:
             customer_id=customer_id,
             status=InvoiceStatus.ISSUED.value,
             number=checked.number,
-            version=_FIRST,
+            version=_FIRST_VERSION,
             currency=content.currency,
             total_minor=checked.payable.minor,
             buyer_name=content.buyer.name,
@@ -69,14 +69,14 @@ async def _store(checked: CheckedInvoice, clock: Clock) -> ImportedInvoice:
         )
     )
     encoded = checked.encoded_content, checked.encoded_totals
-    await insert_version(invoice_id, _FIRST, *encoded, now=now, is_issued=True)
-    await render_ahead(invoice_id, _FIRST)
+    await insert_version(invoice_id, _FIRST_VERSION, *encoded, now=now, is_issued=True)
+    await enqueue_prerenders(invoice_id, _FIRST_VERSION)
     await emit(
         InvoiceImported(
             invoice_id=invoice_id,
             customer_id=customer_id,
             number=checked.number,
-            version=_FIRST,
+            version=_FIRST_VERSION,
             currency=content.currency,
             total_minor=checked.payable.minor,
             issue_date=content.issue_date,

@@ -16,34 +16,34 @@ from kernel.store.faults import CONTENDED
 from tenants.activity.actions import emit
 from tenants.activity.events import find_changes
 from tenants.ids import InvoiceId
-from tenants.invoices.actions.pdfs import render_ahead
+from tenants.invoices.actions.pdfs import enqueue_prerenders
 from tenants.invoices.actions.rows import lock_invoice, update_invoice, update_version
 from tenants.invoices.actions.writing import require_lines
 from tenants.invoices.content import Content
 from tenants.invoices.encoding import encode_content, encode_totals
 from tenants.invoices.events import InvoiceIssued, SeriesChanged
-from tenants.invoices.numbering import DEFAULT_SERIES, Series, check_running, check_series, write_number
+from tenants.invoices.numbering import DEFAULT_SERIES, Series, check_sequence, check_series, write_number
 from tenants.invoices.queries import load_version
 from tenants.invoices.status import InvoiceStatus, check_transition
 from tenants.invoices.tables import Invoice, InvoiceVersion, NumberSeries
 from tenants.invoices.totals import compute_totals
 from tenants.workspaces import queries as workspaces
 
-# The row stays locked until the unit of work ends: the next issue waits, and a rollback returns the number.
-_TAKE_NUMBER: Final = """
+# The row stays locked until the unit of work ends: the next issue waits, and a rollback frees the number.
+_RESERVE_NUMBER: Final = """
 INSERT INTO number_series AS s (workspace_id, series, prefix, digits, next_number) VALUES ($1, $2, $3, $4, 2)
 ON CONFLICT (workspace_id, series)
 DO UPDATE SET next_number = first_free_number(s.workspace_id, s.prefix, s.digits, s.next_number) + 1
-RETURNING prefix, digits, next_number - 1 AS running
+RETURNING prefix, digits, next_number - 1 AS sequence
 """
 # A number that is free can be taken by an import, or by another series of the same prefix, that commits first.
-_ATTEMPTS: Final = 10
+_MAX_NUMBER_ATTEMPTS: Final = 10
 _ADD_SERIES: Final = """
 INSERT INTO number_series (workspace_id, series, prefix, digits, next_number) VALUES ($1, $2, $3, $4, 1)
 ON CONFLICT (workspace_id, series) DO NOTHING RETURNING true
 """
-# The series' own numbers from $4 on, and the very number $5 wherever it came from.
-_USED: Final = """
+# The numbers of the series from $4 on, and the number $5, also of an import or another series.
+_FIND_USED_NUMBER: Final = """
 SELECT number FROM invoice
 WHERE workspace_id = $1
   AND (number = $5
@@ -59,11 +59,11 @@ async def issue(invoice_id: InvoiceId, *, series: str = DEFAULT_SERIES.name, clo
 
     Without an issue date it is today's in the workspace's time zone; without a due date it is due as many
     days later as the workspace's terms say. Numbers have no gaps: concurrent issues of a series wait for each
-    other, a rollback returns the number, and a number that an imported invoice has is passed over.
-    Its PDF is rendered ahead of any request.
+    other, a rollback frees the number, and a number that an imported invoice has is skipped.
+    Its PDFs are prerendered.
 
     Missing("invoice.not_found"), Conflict("invoice.status"), Invalid (`invoice.no_lines`,
-    `series.invalid`), Unavailable("store.contended") where imports took every number that was tried.
+    `series.invalid`), Unavailable("store.contended") if concurrent imports took every number that was tried.
     """
     draft = await lock_invoice(invoice_id)
     check_transition(draft.status, InvoiceStatus.ISSUED)
@@ -91,7 +91,7 @@ async def issue(invoice_id: InvoiceId, *, series: str = DEFAULT_SERIES.name, clo
         Invoice.changed_at: now,
     }
     number = await _assign_number(invoice_id, wanted, values)
-    await render_ahead(invoice_id, draft.version)
+    await enqueue_prerenders(invoice_id, draft.version)
     await emit(
         InvoiceIssued(
             invoice_id=invoice_id,
@@ -110,9 +110,11 @@ async def issue(invoice_id: InvoiceId, *, series: str = DEFAULT_SERIES.name, clo
 
 async def _assign_number(invoice_id: InvoiceId, series: Series, values: dict[Column | str, Any]) -> str:
     """Update the invoice with `values` and the next free number of the series, and return that."""
-    for _ in range(_ATTEMPTS):
-        taken = await fetch_one(_TAKE_NUMBER, current_workspace(), series.name, series.prefix, series.digits)
-        number = write_number(taken["prefix"], taken["digits"], taken["running"])
+    for _ in range(_MAX_NUMBER_ATTEMPTS):
+        reserved = await fetch_one(
+            _RESERVE_NUMBER, current_workspace(), series.name, series.prefix, series.digits
+        )
+        number = write_number(reserved["prefix"], reserved["digits"], reserved["sequence"])
         try:
             async with savepoint():
                 await update_invoice(invoice_id, {**values, Invoice.number: number})
@@ -122,8 +124,8 @@ async def _assign_number(invoice_id: InvoiceId, series: Series, values: dict[Col
     raise Unavailable(CONTENDED, "Other invoices took the numbers that were free; try again.")
 
 
-async def set_series(series: Series, *, next_running: int | None = None) -> None:
-    """Set how the numbers of a series are written and which running number is next; None leaves that as it is.
+async def set_series(series: Series, *, next_sequence: int | None = None) -> None:
+    """Set how the numbers of a series are written and which sequence number is next; None leaves that as it is.
 
     Invalid("series.invalid" | "series.next"); Conflict("series.number_used") if an invoice has that number, or the
     series has issued a later one.
@@ -134,18 +136,20 @@ async def set_series(series: Series, *, next_running: int | None = None) -> None
     row = await NumberSeries.objects().where(is_series).lock_rows("UPDATE").first()
     before = {} if is_new or row is None else row.to_dict()
     after: dict[Any, Any] = {"prefix": checked.prefix, "digits": checked.digits}
-    if next_running is not None:
-        await _require_unused(checked, check_running(next_running))
-        after["next_number"] = next_running
+    if next_sequence is not None:
+        await _require_unused(checked, check_sequence(next_sequence))
+        after["next_number"] = next_sequence
     changed = find_changes(before, after)
     if changed:
         await NumberSeries.update(after).where(is_series)
         await emit(SeriesChanged(series=checked.name, changes=changed))
 
 
-async def _require_unused(series: Series, running: int) -> None:
-    number = write_number(series.prefix, series.digits, running)
-    used = await fetch_value(_USED, current_workspace(), series.name, series.prefix, running, number)
+async def _require_unused(series: Series, sequence: int) -> None:
+    number = write_number(series.prefix, series.digits, sequence)
+    used = await fetch_value(
+        _FIND_USED_NUMBER, current_workspace(), series.name, series.prefix, sequence, number
+    )
     if used is not None:
         message = f"The next number cannot be {number}: {used} is in use."
         raise Conflict("series.number_used", message, number=number, used=used)

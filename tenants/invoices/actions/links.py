@@ -15,7 +15,7 @@ from kernel.store import current_workspace, fetch_one
 from tenants.activity.actions import emit
 from tenants.customers import queries as customers
 from tenants.ids import ContactId, InvoiceId, LinkId
-from tenants.invoices.actions.pdfs import render_ahead
+from tenants.invoices.actions.pdfs import enqueue_prerenders
 from tenants.invoices.actions.rows import lock_invoice
 from tenants.invoices.events import LinkIssued, LinkRevoked, LinkShown
 from tenants.invoices.lifetime import compute_expiry, extend_expiry
@@ -25,10 +25,10 @@ from tenants.invoices.tables import Link
 from tenants.invoices.values import LinkWithToken
 from tenants.workspaces import queries as workspaces
 
-_SEALED_IN: Final = "link"
+_SEALED_TABLE: Final = "link"
 
 # By the database's clock, as links are opened.
-_LOCK: Final = """
+_LOCK_LINK: Final = """
 SELECT invoice_id, contact_id, token_sealed, expires_at, revoked_at, expires_at <= now() AS expired
 FROM link WHERE workspace_id = $1 AND link_id = $2 FOR UPDATE
 """
@@ -41,20 +41,20 @@ async def issue_link(
 
     Earlier links stay valid. It expires `link_days` of the workspace after the due date, and 10 days from now at
     the earliest: computed by `clock`, compared with the database's clock when it is opened. A
-    draft's link opens nothing until the draft is issued. A contact's PDF is rendered ahead, in the contact's language.
+    draft's link opens nothing until the draft is issued. The PDF is prerendered in the contact's language.
 
     Missing (`invoice.not_found`; `contact.not_found`, another customer's contact included).
     """
-    shown = await _insert_link(invoice_id, contact_id, sealer=sealer, clock=clock)
+    link = await _insert_link(invoice_id, contact_id, sealer=sealer, clock=clock)
     await emit(
         LinkIssued(
-            link_id=shown.link_id,
+            link_id=link.link_id,
             invoice_id=invoice_id,
             contact_id=contact_id,
-            expires_at=shown.expires_at,
+            expires_at=link.expires_at,
         )
     )
-    return shown
+    return link
 
 
 async def show_link(link_id: LinkId, *, sealer: Sealer, clock: Clock) -> LinkWithToken:
@@ -69,7 +69,7 @@ async def show_link(link_id: LinkId, *, sealer: Sealer, clock: Clock) -> LinkWit
     workspace_id = current_workspace()
     token = sealer.open(
         bytes(row["token_sealed"]),
-        table=_SEALED_IN,
+        table=_SEALED_TABLE,
         row=link_id,
         workspace=workspace_id,
         data_key=await workspaces.load_data_key(sealer),
@@ -99,31 +99,31 @@ async def rotate_link(link_id: LinkId, *, sealer: Sealer, clock: Clock) -> LinkW
         raise Conflict("link.revoked", "This link has been revoked before.")
     await Link.update({Link.revoked_at: clock.now()}).where(_has_id(link_id))
     invoice_id, contact_id = InvoiceId(row["invoice_id"]), row["contact_id"]
-    shown = await _insert_link(
+    link = await _insert_link(
         invoice_id, None if contact_id is None else ContactId(contact_id), sealer=sealer, clock=clock
     )
     await emit(LinkRevoked(link_id=link_id, invoice_id=invoice_id))
     await emit(
         LinkIssued(
-            link_id=shown.link_id,
+            link_id=link.link_id,
             invoice_id=invoice_id,
             contact_id=contact_id,
-            expires_at=shown.expires_at,
+            expires_at=link.expires_at,
             replaces=link_id,
         )
     )
-    return shown
+    return link
 
 
 async def _insert_link(
     invoice_id: InvoiceId, contact_id: ContactId | None, *, sealer: Sealer, clock: Clock
 ) -> LinkWithToken:
-    invoice, is_other_language = await lock_invoice(invoice_id), False
+    invoice, has_own_locale = await lock_invoice(invoice_id), False
     if contact_id is not None:
         contact = await customers.load_contact(contact_id)
         if contact.customer_id != invoice.customer_id:
             raise Missing("contact.not_found", "There is no such contact of this customer.")
-        is_other_language = contact.locale is not None
+        has_own_locale = contact.locale is not None
     profile = await workspaces.load_profile()
     now, workspace_id = clock.now(), current_workspace()
     link_id, token = LinkId(new_id()), new_token()
@@ -143,7 +143,7 @@ async def _insert_link(
             token_hash=sealer.keyed_hash(TOKEN_PURPOSE, token.encode()),
             token_sealed=sealer.seal(
                 token.encode(),
-                table=_SEALED_IN,
+                table=_SEALED_TABLE,
                 row=link_id,
                 workspace=workspace_id,
                 data_key=await workspaces.load_data_key(sealer),
@@ -153,8 +153,8 @@ async def _insert_link(
             last_shown_at=now,
         )
     )
-    if is_other_language and invoice.status is not InvoiceStatus.DRAFT:
-        await render_ahead(invoice_id, invoice.version)
+    if has_own_locale and invoice.status is not InvoiceStatus.DRAFT:
+        await enqueue_prerenders(invoice_id, invoice.version)
     return LinkWithToken(link_id, token, expires_at)
 
 
@@ -163,7 +163,7 @@ def _has_id(link_id: LinkId) -> And:
 
 
 async def _lock(link_id: LinkId) -> Any:
-    row = await fetch_one(_LOCK, current_workspace(), link_id)
+    row = await fetch_one(_LOCK_LINK, current_workspace(), link_id)
     if row is None:
         raise Missing("link.not_found", "There is no such link.")
     return row

@@ -19,8 +19,8 @@ from tenants.invoices.tables import Invoice
 async def set_paid(invoice_id: InvoiceId, paid: Money, *, clock: Clock) -> InvoiceStatus:
     """Set the amount that was paid in all, and return the status that follows from it.
 
-    The total, or more: paid. Less again, after a refund: issued. A void invoice stays void, whatever the amount;
-    one written off stays so until all is paid. Missing("invoice.not_found"),
+    An invoice is paid when the amount reaches the total, and issued again when a refund lowers it. A void invoice
+    stays void; one written off stays so until all is paid. Missing("invoice.not_found"),
     Conflict("invoice.status") for a draft, Invalid (`invoice.paid_negative`, `money.currency`).
     """
     row = await lock_invoice(invoice_id)
@@ -56,7 +56,7 @@ async def void(invoice_id: InvoiceId, *, clock: Clock) -> None:
 
 
 async def write_off(invoice_id: InvoiceId, *, clock: Clock) -> None:
-    """Give up what is outstanding; payments that arrive later are recorded all the same.
+    """Write off what is outstanding; payments that arrive later are still recorded.
 
     Missing("invoice.not_found"), Conflict("invoice.status").
     """

@@ -1,4 +1,4 @@
-"""Request the PDF of a version: ahead of any request when it is issued, and on demand; store it when it is rendered."""
+"""Enqueue renders of PDFs, when a version is issued and when a client requests one, and store the PDFs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tenants.invoices.values import Pdf, PendingPdf
 if TYPE_CHECKING:
     from uuid import UUID
 
-_STORE: Final = """
+_INSERT_PDF: Final = """
 INSERT INTO invoice_pdf (workspace_id, invoice_id, version, locale, fingerprint, sha256, bytes, pinned, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT DO NOTHING
@@ -44,14 +44,14 @@ WHERE NOT EXISTS (
     WHERE p.workspace_id = $1 AND p.invoice_id = $2 AND p.version = $3 AND p.locale = recipient.locale AND p.pinned
 )
 """
-# A PDF whose attempts all failed is tried again after this time.
+# After this time a request enqueues a new job for a PDF whose attempts all failed.
 _RETRY_DEAD_AFTER: Final = dt.timedelta(minutes=15)
-# After an outage the next attempt may be an hour away.
+# After an outage the next attempt may be an hour away: a request brings it forward to within this time.
 _EXPEDITE_WITHIN: Final = dt.timedelta(seconds=10)
-#: A request that would wait for longer, in seconds, is refused.
-LONGEST_WAIT_S: Final = 60
+#: In seconds; a request that would wait for longer is refused.
+MAX_WAIT_S: Final = 60
 # When to try again while no worker can render.
-_NO_WORKER_RETRY_S: Final = 20
+_RETRY_WITHOUT_WORKER_S: Final = 20
 #: The code of a PDF whose last attempt failed, or that no worker can render at the moment.
 PDF_UNAVAILABLE: Final = "pdf.unavailable"
 
@@ -59,11 +59,11 @@ PDF_UNAVAILABLE: Final = "pdf.unavailable"
 async def request_pdf(
     invoice_id: InvoiceId, version: int, locale: str, *, is_lost: bool = False
 ) -> Pdf | PendingPdf:
-    """Return the pinned PDF of an issued version in a locale, else enqueue a render that precedes those ahead of need.
+    """Return the pinned PDF of an issued version in a locale, else enqueue a render, before all prerenders.
 
     Requests for the same PDF share one job. `is_lost`: render it although it is stored, because its blob is gone.
-    Missing("invoice.not_found"); Unavailable, both with `retry_after_s`: "pdf.busy" when the queue is longer than a
-    minute, "pdf.failed" when all attempts failed a short time ago.
+    Missing("invoice.not_found"); Unavailable, both with `retry_after_s`: "pdf.busy" when the queue would take
+    more than a minute, "pdf.failed" when all attempts failed less than 15 minutes ago.
     """
     stored = await find_pdf(invoice_id, version, locale)
     if stored is not None and not is_lost:
@@ -77,21 +77,21 @@ async def request_pdf(
     ):
         raise missing_invoice()
     jobs = await find_by_key(job)
-    is_under_way = jobs.live is not None and (jobs.live.queue == PDF_QUEUE or jobs.live.is_running)
-    if not is_under_way and jobs.dead_for is not None and jobs.dead_for < _RETRY_DEAD_AFTER:
+    is_in_progress = jobs.live is not None and (jobs.live.queue == PDF_QUEUE or jobs.live.is_running)
+    if not is_in_progress and jobs.dead_for is not None and jobs.dead_for < _RETRY_DEAD_AFTER:
         message = "The PDF could not be rendered: all attempts failed."
         retry_after_s = _whole_seconds(_RETRY_DEAD_AFTER - jobs.dead_for)
         raise Unavailable("pdf.failed", message, retry_after_s=retry_after_s)
     load = await measure_load(PDF_QUEUE, job.kind)
-    if load.wait_s is not None and load.wait_s > LONGEST_WAIT_S and not is_under_way:
+    if load.wait_s is not None and load.wait_s > MAX_WAIT_S and not is_in_progress:
         message = "Too many PDFs wait to be rendered at the moment."
         raise Unavailable("pdf.busy", message, retry_after_s=load.wait_s)
     added = await enqueue(job)
-    return await _estimate(added.job_id, load.wait_s)
+    return await _estimate_wait(added.job_id, load.wait_s)
 
 
-async def render_ahead(invoice_id: InvoiceId, version: int) -> None:
-    """Enqueue the renders of an issued version, one for each locale of its recipients, ahead of any request."""
+async def enqueue_prerenders(invoice_id: InvoiceId, version: int) -> None:
+    """Enqueue the renders of an issued version, one for each locale of its recipients, before a client requests one."""
     for row in await fetch(_LOCALES, current_workspace(), invoice_id, version):
         job = RenderPdf(invoice_id=invoice_id, version=version, locale=row["locale"])
         await enqueue(job, queue=PDF_BULK_QUEUE)
@@ -112,7 +112,7 @@ async def store_pdf(
     Missing("invoice.not_found") when the version was deleted meanwhile.
     """
     await execute(
-        _STORE,
+        _INSERT_PDF,
         current_workspace(),
         invoice_id,
         version,
@@ -129,10 +129,10 @@ async def store_pdf(
     return stored
 
 
-async def _estimate(job_id: UUID, wait_s: int | None) -> PendingPdf:
+async def _estimate_wait(job_id: UUID, wait_s: int | None) -> PendingPdf:
     found = await describe_job(job_id)
     if wait_s is None:
-        return PendingPdf(max(_NO_WORKER_RETRY_S, _whole_seconds(found.due_in)), PDF_UNAVAILABLE)
+        return PendingPdf(max(_RETRY_WITHOUT_WORKER_S, _whole_seconds(found.due_in)), PDF_UNAVAILABLE)
     if found.is_retry:
         # A worker can render: try again soon, because a client waits.
         await expedite(job_id, within=_EXPEDITE_WITHIN)

@@ -14,7 +14,7 @@ from tenants.invoices.values import View
 # Each invoice is locked against deletion until the views are stored, since one violated foreign key would lose the
 # whole batch; one that is deleted already is left out, and so is a view by a link of another invoice. LIMIT and the
 # sub-select make each look-up start from one view: a plain join may read all invoices of a large workspace.
-_ADD: Final = """
+_INSERT_VIEWS: Final = """
 INSERT INTO invoice_view
     (workspace_id, view_id, invoice_id, link_id, actor, viewed_at, address_prefix, user_agent, request_id)
 SELECT $1, v.view_id, i.invoice_id, v.link_id, v.actor, v.viewed_at, v.address_prefix, v.user_agent, v.request_id
@@ -28,18 +28,18 @@ WHERE v.link_id IS NULL
 ON CONFLICT (workspace_id, view_id) DO NOTHING
 RETURNING view_id
 """
-_LONGEST_AGENT: Final = 500
-_LONGEST_REQUEST_ID: Final = 64
+_MAX_USER_AGENT_LENGTH: Final = 500
+_MAX_REQUEST_ID_LENGTH: Final = 64
 
 
 async def record_views(views: Sequence[View]) -> int:
     """Store views of the bound workspace's invoices, in one statement; returns how many were stored.
 
     Of an address only its network (/24, /48) is stored. Views whose invoice or link does not exist, or has been
-    deleted meanwhile, are left out, and so are those that are stored already. Called off the request.
+    deleted meanwhile, are left out, and so are those that are stored already. Called outside requests.
     """
     rows = await fetch(
-        _ADD,
+        _INSERT_VIEWS,
         current_workspace(),
         [view.view_id for view in views],
         [view.invoice_id for view in views],
@@ -47,8 +47,8 @@ async def record_views(views: Sequence[View]) -> int:
         [view.actor.value for view in views],
         [view.viewed_at for view in views],
         [_mask_address(view.address) for view in views],
-        [clean_line(view.user_agent)[:_LONGEST_AGENT] for view in views],
-        [clean_line(view.request_id)[:_LONGEST_REQUEST_ID] for view in views],
+        [clean_line(view.user_agent)[:_MAX_USER_AGENT_LENGTH] for view in views],
+        [clean_line(view.request_id)[:_MAX_REQUEST_ID_LENGTH] for view in views],
     )
     return len(rows)
 

@@ -14,7 +14,7 @@ from tenants.activity.actions import emit
 from tenants.activity.events import find_changes
 from tenants.customers import queries as customers
 from tenants.ids import CustomerId, InvoiceId
-from tenants.invoices.actions.pdfs import render_ahead
+from tenants.invoices.actions.pdfs import enqueue_prerenders
 from tenants.invoices.actions.rows import (
     insert_version,
     lock_draft,
@@ -30,7 +30,7 @@ from tenants.invoices.status import InvoiceStatus, derive_status
 from tenants.invoices.tables import Invoice, InvoiceVersion
 from tenants.invoices.totals import compute_totals
 
-_FIRST: Final = 1
+_FIRST_VERSION: Final = 1
 
 
 async def create_draft(customer_id: CustomerId, content: Content, *, clock: Clock) -> InvoiceId:
@@ -48,7 +48,7 @@ async def create_draft(customer_id: CustomerId, content: Content, *, clock: Cloc
             invoice_id=invoice_id,
             customer_id=customer_id,
             status=InvoiceStatus.DRAFT.value,
-            version=_FIRST,
+            version=_FIRST_VERSION,
             currency=content.currency,
             total_minor=computed.payable.minor,
             buyer_name=content.buyer.name,
@@ -59,7 +59,7 @@ async def create_draft(customer_id: CustomerId, content: Content, *, clock: Cloc
         )
     )
     encoded = encode_content(content), encode_totals(computed)
-    await insert_version(invoice_id, _FIRST, *encoded, now=now, is_issued=False)
+    await insert_version(invoice_id, _FIRST_VERSION, *encoded, now=now, is_issued=False)
     await emit(
         DraftCreated(
             invoice_id=invoice_id,
@@ -112,7 +112,7 @@ async def discard_draft(invoice_id: InvoiceId) -> None:
     await emit(DraftDiscarded(invoice_id=invoice_id))
 
 
-async def new_version(invoice_id: InvoiceId, content: Content, *, clock: Clock) -> int:
+async def add_version(invoice_id: InvoiceId, content: Content, *, clock: Clock) -> int:
     """Give an issued invoice new content under the same number; returns the number of the new version.
 
     Earlier versions stay readable. Dates that the content does not have are those of the version before. The
@@ -150,7 +150,7 @@ async def new_version(invoice_id: InvoiceId, content: Content, *, clock: Clock) 
             Invoice.changed_at: now,
         },
     )
-    await render_ahead(invoice_id, version)
+    await enqueue_prerenders(invoice_id, version)
     await emit(
         VersionAdded(
             invoice_id=invoice_id,

@@ -56,8 +56,8 @@ def check_totals(parsed: ParsedInvoice) -> Totals:
     """
     computed = _compute_totals(parsed.content)
     stated = parsed.stated
-    for place, (net, line) in enumerate(zip(stated.line_nets, computed.lines, strict=True), 1):
-        _check_equal(LINE_NET, f"The net amount of line {place}", net, line.net)
+    for number, (net, line) in enumerate(zip(stated.line_nets, computed.lines, strict=True), 1):
+        _check_equal(LINE_NET, f"The net amount of line {number}", net, line.net)
     _check_equal("BR-CO-10", "The sum of the lines", stated.line_total, computed.line_total)
     _check_equal("BR-CO-11", "The sum of allowances", stated.allowance_total, computed.allowance_total)
     _check_equal("BR-CO-12", "The sum of charges", stated.charge_total, computed.charge_total)
@@ -75,8 +75,8 @@ def _compute_totals(content: Content) -> Totals:
         return compute_totals(content)
     except Invalid as error:
         if error.code == "invoice.tax_rate":
-            family = _RULE_PREFIX[TaxCategory(str(error.data["category"]))]
-            rule = f"{family}-{_RATE_RULES[str(error.data['field'])]}"
+            prefix = _RULE_PREFIX[TaxCategory(str(error.data["category"]))]
+            rule = f"{prefix}-{_RATE_RULES[str(error.data['field'])]}"
         else:
             rule = _RULES.get(error.code, "PORTAL-LIMIT")
         raise UblRefused(rule, error.message, cause=error.code) from error
@@ -86,26 +86,26 @@ def _check_breakdown(stated: StatedTotals, computed: Totals) -> None:
     """Compare the VAT breakdown (BG-23) by category and rate, in any order."""
     stated_taxes: dict[Tax, StatedTax] = {}
     for group in stated.subtotals:
-        family = _RULE_PREFIX[group.tax.category]
+        prefix = _RULE_PREFIX[group.tax.category]
         if group.tax in stated_taxes:
-            rule = f"{family}-01" if group.tax.category in UNTAXED else f"{family}-08"
+            rule = f"{prefix}-01" if group.tax.category in UNTAXED else f"{prefix}-08"
             raise UblRefused(rule, f"Two breakdowns of {_describe(group.tax)}.")
         stated_taxes[group.tax] = group
     for subtotal in computed.subtotals:
-        family = _RULE_PREFIX[subtotal.tax.category]
+        prefix = _RULE_PREFIX[subtotal.tax.category]
         match = stated_taxes.pop(subtotal.tax, None)
         if match is None:
-            rule = f"{family}-01" if subtotal.tax.category in UNTAXED else f"{family}-08"
+            rule = f"{prefix}-01" if subtotal.tax.category in UNTAXED else f"{prefix}-08"
             raise UblRefused(rule, f"The breakdown of {_describe(subtotal.tax)} is missing.")
-        _check_equal(f"{family}-08", f"The base of {_describe(match.tax)}", match.base, subtotal.base)
-        rule = f"{family}-09" if subtotal.tax.category in UNTAXED else "BR-CO-17"
+        _check_equal(f"{prefix}-08", f"The base of {_describe(match.tax)}", match.base, subtotal.base)
+        rule = f"{prefix}-09" if subtotal.tax.category in UNTAXED else "BR-CO-17"
         _check_equal(rule, f"The tax of {_describe(match.tax)}", match.amount, subtotal.amount)
     # A breakdown of a category and rate that no line has must be zero.
     zero = Money.zero(computed.currency)
     for group in stated_taxes.values():
-        family = _RULE_PREFIX[group.tax.category]
-        _check_equal(f"{family}-08", f"The base of {_describe(group.tax)}", group.base, zero)
-        _check_equal(f"{family}-09", f"The tax of {_describe(group.tax)}", group.amount, zero)
+        prefix = _RULE_PREFIX[group.tax.category]
+        _check_equal(f"{prefix}-08", f"The base of {_describe(group.tax)}", group.base, zero)
+        _check_equal(f"{prefix}-09", f"The tax of {_describe(group.tax)}", group.amount, zero)
 
 
 def _check_exemption_reasons(exemptions: tuple[Exemption, ...], stated: StatedTotals) -> None:

@@ -66,12 +66,12 @@ def read_line(node: Node) -> tuple[Line, Decimal]:
 
 def read_adjustments(node: Node, *, is_document: bool) -> tuple[Adjustment, ...]:
     """Return the allowances and charges of the document or of a line (BG-20, 21, 27, 28)."""
-    most = MAX_DOCUMENT_ADJUSTMENTS if is_document else MAX_LINE_ADJUSTMENTS
+    limit = MAX_DOCUMENT_ADJUSTMENTS if is_document else MAX_LINE_ADJUSTMENTS
     return tuple(
         _read_adjustment(
-            each.with_location(f"{node.location}, allowance or charge {place}"), is_document=is_document
+            each.with_location(f"{node.location}, allowance or charge {number}"), is_document=is_document
         )
-        for place, each in enumerate(node.find_all("cac:AllowanceCharge", most), 1)
+        for number, each in enumerate(node.find_all("cac:AllowanceCharge", limit), 1)
     )
 
 

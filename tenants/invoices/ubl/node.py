@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 from kernel.errors import Invalid
 from kernel.money import Currency, currency
 from kernel.text import clean_line, clean_lines
-from tenants.invoices.bounds import MAX_REPEATS, to_fraction, to_minor
+from tenants.invoices.bounds import MAX_REPETITIONS, to_fraction, to_minor
 
 MAX_SHORT_TEXT: Final = 1_000
 MAX_LONG_TEXT: Final = 20_000
@@ -47,9 +47,9 @@ class UblRefused(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """An element, its location in words for error messages, and the currency its amounts must have.
+    """An element, its location as error messages name it, and the currency of its amounts.
 
-    A path is of prefixed names, "cac:Party/cbc:Name". UblRefused("PORTAL-ONCE") if a path that is read as one
+    A path consists of prefixed names: "cac:Party/cbc:Name". UblRefused("PORTAL-ONCE") if a path that is read as one
     value matches several elements.
     """
 
@@ -57,15 +57,15 @@ class Node:
     location: str
     currency: Currency | None = None
 
-    def find_all(self, path: str, most: int = MAX_REPEATS) -> list[Node]:
-        """Return all elements at the path; only its last name may occur more than once, up to `most` times."""
+    def find_all(self, path: str, limit: int = MAX_REPETITIONS) -> list[Node]:
+        """Return all elements at the path; only its last name may occur more than once, up to `limit` times."""
         parents, _, name = path.rpartition("/")
         start = self.find(parents) if parents else self
         if start is None:
             return []
         found = start.element.findall(name, dict(_PREFIXES))
-        if len(found) > most:
-            raise UblRefused("PORTAL-LIMIT", f"{self.location}: {path} occurs more than {most:,} times.")
+        if len(found) > limit:
+            raise UblRefused("PORTAL-LIMIT", f"{self.location}: {path} occurs more than {limit:,} times.")
         return [replace(self, element=each) for each in found]
 
     def find(self, path: str) -> Node | None:
@@ -206,13 +206,15 @@ class Node:
         return self.element.text or ""
 
     def _check_currency(self, path: str, expected: Currency) -> None:
-        named = self.require(path, "PORTAL-XML").read_attribute("currencyID")
-        if named != expected.code:
-            rule = "PEPPOL-EN16931-R051" if named else "BR-CL-03"
-            message = f"{self.location}: {path} is in {named[:40] or 'no currency'}, the invoice in {expected.code}."
+        code = self.require(path, "PORTAL-XML").read_attribute("currencyID")
+        if code != expected.code:
+            rule = "PEPPOL-EN16931-R051" if code else "BR-CL-03"
+            message = (
+                f"{self.location}: {path} is in {code[:40] or 'no currency'}, the invoice in {expected.code}."
+            )
             raise UblRefused(rule, message)
 
-    def _check_length(self, text: str, path: str, most: int) -> str:
-        if len(text) > most:
-            raise UblRefused("PORTAL-TEXT", f"{self.location}: {path} has more than {most:,} characters.")
+    def _check_length(self, text: str, path: str, limit: int) -> str:
+        if len(text) > limit:
+            raise UblRefused("PORTAL-TEXT", f"{self.location}: {path} has more than {limit:,} characters.")
         return text

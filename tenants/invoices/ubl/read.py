@@ -22,7 +22,7 @@ MAX_NUMBER_LENGTH: Final = 100
 _INVOICED_OBJECT: Final = "130"
 # UNTDID 4451, before the text of a note as XRechnung and Peppol write it in UBL: "#ADU#text".
 _SUBJECT_CODE: Final = re.compile(r"#[A-Z]{3}#\s*")
-_WEB: Final = re.compile(r"https?://[^\s]+", re.IGNORECASE)
+_WEB_URL: Final = re.compile(r"https?://[^\s]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ def parse(document: bytes) -> ParsedInvoice:
     of = invoice.read_currency("cbc:DocumentCurrencyCode", "BR-CL-04")
     if of is None:
         raise UblRefused("BR-05", "Invoice: cbc:DocumentCurrencyCode is missing.")
-    accounting = invoice.read_currency("cbc:TaxCurrencyCode", "BR-CL-05")
-    if accounting == of:
+    tax_currency = invoice.read_currency("cbc:TaxCurrencyCode", "BR-CL-05")
+    if tax_currency == of:
         raise UblRefused("PEPPOL-EN16931-R005", "Invoice: the tax currency is the invoice currency.")
     invoice = Node(invoice.element, invoice.location, of)
     if invoice.find_all("cac:WithholdingTaxTotal"):
@@ -145,7 +145,7 @@ def _read_lines(invoice: Node) -> tuple[tuple[Line, ...], tuple[Decimal, ...]]:
     nodes = invoice.find_all("cac:InvoiceLine", MAX_LINES)
     if not nodes:
         raise UblRefused("BR-16", "Invoice: there is no line.")
-    read = [read_line(node.with_location(f"Line {place}")) for place, node in enumerate(nodes, 1)]
+    read = [read_line(node.with_location(f"Line {number}")) for number, node in enumerate(nodes, 1)]
     return tuple(each for each, _ in read), tuple(net for _, net in read)
 
 
@@ -158,8 +158,8 @@ def _read_taxes(invoice: Node) -> tuple[tuple[StatedTax, ...], tuple[Exemption, 
     if not groups:
         raise UblRefused("BR-CO-18", "Invoice: there is no breakdown of taxes.")
     breakdown, exemptions = [], []
-    for place, node in enumerate(groups, 1):
-        group = node.with_location(f"Tax breakdown {place}")
+    for number, node in enumerate(groups, 1):
+        group = node.with_location(f"Tax breakdown {number}")
         category = read_tax(group, "cac:TaxCategory", "BR-47", "BR-48")
         breakdown.append(
             StatedTax(
@@ -197,27 +197,27 @@ def _read_stated_totals(
 
 def _is_in_tax_currency(invoice: Node, total: Node) -> bool:
     """Tell whether a total of taxes is in the tax currency (BT-111)."""
-    accounting = invoice.read_text("cbc:TaxCurrencyCode")
+    tax_currency = invoice.read_text("cbc:TaxCurrencyCode")
     amount = total.find("cbc:TaxAmount")
-    return bool(accounting) and amount is not None and amount.read_attribute("currencyID") == accounting
+    return bool(tax_currency) and amount is not None and amount.read_attribute("currencyID") == tax_currency
 
 
 def _read_tax_in_tax_currency(invoice: Node, tax_total: Decimal) -> tuple[str, Decimal | None]:
     """Return the tax currency and the total of taxes in it (BT-6, BT-111), or ("", None)."""
-    accounting = invoice.read_currency("cbc:TaxCurrencyCode", "BR-CL-05")
-    if accounting is None:
+    tax_currency = invoice.read_currency("cbc:TaxCurrencyCode", "BR-CL-05")
+    if tax_currency is None:
         return "", None
     totals = [node for node in invoice.find_all("cac:TaxTotal") if _is_in_tax_currency(invoice, node)]
     if len(totals) != 1 or totals[0].find_all("cac:TaxSubtotal"):
         rule = "PEPPOL-EN16931-R054" if totals else "BR-53"
         raise UblRefused(
-            rule, f"Invoice: there is not exactly one total without breakdown in {accounting.code}."
+            rule, f"Invoice: there is not exactly one total without breakdown in {tax_currency.code}."
         )
-    node = Node(totals[0].element, "Tax in tax currency", accounting)
+    node = Node(totals[0].element, "Tax in tax currency", tax_currency)
     amount = node.require_amount("cbc:TaxAmount", "BR-53", "BR-DEC-15")
     if amount * tax_total < 0:
         raise UblRefused("PEPPOL-EN16931-R055", "Invoice: the two totals of taxes have different signs.")
-    return accounting.code, amount
+    return tax_currency.code, amount
 
 
 def _read_document_type(invoice: Node) -> DocumentType:
@@ -251,7 +251,7 @@ def _read_documents(invoice: Node) -> tuple[tuple[Attachment, ...], str]:
             objects.append(identifier)
             continue
         url = node.read_text("cac:Attachment/cac:ExternalReference/cbc:URI")
-        if url and not _WEB.fullmatch(url):
+        if url and not _WEB_URL.fullmatch(url):
             message = f"The address of attachment {identifier[:40]!r} is not http or https."
             raise UblRefused("PORTAL-UNSUPPORTED", message)
         embedded = node.find("cac:Attachment/cbc:EmbeddedDocumentBinaryObject")

@@ -47,7 +47,7 @@ async def issue_an_invoice(workspace: SampleWorkspace) -> Call:
 
 
 @exercise(
-    invoices.new_version,
+    invoices.add_version,
     "invoice.version_added",
     version=2,
     changes={
@@ -82,7 +82,7 @@ async def import_an_invoice(_: SampleWorkspace) -> Call:
     },
 )
 async def set_a_series(_: SampleWorkspace) -> Call:
-    return call(Series("invoices", "RE-", 4), next_running=7)
+    return call(Series("invoices", "RE-", 4), next_sequence=7)
 
 
 @exercise(invoices.set_series, "number_series.changed", changes={"next_number": {"before": 2, "after": 9}})

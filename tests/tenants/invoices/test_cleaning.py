@@ -149,7 +149,7 @@ async def test_what_a_member_writes_is_stored_clean(acme: SampleWorkspace, write
             await actions.update_draft(invoice_id, dirty, clock=CLOCK)
         elif write == "new version":
             await actions.issue(invoice_id, clock=CLOCK)
-            version = await actions.new_version(invoice_id, dirty, clock=CLOCK)
+            version = await actions.add_version(invoice_id, dirty, clock=CLOCK)
         stored = await queries.load_version(invoice_id, version)
         row = await queries.load_invoice(invoice_id)
     assert stored.content.buyer.name == row.customer_name == "Café Royal"

@@ -48,7 +48,7 @@ async def test_a_published_invoice_is_kept_to_the_cent(acme: SampleWorkspace, na
         version = await queries.load_version(made.invoice_id, 1)
         buyer = await customers.load_customer(made.customer_id)
     assert version == (parsed.content, check_totals(parsed), parsed.number)
-    assert (found.lifecycle, found.number, found.version) == (InvoiceStatus.ISSUED, parsed.number, 1)
+    assert (found.status, found.number, found.version) == (InvoiceStatus.ISSUED, parsed.number, 1)
     assert found.total == made.total
     assert found.total.amount == parsed.stated.payable
     assert (found.issue_date, found.due_date) == (parsed.content.issue_date, parsed.content.due_date)

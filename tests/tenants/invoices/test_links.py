@@ -82,7 +82,7 @@ async def test_a_link_opens_its_invoice(acme: SampleWorkspace) -> None:
         customer_id=customer_id,
         contact_id=None,
         number="INV-00001",
-        lifecycle=InvoiceStatus.ISSUED,
+        status=InvoiceStatus.ISSUED,
         total=euros("119"),
         paid=euros("19"),
         issue_date=summary.issue_date or found.issue_date,
@@ -217,7 +217,7 @@ async def test_an_invoice_that_ended_still_opens_and_says_so(acme: SampleWorkspa
         await getattr(actions, ending)(found.invoice_id, clock=CLOCK)
     after = await opens(acme, link.token)
     assert after is not None
-    assert after.lifecycle.value == {"void": "void", "write_off": "written_off"}[ending]
+    assert after.status.value == {"void": "void", "write_off": "written_off"}[ending]
     assert after.changed_at > found.changed_at
 
 

@@ -21,7 +21,7 @@ from tenants.customers.actions import add_contact
 from tenants.ids import InvoiceId
 from tenants.invoices import actions
 from tenants.invoices.actions import request_pdf
-from tenants.invoices.actions.pdfs import render_ahead, store_pdf
+from tenants.invoices.actions.pdfs import enqueue_prerenders, store_pdf
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderPdf
 from tenants.invoices.values import Pdf, PendingPdf
 from tests.conftest import OPERATOR
@@ -129,7 +129,7 @@ async def test_a_request_moves_the_job_to_the_urgent_queue_and_rendering_ahead_n
     assert (0 < pending.after_s < 60, pending.code) == (True, "")
     assert isinstance(await ask(acme, invoice_id), PendingPdf)
     async with acme.database.scope(acme.workspace_id):
-        await render_ahead(invoice_id, 1)
+        await enqueue_prerenders(invoice_id, 1)
     assert [queue for queue, _, _ in await renders(acme)] == [PDF_QUEUE]
     # Another locale is another job.
     await ask(acme, invoice_id, "en-GB")

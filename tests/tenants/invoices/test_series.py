@@ -15,7 +15,7 @@ from kernel.errors import Conflict, Invalid, Unavailable
 from kernel.settings import Settings
 from kernel.store import Database, current, execute, fetch_value
 from tenants.invoices import actions, queries
-from tenants.invoices.numbering import MAX_RUNNING, Series, write_number
+from tenants.invoices.numbering import MAX_SEQUENCE, Series, write_number
 from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl import read_ubl
 from tests.conftest import OPERATOR
@@ -70,7 +70,7 @@ async def next_number(sample_workspace: SampleWorkspace, series: str = "invoices
 async def test_five_thousand_imported_numbers_are_passed_over_in_as_many_statements_as_one(
     acme: SampleWorkspace, rival: SampleWorkspace
 ) -> None:
-    await import_many(acme, [f"INV-{running:05}" for running in range(1, 5001)])
+    await import_many(acme, [f"INV-{sequence:05}" for sequence in range(1, 5001)])
     await import_many(rival, ["INV-00001"])
     number, statements = await issue_and_count(acme)
     few, expected = await issue_and_count(rival)
@@ -97,11 +97,11 @@ async def test_the_next_number_is_known_before_it_is_given(acme: SampleWorkspace
 async def test_postgres_writes_numbers_as_the_product_does(
     acme: SampleWorkspace, prefix: str, digits: int, start: int
 ) -> None:
-    await import_many(acme, [write_number(prefix, digits, running) for running in range(start, start + 4)])
+    await import_many(acme, [write_number(prefix, digits, sequence) for sequence in range(start, start + 4)])
     async with acme.database.scope(acme.workspace_id):
-        for running in range(start, start + 4):
+        for sequence in range(start, start + 4):
             found = await fetch_value(
-                "SELECT first_free_number($1, $2, $3, $4)", acme.workspace_id, prefix, digits, running
+                "SELECT first_free_number($1, $2, $3, $4)", acme.workspace_id, prefix, digits, sequence
             )
             assert found == start + 4
 
@@ -119,7 +119,7 @@ async def test_numbers_of_another_workspace_are_neither_passed_over_nor_in_the_w
 ) -> None:
     await import_many(rival, ["INV-00001", "INV-00002"])
     async with acme.database.scope(acme.workspace_id):
-        await actions.set_series(Series("invoices", "INV-", 5), next_running=2)
+        await actions.set_series(Series("invoices", "INV-", 5), next_sequence=2)
         function = "SELECT first_free_number($1, 'INV-', 5, 1)"
         # Row-level security holds inside the function, whichever workspace is named.
         assert await fetch_value(function, rival.workspace_id) == 1
@@ -189,7 +189,7 @@ async def test_an_issue_gives_up_where_imports_take_every_number_it_tries(
     acme: SampleWorkspace, settings: Settings
 ) -> None:
     wide = await Database.open(settings.database_url, size=12, name="open imports", actor=OPERATOR)
-    numbers = [f"INV-{running:05}" for running in range(1, 11)]
+    numbers = [f"INV-{sequence:05}" for sequence in range(1, 11)]
     async with open_imports(wide, acme, numbers, commit=True) as opened:
         issuing = asyncio.create_task(issue_and_count(acme))
         for one in opened:
@@ -203,10 +203,10 @@ async def test_an_issue_gives_up_where_imports_take_every_number_it_tries(
 
 
 async def set_next(
-    sample_workspace: SampleWorkspace, running: int, *, prefix: str = "INV-", digits: int = 5
+    sample_workspace: SampleWorkspace, sequence: int, *, prefix: str = "INV-", digits: int = 5
 ) -> None:
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
-        await actions.set_series(Series("invoices", prefix, digits), next_running=running)
+        await actions.set_series(Series("invoices", prefix, digits), next_sequence=sequence)
 
 
 async def test_a_series_continues_where_another_system_ended(acme: SampleWorkspace) -> None:
@@ -259,8 +259,8 @@ async def test_a_new_prefix_may_begin_anew(acme: SampleWorkspace) -> None:
     assert (await issue_and_count(acme))[0] == "2027-00001"
 
 
-@pytest.mark.parametrize("running", [0, -1, MAX_RUNNING + 1, 2**63])
-async def test_a_next_number_that_cannot_be_is_refused(acme: SampleWorkspace, running: int) -> None:
+@pytest.mark.parametrize("sequence", [0, -1, MAX_SEQUENCE + 1, 2**63])
+async def test_a_next_number_that_cannot_be_is_refused(acme: SampleWorkspace, sequence: int) -> None:
     with pytest.raises(Invalid) as caught:
-        await set_next(acme, running)
+        await set_next(acme, sequence)
     assert caught.value.code == "series.next"

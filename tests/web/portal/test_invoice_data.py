@@ -185,7 +185,7 @@ async def write_version(tenants: Any, acme: Any) -> None:
         # The same sums in other words.
         lines=(Line(name="Other work", quantity=Decimal(2), unit_price=Decimal(100), tax=S19),),
     )
-    await actions.new_version(acme.invoice_id, content, clock=CLOCK)
+    await actions.add_version(acme.invoice_id, content, clock=CLOCK)
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ async def test_a_new_version_replaces_the_page(portal: Any, tenants: Any, acme: 
     visitor = portal.visitor()
     await visitor.ask(acme.path, acme.host)
     async with tenants.database.scope(acme.profile.workspace_id):
-        await actions.new_version(acme.invoice_id, content(3), clock=CLOCK)
+        await actions.add_version(acme.invoice_id, content(3), clock=CLOCK)
     answer = await visitor.ask(acme.path, acme.host)
     assert "Work 3" in answer.text
     assert "€357.00" in answer.text

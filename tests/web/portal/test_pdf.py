@@ -165,7 +165,7 @@ async def test_a_new_version_has_a_pdf_of_its_own(
 ) -> None:
     await add_pdf(acme)
     async with tenants.database.scope(acme.profile.workspace_id):
-        await actions.new_version(acme.invoice_id, content(3), clock=CLOCK)
+        await actions.add_version(acme.invoice_id, content(3), clock=CLOCK)
     data = await add_pdf(acme, version=2)
     assert (await visitor.ask(path, acme.host)).content == data
 

@@ -13,7 +13,7 @@ from kernel.seals import Sealer
 from kernel.store import fetch
 from kernel.telemetry.metrics import Metrics
 from tenants.ids import InvoiceId
-from tenants.invoices.actions import new_version
+from tenants.invoices.actions import add_version
 from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.jobs import RenderPdf
 from tests.fakes.documents import load_fonts

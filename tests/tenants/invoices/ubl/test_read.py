@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tenants.invoices.bounds import MAX_LINES, MAX_REPEATS
+from tenants.invoices.bounds import MAX_LINES, MAX_REPETITIONS
 from tenants.invoices.content import DocumentType
 from tenants.invoices.ubl import UblRefused, check_totals, parse
 from tenants.invoices.ubl.read import strip_subject_code
