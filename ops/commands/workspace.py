@@ -54,7 +54,7 @@ def create(
             if image is not None:
                 await actions.set_logo(image, clock=context.clock)
             if logo_url is not None:
-                await actions.fetch_logo(logo_url)
+                await actions.request_logo_fetch(logo_url)
             return await _describe(await queries.load_profile())
 
     print_fields(run_command(work), as_json=as_json)
@@ -91,7 +91,7 @@ def set_(
             elif image is not None:
                 await actions.set_logo(image, clock=context.clock)
             if logo_url is not None:
-                await actions.fetch_logo(logo_url)
+                await actions.request_logo_fetch(logo_url)
             return await _describe(await queries.load_profile())
 
     print_fields(run_command(work), as_json=as_json)

@@ -1,4 +1,4 @@
-"""What members do to customers; each function is one intention inside a unit of work."""
+"""Actions of members on customers; each function runs inside the caller's unit of work."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tenants.ids import ContactId, CustomerId
 from tenants.workspaces.profile import check_locale
 
 # Of two concurrent imports for the same new buyer the second waits, and finds the customer that the first created.
-_LOCK_KEY: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text || $2, 1))"
+_LOCK_MATCH_KEY: Final = "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text || $2, 1))"
 _ADD_MISSING_CONTACT: Final = """
 INSERT INTO contact (workspace_id, contact_id, customer_id, name, email, created_at)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (workspace_id, customer_id, email) DO NOTHING
@@ -34,7 +34,7 @@ RETURNING contact_id
 
 
 async def create_customer(details: CustomerDetails, *, clock: Clock) -> Customer:
-    """Add a customer. Two may look alike: that is for people to judge.
+    """Add a customer, also when another one has the same details.
 
     Invalid (`customer.name`, `country.invalid`, `email.invalid`, `locale.unknown`).
     """
@@ -58,14 +58,14 @@ async def update_customer(customer_id: CustomerId, details: CustomerDetails) -> 
 
 
 async def find_or_create_customer(details: CustomerDetails, *, clock: Clock) -> CustomerId:
-    """Return the customer that an imported invoice names, and create it if none matches (`matching.match_key`).
+    """Return the customer that an imported invoice names, and create it if none matches (`matching.build_match_key`).
 
     A customer that is found does not change. An invalid country or e-mail address of the document is left out
     instead of refused. Invalid("customer.name").
     """
     clean = _validate_imported(details)
-    workspace_id, key = current_workspace(), _build_key(clean)
-    await execute(_LOCK_KEY, workspace_id, key)
+    workspace_id, key = current_workspace(), _build_customer_match_key(clean)
+    await execute(_LOCK_MATCH_KEY, workspace_id, key)
     oldest = (
         await CustomerRow.select(CustomerRow.customer_id)
         .where(CustomerRow.workspace_id == workspace_id, CustomerRow.match_key == key)
@@ -192,10 +192,10 @@ def _clean(details: CustomerDetails, *, country: str, email: str, locale: str | 
 
 
 def _build_columns(details: CustomerDetails) -> dict[Any, Any]:
-    return {**asdict(details), "match_key": _build_key(details)}
+    return {**asdict(details), "match_key": _build_customer_match_key(details)}
 
 
-def _build_key(details: CustomerDetails) -> str:
+def _build_customer_match_key(details: CustomerDetails) -> str:
     return build_match_key(
         name=details.name,
         vat_id=details.vat_id,

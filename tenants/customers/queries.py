@@ -12,7 +12,7 @@ from tenants.customers.values import Contact, Customer, CustomerDetails
 from tenants.ids import ContactId, CustomerId
 
 # Keyset: the id breaks ties between equal names. Piccolo cannot compare rows.
-_AFTER: Final = """
+_SELECT_AFTER: Final = """
 SELECT * FROM customer
 WHERE workspace_id = $1 AND (name, customer_id) > ($2, $3)
 ORDER BY name, customer_id LIMIT $4
@@ -31,7 +31,7 @@ async def list_customers(*, limit: int = 100, after: CustomerId | None = None) -
         )
     else:
         last = await load_customer(after)
-        rows = await fetch(_AFTER, workspace_id, last.details.name, after, limit)
+        rows = await fetch(_SELECT_AFTER, workspace_id, last.details.name, after, limit)
     return tuple(_read_customer(row) for row in rows)
 
 
@@ -48,7 +48,7 @@ async def load_customer(customer_id: CustomerId) -> Customer:
 
 
 async def list_contacts(customer_id: CustomerId) -> tuple[Contact, ...]:
-    """Return a customer's contacts by address; none for a customer that there is not."""
+    """Return a customer's contacts by address; none for an unknown customer."""
     rows = (
         await ContactRow.select()
         .where(ContactRow.workspace_id == current_workspace(), ContactRow.customer_id == customer_id)

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 MAX_HOST_LENGTH: Final = 253  # RFC 1035, 2.3.4, without the trailing dot
-TOMBSTONE_DAYS: Final = 30
+#: For so long after its release no other workspace can verify a host.
+RESERVATION_DAYS: Final = 30
 
-# Labels beneath the base domain that are ours, that mail and certificate authorities trust, or that would
-# lend a stranger our voice.
+# Labels beneath the base domain that the portal uses, that mail servers and certificate authorities trust, or with
+# which a workspace could pose as the portal.
 RESERVED_LABELS: Final = frozenset(
     {
         "abuse", "account", "accounts", "admin", "administrator", "api", "app", "apps", "assets", "auth",
@@ -34,8 +35,8 @@ RESERVED_LABELS: Final = frozenset(
 )  # fmt: skip
 
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-# A name whose last label is a number is an address, however it is written (URL standard, IPv4 parser).
-_NUMBER: Final = re.compile(r"\d+|0x[0-9a-f]*")
+# A name whose last label is a number is parsed as an IPv4 address (URL standard).
+_NUMERIC_LABEL: Final = re.compile(r"\d+|0x[0-9a-f]*")
 
 
 class DomainState(StrEnum):
@@ -51,7 +52,8 @@ class DomainState(StrEnum):
 
 SERVED: Final = frozenset({DomainState.ACTIVE, DomainState.DEGRADED})
 
-# Degraded: the daily check no longer finds the records. Active without issuing: certificates come from outside.
+# Degraded: the daily check no longer finds the DNS records. Active without issuing: another system issues the
+# certificates.
 TRANSITIONS: Final[Mapping[DomainState, frozenset[DomainState]]] = MappingProxyType(
     {
         DomainState.CLAIMED: frozenset({DomainState.VERIFIED}),
@@ -65,7 +67,7 @@ TRANSITIONS: Final[Mapping[DomainState, frozenset[DomainState]]] = MappingProxyT
 
 
 def check_transition(current: DomainState, wanted: DomainState) -> DomainState:
-    """Return the wanted state; Conflict("domain.state") if TRANSITIONS has no such one."""
+    """Return the wanted state; Conflict("domain.state") if TRANSITIONS does not have it."""
     if wanted not in TRANSITIONS[current]:
         message = f"A domain that is {current.value} cannot become {wanted.value}."
         raise Conflict("domain.state", message, current=current.value, wanted=wanted.value)
@@ -75,7 +77,7 @@ def check_transition(current: DomainState, wanted: DomainState) -> DomainState:
 def parse_host(text: str) -> str:
     """Return a host name in lower case, as A-labels, without trailing dot (RFC 5891, UTS 46).
 
-    Invalid("domain.name") for what is no name of at least two labels: ports, addresses, single words.
+    Invalid("domain.name") for ports, addresses, single labels and anything else that is not a name.
     """
     name = text.strip().lower().removesuffix(".")
     try:
@@ -83,8 +85,12 @@ def parse_host(text: str) -> str:
     except UnicodeError:  # idna's own error is one
         raise _invalid_name(text) from None
     labels = name.split(".")
-    fits = len(name) <= MAX_HOST_LENGTH and len(labels) > 1
-    if not fits or not all(_LABEL.fullmatch(label) for label in labels) or _NUMBER.fullmatch(labels[-1]):
+    is_valid_length = len(name) <= MAX_HOST_LENGTH and len(labels) > 1
+    if (
+        not is_valid_length
+        or not all(_LABEL.fullmatch(label) for label in labels)
+        or _NUMERIC_LABEL.fullmatch(labels[-1])
+    ):
         raise _invalid_name(text)
     return name
 

@@ -95,18 +95,18 @@ class DomainStateChanged(_DomainEvent, frozen=True, kw_only=True):
 
 
 class PrimaryDomainChanged(Event, frozen=True, kw_only=True):
-    """Absolute links name another host."""
+    """Absolute links have another host."""
 
     kind: ClassVar[str] = "domain.primary_changed"
 
     domain_id: UUID
     before: str | None
-    """The host that they named before."""
+    """The host that they had before."""
     after: str
 
 
 class DomainReleased(_DomainEvent, frozen=True, kw_only=True):
-    """A domain is served no more."""
+    """A domain is no longer served."""
 
     kind: ClassVar[str] = "domain.released"
 

@@ -1,4 +1,4 @@
-"""What must happen later to workspaces."""
+"""Jobs on workspaces."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class PurgeReleasedDomains(Job, frozen=True, kw_only=True):
     kind: ClassVar[str] = "workspaces.purge_released_domains"
 
     def dedupe_key(self) -> str:
-        """Return one key: a workspace needs one such job at a time."""
+        """Return a constant: a workspace has one such job at a time."""
         return "all"
 
 

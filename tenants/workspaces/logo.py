@@ -1,4 +1,4 @@
-"""Logos: an uploaded picture is decoded and encoded anew as PNG; no uploaded byte is served."""
+"""Logos: an uploaded picture is decoded and encoded again as PNG; uploaded bytes are never served."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tenants.workspaces.profile import LogoImage
 
 MAX_UPLOAD_BYTES: Final = 2 * 1024 * 1024  # bytes
 MAX_PIXELS: Final = 16_000_000
-MAX_WIDTH: Final = 960  # pixels: twice of what any page shows
+MAX_WIDTH: Final = 960  # pixels: twice the largest size on a page
 MAX_HEIGHT: Final = 480
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
 _TOO_MANY_PIXELS: Final = "A logo has at most 16 megapixels."

@@ -20,7 +20,7 @@ BRAND_COLOUR: Final = "#2f5bd7"
 MAX_NAME_LENGTH: Final = 200
 
 _COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
-_TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2}|-[0-9]{3})?")
+_LOCALE_TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2}|-[0-9]{3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class LogoRef:
 
 @dataclass(frozen=True, slots=True)
 class LogoImage:
-    """A PNG of our own making; `sha256` (hex) of its bytes is its name."""
+    """A PNG that `logo.reencode` made; `sha256` (hex) of its bytes is its name."""
 
     png: bytes = field(repr=False)
     sha256: str
@@ -92,12 +92,12 @@ class NewWorkspace:
 
 def check_name(name: str) -> str:
     """Return the cleaned name; Invalid("workspace.name") if it is empty, too long or of several lines."""
-    return _check_line(name, "workspace.name", "A workspace's name", least=1)
+    return _check_line(name, "workspace.name", "A workspace's name", minimum=1)
 
 
 def check_contact_line(line: str) -> str:
     """Return the cleaned line; Invalid("workspace.contact_line") if it is too long or of several lines."""
-    return _check_line(line, "workspace.contact_line", "The contact line", least=0)
+    return _check_line(line, "workspace.contact_line", "The contact line", minimum=0)
 
 
 def check_colour(colour: str) -> str:
@@ -110,7 +110,7 @@ def check_colour(colour: str) -> str:
 def check_locale(tag: str) -> str:
     """Return a BCP 47 tag that CLDR knows ("de-DE"); Invalid("locale.unknown") otherwise."""
     try:
-        if _TAG.fullmatch(tag):
+        if _LOCALE_TAG.fullmatch(tag):
             Locale.parse(tag, sep="-")
             return tag
     except (UnknownLocaleError, ValueError):
@@ -129,15 +129,15 @@ def check_currency(code: str) -> str:
     return currency(code).code
 
 
-def check_days(days: int, most: int) -> int:
-    """Return the number of days; Invalid("workspace.days") if it is not from 0 to `most`."""
-    if not 0 <= days <= most:
-        raise Invalid("workspace.days", f"A number of days from 0 to {most}.", days=days, most=most)
+def check_days(days: int, maximum: int) -> int:
+    """Return the number of days; Invalid("workspace.days") if it is not from 0 to `maximum`."""
+    if not 0 <= days <= maximum:
+        raise Invalid("workspace.days", f"A number of days from 0 to {maximum}.", days=days, most=maximum)
     return days
 
 
-def _check_line(text: str, code: str, what: str, *, least: int) -> str:
+def _check_line(text: str, code: str, what: str, *, minimum: int) -> str:
     line = clean_lines(text)
-    if not least <= len(line) <= MAX_NAME_LENGTH or "\n" in line:
-        raise Invalid(code, f"{what} is one line of {least} to {MAX_NAME_LENGTH} characters.")
+    if not minimum <= len(line) <= MAX_NAME_LENGTH or "\n" in line:
+        raise Invalid(code, f"{what} is one line of {minimum} to {MAX_NAME_LENGTH} characters.")
     return line

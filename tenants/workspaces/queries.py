@@ -15,8 +15,8 @@ from tenants.workspaces.domains import DomainState
 from tenants.workspaces.profile import LogoRef, ResolvedHost, WorkspaceProfile
 from tenants.workspaces.tables import BrandAsset, PortalDomain, Workspace
 
-_BY_HOST: Final = "SELECT * FROM portal_workspace_by_host($1)"
-_PROFILE: Final = """
+_SELECT_BY_HOST: Final = "SELECT * FROM portal_workspace_by_host($1)"
+_SELECT_PROFILE: Final = """
 SELECT w.workspace_id, w.slug, w.name, w.locale, w.time_zone, w.currency, w.brand_colour, w.contact_line,
        w.logo_sha256, a.width AS logo_width, a.height AS logo_height, w.payment_days, w.link_days
 FROM workspace w
@@ -39,7 +39,7 @@ class WorkspaceSummary:
 class Domain:
     """A portal domain as its workspace sees it.
 
-    To prove it, a TXT record `_portal-verify.<host>` with `verify_token`.
+    A TXT record `_portal-verify.<host>` with `verify_token` verifies it.
     """
 
     domain_id: DomainId
@@ -63,7 +63,7 @@ async def find_workspace_by_host(database: Database, host: str) -> ResolvedHost 
     One round trip, outside any unit of work, through the definer function of the same name.
     Raises Unavailable as `Database.fetch_alone` does.
     """
-    row = await database.fetch_alone(_BY_HOST, host)
+    row = await database.fetch_alone(_SELECT_BY_HOST, host)
     if row is None:
         return None
     return ResolvedHost(row["host"], row["primary_host"] or row["host"], _read_profile(row))
@@ -71,7 +71,7 @@ async def find_workspace_by_host(database: Database, host: str) -> ResolvedHost 
 
 async def load_profile() -> WorkspaceProfile:
     """Return the bound workspace; Missing("workspace.not_found") if it was never created."""
-    row = await fetch_one(_PROFILE, current_workspace())
+    row = await fetch_one(_SELECT_PROFILE, current_workspace())
     if row is None:
         raise missing_workspace()
     return _read_profile(row)

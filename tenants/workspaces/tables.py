@@ -9,7 +9,7 @@ from kernel.store import BOUND
 
 
 class Workspace(Table, db=BOUND, tablename="workspace"):
-    """A tenant. Its own row is one of the rows that only it can see."""
+    """A tenant; row-level security shows it no other row."""
 
     workspace_id = UUID(primary_key=True)
     slug = Text()

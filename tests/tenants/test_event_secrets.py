@@ -16,7 +16,7 @@ from tenants.activity.actions import audit_refusal
 from tenants.activity.events import Event
 from tenants.customers.actions import add_contact
 from tenants.invoices.actions import issue_link, revoke_link, rotate_link, show_link
-from tenants.workspaces.actions import claim_domain, fetch_logo
+from tenants.workspaces.actions import claim_domain, request_logo_fetch
 from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace
 
 SECRET_NAMES = re.compile(r"token|secret|passw|cookie|key|otp|recovery|iban|(?<!error_)code$")
@@ -67,7 +67,7 @@ async def test_nothing_secret_is_stored_after_many_actions(acme: SampleWorkspace
         secrets += [link.token, shown.token, rotated.token]
         host = f"pay-{new_id().hex[:8]}.example.com"
         await claim_domain(host, base_domain=BASE_DOMAIN, reserved_hosts=(), clock=acme.clock)
-        await fetch_logo("https://example.com/logo.png?signature=s3cr3t-of-the-url")
+        await request_logo_fetch("https://example.com/logo.png?signature=s3cr3t-of-the-url")
         secrets.append("s3cr3t-of-the-url")
         for row in await fetch("SELECT verify_token FROM portal_domain"):
             secrets.append(row["verify_token"])

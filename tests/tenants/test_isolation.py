@@ -123,7 +123,7 @@ MISSES: dict[str, Call] = {
     "invoice_queries.load_invoice": lambda x, _: invoice_queries.load_invoice(x.invoice_id),
     "invoice_queries.load_invoice_by_number": lambda x, _: invoice_queries.load_invoice_by_number(x.number),
     "workspace_actions.verify_domain": lambda x, _: workspace_actions.verify_domain(
-        x.domain_id, found_txt=[x.verify_token], clock=CLOCK
+        x.domain_id, txt_records=[x.verify_token], clock=CLOCK
     ),
     "workspace_actions.set_domain_state": lambda x, _: workspace_actions.set_domain_state(
         x.domain_id, DomainState.ACTIVE, clock=CLOCK
@@ -206,7 +206,7 @@ ELSEWHERE = {
 
 
 async def _set_fetched_logo(image: LogoImage) -> None:
-    awaited = await workspace_actions.fetch_logo("https://mine.example/another.png")
+    awaited = await workspace_actions.request_logo_fetch("https://mine.example/another.png")
     assert await workspace_actions.set_fetched_logo(image, awaited.job_id, clock=CLOCK) is not None
 
 

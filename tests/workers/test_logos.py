@@ -84,7 +84,7 @@ class LogoServer:
         handlers = Handlers()
         handlers.register(FetchLogo, create_logo_handler(fetcher or default_fetcher))
         async with self.database.scope(self.workspace.workspace_id):
-            added = await actions.fetch_logo(url)
+            added = await actions.request_logo_fetch(url)
             if meanwhile is not None:
                 await meanwhile()
         lease = timedelta(seconds=30)
@@ -154,7 +154,7 @@ async def test_a_refused_logo_leaves_the_earlier_one(logo_server: LogoServer) ->
     [
         (lambda: actions.set_logo(reencode(_png(24, 12)), clock=SystemClock()), (24, 12)),
         (actions.remove_logo, None),
-        (lambda: actions.fetch_logo("https://later.example/logo.png"), None),
+        (lambda: actions.request_logo_fetch("https://later.example/logo.png"), None),
     ],
     ids=["a file", "none", "another URL"],
 )

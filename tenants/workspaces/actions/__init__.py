@@ -1,4 +1,4 @@
-"""What members, operators and jobs do to a workspace: one function per intention, inside the caller's unit of work."""
+"""What members, operators and jobs do to a workspace: each function runs inside the caller's unit of work."""
 
 from tenants.workspaces.actions.domains import (
     claim_domain,
@@ -8,16 +8,16 @@ from tenants.workspaces.actions.domains import (
     set_primary_domain,
     verify_domain,
 )
-from tenants.workspaces.actions.logo import fetch_logo, remove_logo, set_fetched_logo, set_logo
+from tenants.workspaces.actions.logo import remove_logo, request_logo_fetch, set_fetched_logo, set_logo
 from tenants.workspaces.actions.profile import create_workspace, set_brand, set_region, set_terms
 
 __all__ = [
     "claim_domain",
     "create_workspace",
-    "fetch_logo",
     "purge_released_domains",
     "release_domain",
     "remove_logo",
+    "request_logo_fetch",
     "set_brand",
     "set_domain_state",
     "set_fetched_logo",

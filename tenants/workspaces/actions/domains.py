@@ -15,7 +15,7 @@ from kernel.store import current_workspace, savepoint
 from tenants.activity.actions import emit
 from tenants.ids import DomainId
 from tenants.workspaces import domains, queries
-from tenants.workspaces.domains import TOMBSTONE_DAYS, DomainState
+from tenants.workspaces.domains import RESERVATION_DAYS, DomainState
 from tenants.workspaces.events import (
     DomainClaimed,
     DomainClaimWithdrawn,
@@ -31,9 +31,9 @@ from tenants.workspaces.tables import PortalDomain
 async def claim_domain(
     host: str, *, base_domain: str, reserved_hosts: Collection[str], clock: Clock
 ) -> queries.Domain:
-    """Record a claim to a host, and return the token that proves the workspace's control of it.
+    """Record a claim to a host, and return the domain with the token that verifies it.
 
-    Several workspaces may claim one host; the proof decides. A released one can be claimed again. Invalid
+    Several workspaces may claim one host; the first to verify it gets it. A released one can be claimed again. Invalid
     (`domain.name`, `domain.reserved`), Conflict("domain.exists") for one that is in use here already.
     """
     name = domains.check_custom_host(domains.parse_host(host), base_domain, reserved_hosts)
@@ -63,18 +63,18 @@ async def claim_domain(
     return queries.read_domain(claimed.to_dict())
 
 
-async def verify_domain(domain_id: DomainId, *, found_txt: Collection[str], clock: Clock) -> queries.Domain:
-    """Take a claimed domain as the workspace's own, given the TXT records found at `_portal-verify.<host>`.
+async def verify_domain(domain_id: DomainId, *, txt_records: Collection[str], clock: Clock) -> queries.Domain:
+    """Verify a claimed domain by the TXT records found at `_portal-verify.<host>`.
 
-    Look them up before the unit of work is opened. Invalid("domain.unproven") if the token is not among
-    them, Conflict (`domain.taken` if another workspace has proven it or released it within 30 days,
+    Look them up before the unit of work is opened. Invalid("domain.verification_failed") if the token is not among
+    them, Conflict (`domain.taken` if another workspace has verified it, or released it within 30 days,
     `domain.state`), Missing("domain.not_found").
     """
     row = await _lock(domain_id)
     state = domains.check_transition(DomainState(row.state), DomainState.VERIFIED)
-    if row.verify_token not in {text.strip().strip('"') for text in found_txt}:
+    if row.verify_token not in {text.strip().strip('"') for text in txt_records}:
         message = f"The TXT record _portal-verify.{row.host} does not hold the token."
-        raise Invalid("domain.unproven", message, host=row.host)
+        raise Invalid("domain.verification_failed", message, host=row.host)
     now = clock.now()
     try:
         async with savepoint():
@@ -96,7 +96,7 @@ async def verify_domain(domain_id: DomainId, *, found_txt: Collection[str], cloc
 
 
 async def set_domain_state(domain_id: DomainId, wanted: DomainState, *, clock: Clock) -> queries.Domain:
-    """Move a verified domain to issuing, active or degraded, as certificates and daily checks find it.
+    """Move a verified domain to issuing, active or degraded, by the state of its certificate or the daily check.
 
     Conflict("domain.state") for a transition that `domains.TRANSITIONS` does not have, or that has an action of
     its own (claim, verify, release); Missing("domain.not_found").
@@ -169,7 +169,7 @@ async def purge_released_domains(*, clock: Clock) -> int:
         .where(
             PortalDomain.workspace_id == current_workspace(),
             PortalDomain.state == DomainState.RELEASED.value,
-            PortalDomain.released_at < clock.now() - dt.timedelta(days=TOMBSTONE_DAYS),
+            PortalDomain.released_at < clock.now() - dt.timedelta(days=RESERVATION_DAYS),
         )
         .returning(PortalDomain.domain_id, PortalDomain.host)
     )

@@ -19,7 +19,7 @@ from tenants.workspaces.jobs import FetchLogo
 from tenants.workspaces.profile import LogoImage, LogoRef, WorkspaceProfile
 from tenants.workspaces.tables import Workspace
 
-_ADD_ASSET: Final = """
+_INSERT_ASSET: Final = """
 INSERT INTO brand_asset (workspace_id, sha256, content_type, width, height, data, created_at)
 VALUES ($1, $2, 'image/png', $3, $4, $5, $6) ON CONFLICT DO NOTHING
 """
@@ -31,19 +31,20 @@ async def set_logo(image: LogoImage, *, clock: Clock) -> LogoRef:
     Earlier logos stay: pages that are still open refer to them. Missing("workspace.not_found").
     """
     row, workspace_id = await lock_workspace(), current_workspace()
-    await execute(_ADD_ASSET, workspace_id, image.sha256, image.width, image.height, image.png, clock.now())
-    await _replace(row, image.sha256)
+    await execute(
+        _INSERT_ASSET, workspace_id, image.sha256, image.width, image.height, image.png, clock.now()
+    )
+    await _set_logo_hash(row, image.sha256)
     return LogoRef(image.sha256, image.width, image.height)
 
 
-async def fetch_logo(url: str) -> EnqueuedJob:
+async def request_logo_fetch(url: str) -> EnqueuedJob:
     """Enqueue a job that fetches the picture of a URL and makes it the logo; Invalid("url.refused").
 
-    Until then the logo does not change; where the URL leads to no picture the job fails, with the reason as its
-    error.
+    Until then the logo does not change; the job fails if the URL returns no picture.
     A logo that is set or removed after this call supersedes the picture. Missing("workspace.not_found").
     """
-    # The job's row before the workspace's, as the job's own effect locks them.
+    # Locks the job's row before the workspace's, in the order in which the job locks them.
     await queries.load_profile()
     added = await enqueue(FetchLogo(url=checked_url(url)))
     row = await lock_workspace()
@@ -54,7 +55,7 @@ async def fetch_logo(url: str) -> EnqueuedJob:
 
 
 async def set_fetched_logo(image: LogoImage, job_id: UUID, *, clock: Clock) -> LogoRef | None:
-    """Make the picture that a job has fetched the logo; None when another choice superseded it.
+    """Make the picture that a job has fetched the logo; None if a later call superseded it.
 
     Missing("workspace.not_found").
     """
@@ -66,12 +67,12 @@ async def set_fetched_logo(image: LogoImage, job_id: UUID, *, clock: Clock) -> L
 
 async def remove_logo() -> WorkspaceProfile:
     """Show the workspace's name instead of a logo; Missing("workspace.not_found")."""
-    await _replace(await lock_workspace(), None)
+    await _set_logo_hash(await lock_workspace(), None)
     return await queries.load_profile()
 
 
-async def _replace(row: dict[str, Any], sha256: str | None) -> None:
-    # Nothing changes where the logo is the same and no job is to replace it.
+async def _set_logo_hash(row: dict[str, Any], sha256: str | None) -> None:
+    # Nothing changes if the logo is the same and no job is to replace it.
     if (row["logo_sha256"], row["awaited_logo"]) != (sha256, None):
         await _update({"logo_sha256": sha256, "awaited_logo": None})
         await emit(LogoChanged(before=row["logo_sha256"], after=sha256))

@@ -27,7 +27,7 @@ async def create_workspace(
 ) -> WorkspaceProfile:
     """Create the bound workspace (scope a fresh `WorkspaceId(new_id())`) and its host <slug>.<base_domain>.
 
-    That host is active and primary at once: names beneath the base domain are ours to give, except
+    That host is active and primary at once: the portal assigns names beneath the base domain, except
     `reserved_hosts` (Settings.reserved_hosts). Raises Invalid
     (`workspace.slug`, `workspace.slug_reserved`, `workspace.name`, `workspace.colour`,
     `workspace.contact_line`, `locale.unknown`, `zone.unknown`, `currency.unknown`) and
@@ -35,7 +35,7 @@ async def create_workspace(
     """
     slug = domains.check_slug(new.slug)
     host = domains.check_workspace_host(slug, base_domain, reserved_hosts)
-    row, domain = _new_rows(new, slug, host, sealer=sealer, clock=clock)
+    row, domain = _build_rows(new, slug, host, sealer=sealer, clock=clock)
     try:
         async with savepoint():
             await Workspace.insert(row)
@@ -59,7 +59,7 @@ async def create_workspace(
 async def set_brand(
     *, name: str | None = None, colour: str | None = None, contact_line: str | None = None
 ) -> WorkspaceProfile:
-    """Change how the workspace presents itself; None leaves as it is.
+    """Change how the workspace presents itself; None changes nothing.
 
     Invalid (`workspace.name`, `workspace.colour`, `workspace.contact_line`), Missing("workspace.not_found").
     """
@@ -76,7 +76,7 @@ async def set_brand(
 async def set_region(
     *, locale: str | None = None, time_zone: str | None = None, currency: str | None = None
 ) -> WorkspaceProfile:
-    """Change language, time zone and default currency; None leaves as it is. Issued invoices do not change.
+    """Change language, time zone and default currency; None changes nothing. Issued invoices do not change.
 
     Invalid (`locale.unknown`, `zone.unknown`, `currency.unknown`), Missing("workspace.not_found").
     """
@@ -91,7 +91,7 @@ async def set_region(
 
 
 async def set_terms(*, payment_days: int | None = None, link_days: int | None = None) -> WorkspaceProfile:
-    """Change after how many days invoices are due, and how many days later their links expire; None leaves as it is.
+    """Change after how many days invoices are due, and how many days later their links expire; None changes nothing.
 
     Applies to what is issued from now on. Invalid("workspace.days"), Missing("workspace.not_found").
     """
@@ -104,7 +104,7 @@ async def set_terms(*, payment_days: int | None = None, link_days: int | None = 
     )
 
 
-def _new_rows(
+def _build_rows(
     new: NewWorkspace, slug: str, host: str, *, sealer: Sealer, clock: Clock
 ) -> tuple[Workspace, PortalDomain]:
     workspace_id, now = current_workspace(), clock.now()

@@ -8,7 +8,7 @@ from kernel.clock import FixedClock
 from kernel.ids import new_id
 from tenants.ids import DomainId
 from tenants.workspaces import actions as workspaces
-from tenants.workspaces.domains import TOMBSTONE_DAYS, DomainState
+from tenants.workspaces.domains import RESERVATION_DAYS, DomainState
 from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import NewWorkspace
 from tenants.workspaces.queries import Domain, list_domains
@@ -28,7 +28,7 @@ async def verify(workspace: SampleWorkspace) -> Domain:
     domain = await claim(workspace)
     txt = [domain.verify_token]
     verified: Domain = await run(
-        workspace, workspaces.verify_domain, domain.domain_id, found_txt=txt, clock=CLOCK
+        workspace, workspaces.verify_domain, domain.domain_id, txt_records=txt, clock=CLOCK
     )
     return verified
 
@@ -99,14 +99,14 @@ async def remove_no_logo(_: SampleWorkspace) -> Call:
     return call()
 
 
-@exercise(workspaces.fetch_logo, "workspace.logo_fetch_requested")
+@exercise(workspaces.request_logo_fetch, "workspace.logo_fetch_requested")
 async def fetch_a_logo(_: SampleWorkspace) -> Call:
     return call("https://cdn.example/logo.png?signature=secret")
 
 
-@exercise(workspaces.fetch_logo)
+@exercise(workspaces.request_logo_fetch)
 async def fetch_a_logo_that_is_being_fetched(workspace: SampleWorkspace) -> Call:
-    await run(workspace, workspaces.fetch_logo, "https://cdn.example/logo.png")
+    await run(workspace, workspaces.request_logo_fetch, "https://cdn.example/logo.png")
     return call("https://cdn.example/logo.png")
 
 
@@ -118,7 +118,7 @@ async def set_the_logo_that_was_fetched(workspace: SampleWorkspace) -> Call:
 
 @exercise(workspaces.set_fetched_logo)
 async def set_a_fetched_logo_that_was_superseded(workspace: SampleWorkspace) -> Call:
-    added = await run(workspace, workspaces.fetch_logo, "https://cdn.example/logo.png")
+    added = await run(workspace, workspaces.request_logo_fetch, "https://cdn.example/logo.png")
     await run(workspace, workspaces.remove_logo)
     return call(reencode(build_jpeg()), added.job_id, clock=CLOCK)
 
@@ -137,7 +137,7 @@ async def claim_a_domain_twice(workspace: SampleWorkspace) -> Call:
 @exercise(workspaces.verify_domain, "domain.verified")
 async def verify_a_domain(workspace: SampleWorkspace) -> Call:
     domain = await claim(workspace)
-    return call(domain.domain_id, found_txt=[domain.verify_token], clock=CLOCK)
+    return call(domain.domain_id, txt_records=[domain.verify_token], clock=CLOCK)
 
 
 @exercise(workspaces.set_domain_state, "domain.state_changed", before="verified", after="active")
@@ -168,7 +168,7 @@ async def release_a_domain_that_is_claimed(workspace: SampleWorkspace) -> Call:
 
 @exercise(workspaces.purge_released_domains, "domain.purged")
 async def purge_a_domain(workspace: SampleWorkspace) -> Call:
-    long_ago = FixedClock(CLOCK.now() - timedelta(days=TOMBSTONE_DAYS + 1))
+    long_ago = FixedClock(CLOCK.now() - timedelta(days=RESERVATION_DAYS + 1))
     await run(workspace, workspaces.release_domain, await activate(workspace), clock=long_ago)
     return call(clock=CLOCK)
 

@@ -37,7 +37,7 @@ async def claim(sample_workspace: SampleWorkspace, host: str) -> queries.Domain:
 async def verify(sample_workspace: SampleWorkspace, host: str) -> queries.Domain:
     domain = await claim(sample_workspace, host)
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
-        return await actions.verify_domain(domain.domain_id, found_txt=[domain.verify_token], clock=CLOCK)
+        return await actions.verify_domain(domain.domain_id, txt_records=[domain.verify_token], clock=CLOCK)
 
 
 async def activate(sample_workspace: SampleWorkspace, host: str) -> queries.Domain:
@@ -188,9 +188,9 @@ async def test_a_domain_without_its_token_is_not_proven(acme: SampleWorkspace) -
     domain = await claim(acme, f"unproven-{acme.slug}.example.com")
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Invalid) as caught:
-            await actions.verify_domain(domain.domain_id, found_txt=["v=spf1 -all", ""], clock=CLOCK)
+            await actions.verify_domain(domain.domain_id, txt_records=["v=spf1 -all", ""], clock=CLOCK)
         states = {found.host: found.state for found in await queries.list_domains()}
-    assert caught.value.code == "domain.unproven"
+    assert caught.value.code == "domain.verification_failed"
     assert states[domain.host] is DomainState.CLAIMED
 
 
@@ -203,12 +203,12 @@ async def test_anybody_may_claim_a_host_but_only_one_may_have_it(
     await verify(acme, host)
     async with rival.database.scope(rival.workspace_id):
         with pytest.raises(Conflict) as caught:
-            await actions.verify_domain(theirs.domain_id, found_txt=[theirs.verify_token], clock=CLOCK)
+            await actions.verify_domain(theirs.domain_id, txt_records=[theirs.verify_token], clock=CLOCK)
         assert (await queries.list_domains())[-1].state is DomainState.CLAIMED
     assert caught.value.code == "domain.taken"
 
 
-async def test_a_released_domain_is_a_tombstone_for_thirty_days(
+async def test_a_released_domain_is_reserved_for_thirty_days(
     acme: SampleWorkspace, rival: SampleWorkspace
 ) -> None:
     host = f"given-up-{acme.slug}.example.com"
