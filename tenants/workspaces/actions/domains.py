@@ -47,7 +47,7 @@ async def claim_domain(
     if found is not None and found["state"] == DomainState.CLAIMED:
         return queries.read_domain(found)
     if found is not None and found["state"] != DomainState.RELEASED:
-        raise Conflict("domain.exists", f"{name} is one of this workspace's domains already.", host=name)
+        raise _domain_exists(name)
     if found is not None:
         await PortalDomain.delete().where(_has_id(found["domain_id"]))
     claimed = PortalDomain(
@@ -58,7 +58,11 @@ async def claim_domain(
         verify_token=secret_bytes(16).hex(),
         claimed_at=clock.now(),
     )
-    await PortalDomain.insert(claimed)
+    try:
+        async with savepoint():
+            await PortalDomain.insert(claimed)
+    except asyncpg.UniqueViolationError as error:  # a concurrent claim of this workspace
+        raise _domain_exists(name) from error
     await emit(DomainClaimed(domain_id=claimed.domain_id, host=name))
     return queries.read_domain(claimed.to_dict())
 
@@ -176,6 +180,10 @@ async def purge_released_domains(*, clock: Clock) -> int:
     for row in purged:
         await emit(DomainPurged(domain_id=row["domain_id"], host=row["host"]))
     return len(purged)
+
+
+def _domain_exists(host: str) -> Conflict:
+    return Conflict("domain.exists", f"{host} is one of this workspace's domains already.", host=host)
 
 
 def _has_id(domain_id: DomainId) -> And:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -206,6 +207,16 @@ async def test_anybody_may_claim_a_host_but_only_one_may_have_it(
             await actions.verify_domain(theirs.domain_id, txt_records=[theirs.verify_token], clock=CLOCK)
         assert (await queries.list_domains())[-1].state is DomainState.CLAIMED
     assert caught.value.code == "domain.taken"
+
+
+async def test_concurrent_claims_of_a_workspace_leave_one_domain(acme: SampleWorkspace) -> None:
+    host = f"raced-{acme.slug}.example.com"
+    results = await asyncio.gather(*(claim(acme, host) for _ in range(10)), return_exceptions=True)
+    async with acme.database.scope(acme.workspace_id):
+        (domain,) = (each for each in await queries.list_domains() if each.host == host)
+    assert domain in results
+    errors = [each for each in results if each != domain]
+    assert {getattr(each, "code", each) for each in errors} <= {"domain.exists"}
 
 
 async def test_a_released_domain_is_reserved_for_thirty_days(
