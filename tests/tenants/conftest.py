@@ -1,4 +1,4 @@
-"""Businesses for the tests of tenants: each test has workspaces of its own, in one shared database."""
+"""Workspaces for the tests of tenants: each test has its own, in one shared database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kernel.store import Database
 from tests.fakes.large_workspaces import fill_workspace
 from tests.fakes.sample_workspaces import SampleWorkspace, create_sample_workspace
 
-NewBusiness = Callable[..., Awaitable[SampleWorkspace]]
+AddWorkspace = Callable[..., Awaitable[SampleWorkspace]]
 
 
 @pytest.fixture
@@ -24,25 +24,25 @@ def sealer(settings: Settings) -> Sealer:
 
 
 @pytest.fixture
-def new_business(database: Database, sealer: Sealer) -> NewBusiness:
-    """Make one more workspace; its clock is the machine's, because links are held against the database's."""
+def add_workspace(database: Database, sealer: Sealer) -> AddWorkspace:
+    """Create a workspace with the machine's clock, because the database's clock decides when links expire."""
     return partial(create_sample_workspace, database, sealer, SystemClock())
 
 
 @pytest.fixture
-async def acme(new_business: NewBusiness) -> SampleWorkspace:
-    """The workspace most tests are about."""
-    return await new_business()
+async def acme(add_workspace: AddWorkspace) -> SampleWorkspace:
+    """The workspace that most tests use."""
+    return await add_workspace()
 
 
 @pytest.fixture
-async def rival(new_business: NewBusiness) -> SampleWorkspace:
-    """Another one, which must never see anything of the first."""
-    return await new_business()
+async def rival(add_workspace: AddWorkspace) -> SampleWorkspace:
+    """Another workspace, which must never see anything of the first."""
+    return await add_workspace()
 
 
 @pytest.fixture
-async def crowded(acme: SampleWorkspace, owner_url: str) -> SampleWorkspace:
+async def large_workspace(acme: SampleWorkspace, owner_url: str) -> SampleWorkspace:
     """The same workspace with thousands of invoices, links, customers and contacts."""
     await fill_workspace(acme, owner_url)
     return acme

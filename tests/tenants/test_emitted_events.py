@@ -93,11 +93,11 @@ def find_actions() -> dict[str, Any]:
         if "actions" in module.name.split("."):
             for name, function in inspect.getmembers(import_module(module.name), inspect.iscoroutinefunction):
                 if not name.startswith("_") and function.__module__ == module.name:
-                    found[full_name(function)] = function
+                    found[build_full_name(function)] = function
     return found
 
 
-def full_name(action: Any) -> str:
+def build_full_name(action: Any) -> str:
     return f"{action.__module__.removeprefix('tenants.')}.{action.__name__}"
 
 
@@ -129,7 +129,7 @@ async def observe(
 
 
 def test_every_action_has_an_exercise_or_an_exemption() -> None:
-    exercised = {full_name(exercise.action) for exercise in EXERCISES.values() if exercise.kinds}
+    exercised = {build_full_name(exercise.action) for exercise in EXERCISES.values() if exercise.kinds}
     assert exercised | EXEMPT.keys() == find_actions().keys()
     assert not exercised & EXEMPT.keys()
 
@@ -166,15 +166,15 @@ async def test_an_action_that_writes_and_emits_nothing_is_observed(
 async def test_a_secret_in_an_event_is_observed(acme: SampleWorkspace, svc: Database) -> None:
     token, domain = (await link(acme)).token, await verify(acme)
 
-    async def tell() -> None:
+    async def emit_secret() -> None:
         await emit(WorkspaceRenamed(words=f"proven by {domain.verify_token}"))
 
-    async def show() -> Any:
+    async def show_token() -> Any:
         await emit(WorkspaceRenamed(words=f"opened by {token}"))
         return SimpleNamespace(token=token)
 
-    assert (await observe(acme.database, svc, acme.workspace_id, tell)).leaks == {domain.verify_token}
-    assert (await observe(acme.database, svc, acme.workspace_id, show)).leaks == {token}
+    assert (await observe(acme.database, svc, acme.workspace_id, emit_secret)).leaks == {domain.verify_token}
+    assert (await observe(acme.database, svc, acme.workspace_id, show_token)).leaks == {token}
 
 
 async def test_an_action_emits_in_its_own_workspace_only(

@@ -20,7 +20,7 @@ CONTACT = f'{{"contact_id":"{ID}","customer_id":"{OTHER}"}}'
 DOMAIN = f'{{"domain_id":"{ID}","host":"pay.acme.example"}}'
 LINK = f'"link_id":"{ID}","invoice_id":"{OTHER}"'
 DATES = '"issue_date":"2026-03-16","due_date":null'
-STORED = {
+PAYLOADS = {
     "action.refused": '{"action":"portal link revoke","error_code":"link.not_found"}',
     "contact.added": CONTACT,
     "contact.removed": CONTACT,
@@ -73,10 +73,10 @@ STORED = {
 }
 
 
-def subclasses(event: type[Event]) -> Iterator[type[Event]]:
+def find_subclasses(event: type[Event]) -> Iterator[type[Event]]:
     for subclass in event.__subclasses__():
         yield subclass
-        yield from subclasses(subclass)
+        yield from find_subclasses(subclass)
 
 
 def find_events() -> list[type[Event]]:
@@ -86,17 +86,17 @@ def find_events() -> list[type[Event]]:
             import_module(module.name)
     return [
         event
-        for event in subclasses(Event)
+        for event in find_subclasses(Event)
         if event.__module__.startswith("tenants.") and not event.__name__.startswith("_")
     ]
 
 
 def test_every_kind_of_event_is_here_once() -> None:
-    assert sorted(event.kind for event in find_events()) == sorted(STORED)
+    assert sorted(event.kind for event in find_events()) == sorted(PAYLOADS)
 
 
-@pytest.mark.parametrize("kind", STORED)
+@pytest.mark.parametrize("kind", PAYLOADS)
 def test_a_stored_payload_is_read_and_written_as_it_was(kind: str) -> None:
     (event_type,) = (event for event in find_events() if event.kind == kind)
-    event = msgspec.json.decode(STORED[kind], type=event_type, strict=True)
-    assert encode(event) == STORED[kind]
+    event = msgspec.json.decode(PAYLOADS[kind], type=event_type, strict=True)
+    assert encode(event) == PAYLOADS[kind]

@@ -28,17 +28,17 @@ UNION ALL SELECT payload::text || context::text || actor_id FROM event_draft WHE
 """
 
 
-def event_types(base: type[Event] = Event) -> Iterator[type[Event]]:
+def find_event_types(base: type[Event] = Event) -> Iterator[type[Event]]:
     for each in base.__subclasses__():
         yield each
-        yield from event_types(each)
+        yield from find_event_types(each)
 
 
 def test_no_field_of_an_event_is_named_like_a_secret() -> None:
-    assert tenants.activity.events.ActionRefused in set(event_types())
+    assert tenants.activity.events.ActionRefused in set(find_event_types())
     found = {
         f"{each.kind}.{field.name}"
-        for each in event_types()
+        for each in find_event_types()
         for field in msgspec.structs.fields(each)
         if SECRET_NAMES.search(field.name)
     }

@@ -1,6 +1,6 @@
-"""Two workspaces: every query and every action, with the other's ids in hand, meets nothing and changes nothing.
+"""Two workspaces: every query and every action, with the other's ids in hand, finds nothing and changes nothing.
 
-The list is held against the modules: a new query or action without an entry here fails.
+The lists are compared with the modules: a new query or action without an entry fails.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ FINGERPRINT = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
-class Belongings:
+class ForeignRows:
     """One of everything that belongs to the other workspace."""
 
     owner: SampleWorkspace
@@ -78,10 +78,10 @@ class Belongings:
     logo: str
 
 
-Call = Callable[[Belongings, SampleWorkspace], Awaitable[Any]]
+Call = Callable[[ForeignRows, SampleWorkspace], Awaitable[Any]]
 
-# With the other's ids: each of these must say that there is nothing.
-MISSES: dict[str, Call] = {
+# With ids of another workspace: each call must raise Missing.
+CALLS_WITH_FOREIGN_IDS: dict[str, Call] = {
     "customer_actions.update_customer": lambda x, _: customer_actions.update_customer(
         x.customer_id, CustomerDetails(name="Stolen")
     ),
@@ -139,37 +139,37 @@ MISSES: dict[str, Call] = {
 }
 
 
-async def _of_nobody(customer_id: CustomerId) -> None:
+async def _add_contact_to_foreign_customer(customer_id: CustomerId) -> None:
     """A contact for a customer of another workspace: the composite foreign key refuses."""
     await customer_actions.add_missing_contact(customer_id, email="thief@rival.example", name="", clock=CLOCK)
 
 
-# Without anybody's id: each works for its own workspace alone, and finds nothing of the other's.
-OWN: dict[str, Call] = {
+# Without ids of another workspace: each call works on its own workspace alone.
+CALLS_WITHOUT_IDS: dict[str, Call] = {
     "customer_actions.create_customer": lambda _, __: customer_actions.create_customer(
         CustomerDetails(name="Mine"), clock=CLOCK
     ),
-    "customer_actions.find_or_create_customer": lambda x, _: _not(
+    "customer_actions.find_or_create_customer": lambda x, _: _check_different(
         x.customer_id,
         customer_actions.find_or_create_customer(CustomerDetails(name="Buyer AG"), clock=CLOCK),
     ),
-    "customer_queries.list_customers": lambda _, __: _returns((), customer_queries.list_customers()),
-    "customer_queries.list_contacts": lambda x, _: _returns(
+    "customer_queries.list_customers": lambda _, __: _check_equal((), customer_queries.list_customers()),
+    "customer_queries.list_contacts": lambda x, _: _check_equal(
         (), customer_queries.list_contacts(x.customer_id)
     ),
     "invoice_actions.import_invoice": lambda _, __: invoice_actions.import_invoice(
         read_ubl(read_published("01.01a")), clock=CLOCK
     ),
-    "invoice_actions.record_views": lambda x, _: _returns(
-        0, invoice_actions.record_views([_view(x.invoice_id, x.link_id), _view(x.draft_id, None)])
+    "invoice_actions.record_views": lambda x, _: _check_equal(
+        0, invoice_actions.record_views([_build_view(x.invoice_id, x.link_id), _build_view(x.draft_id, None)])
     ),
     "invoice_actions.set_series": lambda _, __: invoice_actions.set_series(Series("invoices", "MINE-", 2)),
-    "invoice_queries.find_pdf": lambda x, _: _returns(
+    "invoice_queries.find_pdf": lambda x, _: _check_equal(
         None, invoice_queries.find_pdf(x.invoice_id, 1, "de-DE", FINGERPRINT)
     ),
-    "invoice_queries.list_series": lambda _, __: _returns((), invoice_queries.list_series()),
-    "invoice_queries.list_invoices": lambda _, __: _returns((), invoice_queries.list_invoices()),
-    "invoice_queries.list_links": lambda x, _: _returns((), invoice_queries.list_links(x.invoice_id)),
+    "invoice_queries.list_series": lambda _, __: _check_equal((), invoice_queries.list_series()),
+    "invoice_queries.list_invoices": lambda _, __: _check_equal((), invoice_queries.list_invoices()),
+    "invoice_queries.list_links": lambda x, _: _check_equal((), invoice_queries.list_links(x.invoice_id)),
     "workspace_actions.set_brand": lambda _, __: workspace_actions.set_brand(name="Mine"),
     "workspace_actions.set_region": lambda _, __: workspace_actions.set_region(locale="ja-JP"),
     "workspace_actions.set_terms": lambda _, __: workspace_actions.set_terms(payment_days=1),
@@ -196,8 +196,8 @@ OWN: dict[str, Call] = {
     "workspace_queries.list_workspaces": lambda _, __: workspace_queries.list_workspaces(),
 }
 
-# Held by tests of their own below, or unbound by nature.
-ELSEWHERE = {
+# Tested separately below, or not bound to a workspace.
+TESTED_SEPARATELY = {
     "customer_actions.add_missing_contact",
     "invoice_queries.open_link",
     "workspace_actions.create_workspace",
@@ -206,20 +206,20 @@ ELSEWHERE = {
 
 
 async def _set_fetched_logo(image: LogoImage) -> None:
-    awaited = await workspace_actions.request_logo_fetch("https://mine.example/another.png")
-    assert await workspace_actions.set_fetched_logo(image, awaited.job_id, clock=CLOCK) is not None
+    enqueued = await workspace_actions.request_logo_fetch("https://mine.example/another.png")
+    assert await workspace_actions.set_fetched_logo(image, enqueued.job_id, clock=CLOCK) is not None
 
 
-def _view(invoice_id: InvoiceId, link_id: LinkId | None) -> View:
+def _build_view(invoice_id: InvoiceId, link_id: LinkId | None) -> View:
     return View(new_id(), invoice_id, link_id, ActorClass.HUMAN, CLOCK.now(), None, "Firefox", "")
 
 
-async def _returns(expected: object, asked: Awaitable[object]) -> None:
-    assert await asked == expected
+async def _check_equal(expected: object, call: Awaitable[object]) -> None:
+    assert await call == expected
 
 
-async def _not(theirs: object, asked: Awaitable[object]) -> None:
-    assert await asked != theirs
+async def _check_different(theirs: object, call: Awaitable[object]) -> None:
+    assert await call != theirs
 
 
 async def create_one_of_everything(owner: SampleWorkspace) -> Belongings:
@@ -231,7 +231,7 @@ async def create_one_of_everything(owner: SampleWorkspace) -> Belongings:
         link = await invoice_actions.issue_link(
             invoice_id, contact_id=person.contact_id, sealer=owner.sealer, clock=CLOCK
         )
-        assert await invoice_actions.record_views([_view(invoice_id, link.link_id)]) == 1
+        assert await invoice_actions.record_views([_build_view(invoice_id, link.link_id)]) == 1
         await store_pdf(
             invoice_id, 1, "de-DE", FINGERPRINT, b"%PDF-", is_pinned=False, created_at=CLOCK.now()
         )
@@ -242,7 +242,7 @@ async def create_one_of_everything(owner: SampleWorkspace) -> Belongings:
         )
         found = await invoice_queries.load_invoice(invoice_id)
     assert found.number is not None
-    return Belongings(
+    return ForeignRows(
         owner,
         customer_id,
         person.contact_id,
@@ -257,7 +257,7 @@ async def create_one_of_everything(owner: SampleWorkspace) -> Belongings:
     )
 
 
-async def everything_of(svc: Database, workspace_id: WorkspaceId) -> dict[str, list[str]]:
+async def load_all_rows(svc: Database, workspace_id: WorkspaceId) -> dict[str, list[str]]:
     """Return every row of a workspace as text, as the service role sees it."""
     found = {}
     async with svc.scope(workspace_id, read_only=True):
@@ -274,26 +274,26 @@ def test_every_query_and_action_is_tried() -> None:
         for function, value in inspect.getmembers(module, inspect.iscoroutinefunction)
         if not function.startswith("_") and value.__module__.startswith(module.__name__)
     }
-    assert offered == MISSES.keys() | OWN.keys() | ELSEWHERE
+    assert offered == CALLS_WITH_FOREIGN_IDS.keys() | CALLS_WITHOUT_IDS.keys() | TESTED_SEPARATELY
 
 
-@pytest.mark.parametrize("name", MISSES)
+@pytest.mark.parametrize("name", CALLS_WITH_FOREIGN_IDS)
 async def test_with_the_others_id_there_is_nothing(
     acme: SampleWorkspace, rival: SampleWorkspace, svc: Database, name: str
 ) -> None:
     theirs = await create_one_of_everything(acme)
-    before = await everything_of(svc, acme.workspace_id)
+    before = await load_all_rows(svc, acme.workspace_id)
     assert all(before.values())
     async with rival.database.scope(rival.workspace_id):
         with pytest.raises(Missing) as caught:
-            await MISSES[name](theirs, rival)
-    assert _miss_of_an_invented_id(caught.value) == await _invented(name, theirs, rival)
-    assert await everything_of(svc, acme.workspace_id) == before
+            await CALLS_WITH_FOREIGN_IDS[name](theirs, rival)
+    assert _describe_error(caught.value) == await _miss_with_unknown_ids(name, theirs, rival)
+    assert await load_all_rows(svc, acme.workspace_id) == before
 
 
-async def _invented(name: str, theirs: Belongings, me: SampleWorkspace) -> tuple[object, ...]:
-    """Return how the same call misses when the ids belong to nobody at all."""
-    nobody = Belongings(
+async def _miss_with_unknown_ids(name: str, theirs: ForeignRows, me: SampleWorkspace) -> tuple[object, ...]:
+    """Return the error of the same call with ids that do not exist."""
+    nobody = ForeignRows(
         owner=SampleWorkspace(WorkspaceId(new_id()), theirs.owner.slug, me.database, me.sealer, me.clock),
         customer_id=CustomerId(new_id()),
         contact_id=ContactId(new_id()),
@@ -308,23 +308,23 @@ async def _invented(name: str, theirs: Belongings, me: SampleWorkspace) -> tuple
     )
     async with me.database.scope(me.workspace_id):
         with pytest.raises(Missing) as caught:
-            await MISSES[name](nobody, me)
-    return _miss_of_an_invented_id(caught.value)
+            await CALLS_WITH_FOREIGN_IDS[name](nobody, me)
+    return _describe_error(caught.value)
 
 
-def _miss_of_an_invented_id(error: PortalError) -> tuple[object, ...]:
+def _describe_error(error: PortalError) -> tuple[object, ...]:
     return error.code, error.message, error.data
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", CALLS_WITHOUT_IDS)
 async def test_without_an_id_one_works_on_ones_own_alone(
     acme: SampleWorkspace, rival: SampleWorkspace, svc: Database, name: str
 ) -> None:
     theirs = await create_one_of_everything(acme)
-    before = await everything_of(svc, acme.workspace_id)
+    before = await load_all_rows(svc, acme.workspace_id)
     async with rival.database.scope(rival.workspace_id):
-        found = await OWN[name](theirs, rival)
-    assert await everything_of(svc, acme.workspace_id) == before
+        found = await CALLS_WITHOUT_IDS[name](theirs, rival)
+    assert await load_all_rows(svc, acme.workspace_id) == before
     assert str(acme.workspace_id) not in repr(found)
     assert acme.slug not in repr(found)
 
@@ -333,11 +333,11 @@ async def test_a_contact_cannot_be_slipped_to_anothers_customer(
     acme: SampleWorkspace, rival: SampleWorkspace, svc: Database
 ) -> None:
     theirs = await create_one_of_everything(acme)
-    before = await everything_of(svc, acme.workspace_id)
+    before = await load_all_rows(svc, acme.workspace_id)
     with pytest.raises(Exception, match="violates foreign key constraint"):
         async with rival.database.scope(rival.workspace_id):
-            await _of_nobody(theirs.customer_id)
-    assert await everything_of(svc, acme.workspace_id) == before
+            await _add_contact_to_foreign_customer(theirs.customer_id)
+    assert await load_all_rows(svc, acme.workspace_id) == before
 
 
 @pytest.mark.parametrize("role", ["app", "svc"])
@@ -346,13 +346,13 @@ async def test_anothers_token_opens_nothing_as_if_it_were_nobodys(
 ) -> None:
     """Role svc sees every row: there the function itself names the workspace."""
     theirs, database = await create_one_of_everything(acme), {"app": rival.database, "svc": svc}[role]
-    before, misses = await everything_of(svc, acme.workspace_id), []
+    before, misses = await load_all_rows(svc, acme.workspace_id), []
     for token in (theirs.token, new_token()):
         with pytest.raises(Missing) as caught:
             await invoice_queries.open_link(database, rival.workspace_id, token, sealer=rival.sealer)
-        misses.append(_miss_of_an_invented_id(caught.value))
+        misses.append(_describe_error(caught.value))
     assert misses[0] == misses[1]
-    assert await everything_of(svc, acme.workspace_id) == before
+    assert await load_all_rows(svc, acme.workspace_id) == before
     opened = await invoice_queries.open_link(database, acme.workspace_id, theirs.token, sealer=acme.sealer)
     assert opened.invoice_id == theirs.invoice_id
 
@@ -369,7 +369,7 @@ async def test_a_link_cannot_be_made_for_anothers_contact(
 
 
 async def test_a_workspace_cannot_be_created_over_another(acme: SampleWorkspace, svc: Database) -> None:
-    before = await everything_of(svc, acme.workspace_id)
+    before = await load_all_rows(svc, acme.workspace_id)
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict):
             await workspace_actions.create_workspace(
@@ -379,7 +379,7 @@ async def test_a_workspace_cannot_be_created_over_another(acme: SampleWorkspace,
                 sealer=acme.sealer,
                 clock=CLOCK,
             )
-    assert await everything_of(svc, acme.workspace_id) == before
+    assert await load_all_rows(svc, acme.workspace_id) == before
 
 
 async def test_with_permissive_policies_scoping_in_code_still_holds(
@@ -389,9 +389,9 @@ async def test_with_permissive_policies_scoping_in_code_still_holds(
     theirs = await create_one_of_everything(acme)
     across = {"workspace_queries.find_workspace_by_slug"}
     async with svc.scope(rival.workspace_id):
-        for name in MISSES.keys() - across:
+        for name in CALLS_WITH_FOREIGN_IDS.keys() - across:
             with pytest.raises(Missing):
-                await MISSES[name](theirs, rival)
+                await CALLS_WITH_FOREIGN_IDS[name](theirs, rival)
         for name in (
             "customer_queries.list_customers",
             "invoice_queries.list_invoices",
@@ -399,4 +399,4 @@ async def test_with_permissive_policies_scoping_in_code_still_holds(
             "invoice_queries.find_pdf",
             "invoice_actions.record_views",
         ):
-            await OWN[name](theirs, rival)
+            await CALLS_WITHOUT_IDS[name](theirs, rival)

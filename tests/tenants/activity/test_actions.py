@@ -41,7 +41,7 @@ class ShelfBuilt(Event, frozen=True, kw_only=True):
     boards: int = 3
 
 
-async def drafts(svc: Database, workspace_id: WorkspaceId, sql: str = DRAFTS) -> list[Any]:
+async def load_drafts(svc: Database, workspace_id: WorkspaceId, sql: str = DRAFTS) -> list[Any]:
     async with svc.unbound():
         return await fetch(sql, workspace_id)
 
@@ -52,7 +52,7 @@ async def test_an_event_is_a_draft_of_its_transaction(
     with logs.bound(request="r-1"):
         async with database.scope(acme.workspace_id, actor=MEMBER):
             await emit(ShelfBuilt(shelf_id="s-1"))
-    (draft,) = await drafts(svc, acme.workspace_id)
+    (draft,) = await load_drafts(svc, acme.workspace_id)
     assert draft["kind"] == "shelf.built"
     assert msgspec.json.decode(draft["payload"]) == {"shelf_id": "s-1", "boards": 3}
     assert not draft["audit_only"]
@@ -71,7 +71,7 @@ async def test_what_is_not_known_of_the_actor_is_not_stored(
 ) -> None:
     async with database.scope(acme.workspace_id, actor=Actor(ActorKind.SYSTEM_JOB, "job-9")):
         await emit(ShelfBuilt(shelf_id="s-1"))
-    (draft,) = await drafts(svc, acme.workspace_id)
+    (draft,) = await load_drafts(svc, acme.workspace_id)
     assert msgspec.json.decode(draft["context"]) == {}
 
 
@@ -80,7 +80,7 @@ async def test_a_rollback_leaves_no_event(acme: SampleWorkspace, database: Datab
         async with database.scope(acme.workspace_id):
             await emit(ShelfBuilt(shelf_id="s-1"))
             raise ZeroDivisionError
-    assert await drafts(svc, acme.workspace_id) == []
+    assert await load_drafts(svc, acme.workspace_id) == []
 
 
 async def test_nobody_emits_without_a_workspace_or_an_actor(urls: Urls, acme: SampleWorkspace) -> None:
@@ -118,8 +118,8 @@ async def test_a_refusal_is_audited_although_its_action_was_rolled_back(
             await emit(ShelfBuilt(shelf_id="s-1"))
             raise Conflict("shelf.full", "The shelf of DE02 1203 0000 0000 2020 51 is full.", iban="DE02")
     await audit_refusal(database, acme.workspace_id, refused.value, action="shelf.build", actor=MEMBER)
-    assert await drafts(svc, acme.workspace_id) == []
-    (draft,) = await drafts(svc, acme.workspace_id, REFUSALS)
+    assert await load_drafts(svc, acme.workspace_id) == []
+    (draft,) = await load_drafts(svc, acme.workspace_id, REFUSALS)
     assert draft["kind"] == "action.refused"
     assert draft["audit_only"]
     assert draft["actor_id"] == MEMBER.id

@@ -50,7 +50,7 @@ FROM event WHERE workspace_id = $1 AND place = $2 + 5
 """
 
 
-def faults(log: Log, *found: tuple[int, FaultKind]) -> tuple[Fault, ...]:
+def build_faults(log: Log, *found: tuple[int, FaultKind]) -> tuple[Fault, ...]:
     return tuple(Fault(log.base + place, kind) for place, kind in found)
 
 
@@ -110,13 +110,13 @@ async def test_tampering_is_found_by_the_log_itself(
 ) -> None:
     await log.write(1, 2, 3, 4, 5)
     await tamperer.execute(statement, log.workspace_id, log.base)
-    assert await log.verify() == faults(log, *found)
+    assert await log.verify() == build_faults(log, *found)
 
 
 async def test_a_removed_beginning_is_found(log: Log, tamperer: Connection) -> None:
     await log.write(1, 2, 3, 4, 5)
     await tamperer.execute(REMOVE_BEGINNING, log.workspace_id, log.base)
-    assert await log.verify() == faults(log, (3, FaultKind.ROW_MISSING))
+    assert await log.verify() == build_faults(log, (3, FaultKind.ROW_MISSING))
 
 
 async def test_a_row_with_its_own_hash_computed_anew_does_not_fit_the_next_one(
@@ -130,7 +130,7 @@ async def test_a_row_with_its_own_hash_computed_anew_does_not_fit_the_next_one(
         log.workspace_id,
         log.base,
     )
-    assert await log.verify() == faults(log, (4, FaultKind.ROW_REPLACED))
+    assert await log.verify() == build_faults(log, (4, FaultKind.ROW_REPLACED))
 
 
 Write = Callable[[Connection, WorkspaceId, int], Awaitable[None]]
@@ -182,7 +182,7 @@ async def test_a_chain_computed_anew_is_found_by_an_anchor(
     await log.write(5)
     await write(tamperer, log.workspace_id, log.base)
     assert await log.verify() == ()
-    assert await log.verify(anchor) == faults(log, (4, FaultKind.ANCHOR_DIFFERS))
+    assert await log.verify(anchor) == build_faults(log, (4, FaultKind.ANCHOR_DIFFERS))
 
 
 async def test_a_log_without_a_head_cannot_be_verified(log: Log, tamperer: Connection) -> None:

@@ -19,7 +19,7 @@ from tests.fakes.sample_workspaces import SampleWorkspace
 LATER = FixedClock(NOW + timedelta(days=100_000))
 
 
-async def make_older(tamperer: Connection, log: Log, count: int, by: timedelta) -> None:
+async def move_back_in_time(tamperer: Connection, log: Log, count: int, by: timedelta) -> None:
     """Let the first events of a log have happened earlier, with a sound chain."""
     await tamperer.execute(
         "UPDATE event SET at = at - $3::interval WHERE workspace_id = $1 AND place <= $2",
@@ -52,7 +52,7 @@ async def test_events_older_than_the_retention_go_and_the_rest_verifies(
     log: Log, tamperer: Connection
 ) -> None:
     await log.write(1, 2, 3, 4)
-    await make_older(tamperer, log, 2, RETENTION)
+    await move_back_in_time(tamperer, log, 2, RETENTION)
     assert await log.verify() == ()
     third = (await log.load_rows())[1]
     clock = FixedClock((await log.load_rows())[3]["at"])
@@ -78,15 +78,15 @@ async def test_a_log_goes_on_after_all_of_it_has_gone(log: Log, tamperer: Connec
 async def test_nobody_can_prune_events_of_the_last_90_days(log: Log, tamperer: Connection) -> None:
     await log.write(1, 2)
     assert await prune(log, LATER) == 0
-    await make_older(tamperer, log, 1, timedelta(days=89))
+    await move_back_in_time(tamperer, log, 1, timedelta(days=89))
     assert await prune(log, LATER) == 0
-    await make_older(tamperer, log, 1, timedelta(days=2))
+    await move_back_in_time(tamperer, log, 1, timedelta(days=2))
     assert await prune(log, LATER) == log.base + 1
 
 
 async def test_an_old_event_behind_a_younger_one_stays(log: Log, tamperer: Connection) -> None:
     await log.write(1, 2, 3)
-    await make_older(tamperer, log, 3, RETENTION)
+    await move_back_in_time(tamperer, log, 3, RETENTION)
     await tamperer.execute(
         "UPDATE event SET at = now() WHERE workspace_id = $1 AND place = $2", log.workspace_id, log.base + 2
     )
@@ -97,7 +97,7 @@ async def test_an_old_event_behind_a_younger_one_stays(log: Log, tamperer: Conne
 
 async def test_so_many_go_at_a_time(log: Log, tamperer: Connection) -> None:
     await log.write(1, 2, 3)
-    await make_older(tamperer, log, 3, RETENTION)
+    await move_back_in_time(tamperer, log, 3, RETENTION)
     async with log.database.scope(log.workspace_id):
         assert await fetch_value("SELECT portal_prune_events(now(), 2)") == 2
     assert await log.verify() == ()
@@ -109,7 +109,7 @@ async def test_another_workspace_keeps_its_events(
     log: Log, rival: SampleWorkspace, tamperer: Connection
 ) -> None:
     await log.write(1)
-    await make_older(tamperer, log, 1, RETENTION)
+    await move_back_in_time(tamperer, log, 1, RETENTION)
     async with log.database.scope(rival.workspace_id):
         await prune_events(clock=LATER)
     assert len(await log.load_rows()) == 1

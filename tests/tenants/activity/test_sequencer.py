@@ -21,7 +21,7 @@ from tests.fakes.event_log import Log, ShelfBuilt, place_all
 from tests.fakes.sample_workspaces import SampleWorkspace
 
 
-def numbers(rows: list[Any]) -> list[int]:
+def list_numbers(rows: list[Any]) -> list[int]:
     return [msgspec.json.decode(row["payload"])["number"] for row in rows]
 
 

@@ -157,7 +157,7 @@ async def open_run(
     await app.close()
 
 
-def numbers(rows: list[Any]) -> list[int]:
+def list_numbers(rows: list[Any]) -> list[int]:
     return [msgspec.json.decode(row["payload"])["number"] for row in rows]
 
 
@@ -185,10 +185,10 @@ async def test_every_committed_event_has_one_place_whatever_is_killed(
             own = [number for number in placed if number // 100_000 == writer]
             assert own == sorted(own)
         assert await log.verify() == ()
-    await find_tampering(run)
+    await verify_tampering(run)
 
 
-async def find_tampering(run: Run) -> None:
+async def verify_tampering(run: Run) -> None:
     """Change or remove a row of each log; each is found."""
     for log in run.logs:
         rows = await log.load_rows()

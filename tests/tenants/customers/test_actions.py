@@ -88,11 +88,11 @@ async def test_what_is_doubtful_in_a_foreign_document_is_left_out(acme: SampleWo
 
 
 async def test_one_unknown_buyer_met_ten_times_at_once_is_one_customer(acme: SampleWorkspace) -> None:
-    async def meet() -> CustomerId:
+    async def import_buyer() -> CustomerId:
         async with acme.database.scope(acme.workspace_id):
             return await actions.find_or_create_customer(BUYER, clock=CLOCK)
 
-    found = await asyncio.gather(*(meet() for _ in range(10)))
+    found = await asyncio.gather(*(import_buyer() for _ in range(10)))
     assert len(set(found)) == 1
     async with acme.database.scope(acme.workspace_id):
         assert [one.customer_id for one in await queries.list_customers()] == [found[0]]

@@ -36,7 +36,7 @@ HIDDEN = "\u200b\x00\u202e\ud800"
 S19 = Tax(TaxCategory.STANDARD, Decimal(19))
 
 
-def fill(kind: type[Value], **parts: object) -> dict[str, Any]:
+def build_arguments(kind: type[Value], **parts: object) -> dict[str, Any]:
     """Return a text with hidden characters for every text of a struct, and the given parts."""
     texts = {
         field.name: f"{HIDDEN}{field.name}{HIDDEN}  1"
@@ -46,23 +46,23 @@ def fill(kind: type[Value], **parts: object) -> dict[str, Any]:
     return {**texts, **parts}
 
 
-def full_content() -> Content:
-    address = Address(**fill(Address))
-    party = Party(**fill(Party, address=address))
-    adjustment = Adjustment(**fill(Adjustment, is_charge=True, amount=Decimal(1), tax=S19))
+def build_full_content() -> Content:
+    address = Address(**build_arguments(Address))
+    party = Party(**build_arguments(Party, address=address))
+    adjustment = Adjustment(**build_arguments(Adjustment, is_charge=True, amount=Decimal(1), tax=S19))
     line = Line(
-        **fill(
+        **build_arguments(
             Line,
             quantity=Decimal(1),
             unit_price=Decimal(1),
             tax=S19,
             classifications=(f"classification{HIDDEN}  1",),
-            attributes=(Attribute(**fill(Attribute)),),
+            attributes=(Attribute(**build_arguments(Attribute)),),
             adjustments=(msgspec.structs.replace(adjustment, tax=None),),
         )
     )
     return Content(
-        **fill(
+        **build_arguments(
             Content,
             currency="EUR",
             tax_currency="USD",
@@ -72,26 +72,26 @@ def full_content() -> Content:
             tax_representative=party,
             lines=(line,),
             adjustments=(adjustment,),
-            exemptions=(Exemption(**fill(Exemption, category=TaxCategory.EXEMPT)),),
+            exemptions=(Exemption(**build_arguments(Exemption, category=TaxCategory.EXEMPT)),),
             notes=(f"note{HIDDEN}  1",),
             payment_means=(f"means{HIDDEN}  1",),
-            transfers=(Transfer(**fill(Transfer)),),
-            attachments=(Attachment(**fill(Attachment)),),
-            delivery=Delivery(**fill(Delivery, address=address)),
-            card=Card(**fill(Card)),
-            debit=Debit(**fill(Debit)),
+            transfers=(Transfer(**build_arguments(Transfer)),),
+            attachments=(Attachment(**build_arguments(Attachment)),),
+            delivery=Delivery(**build_arguments(Delivery, address=address)),
+            card=Card(**build_arguments(Card)),
+            debit=Debit(**build_arguments(Debit)),
         )
     )
 
 
-def texts_of(value: object) -> Iterator[str]:
+def list_texts(value: object) -> Iterator[str]:
     match value:
         case Value():
             for name in value.__struct_fields__:
-                yield from texts_of(getattr(value, name))
+                yield from list_texts(getattr(value, name))
         case tuple():
             for each in value:
-                yield from texts_of(each)
+                yield from list_texts(each)
         case str() if type(value) is str:
             yield value
         case _:
@@ -99,14 +99,17 @@ def texts_of(value: object) -> Iterator[str]:
 
 
 def test_no_text_of_an_invoice_is_left_out() -> None:
-    before, after = list(texts_of(full_content())), list(texts_of(clean_content(full_content())))
+    before, after = (
+        list(list_texts(build_full_content())),
+        list(list_texts(clean_content(build_full_content()))),
+    )
     assert len(before) == len(after) > 100
     for dirty, clean in zip(before, after, strict=True):
         assert clean == dirty.translate(dict.fromkeys(map(ord, HIDDEN))).replace("  ", " ")
 
 
 def test_a_clean_invoice_is_unchanged() -> None:
-    clean = clean_content(full_content())
+    clean = clean_content(build_full_content())
     assert clean_content(clean) == clean
     assert clean_content(build_content()) == build_content()
 

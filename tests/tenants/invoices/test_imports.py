@@ -27,13 +27,13 @@ SELECT (SELECT count(*) FROM invoice), (SELECT count(*) FROM invoice_version),
 PAYABLE = "cac:LegalMonetaryTotal/cbc:PayableAmount"
 
 
-async def take(sample_workspace: SampleWorkspace, document: bytes) -> ImportedInvoice:
+async def import_document(sample_workspace: SampleWorkspace, document: bytes) -> ImportedInvoice:
     checked = read_ubl(document)
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return await actions.import_invoice(checked, clock=CLOCK)
 
 
-async def stored(sample_workspace: SampleWorkspace) -> tuple[int, ...]:
+async def count_rows(sample_workspace: SampleWorkspace) -> tuple[int, ...]:
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return tuple(await fetch_one(KINDS))
 
@@ -42,7 +42,7 @@ async def stored(sample_workspace: SampleWorkspace) -> tuple[int, ...]:
 async def test_a_published_invoice_is_kept_to_the_cent(acme: SampleWorkspace, name: str) -> None:
     document = read_published(name)
     parsed = parse(document)
-    made = await take(acme, document)
+    made = await import_document(acme, document)
     async with acme.database.scope(acme.workspace_id):
         found = await queries.load_invoice(made.invoice_id)
         version = await queries.load_version(made.invoice_id, 1)
@@ -69,7 +69,7 @@ async def test_all_twelve_fit_into_two_workspaces(acme: SampleWorkspace, rival: 
         homes.append((await take(home, read_published(name))).number)
     assert homes == [parse(read_published(name)).number for name in NAMES]
     assert len(homes) == 12
-    assert ((await stored(acme))[0], (await stored(rival))[0]) == (8, 4)
+    assert ((await count_rows(acme))[0], (await count_rows(rival))[0]) == (8, 4)
 
 
 async def test_the_same_document_twice_is_refused_and_changes_nothing(acme: SampleWorkspace) -> None:
@@ -78,7 +78,7 @@ async def test_the_same_document_twice_is_refused_and_changes_nothing(acme: Samp
     with pytest.raises(Conflict) as caught:
         await take(acme, read_published("01.01a"))
     assert (caught.value.code, caught.value.data) == ("invoice.number_taken", {"number": "123456XX"})
-    assert await stored(acme) == before
+    assert await count_rows(acme) == before
 
 
 async def test_a_taken_number_leaves_no_new_customer_even_if_the_rest_is_committed(
@@ -92,7 +92,7 @@ async def test_a_taken_number_leaves_no_new_customer_even_if_the_rest_is_committ
             await actions.import_invoice(
                 read_ubl(write_invoice(what, compute_totals(what), "N-1")), clock=CLOCK
             )
-    assert await stored(acme) == before
+    assert await count_rows(acme) == before
 
 
 async def test_one_number_imported_by_ten_at_once_is_one_invoice_of_one_customer(
@@ -107,7 +107,7 @@ async def test_one_number_imported_by_ten_at_once_is_one_invoice_of_one_customer
 
     outcomes = await asyncio.gather(*(attempt(f"Buyer {place}") for place in range(10)))
     assert sorted(outcomes) == ["RACE"] + ["invoice.number_taken"] * 9
-    assert await stored(acme) == (1, 1, 1, 0)
+    assert await count_rows(acme) == (1, 1, 1, 0)
 
 
 @pytest.mark.parametrize(
@@ -135,9 +135,9 @@ async def test_what_does_not_add_up_is_refused_by_rule_and_nothing_is_stored(
     acme: SampleWorkspace, document: bytes, rule: str
 ) -> None:
     with pytest.raises(Invalid) as caught:
-        await take(acme, document)
+        await import_document(acme, document)
     assert caught.value.data["rule"] == rule
-    assert await stored(acme) == (0, 0, 0, 0)
+    assert await count_rows(acme) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ async def test_what_is_no_invoice_is_refused_and_nothing_is_stored(
     acme: SampleWorkspace, document: bytes
 ) -> None:
     with pytest.raises(PortalError):
-        await take(acme, document)
-    assert await stored(acme) == (0, 0, 0, 0)
+        await import_document(acme, document)
+    assert await count_rows(acme) == (0, 0, 0, 0)
 
 
 async def test_only_a_number_that_is_taken_is_called_taken(acme: SampleWorkspace, owner_url: str) -> None:
@@ -212,11 +212,11 @@ async def test_an_import_takes_no_number_of_the_series(acme: SampleWorkspace) ->
 async def test_numbers_that_look_alike_are_one_number(
     acme: SampleWorkspace, rival: SampleWorkspace, first: bytes, second: bytes, number: str
 ) -> None:
-    assert (await take(acme, first)).number == number
-    before = await stored(acme)
+    assert (await import_document(acme, first)).number == number
+    before = await count_rows(acme)
     with pytest.raises(Conflict) as caught:
-        await take(acme, second)
+        await import_document(acme, second)
     assert (caught.value.code, caught.value.data) == ("invoice.number_taken", {"number": number})
-    assert await stored(acme) == before
+    assert await count_rows(acme) == before
     # Numbers of another workspace are no matter.
-    assert (await take(rival, second)).number == number
+    assert (await import_document(rival, second)).number == number

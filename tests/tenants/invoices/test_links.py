@@ -46,7 +46,7 @@ async def open_link(
     )
 
 
-async def opens(
+async def try_open_link(
     sample_workspace: SampleWorkspace, token: str, sealer: Sealer | None = None
 ) -> OpenedInvoice | None:
     try:
@@ -56,7 +56,7 @@ async def opens(
 
 
 @asynccontextmanager
-async def statements(database: Database) -> AsyncIterator[list[str]]:
+async def record_statements(database: Database) -> AsyncIterator[list[str]]:
     """Record all that is sent to Postgres by a database with one connection."""
     sent: list[str] = []
     connection: Any = await database._pool.acquire()
@@ -74,7 +74,7 @@ async def test_a_link_opens_its_invoice(acme: SampleWorkspace) -> None:
         link = await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK)
         await actions.set_paid(invoice_id, euros("19"), clock=CLOCK)
         summary = await queries.load_invoice(invoice_id)
-    found = await opens(acme, link.token)
+    found = await try_open_link(acme, link.token)
     assert found is not None
     assert found == OpenedInvoice(
         invoice_id=invoice_id,
@@ -106,7 +106,7 @@ async def test_the_recipients_language_comes_before_the_customers(acme: SampleWo
             )
             for person in (ana, tom)
         ]
-    found = [await opens(acme, link.token) for link in links]
+    found = [await try_open_link(acme, link.token) for link in links]
     assert [one and (one.contact_id, one.locale) for one in found] == [
         (ana.contact_id, "pt-PT"),
         (tom.contact_id, "en-GB"),
@@ -114,7 +114,7 @@ async def test_the_recipients_language_comes_before_the_customers(acme: SampleWo
 
 
 async def test_without_any_language_the_workspaces_is_meant(acme: SampleWorkspace) -> None:
-    found = await opens(acme, (await make(acme)).token)
+    found = await try_open_link(acme, (await issue_link(acme)).token)
     assert found is not None
     assert found.locale is None
 
@@ -122,13 +122,13 @@ async def test_without_any_language_the_workspaces_is_meant(acme: SampleWorkspac
 async def test_opening_is_one_round_trip_whatever_comes_of_it(
     acme: SampleWorkspace, rival: SampleWorkspace, settings: Settings
 ) -> None:
-    tokens = await every_kind_of_token(acme, rival)
+    tokens = await create_tokens(acme, rival)
     counts = {}
     database = await Database.open(settings.database_url, size=1)
     # Once for each connection the driver asks what kind of array the argument is.
     await queries.open_link(database, acme.workspace_id, tokens["good"], sealer=acme.sealer)
     for kind, token in tokens.items():
-        async with statements(database) as sent:
+        async with record_statements(database) as sent:
             try:
                 await queries.open_link(database, acme.workspace_id, token, sealer=acme.sealer)
                 outcome = ["opened"]
@@ -170,7 +170,7 @@ async def every_kind_of_token(acme: SampleWorkspace, rival: SampleWorkspace) -> 
 async def test_every_miss_is_the_same_and_only_the_good_one_opens(
     acme: SampleWorkspace, rival: SampleWorkspace
 ) -> None:
-    tokens = await every_kind_of_token(acme, rival)
+    tokens = await create_tokens(acme, rival)
     outcomes: dict[str, object] = {}
     for kind, token in tokens.items():
         try:
@@ -179,7 +179,7 @@ async def test_every_miss_is_the_same_and_only_the_good_one_opens(
             outcomes[kind] = (error.code, error.message, error.data)
     miss: tuple[object, ...] = ("link.not_found", "This link opens nothing.", {})
     assert outcomes == dict.fromkeys(tokens, miss) | {"good": "INV-00001"}
-    assert await opens(rival, tokens["foreign"]) is not None
+    assert await try_open_link(rival, tokens["foreign"]) is not None
 
 
 @pytest.mark.parametrize("token", ["", "x", "é" * 24, "../../etc/passwd", "0" * 23 + "1", "\x00" * 24])
@@ -192,30 +192,30 @@ async def test_a_malformed_token_never_reaches_the_database(token: str, sealer: 
 
 
 async def test_expiry_is_read_from_the_databases_clock(acme: SampleWorkspace) -> None:
-    link = await make(acme)
+    link = await issue_link(acme)
     for distance, alive in ((timedelta(seconds=2), True), (timedelta(microseconds=-1), False)):
         async with acme.database.scope(acme.workspace_id):
             await execute(EXPIRE_IN, link.link_id, distance)
-        assert (await opens(acme, link.token) is not None) is alive
+        assert (await try_open_link(acme, link.token) is not None) is alive
 
 
 async def test_a_drafts_link_opens_once_it_is_issued(acme: SampleWorkspace) -> None:
     draft = await acme.create_draft()
     async with acme.database.scope(acme.workspace_id):
         link = await actions.issue_link(draft, sealer=acme.sealer, clock=CLOCK)
-    assert await opens(acme, link.token) is None
+    assert await try_open_link(acme, link.token) is None
     async with acme.database.scope(acme.workspace_id):
         await actions.issue(draft, clock=CLOCK)
-    assert await opens(acme, link.token) is not None
+    assert await try_open_link(acme, link.token) is not None
 
 
 @pytest.mark.parametrize("ending", ["void", "write_off"])
 async def test_an_invoice_that_ended_still_opens_and_says_so(acme: SampleWorkspace, ending: str) -> None:
-    link = await make(acme)
+    link = await issue_link(acme)
     found = await open_link(acme, link.token)
     async with acme.database.scope(acme.workspace_id):
         await getattr(actions, ending)(found.invoice_id, clock=CLOCK)
-    after = await opens(acme, link.token)
+    after = await try_open_link(acme, link.token)
     assert after is not None
     assert after.status.value == {"void": "void", "write_off": "written_off"}[ending]
     assert after.changed_at > found.changed_at
@@ -225,7 +225,7 @@ async def test_a_later_link_does_not_end_earlier_ones(acme: SampleWorkspace) -> 
     invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         links = [await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK) for _ in range(3)]
-    assert all([await opens(acme, link.token) for link in links])
+    assert all([await try_open_link(acme, link.token) for link in links])
 
 
 async def test_rotating_ends_one_link_and_keeps_the_others(acme: SampleWorkspace) -> None:
@@ -239,7 +239,7 @@ async def test_rotating_ends_one_link_and_keeps_the_others(acme: SampleWorkspace
         with pytest.raises(Conflict) as caught:
             await actions.rotate_link(old.link_id, sealer=acme.sealer, clock=CLOCK)
         listed = {line.link_id: (line.state, line.recipient) for line in await queries.list_links(invoice_id)}
-    opened = [await opens(acme, link.token) is not None for link in (other, old, new)]
+    opened = [await try_open_link(acme, link.token) is not None for link in (other, old, new)]
     assert opened == [True, False, True]
     assert listed == {
         other.link_id: (LinkState.OPEN, ""),
@@ -250,7 +250,7 @@ async def test_rotating_ends_one_link_and_keeps_the_others(acme: SampleWorkspace
 
 
 async def test_revoking_twice_keeps_the_first_moment(acme: SampleWorkspace) -> None:
-    link = await make(acme)
+    link = await issue_link(acme)
     clock = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
     async with acme.database.scope(acme.workspace_id):
         await actions.revoke_link(link.link_id, clock=clock)
@@ -261,7 +261,7 @@ async def test_revoking_twice_keeps_the_first_moment(acme: SampleWorkspace) -> N
 
 
 async def test_showing_a_link_prolongs_it_to_ten_days_at_least(acme: SampleWorkspace) -> None:
-    link = await make(acme)
+    link = await issue_link(acme)
     opened = await open_link(acme, link.token)
     async with acme.database.scope(acme.workspace_id):
         early = await actions.show_link(link.link_id, sealer=acme.sealer, clock=CLOCK)
@@ -277,7 +277,7 @@ async def test_showing_a_link_prolongs_it_to_ten_days_at_least(acme: SampleWorks
 
 @pytest.mark.parametrize("how", ["expired", "revoked"])
 async def test_looking_at_an_ended_link_does_not_bring_it_back(acme: SampleWorkspace, how: str) -> None:
-    link = await make(acme)
+    link = await issue_link(acme)
     async with acme.database.scope(acme.workspace_id):
         if how == "expired":
             await execute(EXPIRE_IN, link.link_id, timedelta(0))
@@ -287,7 +287,7 @@ async def test_looking_at_an_ended_link_does_not_bring_it_back(acme: SampleWorks
         with pytest.raises(Conflict) as caught:
             await actions.show_link(link.link_id, sealer=acme.sealer, clock=CLOCK)
     assert caught.value.code == "link.ended"
-    assert await opens(acme, link.token) is None
+    assert await try_open_link(acme, link.token) is None
 
 
 async def test_an_expired_link_is_listed_as_such_and_can_be_rotated(acme: SampleWorkspace) -> None:
@@ -298,7 +298,7 @@ async def test_an_expired_link_is_listed_as_such_and_can_be_rotated(acme: Sample
         (line,) = await queries.list_links(invoice_id)
         new = await actions.rotate_link(link.link_id, sealer=acme.sealer, clock=CLOCK)
     assert line.state is LinkState.EXPIRED
-    assert await opens(acme, new.token) is not None
+    assert await try_open_link(acme, new.token) is not None
 
 
 async def test_a_link_is_for_a_contact_of_this_customer(acme: SampleWorkspace) -> None:
@@ -323,7 +323,7 @@ async def test_an_unknown_link_is_missing_to_members(acme: SampleWorkspace) -> N
 
 
 async def test_the_database_never_holds_a_token_in_the_clear(acme: SampleWorkspace) -> None:
-    link = await make(acme)
+    link = await issue_link(acme)
     async with acme.database.scope(acme.workspace_id):
         row = await fetch_one("SELECT token_hash, token_sealed, link::text AS whole FROM link")
     assert link.token.encode() not in row["token_sealed"]
@@ -333,7 +333,7 @@ async def test_the_database_never_holds_a_token_in_the_clear(acme: SampleWorkspa
 
 
 async def test_a_sealed_token_that_was_moved_to_another_link_does_not_open(acme: SampleWorkspace) -> None:
-    one, two = await make(acme), await make(acme)
+    one, two = await issue_link(acme), await issue_link(acme)
     async with acme.database.scope(acme.workspace_id):
         row = await fetch_one("SELECT token_sealed FROM link WHERE link_id = $1", one.link_id)
         await execute(
@@ -354,6 +354,6 @@ async def test_links_survive_a_change_of_the_secret(acme: SampleWorkspace) -> No
         link = await actions.issue_link(invoice_id, sealer=old, clock=CLOCK)
         newer = await actions.issue_link(invoice_id, sealer=both, clock=CLOCK)
         assert (await actions.show_link(link.link_id, sealer=both, clock=CLOCK)).token == link.token
-    assert await opens(acme, link.token, both) is not None
-    assert await opens(acme, newer.token, both) is not None
-    assert await opens(acme, newer.token, old) is None
+    assert await try_open_link(acme, link.token, both) is not None
+    assert await try_open_link(acme, newer.token, both) is not None
+    assert await try_open_link(acme, newer.token, old) is None

@@ -55,12 +55,12 @@ async def test_after_an_invoice_that_is_not_there_nothing_is_listed(
         assert caught.value.code == "invoice.not_found"
 
 
-async def test_a_late_page_begins_by_the_index_among_thousands(crowded: SampleWorkspace) -> None:
-    async with crowded.database.scope(crowded.workspace_id):
+async def test_a_late_page_begins_by_the_index_among_thousands(large_workspace: SampleWorkspace) -> None:
+    async with large_workspace.database.scope(large_workspace.workspace_id):
         await execute("UPDATE invoice SET created_at = created_at + random() * interval '1 day'")
         assert await fetch_value("SHOW plan_cache_mode") == "force_generic_plan"
         await execute(f"PREPARE older (uuid, bigint, timestamptz, uuid) AS {_OLDER}")
-        asked = f"EXECUTE older ('{crowded.workspace_id}', 100, now() + interval '1 minute', '{new_id()}')"
+        asked = f"EXECUTE older ('{large_workspace.workspace_id}', 100, now() + interval '1 minute', '{new_id()}')"
         plan = json.loads(await fetch_value(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}"))[0]["Plan"]
         await execute("DEALLOCATE older")
     index, condition = find_scans(plan)["invoice"]

@@ -26,7 +26,7 @@ def elsewhere(number: str) -> bytes:
     return write_invoice(build_content(), compute_totals(build_content()), number)
 
 
-class GaveUp(Exception):
+class RolledBackError(Exception):
     """Somebody's work that failed after the number was given."""
 
 
@@ -43,7 +43,7 @@ async def test_twenty_at_once_with_rollbacks_between_leave_no_gap(
             number = await actions.issue(draft, clock=CLOCK)
             await asyncio.sleep(dice.random() / 100)
             if draft in fails:
-                raise GaveUp
+                raise RolledBackError
             return number
 
     wide = await Database.open(settings.database_url, size=20, name="race", actor=OPERATOR)
@@ -52,7 +52,7 @@ async def test_twenty_at_once_with_rollbacks_between_leave_no_gap(
     finally:
         await wide.close()
     given = [outcome for outcome in outcomes if isinstance(outcome, str)]
-    assert sum(isinstance(outcome, GaveUp) for outcome in outcomes) == len(fails) == 7
+    assert sum(isinstance(outcome, RolledBackError) for outcome in outcomes) == len(fails) == 7
     assert sorted(given) == [f"INV-{running:05}" for running in range(1, 14)]
     async with acme.database.scope(acme.workspace_id):
         rows = await fetch("SELECT number FROM invoice WHERE number IS NOT NULL ORDER BY number")
@@ -79,7 +79,7 @@ async def test_a_number_that_came_by_import_is_passed_over(acme: SampleWorkspace
     drafts = [await acme.create_draft(customer_id) for _ in range(2)]
     async with acme.database.scope(acme.workspace_id):
         for number in ("INV-00002", "INV-00003"):
-            await actions.import_invoice(read_ubl(elsewhere(number)), clock=CLOCK)
+            await actions.import_invoice(read_ubl(build_foreign_document(number)), clock=CLOCK)
         numbers = [await actions.issue(draft, clock=CLOCK) for draft in drafts]
     assert numbers == ["INV-00001", "INV-00004"]
 
@@ -100,7 +100,7 @@ async def test_two_series_with_the_same_prefix_never_give_a_number_twice(
     async with acme.database.scope(acme.workspace_id):
         await actions.set_series(Series("others", "INV-", 5))
         if first_is_import:
-            await actions.import_invoice(read_ubl(elsewhere("INV-00001")), clock=CLOCK)
+            await actions.import_invoice(read_ubl(build_foreign_document("INV-00001")), clock=CLOCK)
         series = ("invoices", "others", "invoices")
         numbers = [
             await actions.issue(draft, series=name, clock=CLOCK)

@@ -27,7 +27,7 @@ WHERE relname = ANY ($1)
 TABLES = ("link", "invoice", "customer", "contact")
 
 
-async def body_of_open_link() -> str:
+async def load_function_body() -> str:
     """Return the query in the function, which names its arguments $1 and $2."""
     body = str(await fetch_value("SELECT prosrc FROM pg_proc WHERE proname = 'open_link'"))
     before, _, query = body.partition("RETURN QUERY")
@@ -35,11 +35,11 @@ async def body_of_open_link() -> str:
     return query.rpartition("END")[0].strip().removesuffix(";")
 
 
-async def test_a_link_is_opened_by_whole_keys_among_thousands(crowded: SampleWorkspace) -> None:
-    async with crowded.database.scope(crowded.workspace_id):
+async def test_a_link_is_opened_by_whole_keys_among_thousands(large_workspace: SampleWorkspace) -> None:
+    async with large_workspace.database.scope(large_workspace.workspace_id):
         assert await fetch_value("SHOW plan_cache_mode") == "force_generic_plan"
-        await execute(f"PREPARE opening (uuid, bytea[]) AS {await body_of_open_link()}")
-        asked = f"EXECUTE opening ('{crowded.workspace_id}', ARRAY[sha256('N-77'::bytea)])"
+        await execute(f"PREPARE opening (uuid, bytea[]) AS {await load_function_body()}")
+        asked = f"EXECUTE opening ('{large_workspace.workspace_id}', ARRAY[sha256('N-77'::bytea)])"
         plan = json.loads(await fetch_value(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}"))[0]["Plan"]
         await execute("DEALLOCATE opening")
     found = find_scans(plan)
@@ -61,7 +61,7 @@ async def test_a_link_is_opened_by_whole_keys_among_thousands(crowded: SampleWor
     assert plan["Actual Rows"] == 1
 
 
-async def rows_read() -> Counter[tuple[str, str]]:
+async def count_rows_read() -> Counter[tuple[str, str]]:
     """Return how many rows of each table were read so far, by scanning it and by an index."""
     found = Counter[tuple[str, str]]()
     for row in await fetch(READS, TABLES):
@@ -70,19 +70,21 @@ async def rows_read() -> Counter[tuple[str, str]]:
     return found
 
 
-async def test_the_function_reads_one_row_of_each_table_among_thousands(crowded: SampleWorkspace) -> None:
+async def test_the_function_reads_one_row_of_each_table_among_thousands(
+    large_workspace: SampleWorkspace,
+) -> None:
     name_recipient = """
     UPDATE link SET contact_id = (SELECT contact_id FROM contact k WHERE k.customer_id = link.customer_id)
     WHERE token_hash = sha256('N-77'::bytea)
     """
-    async with crowded.database.scope(crowded.workspace_id):
+    async with large_workspace.database.scope(large_workspace.workspace_id):
         assert await execute(name_recipient) == "UPDATE 1"
-    async with crowded.database.scope(crowded.workspace_id):
-        before = await rows_read()
+    async with large_workspace.database.scope(large_workspace.workspace_id):
+        before = await count_rows_read()
         row = await fetch_one(
-            "SELECT * FROM open_link($1, ARRAY[sha256('N-77'::bytea)])", crowded.workspace_id
+            "SELECT * FROM open_link($1, ARRAY[sha256('N-77'::bytea)])", large_workspace.workspace_id
         )
-        after = await rows_read()
+        after = await count_rows_read()
     assert row["number"] == "N-77"
     assert after - before == Counter({(table, "by index"): 1 for table in TABLES})
 
@@ -99,7 +101,7 @@ async def bound_workspace(connection: Connection) -> str:
     return str(await connection.fetchval("SELECT coalesce(current_setting('app.workspace', true), '')"))
 
 
-async def token_hash_of(sample_workspace: SampleWorkspace) -> bytes:
+async def load_token_hash(sample_workspace: SampleWorkspace) -> bytes:
     """Give the workspace an invoice with a link, and return the hash of its token."""
     invoice_id = await sample_workspace.issue_invoice()
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
@@ -110,7 +112,7 @@ async def token_hash_of(sample_workspace: SampleWorkspace) -> bytes:
 async def test_one_statement_binds_the_workspace_for_itself_alone(
     acme: SampleWorkspace, connection: Connection
 ) -> None:
-    token_hash = await token_hash_of(acme)
+    token_hash = await load_token_hash(acme)
     for _ in range(2):
         found = await connection.fetchrow(CALL, acme.workspace_id, [token_hash])
         assert found["number"] == "INV-00001"
@@ -122,13 +124,13 @@ async def test_one_statement_binds_the_workspace_for_itself_alone(
 async def test_the_same_statement_finds_nothing_for_a_hash_that_is_nobodys_or_anothers(
     acme: SampleWorkspace, rival: SampleWorkspace, connection: Connection
 ) -> None:
-    for token_hash in (bytes(32), await token_hash_of(rival), b""):
+    for token_hash in (bytes(32), await load_token_hash(rival), b""):
         assert await connection.fetchrow(CALL, acme.workspace_id, [token_hash]) is None
     assert await connection.fetchrow(CALL, acme.workspace_id, []) is None
 
 
 async def test_an_error_in_the_statement_unbinds_too(acme: SampleWorkspace, connection: Connection) -> None:
-    token_hash = await token_hash_of(acme)
+    token_hash = await load_token_hash(acme)
     with pytest.raises(asyncpg.DivisionByZeroError):
         await connection.fetchrow(CALL_AND_DIVIDE, acme.workspace_id, [token_hash])
     assert await bound_workspace(connection) == ""
@@ -138,7 +140,7 @@ async def test_without_a_workspace_the_function_sees_no_row(
     acme: SampleWorkspace, connection: Connection
 ) -> None:
     with pytest.raises(asyncpg.PostgresError, match="no workspace is bound"):
-        await connection.fetchrow(CALL, None, [await token_hash_of(acme)])
+        await connection.fetchrow(CALL, None, [await load_token_hash(acme)])
 
 
 async def test_the_function_has_the_rights_of_its_caller_only(acme: SampleWorkspace, svc: Database) -> None:

@@ -43,7 +43,7 @@ async def acme(scratch: Callable[..., Awaitable[Urls]], settings: Settings) -> A
     await database.close()
 
 
-async def renders(acme: SampleWorkspace) -> list[tuple[str, RenderPdf, Any]]:
+async def list_render_jobs(acme: SampleWorkspace) -> list[tuple[str, RenderPdf, Any]]:
     """The renders of a workspace: queue, job, row."""
     async with acme.database.scope(acme.workspace_id, read_only=True):
         rows = await fetch(
@@ -53,14 +53,14 @@ async def renders(acme: SampleWorkspace) -> list[tuple[str, RenderPdf, Any]]:
     return [(row["queue"], decode_job(RenderPdf, str(row["payload"])), row) for row in rows]
 
 
-async def ask(
+async def request(
     acme: SampleWorkspace, invoice_id: InvoiceId, locale: str = "de-DE", version: int = 1
 ) -> Pdf | PendingPdf:
     async with acme.database.scope(acme.workspace_id):
         return await request_pdf(invoice_id, version, locale)
 
 
-async def test_an_issued_version_is_rendered_ahead_in_the_customers_locale_else_the_workspaces(
+async def test_an_issued_version_is_prerendered_in_the_customers_locale_else_the_workspaces(
     acme: SampleWorkspace,
 ) -> None:
     german = await acme.issue_invoice()
@@ -84,10 +84,10 @@ async def test_it_is_rendered_ahead_in_the_locale_of_each_contact_with_a_link(ac
             await actions.issue_link(
                 draft, contact_id=contact.contact_id, sealer=acme.sealer, clock=acme.clock
             )
-    assert await renders(acme) == []
+    assert await list_render_jobs(acme) == []
     async with acme.database.scope(acme.workspace_id):
         await actions.issue(draft, clock=acme.clock)
-    assert {job.locale for _, job, _ in await renders(acme)} == {"de-DE", "fr-FR"}
+    assert {job.locale for _, job, _ in await list_render_jobs(acme)} == {"de-DE", "fr-FR"}
     # A later contact: what is pinned by then is not rendered again.
     async with acme.database.scope(acme.workspace_id):
         await execute("DELETE FROM job")
@@ -96,7 +96,9 @@ async def test_it_is_rendered_ahead_in_the_locale_of_each_contact_with_a_link(ac
         late = await add_contact(customer_id, email="p@example.com", locale="pl-PL", clock=acme.clock)
         await actions.issue_link(draft, contact_id=late.contact_id, sealer=acme.sealer, clock=acme.clock)
         await actions.issue_link(draft, contact_id=silent.contact_id, sealer=acme.sealer, clock=acme.clock)
-    assert [(queue, job.locale) for queue, job, _ in await renders(acme)] == [(PDF_BULK_QUEUE, "pl-PL")]
+    assert [(queue, job.locale) for queue, job, _ in await list_render_jobs(acme)] == [
+        (PDF_BULK_QUEUE, "pl-PL")
+    ]
 
 
 async def test_a_draft_is_not_rendered_and_a_new_version_is(acme: SampleWorkspace) -> None:
@@ -117,7 +119,7 @@ async def test_an_issue_that_is_rolled_back_leaves_no_render_job(acme: SampleWor
         async with acme.database.scope(acme.workspace_id):
             await actions.issue(draft, clock=acme.clock)
             raise RuntimeError
-    assert await renders(acme) == []
+    assert await list_render_jobs(acme) == []
 
 
 async def test_a_request_moves_the_job_to_the_urgent_queue_and_rendering_ahead_never_moves_it_back(
@@ -127,13 +129,13 @@ async def test_a_request_moves_the_job_to_the_urgent_queue_and_rendering_ahead_n
     pending = await ask(acme, invoice_id)
     assert isinstance(pending, PendingPdf)
     assert (0 < pending.after_s < 60, pending.code) == (True, "")
-    assert isinstance(await ask(acme, invoice_id), PendingPdf)
+    assert isinstance(await request(acme, invoice_id), PendingPdf)
     async with acme.database.scope(acme.workspace_id):
         await enqueue_prerenders(invoice_id, 1)
-    assert [queue for queue, _, _ in await renders(acme)] == [PDF_QUEUE]
+    assert [queue for queue, _, _ in await list_render_jobs(acme)] == [PDF_QUEUE]
     # Another locale is another job.
-    await ask(acme, invoice_id, "en-GB")
-    assert {(queue, job.locale) for queue, job, _ in await renders(acme)} == {
+    await request(acme, invoice_id, "en-GB")
+    assert {(queue, job.locale) for queue, job, _ in await list_render_jobs(acme)} == {
         (PDF_QUEUE, "de-DE"),
         (PDF_QUEUE, "en-GB"),
     }
@@ -147,13 +149,13 @@ async def test_a_pinned_pdf_is_returned_and_a_job_is_enqueued_only_when_its_blob
         await execute("DELETE FROM job")
         pinned = await store_pdf(invoice_id, 1, "de-DE", bytes(32), b"%PDF-", is_pinned=True, created_at=NOW)
         assert await request_pdf(invoice_id, 1, "de-DE") == pinned
-    assert await renders(acme) == []
+    assert await list_render_jobs(acme) == []
     async with acme.database.scope(acme.workspace_id):
         assert isinstance(await request_pdf(invoice_id, 1, "de-DE", is_lost=True), PendingPdf)
-    assert [queue for queue, _, _ in await renders(acme)] == [PDF_QUEUE]
+    assert [queue for queue, _, _ in await list_render_jobs(acme)] == [PDF_QUEUE]
 
 
-async def change(acme: SampleWorkspace, sql: str, *arguments: object) -> None:
+async def run_sql(acme: SampleWorkspace, sql: str, *arguments: object) -> None:
     async with acme.database.scope(acme.workspace_id):
         await execute(sql, *arguments)
 
@@ -165,8 +167,8 @@ async def test_a_request_for_a_failed_render_returns_its_next_attempt_and_brings
     await change(acme, "UPDATE job SET attempts = 2, run_at = now() + interval '5 seconds'")
     assert await ask(acme, invoice_id) == PendingPdf(6, "pdf.unavailable")
     # As after a long outage.
-    await change(acme, "UPDATE job SET attempts = 9, run_at = now() + interval '25 minutes'")
-    assert await ask(acme, invoice_id) == PendingPdf(11, "pdf.unavailable")
+    await run_sql(acme, "UPDATE job SET attempts = 9, run_at = now() + interval '25 minutes'")
+    assert await request(acme, invoice_id) == PendingPdf(11, "pdf.unavailable")
 
 
 async def test_while_no_worker_can_render_the_pdf_is_unavailable_and_its_job_stays_enqueued(
@@ -175,24 +177,24 @@ async def test_while_no_worker_can_render_the_pdf_is_unavailable_and_its_job_sta
     invoice_id = await acme.issue_invoice()
     async with acme.database.unbound():
         await register_worker(WORKER, ["default"], slots=4)
-    assert await ask(acme, invoice_id) == PendingPdf(20, "pdf.unavailable")
-    await change(acme, "UPDATE job SET attempts = 9, run_at = now() + interval '25 minutes'")
+    assert await request(acme, invoice_id) == PendingPdf(20, "pdf.unavailable")
+    await run_sql(acme, "UPDATE job SET attempts = 9, run_at = now() + interval '25 minutes'")
     # It would fail again: it is not brought forward.
-    assert await ask(acme, invoice_id) == PendingPdf(1500, "pdf.unavailable")
+    assert await request(acme, invoice_id) == PendingPdf(1500, "pdf.unavailable")
     async with acme.database.unbound():
         await register_worker(WORKER, [PDF_QUEUE], slots=4)
         await execute("UPDATE job_worker SET seen_at = now() - interval '21 seconds'")
-    assert await ask(acme, invoice_id) == PendingPdf(1500, "pdf.unavailable")
+    assert await request(acme, invoice_id) == PendingPdf(1500, "pdf.unavailable")
     async with acme.database.unbound():
         await unregister_worker(WORKER)
         assert await fetch("SELECT 1 FROM job_worker") == []
 
 
-FLOOD = """
+INSERT_QUEUED_JOBS = """
 INSERT INTO job (workspace_id, job_id, kind, queue, payload, max_attempts)
 SELECT $1, gen_random_uuid(), 'invoices.render_pdf', $2, '{}', 1 FROM generate_series(1, $3)
 """
-SERVED = """
+INSERT_DONE_JOBS = """
 INSERT INTO job (workspace_id, job_id, kind, queue, payload, max_attempts, state, begun_at, ended_at)
 SELECT $1, gen_random_uuid(), 'invoices.render_pdf', 'pdf', '{}', 1, 'done',
        now() - $3::interval, now() - $3::interval + $2::interval FROM generate_series(1, 50)
@@ -210,13 +212,13 @@ async def test_a_request_that_would_wait_longer_than_a_minute_is_refused(
     await change(rival, FLOOD, rival.workspace_id, PDF_BULK_QUEUE, 1000)
     assert await ask(acme, before) == PendingPdf(2)
     # Four at a time, two seconds each: 116 others take 58 seconds, and then it is its own turn.
-    await change(acme, FLOOD, acme.workspace_id, PDF_QUEUE, 115)
-    assert await ask(acme, before) == PendingPdf(60)
-    await change(acme, FLOOD, acme.workspace_id, PDF_QUEUE, 1)
+    await run_sql(acme, INSERT_QUEUED_JOBS, acme.workspace_id, PDF_QUEUE, 115)
+    assert await request(acme, before) == PendingPdf(60)
+    await run_sql(acme, INSERT_QUEUED_JOBS, acme.workspace_id, PDF_QUEUE, 1)
     with pytest.raises(Unavailable, match=r"pdf\.busy") as refused:
-        await ask(acme, invoice_id)
+        await request(acme, invoice_id)
     assert refused.value.data["retry_after_s"] == 61
-    assert [queue for queue, job, _ in await renders(acme) if job.invoice_id == invoice_id] == [
+    assert [queue for queue, job, _ in await list_render_jobs(acme) if job.invoice_id == invoice_id] == [
         PDF_BULK_QUEUE
     ]
     # An accepted request stays accepted; one of another workspace comes next, because workspaces take turns.
@@ -228,11 +230,11 @@ async def test_a_dead_render_is_not_tried_again_by_every_request(acme: SampleWor
     invoice_id = await acme.issue_invoice()
     await change(acme, "UPDATE job SET state = 'dead', ended_at = now() - interval '5 minutes'")
     with pytest.raises(Unavailable, match=r"pdf\.failed") as refused:
-        await ask(acme, invoice_id)
+        await request(acme, invoice_id)
     assert refused.value.data["retry_after_s"] == 600
-    assert isinstance(await ask(acme, invoice_id, "en-GB"), PendingPdf)
-    await change(acme, "UPDATE job SET ended_at = now() - interval '16 minutes' WHERE state = 'dead'")
-    assert isinstance(await ask(acme, invoice_id), PendingPdf)
+    assert isinstance(await request(acme, invoice_id, "en-GB"), PendingPdf)
+    await run_sql(acme, "UPDATE job SET ended_at = now() - interval '16 minutes' WHERE state = 'dead'")
+    assert isinstance(await request(acme, invoice_id), PendingPdf)
 
 
 async def test_a_version_that_is_not_issued_or_anothers_is_not_found(
@@ -247,4 +249,4 @@ async def test_a_version_that_is_not_issued_or_anothers_is_not_found(
         (acme, InvoiceId(new_id()), 1),
     ):
         with pytest.raises(Missing, match=r"invoice\.not_found"):
-            await ask(who, invoice_id, version=version)
+            await request(who, invoice_id, version=version)

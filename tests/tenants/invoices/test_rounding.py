@@ -42,14 +42,14 @@ def test_rounding_agrees_with_the_standard_library(value: Decimal) -> None:
 def test_a_gross_sum_is_missed_by_one_unit_at_most_and_only_if_no_base_meets_it(
     total: int, rate: Fraction
 ) -> None:
-    def missed(base: int) -> int:
+    def compute_difference(base: int) -> int:
         return abs(total - base - round_half_up(base * rate))
 
     chosen = find_base(total, rate)
     near = round_half_up(total / (1 + rate))
 
-    assert missed(chosen) <= 1
-    assert missed(chosen) == min(missed(base) for base in range(near - 4, near + 5))
+    assert compute_difference(chosen) <= 1
+    assert compute_difference(chosen) == min(compute_difference(base) for base in range(near - 4, near + 5))
 
 
 @given(gross, rates)

@@ -62,7 +62,7 @@ async def issue_and_count(
             return number, statements
 
 
-async def next_number(sample_workspace: SampleWorkspace, series: str = "invoices") -> str:
+async def load_next_number(sample_workspace: SampleWorkspace, series: str = "invoices") -> str:
     async with sample_workspace.database.scope(sample_workspace.workspace_id, read_only=True):
         return next(one.next_number for one in await queries.list_series() if one.series.name == series)
 
@@ -82,11 +82,11 @@ async def test_five_thousand_imported_numbers_are_passed_over_in_as_many_stateme
 async def test_the_next_number_is_known_before_it_is_given(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         await actions.set_series(Series("invoices", "INV-", 5))
-    assert await next_number(acme) == "INV-00001"
+    assert await load_next_number(acme) == "INV-00001"
     await import_many(acme, ["INV-00001", "INV-00002", "INV-00004"])
-    assert await next_number(acme) == "INV-00003"
+    assert await load_next_number(acme) == "INV-00003"
     for expected in ("INV-00003", "INV-00005", "INV-00006"):
-        assert await next_number(acme) == expected
+        assert await load_next_number(acme) == expected
         assert (await issue_and_count(acme))[0] == expected
 
 
@@ -182,7 +182,7 @@ async def test_a_number_that_an_open_import_holds_is_waited_for(
         held.end.set()
         assert (await issuing)[0] == expected
     await wide.close()
-    assert await next_number(acme) == write_number("INV-", 5, int(expected[-1]) + 1)
+    assert await load_next_number(acme) == write_number("INV-", 5, int(expected[-1]) + 1)
 
 
 async def test_an_issue_gives_up_where_imports_take_every_number_it_tries(
@@ -202,7 +202,7 @@ async def test_an_issue_gives_up_where_imports_take_every_number_it_tries(
     assert (await issue_and_count(acme))[0] == "INV-00011"
 
 
-async def set_next(
+async def set_next_sequence(
     sample_workspace: SampleWorkspace, sequence: int, *, prefix: str = "INV-", digits: int = 5
 ) -> None:
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
@@ -210,8 +210,8 @@ async def set_next(
 
 
 async def test_a_series_continues_where_another_system_ended(acme: SampleWorkspace) -> None:
-    await set_next(acme, 5001)
-    assert await next_number(acme) == "INV-05001"
+    await set_next_sequence(acme, 5001)
+    assert await load_next_number(acme) == "INV-05001"
     assert (await issue_and_count(acme))[0] == "INV-05001"
     assert (await issue_and_count(acme))[0] == "INV-05002"
 
@@ -219,48 +219,48 @@ async def test_a_series_continues_where_another_system_ended(acme: SampleWorkspa
 async def test_a_next_number_that_was_set_too_high_can_be_lowered_until_it_is_used(
     acme: SampleWorkspace,
 ) -> None:
-    await set_next(acme, 5000)
-    await set_next(acme, 12)
+    await set_next_sequence(acme, 5000)
+    await set_next_sequence(acme, 12)
     assert (await issue_and_count(acme))[0] == "INV-00012"
-    await set_next(acme, 13)
+    await set_next_sequence(acme, 13)
     with pytest.raises(Conflict) as caught:
-        await set_next(acme, 11)
+        await set_next_sequence(acme, 11)
     assert (caught.value.code, caught.value.data) == (
         "series.number_used",
         {"number": "INV-00011", "used": "INV-00012"},
     )
-    assert await next_number(acme) == "INV-00013"
+    assert await load_next_number(acme) == "INV-00013"
 
 
 async def test_a_number_that_was_imported_cannot_be_next(acme: SampleWorkspace) -> None:
     await import_many(acme, ["INV-00007", "INV-00009"])
     with pytest.raises(Conflict) as caught:
-        await set_next(acme, 7)
+        await set_next_sequence(acme, 7)
     assert caught.value.data == {"number": "INV-00007", "used": "INV-00007"}
-    await set_next(acme, 8)
+    await set_next_sequence(acme, 8)
     assert [(await issue_and_count(acme))[0] for _ in range(2)] == ["INV-00008", "INV-00010"]
 
 
 async def test_a_running_number_stays_used_however_many_digits_it_is_written_with(
     acme: SampleWorkspace,
 ) -> None:
-    await set_next(acme, 1, digits=3)
+    await set_next_sequence(acme, 1, digits=3)
     assert (await issue_and_count(acme))[0] == "INV-001"
     with pytest.raises(Conflict) as caught:
-        await set_next(acme, 1)
+        await set_next_sequence(acme, 1)
     assert caught.value.data == {"number": "INV-00001", "used": "INV-001"}
-    assert await next_number(acme) == "INV-002"
+    assert await load_next_number(acme) == "INV-002"
 
 
 async def test_a_new_prefix_may_begin_anew(acme: SampleWorkspace) -> None:
-    await set_next(acme, 1, prefix="2026-")
+    await set_next_sequence(acme, 1, prefix="2026-")
     assert (await issue_and_count(acme))[0] == "2026-00001"
-    await set_next(acme, 1, prefix="2027-")
+    await set_next_sequence(acme, 1, prefix="2027-")
     assert (await issue_and_count(acme))[0] == "2027-00001"
 
 
 @pytest.mark.parametrize("sequence", [0, -1, MAX_SEQUENCE + 1, 2**63])
 async def test_a_next_number_that_cannot_be_is_refused(acme: SampleWorkspace, sequence: int) -> None:
     with pytest.raises(Invalid) as caught:
-        await set_next(acme, sequence)
+        await set_next_sequence(acme, sequence)
     assert caught.value.code == "series.next"

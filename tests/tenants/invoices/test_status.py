@@ -22,7 +22,7 @@ from tenants.invoices.status import (
 
 EUR = currency("EUR")
 DUE = dt.date(2026, 3, 31)
-LEGAL = {
+ALLOWED = {
     ("draft", "issued"),
     ("issued", "paid"),
     ("issued", "void"),
@@ -33,13 +33,13 @@ LEGAL = {
 }
 
 
-def euro(minor: int) -> Money:
+def build_euros(minor: int) -> Money:
     return Money(minor, EUR)
 
 
 @pytest.mark.parametrize(("current", "wanted"), list(product(InvoiceStatus, InvoiceStatus)))
 def test_every_step_is_legal_or_a_conflict(current: InvoiceStatus, wanted: InvoiceStatus) -> None:
-    if (current.value, wanted.value) in LEGAL:
+    if (current.value, wanted.value) in ALLOWED:
         assert check_transition(current, wanted) is wanted
         return
     with pytest.raises(Conflict) as refused:
@@ -74,9 +74,9 @@ def test_the_word_for_an_invoice(status: str, amounts: tuple[int, int, int], day
     assert (
         derive_payment_state(
             InvoiceStatus(status),
-            total=euro(total),
-            paid=euro(paid),
-            held=euro(held),
+            total=build_euros(total),
+            paid=build_euros(paid),
+            held=build_euros(held),
             due_date=DUE,
             today=DUE + dt.timedelta(days=day),
         )
@@ -86,7 +86,12 @@ def test_the_word_for_an_invoice(status: str, amounts: tuple[int, int, int], day
 
 def test_an_invoice_without_a_due_date_is_never_overdue() -> None:
     state = derive_payment_state(
-        InvoiceStatus.ISSUED, total=euro(1), paid=euro(0), held=euro(0), due_date=None, today=dt.date.max
+        InvoiceStatus.ISSUED,
+        total=build_euros(1),
+        paid=build_euros(0),
+        held=build_euros(0),
+        due_date=None,
+        today=dt.date.max,
     )
     assert state is PaymentState.DUE
 
@@ -95,18 +100,23 @@ def test_an_invoice_without_a_due_date_is_never_overdue() -> None:
 def test_nothing_negative_was_ever_paid(paid: int, held: int) -> None:
     with pytest.raises(Invalid) as refused:
         derive_payment_state(
-            InvoiceStatus.ISSUED, total=euro(1), paid=euro(paid), held=euro(held), due_date=DUE, today=DUE
+            InvoiceStatus.ISSUED,
+            total=build_euros(1),
+            paid=build_euros(paid),
+            held=build_euros(held),
+            due_date=DUE,
+            today=DUE,
         )
     assert refused.value.code == "invoice.paid_negative"
 
 
 def test_money_of_another_currency_never_pays() -> None:
     with pytest.raises(Invalid) as refused:
-        compute_amount_due(euro(100), Money(100, currency("USD")))
+        compute_amount_due(build_euros(100), Money(100, currency("USD")))
     assert refused.value.code == "money.currency"
 
 
-class Life(RuleBasedStateMachine):
+class InvoiceMachine(RuleBasedStateMachine):
     """An invoice with its payments, voids, refunds and days, in any order."""
 
     def __init__(self) -> None:
@@ -114,20 +124,20 @@ class Life(RuleBasedStateMachine):
         self.total, self.paid, self.held = 0, 0, 0
         self.day = DUE - dt.timedelta(days=2)
         self.status = InvoiceStatus.DRAFT
-        self.past = [self.status]
+        self.history = [self.status]
 
     @initialize(total=st.integers(-200, 500))
     def write(self, total: int) -> None:
         self.total = total
 
-    def go(self, wanted: InvoiceStatus) -> None:
+    def move(self, wanted: InvoiceStatus) -> None:
         self.status = check_transition(self.status, wanted)
-        self.past.append(self.status)
+        self.history.append(self.status)
 
     @precondition(lambda self: self.status is InvoiceStatus.DRAFT)
     @rule()
     def issue(self) -> None:
-        self.go(InvoiceStatus.ISSUED)
+        self.move(InvoiceStatus.ISSUED)
 
     @precondition(lambda self: self.status in {InvoiceStatus.ISSUED, InvoiceStatus.WRITTEN_OFF})
     @rule(amount=st.integers(1, 300))
@@ -140,23 +150,23 @@ class Life(RuleBasedStateMachine):
         self.paid += self.held if succeeds else 0
         self.held = 0
         if self.paid >= self.total and self.status in {InvoiceStatus.ISSUED, InvoiceStatus.WRITTEN_OFF}:
-            self.go(InvoiceStatus.PAID)
+            self.move(InvoiceStatus.PAID)
 
     @precondition(lambda self: self.paid > 0)
     @rule(amount=st.integers(1, 300))
     def refund(self, amount: int) -> None:
         self.paid -= min(amount, self.paid)
         if self.status is InvoiceStatus.PAID and self.paid < self.total:
-            self.go(InvoiceStatus.ISSUED)
+            self.move(InvoiceStatus.ISSUED)
 
     @precondition(lambda self: self.status is InvoiceStatus.ISSUED)
     @rule(ending=st.sampled_from([InvoiceStatus.VOID, InvoiceStatus.WRITTEN_OFF]))
     def give_up(self, ending: InvoiceStatus) -> None:
-        self.go(ending)
+        self.move(ending)
 
     @rule(wanted=st.sampled_from(InvoiceStatus))
     def try_any_step(self, wanted: InvoiceStatus) -> None:
-        if (self.status.value, wanted.value) in LEGAL:
+        if (self.status.value, wanted.value) in ALLOWED:
             return
         with pytest.raises(Conflict):
             check_transition(self.status, wanted)
@@ -166,23 +176,25 @@ class Life(RuleBasedStateMachine):
         self.day += dt.timedelta(days=1)
 
     @invariant()
-    def the_past_is_a_legal_life(self) -> None:
-        assert self.past[0] is InvoiceStatus.DRAFT
-        assert InvoiceStatus.DRAFT not in self.past[1:]
-        assert InvoiceStatus.VOID not in self.past[:-1]
+    def the_history_has_allowed_transitions(self) -> None:
+        assert self.history[0] is InvoiceStatus.DRAFT
+        assert InvoiceStatus.DRAFT not in self.history[1:]
+        assert InvoiceStatus.VOID not in self.history[:-1]
 
     @invariant()
-    def the_word_fits_the_facts(self) -> None:
+    def the_payment_state_matches_the_amounts(self) -> None:
         word = derive_payment_state(
             self.status,
-            total=euro(self.total),
-            paid=euro(self.paid),
-            held=euro(self.held),
+            total=build_euros(self.total),
+            paid=build_euros(self.paid),
+            held=build_euros(self.held),
             due_date=DUE,
             today=self.day,
         )
         left = self.total - self.paid
-        assert compute_amount_due(euro(self.total), euro(self.paid)) == euro(max(left, 0))
+        assert compute_amount_due(build_euros(self.total), build_euros(self.paid)) == build_euros(
+            max(left, 0)
+        )
         if self.status is not InvoiceStatus.ISSUED:
             assert word.value == self.status.value
             return
@@ -193,5 +205,5 @@ class Life(RuleBasedStateMachine):
         assert word is not PaymentState.PARTLY_PAID or 0 < self.paid < self.total
 
 
-TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestInvoiceMachine = InvoiceMachine.TestCase
+TestInvoiceMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

@@ -14,22 +14,22 @@ from tenants.invoices.totals import Totals, compute_totals
 from tests.fakes.invoice_values import BUYER, SELLER, TAXES, d
 
 
-def amounts(digits: int) -> st.SearchStrategy[Decimal]:
+def draw_amounts(digits: int) -> st.SearchStrategy[Decimal]:
     return st.integers(-(10**6), 10**6).map(lambda minor: Decimal(minor).scaleb(-digits))
 
 
-def adjustments_of(
+def draw_adjustments(
     digits: int, taxes: st.SearchStrategy[Tax] | st.SearchStrategy[None]
 ) -> st.SearchStrategy[Adjustment]:
     percents = st.decimals(-50, 150, places=2)
-    bases = st.none() | amounts(digits)
-    by_amount = st.builds(Adjustment, is_charge=st.booleans(), amount=amounts(digits), tax=taxes)
+    bases = st.none() | draw_amounts(digits)
+    by_amount = st.builds(Adjustment, is_charge=st.booleans(), amount=draw_amounts(digits), tax=taxes)
     by_percent = st.builds(Adjustment, is_charge=st.booleans(), percent=percents, base=bases, tax=taxes)
     return by_amount | by_percent
 
 
 @st.composite
-def contents(draw: st.DrawFn, prices: PriceBasis) -> Content:
+def draw_content(draw: st.DrawFn, prices: PriceBasis) -> Content:
     of = currency(draw(st.sampled_from(["JPY", "EUR", "BHD"])))
     small = st.decimals(-20, 20, places=0)
     lines = st.builds(
@@ -39,7 +39,7 @@ def contents(draw: st.DrawFn, prices: PriceBasis) -> Content:
         unit_price=st.decimals(0, 1, places=3) | st.decimals(0, 10_000, places=4),
         tax=st.sampled_from(TAXES),
         base_quantity=st.sampled_from([d("1"), d("3"), d("100"), d("0.7")]),
-        adjustments=st.lists(adjustments_of(of.digits, st.none()), max_size=2).map(tuple),
+        adjustments=st.lists(draw_adjustments(of.digits, st.none()), max_size=2).map(tuple),
     )
     return Content(
         currency=of.code,
@@ -47,16 +47,16 @@ def contents(draw: st.DrawFn, prices: PriceBasis) -> Content:
         buyer=BUYER,
         prices=prices,
         lines=tuple(draw(st.lists(lines, max_size=8))),
-        adjustments=tuple(draw(st.lists(adjustments_of(of.digits, st.sampled_from(TAXES)), max_size=3))),
-        prepaid=draw(st.just(d("0")) | amounts(of.digits)),
-        rounding=draw(st.just(d("0")) | amounts(of.digits)),
+        adjustments=tuple(draw(st.lists(draw_adjustments(of.digits, st.sampled_from(TAXES)), max_size=3))),
+        prepaid=draw(st.just(d("0")) | draw_amounts(of.digits)),
+        rounding=draw(st.just(d("0")) | draw_amounts(of.digits)),
     )
 
 
 any_number = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def rounded(value: Fraction, digits: int) -> Decimal:
+def round_decimal(value: Fraction, digits: int) -> Decimal:
     """Round another way than the product does: by the standard library's decimals, on a long quotient."""
     with localcontext() as context:
         context.prec = 120
@@ -64,28 +64,28 @@ def rounded(value: Fraction, digits: int) -> Decimal:
         return quotient.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP)
 
 
-def as_priced(content: Content, digits: int) -> tuple[list[Decimal], list[Decimal]]:
+def compute_priced_amounts(content: Content, digits: int) -> tuple[list[Decimal], list[Decimal]]:
     """The amount of every line and, signed, of every document adjustment, as priced."""
 
-    def resolved(one: Adjustment, base: Decimal) -> Decimal:
+    def compute_adjustment(one: Adjustment, base: Decimal) -> Decimal:
         if one.amount is not None:
             value = one.amount
         else:
             share = Fraction(one.percent or 0) / 100 * Fraction(base if one.base is None else one.base)
-            value = rounded(share, digits)
+            value = round_decimal(share, digits)
         return value if one.is_charge else -value
 
     lines = []
     for each in content.lines:
-        start = rounded(
+        start = round_decimal(
             Fraction(each.quantity) * Fraction(each.unit_price) / Fraction(each.base_quantity), digits
         )
-        lines.append(start + sum((resolved(one, start) for one in each.adjustments), Decimal(0)))
+        lines.append(start + sum((compute_adjustment(one, start) for one in each.adjustments), Decimal(0)))
     total = sum(lines, Decimal(0))
-    return lines, [resolved(one, total) for one in content.adjustments]
+    return lines, [compute_adjustment(one, total) for one in content.adjustments]
 
 
-def adds_up(drawn: Totals, content: Content) -> None:
+def check_sums(drawn: Totals, content: Content) -> None:
     zero = Money.zero(drawn.currency)
     assert drawn.line_total == sum((each.net for each in drawn.lines), zero)
     signs = [(one.is_charge, net) for one, net in zip(content.adjustments, drawn.adjustments, strict=True)]
@@ -108,18 +108,18 @@ def adds_up(drawn: Totals, content: Content) -> None:
         ]
         assert each.base == sum(of_lines + of_document, zero)
         tax = Fraction(each.base.amount) * Fraction(each.tax.rate) / 100
-        assert each.amount.amount == rounded(tax, drawn.currency.digits)
+        assert each.amount.amount == round_decimal(tax, drawn.currency.digits)
     for one in drawn.lines:
         assert one.amount.currency == drawn.currency
 
 
 @any_number
-@given(contents(PriceBasis.EXCLUSIVE))
+@given(draw_content(PriceBasis.EXCLUSIVE))
 def test_any_invoice_with_net_prices_adds_up(content: Content) -> None:
     drawn = compute_totals(content)
 
-    adds_up(drawn, content)
-    lines, adjustments = as_priced(content, drawn.currency.digits)
+    check_sums(drawn, content)
+    lines, adjustments = compute_priced_amounts(content, drawn.currency.digits)
     assert [each.net.amount for each in drawn.lines] == lines
     assert [each.amount.amount for each in drawn.lines] == lines
     assert drawn.tax_exclusive.amount == sum(lines + adjustments, Decimal(0))
@@ -127,12 +127,12 @@ def test_any_invoice_with_net_prices_adds_up(content: Content) -> None:
 
 
 @any_number
-@given(contents(PriceBasis.INCLUSIVE))
+@given(draw_content(PriceBasis.INCLUSIVE))
 def test_any_invoice_with_gross_prices_adds_up_and_keeps_its_promise(content: Content) -> None:
     drawn = compute_totals(content)
 
-    adds_up(drawn, content)
-    lines, adjustments = as_priced(content, drawn.currency.digits)
+    check_sums(drawn, content)
+    lines, adjustments = compute_priced_amounts(content, drawn.currency.digits)
     promised = sum(lines + adjustments, Decimal(0))
     assert drawn.payable.amount == promised - content.prepaid + content.rounding
     assert [each.amount.amount for each in drawn.lines] == lines
@@ -142,7 +142,7 @@ def test_any_invoice_with_gross_prices_adds_up_and_keeps_its_promise(content: Co
 
 
 @any_number
-@given(contents(PriceBasis.INCLUSIVE))
+@given(draw_content(PriceBasis.INCLUSIVE))
 def test_the_net_of_a_gross_line_is_its_own_and_no_other_lines(content: Content) -> None:
     for drawn, line_ in zip(compute_totals(content).lines, content.lines, strict=True):
         share = Fraction(drawn.amount.minor) / (1 + Fraction(line_.tax.rate) / 100)
@@ -153,7 +153,7 @@ def test_the_net_of_a_gross_line_is_its_own_and_no_other_lines(content: Content)
 
 
 @any_number
-@given(contents(PriceBasis.EXCLUSIVE), st.randoms(use_true_random=False))
+@given(draw_content(PriceBasis.EXCLUSIVE), st.randoms(use_true_random=False))
 def test_the_order_of_lines_changes_no_total(content: Content, random: object) -> None:
     shuffled = list(content.lines)
     random.shuffle(shuffled)  # type: ignore[attr-defined]

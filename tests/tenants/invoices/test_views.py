@@ -23,7 +23,7 @@ from tests.fakes.sample_workspaces import SampleWorkspace
 NOW = datetime(2026, 3, 16, 9, 30, tzinfo=UTC)
 
 
-def a_view(invoice_id: InvoiceId, **fields: Any) -> View:
+def build_view(invoice_id: InvoiceId, **fields: Any) -> View:
     values: dict[str, Any] = {
         "view_id": new_id(),
         "invoice_id": invoice_id,
@@ -37,19 +37,19 @@ def a_view(invoice_id: InvoiceId, **fields: Any) -> View:
     return View(**(values | fields))
 
 
-async def a_link(sample_workspace: SampleWorkspace, invoice_id: InvoiceId) -> LinkId:
+async def issue_link(sample_workspace: SampleWorkspace, invoice_id: InvoiceId) -> LinkId:
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return (
             await actions.issue_link(invoice_id, sealer=sample_workspace.sealer, clock=sample_workspace.clock)
         ).link_id
 
 
-async def record(sample_workspace: SampleWorkspace, views: Sequence[View]) -> int:
+async def record_views(sample_workspace: SampleWorkspace, views: Sequence[View]) -> int:
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return await actions.record_views(views)
 
 
-async def stored(sample_workspace: SampleWorkspace) -> list[Any]:
+async def load_views(sample_workspace: SampleWorkspace) -> list[Any]:
     async with sample_workspace.database.scope(sample_workspace.workspace_id, read_only=True):
         return await fetch("SELECT * FROM invoice_view ORDER BY viewed_at, view_id")
 
@@ -69,13 +69,13 @@ async def test_a_view_is_stored_with_its_network_only(
     invoice_id = await acme.issue_invoice()
     view = a_view(
         invoice_id,
-        link_id=await a_link(acme, invoice_id),
+        link_id=await issue_link(acme, invoice_id),
         address=address,
         user_agent="Mozilla/5.0\r\n\x00" + "x" * 900,
         request_id="r\x00" + "q" * 90,
     )
-    assert await record(acme, [view]) == 1
-    (row,) = await stored(acme)
+    assert await record_views(acme, [view]) == 1
+    (row,) = await load_views(acme)
     assert (row["view_id"], row["invoice_id"], row["link_id"], row["actor"], row["viewed_at"]) == (
         view.view_id,
         invoice_id,
@@ -104,18 +104,18 @@ async def test_views_of_nothing_are_left_out_and_the_others_stored(
         await rival.issue_invoice(),
     )
     views = [
-        a_view(InvoiceId(new_id())),
-        a_view(invoice_id, user_agent="first"),
-        a_view(invoice_id, link_id=LinkId(new_id())),
-        a_view(invoice_id, link_id=await a_link(acme, other_id)),
-        a_view(foreign_id),
-        a_view(invoice_id, link_id=await a_link(rival, foreign_id)),
-        a_view(other_id, link_id=await a_link(acme, other_id), user_agent="second"),
+        build_view(InvoiceId(new_id())),
+        build_view(invoice_id, user_agent="first"),
+        build_view(invoice_id, link_id=LinkId(new_id())),
+        build_view(invoice_id, link_id=await issue_link(acme, other_id)),
+        build_view(foreign_id),
+        build_view(invoice_id, link_id=await issue_link(rival, foreign_id)),
+        build_view(other_id, link_id=await issue_link(acme, other_id), user_agent="second"),
     ]
-    assert await record(acme, views) == 2
-    assert {row["user_agent"] for row in await stored(acme)} == {"first", "second"}
-    assert await stored(rival) == []
-    assert await record(acme, []) == 0
+    assert await record_views(acme, views) == 2
+    assert {row["user_agent"] for row in await load_views(acme)} == {"first", "second"}
+    assert await load_views(rival) == []
+    assert await record_views(acme, []) == 0
 
 
 async def test_a_view_that_is_written_again_is_stored_once(acme: SampleWorkspace) -> None:
@@ -129,7 +129,7 @@ async def test_a_batch_is_one_statement(acme: SampleWorkspace) -> None:
     async with acme.database.scope(acme.workspace_id):
         connection: Any = current().connection()
         with connection.query_logger(lambda record: sent.append(record.query)):
-            assert await actions.record_views([a_view(invoice_id) for _ in range(500)]) == 500
+            assert await actions.record_views([build_view(invoice_id) for _ in range(500)]) == 500
             # The driver calls its loggers in the loop's next turn.
             await asyncio.sleep(0)
     assert len([query for query in sent if "invoice_view" in query]) == 1
@@ -139,23 +139,23 @@ async def test_a_draft_that_is_being_deleted_costs_its_own_view_alone(acme: Samp
     invoice_id, draft_id = await acme.issue_invoice(), await acme.create_draft()
     async with acme.database.scope(acme.workspace_id):
         await actions.discard_draft(draft_id)
-        recording = asyncio.create_task(record(acme, [a_view(draft_id), a_view(invoice_id)]))
+        recording = asyncio.create_task(record_views(acme, [build_view(draft_id), build_view(invoice_id)]))
         async with asyncio.timeout(5):
             while not await fetch_value(  # noqa: ASYNC110  -- Postgres' state
                 "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
             ):
                 await asyncio.sleep(0.01)
     assert await recording == 1
-    assert [row["invoice_id"] for row in await stored(acme)] == [invoice_id]
+    assert [row["invoice_id"] for row in await load_views(acme)] == [invoice_id]
 
 
-async def test_each_view_is_found_by_whole_keys_among_thousands(crowded: SampleWorkspace) -> None:
-    async with crowded.database.scope(crowded.workspace_id):
+async def test_each_view_is_found_by_whole_keys_among_thousands(large_workspace: SampleWorkspace) -> None:
+    async with large_workspace.database.scope(large_workspace.workspace_id):
         assert await fetch_value("SHOW plan_cache_mode") == "force_generic_plan"
         types = "uuid, uuid[], uuid[], uuid[], text[], timestamptz[], cidr[], text[], text[]"
         await execute(f"PREPARE adding ({types}) AS {_ADD}")
         empty = ", ".join(8 * ["'{}'"])
-        asked = f"EXECUTE adding ('{crowded.workspace_id}', {empty})"
+        asked = f"EXECUTE adding ('{large_workspace.workspace_id}', {empty})"
         plan = json.loads(await fetch_value(f"EXPLAIN (FORMAT JSON) {asked}"))[0]["Plan"]
         await execute("DEALLOCATE adding")
     found = find_scans(plan)

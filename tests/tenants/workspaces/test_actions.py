@@ -343,9 +343,9 @@ async def test_a_workspace_that_was_never_created_is_missing(database: Database)
 
 
 async def test_operators_find_workspaces_across_all_of_them(
-    svc: Database, database: Database, new_business: NewBusiness
+    svc: Database, database: Database, add_workspace: AddWorkspace
 ) -> None:
-    one, two = await new_business(slug="oper-a"), await new_business(slug="oper-b")
+    one, two = await add_workspace(slug="oper-a"), await add_workspace(slug="oper-b")
     async with svc.unbound():
         listed = await queries.list_workspaces(after="oper-", limit=2)
         assert await queries.find_workspace_by_slug("oper-b") == two.workspace_id

@@ -17,43 +17,43 @@ from tenants.workspaces.logo import reencode
 MARK = b"<script>alert(1)</script>"
 
 
-def written(image: Image.Image, kind: str, **options: object) -> bytes:
+def encode_image(image: Image.Image, kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format=kind, **options)
     return buffer.getvalue()
 
 
-def opened(png: bytes) -> Image.Image:
+def decode_image(png: bytes) -> Image.Image:
     return Image.open(io.BytesIO(png), formats=["PNG"])
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
 def test_every_common_format_becomes_a_png(kind: str) -> None:
-    logo = reencode(written(Image.new("RGB", (64, 32), (200, 30, 30)), kind))
-    again = opened(logo.png)
+    logo = reencode(encode_image(Image.new("RGB", (64, 32), (200, 30, 30)), kind))
+    again = decode_image(logo.png)
     assert (again.format, again.size, logo.width, logo.height) == ("PNG", (64, 32), 64, 32)
     assert logo.sha256 == sha256(logo.png).hexdigest()
 
 
 def test_the_same_picture_has_the_same_name() -> None:
-    upload = written(Image.new("RGBA", (8, 8), (1, 2, 3, 4)), "PNG")
+    upload = encode_image(Image.new("RGBA", (8, 8), (1, 2, 3, 4)), "PNG")
     assert reencode(upload) == reencode(upload)
 
 
 def test_transparency_is_kept() -> None:
-    logo = reencode(written(Image.new("RGBA", (4, 4), (10, 20, 30, 0)), "PNG"))
-    assert opened(logo.png).convert("RGBA").getpixel((0, 0))[3] == 0  # type: ignore[index]
+    logo = reencode(encode_image(Image.new("RGBA", (4, 4), (10, 20, 30, 0)), "PNG"))
+    assert decode_image(logo.png).convert("RGBA").getpixel((0, 0))[3] == 0  # type: ignore[index]
 
 
 def test_a_large_picture_is_made_small_in_proportion() -> None:
-    logo = reencode(written(Image.new("RGB", (3000, 1000), "white"), "PNG"))
+    logo = reencode(encode_image(Image.new("RGB", (3000, 1000), "white"), "PNG"))
     assert (logo.width, logo.height) == (960, 320)
 
 
 def test_what_hides_in_metadata_and_behind_the_picture_is_gone() -> None:
     exif = Image.Exif()
     exif[0x010E] = MARK.decode()
-    upload = written(Image.new("RGB", (9, 9)), "JPEG", exif=exif, comment=MARK) + MARK
+    upload = encode_image(Image.new("RGB", (9, 9)), "JPEG", exif=exif, comment=MARK) + MARK
     assert upload.count(MARK) == 3
     assert MARK not in reencode(upload).png
 
@@ -61,29 +61,29 @@ def test_what_hides_in_metadata_and_behind_the_picture_is_gone() -> None:
 def test_a_turned_photograph_stands_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    logo = reencode(written(Image.new("RGB", (30, 10)), "JPEG", exif=exif))
+    logo = reencode(encode_image(Image.new("RGB", (30, 10)), "JPEG", exif=exif))
     assert (logo.width, logo.height) == (10, 30)
 
 
-def bomb(width: int, height: int) -> bytes:
+def build_bomb(width: int, height: int) -> bytes:
     """Return a PNG of some hundred bytes whose header promises a huge picture."""
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
+    def build_chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(b""))
-        + chunk(b"IEND", b"")
+        + build_chunk(b"IHDR", header)
+        + build_chunk(b"IDAT", zlib.compress(b""))
+        + build_chunk(b"IEND", b"")
     )
 
 
 @pytest.mark.parametrize(("width", "height"), [(50_000, 50_000), (16_000_001, 1), (4001, 4000)])
 def test_a_decompression_bomb_is_refused_by_its_header(width: int, height: int) -> None:
     with pytest.raises(Invalid) as caught:
-        reencode(bomb(width, height))
+        reencode(build_bomb(width, height))
     # Pillow itself refuses the largest, before we see its size.
     assert caught.value.code in {"logo.too_large", "logo.refused"}
 
@@ -116,7 +116,7 @@ def test_what_is_no_picture_of_a_known_kind_is_refused(upload: bytes) -> None:
 def test_damaged_pictures_are_read_or_refused_but_never_crash() -> None:
     dice = random.Random(7)
     sources = [
-        written(Image.effect_noise((24, 24), 90).convert("RGB"), kind)
+        encode_image(Image.effect_noise((24, 24), 90).convert("RGB"), kind)
         for kind in ("PNG", "JPEG", "WEBP", "GIF")
     ]
     outcomes = {"read": 0, "refused": 0}
@@ -130,7 +130,7 @@ def test_damaged_pictures_are_read_or_refused_but_never_crash() -> None:
             except Invalid:
                 outcomes["refused"] += 1
             else:
-                assert opened(logo.png).size == (logo.width, logo.height)
+                assert decode_image(logo.png).size == (logo.width, logo.height)
                 outcomes["read"] += 1
     assert sum(outcomes.values()) == 240
     assert outcomes["refused"] > 0

@@ -19,7 +19,7 @@ _KEYWORDS = {
 }
 
 
-def used_messages() -> set[tuple[str | None, str | tuple[str, ...]]]:
+def find_used_messages() -> set[tuple[str | None, str | tuple[str, ...]]]:
     folder = Path(package.__path__[0])
     found = extract_from_dir(folder, [("**.py", "python")], {}, _KEYWORDS)
     return {(context, message) for _, _, message, _, context in found}
@@ -30,7 +30,7 @@ def test_the_catalogue_has_every_word_of_the_document_and_no_other(tag: str) -> 
     with (CATALOGUES / tag / "LC_MESSAGES" / "document.po").open("rb") as source:
         catalogue = read_po(source, abort_invalid=True)
     told = {(each.context, each.id) for each in catalogue if each.id}
-    assert told == used_messages()
+    assert told == find_used_messages()
     assert [each.id for each in catalogue if each.id and (each.fuzzy or not each.string)] == []
     for each in catalogue:
         if each.id and isinstance(each.string, str):

@@ -29,7 +29,7 @@ from tests.fakes.document_models import (
 HOSTILE = "</td></table></template><script>alert(1)</script><img src=x onerror=alert(1)>\"'&😀"
 
 
-def hostile() -> Content:
+def build_hostile_content() -> Content:
     words: dict[str, Any] = {"description": HOSTILE, "note": HOSTILE, "item_number": HOSTILE, "unit": HOSTILE}
     bad = Party(
         name=HOSTILE, address=Address(street=HOSTILE, city=HOSTILE), vat_id=HOSTILE, legal_note=HOSTILE
@@ -53,7 +53,7 @@ def hostile() -> Content:
 @pytest.mark.parametrize("render", [render_paper, render_list])
 def test_no_text_of_an_invoice_becomes_markup(render: Any) -> None:
     logo = DocumentLogo('/brand/"onload="x.png', 10, 10)
-    reader = parse_html(render(build_document(hostile(), brand=DocumentBrand(HOSTILE, logo))))
+    reader = parse_html(render(build_document(build_hostile_content(), brand=DocumentBrand(HOSTILE, logo))))
     assert not {"script", "template", "style", "iframe"} & set(reader.tags)
     assert not {name for name in reader.attributes if name.startswith("on")}
     assert reader.text.getvalue().count("<script>alert(1)</script>") >= 5
@@ -61,7 +61,7 @@ def test_no_text_of_an_invoice_becomes_markup(render: Any) -> None:
 
 @pytest.mark.parametrize("render", [render_paper, render_list])
 def test_nothing_carries_a_style_of_its_own(render: Any) -> None:
-    assert "style" not in parse_html(render(build_document(hostile()))).attributes
+    assert "style" not in parse_html(render(build_document(build_hostile_content()))).attributes
 
 
 def test_the_tagged_paper_has_no_figures_and_no_lists_and_every_image_has_words() -> None:

@@ -23,12 +23,12 @@ from tests.fakes.document_models import (
 )
 
 
-def sums_of(paper: Document) -> list[tuple[str, str]]:
+def list_total_rows(paper: Document) -> list[tuple[str, str]]:
     return [(each.label, each.amount) for each in paper.total_rows]
 
 
 def test_a_small_invoice_is_told_in_the_fewest_steps() -> None:
-    assert sums_of(build_document(build_content())) == [
+    assert list_total_rows(build_document(build_content())) == [
         ("Total before tax", "100.00"),
         ("VAT 19%", "19.00"),
         ("Total (EUR)", "119.00"),
@@ -37,7 +37,7 @@ def test_a_small_invoice_is_told_in_the_fewest_steps() -> None:
 
 def test_several_rates_name_what_each_is_computed_on() -> None:
     paper = build_document(build_content(build_line(), build_line("50", tax=VAT7)), "de-DE")
-    assert sums_of(paper) == [
+    assert list_total_rows(paper) == [
         ("Nettobetrag", "150,00"),
         ("USt. 19\N{NO-BREAK SPACE}% auf 100,00", "19,00"),
         ("USt. 7\N{NO-BREAK SPACE}% auf 50,00", "3,50"),
@@ -56,7 +56,7 @@ def test_allowances_charges_prepayment_and_rounding_are_steps_in_their_order() -
         prepaid=Decimal(50),
         rounding=Decimal("-0.05"),
     )
-    assert sums_of(build_document(what)) == [
+    assert list_total_rows(build_document(what)) == [
         ("Subtotal", "100.00"),
         ("Loyalty, 10%", f"{MINUS}10.00"),
         ("Surcharge", "5.00"),
@@ -76,14 +76,14 @@ def test_prices_that_contain_the_tax_keep_the_amount_that_was_promised() -> None
     paper = build_document(what)
     assert paper.includes_tax == "Prices and amounts of the lines include tax."
     assert [row.amount for row in paper.rows] == ["0.03"]
-    assert sums_of(paper)[-1] == ("Total (EUR)", "0.03")
+    assert list_total_rows(paper)[-1] == ("Total (EUR)", "0.03")
     assert build_document(build_content()).includes_tax == ""
 
 
 def test_what_the_seller_owes_is_called_a_credit() -> None:
     paper = build_document(build_content(build_line("10", "-3")))
     assert [(row.quantity, row.amount) for row in paper.rows] == [(f"{MINUS}3", f"{MINUS}30.00")]
-    assert sums_of(paper)[-1] == ("Credit in your favour (EUR)", f"{MINUS}35.70")
+    assert list_total_rows(paper)[-1] == ("Credit in your favour (EUR)", f"{MINUS}35.70")
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_every_tax_category_has_its_name(tax: Tax, label: str) -> None:
 
 def test_a_seller_without_vat_id_charges_tax_not_vat() -> None:
     what = build_content(seller=msgspec.structs.replace(SELLER, vat_id=""))
-    assert sums_of(build_document(what))[1] == ("Tax 19%", "19.00")
+    assert list_total_rows(build_document(what))[1] == ("Tax 19%", "19.00")

@@ -23,7 +23,7 @@ S19 = Tax(TaxCategory.STANDARD, Decimal(19))
 S7 = Tax(TaxCategory.STANDARD, Decimal(7))
 
 
-def refusal(document: bytes) -> UblRefused:
+def catch_refusal(document: bytes) -> UblRefused:
     with pytest.raises(UblRefused) as refused:
         check_totals(parse(document))
     assert refused.value.code == "ubl.refused"
@@ -127,7 +127,7 @@ def test_a_refusal_says_what_was_stated_and_what_it_comes_to() -> None:
     )
 
 
-def written(*lines: tuple[str, str, str, str]) -> bytes:
+def build_document(*lines: tuple[str, str, str, str]) -> bytes:
     """Write a document of lines (quantity, price, price's base, stated net) in which all else follows."""
     content = Content(
         currency="EUR",
@@ -176,15 +176,19 @@ def written(*lines: tuple[str, str, str, str]) -> bytes:
 def test_a_line_net_that_was_rounded_another_way_is_refused_though_all_sums_follow(
     quantity: str, price: str, base: str, true: str, false: str
 ) -> None:
-    assert check_totals(parse(written((quantity, price, base, true)))).line_total.amount == Decimal(true)
+    assert check_totals(parse(build_document((quantity, price, base, true)))).line_total.amount == Decimal(
+        true
+    )
 
-    refused = refusal(written((quantity, price, base, false)))
+    refused = catch_refusal(build_document((quantity, price, base, false)))
 
     assert refused.data == {"rule": LINE_NET, "stated": false, "computed": true}
 
 
 def test_a_false_line_is_found_among_true_ones_and_named() -> None:
-    refused = refusal(written(("1", "5", "1", "5"), ("1", "1.005", "1", "1.00"), ("2", "3", "1", "6")))
+    refused = catch_refusal(
+        build_document(("1", "5", "1", "5"), ("1", "1.005", "1", "1.00"), ("2", "3", "1", "6"))
+    )
 
     assert refused.message.startswith("The net amount of line 2 is stated as 1.00")
 
@@ -217,8 +221,8 @@ def test_a_breakdown_of_what_no_line_has_may_say_zero_only() -> None:
             "</cac:TaxSubtotal>",
         )
 
-    assert len(check_totals(parse(unused("0"))).subtotals) == 1
-    assert refusal(unused("1")).data["rule"] == "BR-Z-08"
+    assert len(check_totals(parse(build_unused_breakdown("0"))).subtotals) == 1
+    assert catch_refusal(build_unused_breakdown("1")).data["rule"] == "BR-Z-08"
 
 
 def test_a_tax_that_is_levied_has_no_reason_not_to_be() -> None:
@@ -227,7 +231,7 @@ def test_a_tax_that_is_levied_has_no_reason_not_to_be() -> None:
         f"{GROUP}/cac:TaxCategory",
         "<cbc:TaxExemptionReason>None at all</cbc:TaxExemptionReason>",
     )
-    assert refusal(document).data["rule"] == "BR-S-10"
+    assert catch_refusal(document).data["rule"] == "BR-S-10"
 
 
 def test_a_line_discount_that_is_not_its_percentage_is_refused() -> None:
@@ -238,7 +242,7 @@ def test_a_line_discount_that_is_not_its_percentage_is_refused() -> None:
     )
     document = append_elements(read_published("01.05a"), "cac:InvoiceLine[1]", allowance.format("669.99"))
 
-    refused = refusal(document)
+    refused = catch_refusal(document)
 
     assert refused.data["rule"] == "PEPPOL-EN16931-R040"
     # With the right amount it is the net that is wrong: it does not know of the discount.
@@ -250,7 +254,7 @@ def test_a_price_for_no_quantity_is_refused() -> None:
     document = append_elements(
         read_published("01.05a"), "cac:InvoiceLine[1]/cac:Price", "<cbc:BaseQuantity>0</cbc:BaseQuantity>"
     )
-    assert refusal(document).data["rule"] == "PEPPOL-EN16931-R121"
+    assert catch_refusal(document).data["rule"] == "PEPPOL-EN16931-R121"
 
 
 def test_an_amount_too_large_to_be_kept_is_refused() -> None:
@@ -259,7 +263,7 @@ def test_an_amount_too_large_to_be_kept_is_refused() -> None:
 
 
 def test_amounts_of_a_yen_invoice_have_no_decimals_and_trailing_zeros_do_not_count() -> None:
-    def yen(tax: str) -> bytes:
+    def build_yen_document(tax: str) -> bytes:
         content = Content(
             currency="JPY",
             seller=Party(name="Seller"),
@@ -270,8 +274,8 @@ def test_amounts_of_a_yen_invoice_have_no_decimals_and_trailing_zeros_do_not_cou
             write_invoice(content, compute_totals(content)), {"cac:TaxTotal/cbc:TaxAmount": tax}
         )
 
-    assert check_totals(parse(yen("7.00"))).payable.minor == 108
-    assert refusal(yen("7.5")).data["rule"] == "BR-DEC-13"
+    assert check_totals(parse(build_yen_document("7.00"))).payable.minor == 108
+    assert catch_refusal(build_yen_document("7.5")).data["rule"] == "BR-DEC-13"
 
 
 def test_a_currency_within_the_document_is_never_another() -> None:
@@ -285,7 +289,7 @@ taxes = st.sampled_from(
 cents = st.integers(-(10**5), 10**6).map(lambda minor: Decimal(minor).scaleb(-2))
 
 
-def adjustments(
+def build_adjustments(
     with_tax: st.SearchStrategy[Tax] | st.SearchStrategy[None],
 ) -> st.SearchStrategy[tuple[Adjustment, ...]]:
     by_amount = st.builds(Adjustment, is_charge=st.booleans(), amount=cents, tax=with_tax)
@@ -312,12 +316,12 @@ contents = st.builds(
             unit_price=st.decimals(0, 999, places=4),
             tax=taxes,
             base_quantity=st.sampled_from([Decimal(1), Decimal(3)]),
-            adjustments=adjustments(st.none()),
+            adjustments=build_adjustments(st.none()),
         ),
         min_size=1,
         max_size=5,
     ).map(tuple),
-    adjustments=adjustments(taxes),
+    adjustments=build_adjustments(taxes),
     prepaid=cents,
     rounding=cents,
 )
@@ -341,7 +345,7 @@ def test_any_true_document_is_accepted_with_its_own_totals(content: Content) -> 
     assert check_totals(parse(write_invoice(content, of))) == of
 
 
-def one_cent_off(of: Totals, draw: st.DrawFn, cent: Money) -> Totals:
+def change_one_cent(of: Totals, draw: st.DrawFn, cent: Money) -> Totals:
     place = draw(st.sampled_from([*AMOUNTS, "lines", "adjustments", "base", "amount"]))
     if place == "lines":
         index = draw(st.integers(0, len(of.lines) - 1))
@@ -363,7 +367,7 @@ def test_any_true_document_with_one_amount_a_cent_off_is_refused(
     content: Content, data: st.DataObject, cent: int
 ) -> None:
     of = compute_totals(content)
-    false = data.draw(st.composite(lambda draw: one_cent_off(of, draw, Money(cent, of.currency)))())
+    false = data.draw(st.composite(lambda draw: change_one_cent(of, draw, Money(cent, of.currency)))())
 
     with pytest.raises(UblRefused):
         check_totals(parse(write_invoice(content, false)))

@@ -28,7 +28,7 @@ SELLER = "cac:AccountingSupplierParty/cac:Party"
 BUYER = "cac:AccountingCustomerParty/cac:Party"
 
 
-def refusal(document: bytes) -> str:
+def find_broken_rule(document: bytes) -> str:
     with pytest.raises(UblRefused) as refused:
         parse(document)
     assert refused.value.message.endswith(f"({refused.value.data['rule']})")
@@ -144,7 +144,7 @@ def test_a_second_total_of_taxes_in_the_same_currency_is_refused() -> None:
         ".",
         '<cac:TaxTotal><cbc:TaxAmount currencyID="EUR">1</cbc:TaxAmount></cac:TaxTotal>',
     )
-    assert refusal(document) == "PEPPOL-EN16931-R053"
+    assert find_broken_rule(document) == "PEPPOL-EN16931-R053"
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_more_lines_than_an_invoice_holds_are_refused() -> None:
     document = read_published("01.18a").replace(
         b"</ubl:Invoice>", b"<cac:InvoiceLine/>" * MAX_LINES + b"</ubl:Invoice>"
     )
-    assert refusal(document) == "PORTAL-LIMIT"
+    assert find_broken_rule(document) == "PORTAL-LIMIT"
 
 
 @pytest.mark.parametrize(
