@@ -59,7 +59,7 @@ async def test_a_late_page_begins_by_the_index_among_thousands(large_workspace: 
     async with large_workspace.database.scope(large_workspace.workspace_id):
         await execute("UPDATE invoice SET created_at = created_at + random() * interval '1 day'")
         assert await fetch_value("SHOW plan_cache_mode") == "force_generic_plan"
-        await execute(f"PREPARE older (uuid, bigint, timestamptz, uuid) AS {_OLDER}")
+        await execute(f"PREPARE older (uuid, bigint, timestamptz, uuid) AS {_SELECT_OLDER}")
         asked = f"EXECUTE older ('{large_workspace.workspace_id}', 100, now() + interval '1 minute', '{new_id()}')"
         plan = json.loads(await fetch_value(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}"))[0]["Plan"]
         await execute("DEALLOCATE older")

@@ -15,7 +15,7 @@ from kernel.ids import new_id
 from kernel.store import current, execute, fetch, fetch_value
 from tenants.ids import InvoiceId, LinkId
 from tenants.invoices import actions
-from tenants.invoices.actions.views import _ADD
+from tenants.invoices.actions.views import _INSERT_VIEWS
 from tenants.invoices.values import ActorClass, View
 from tests.fakes.large_workspaces import find_scans
 from tests.fakes.sample_workspaces import SampleWorkspace
@@ -153,7 +153,7 @@ async def test_each_view_is_found_by_whole_keys_among_thousands(large_workspace:
     async with large_workspace.database.scope(large_workspace.workspace_id):
         assert await fetch_value("SHOW plan_cache_mode") == "force_generic_plan"
         types = "uuid, uuid[], uuid[], uuid[], text[], timestamptz[], cidr[], text[], text[]"
-        await execute(f"PREPARE adding ({types}) AS {_ADD}")
+        await execute(f"PREPARE adding ({types}) AS {_INSERT_VIEWS}")
         empty = ", ".join(8 * ["'{}'"])
         asked = f"EXECUTE adding ('{large_workspace.workspace_id}', {empty})"
         plan = json.loads(await fetch_value(f"EXPLAIN (FORMAT JSON) {asked}"))[0]["Plan"]
