@@ -133,7 +133,7 @@ async def test_a_workspace_that_is_older_than_the_event_log_gets_a_head(
     await app.close()
     await schema.migrate(urls.owner)
     owner: Connection = await asyncpg.connect(urls.owner)
-    assert await schema.tenancy_findings(owner) == []
+    assert await schema.find_tenancy_violations(owner) == []
     await owner.execute(f"SET app.workspace = '{workspace_id}'")
     assert await owner.fetchval("SELECT workspace_id FROM event_head") == workspace_id
     await owner.close()
