@@ -49,19 +49,19 @@ class Sequencer:
             group.create_task(self._measure_and_anchor())
 
     async def _place_drafts(self, woken: asyncio.Event) -> None:
-        after = FIRST
+        after = BEFORE_FIRST
         while True:
             woken.clear()
             try:
-                waiting = await find_waiting(self._database, after)
+                waiting = await find_workspaces_with_drafts(self._database, after)
                 placed = await self._place_batch(waiting) if waiting else 0
             except Unavailable as error:
                 _log.warning("events not placed", code=error.code, cause=error.data.get("cause"))
                 await asyncio.sleep(_RETRY_S)
                 continue
             self._metrics.events_placed.inc(placed)
-            after = waiting[-1] if len(waiting) == WORKSPACES else FIRST
-            if placed == 0 and after == FIRST:
+            after = waiting[-1] if len(waiting) == MAX_WORKSPACES else BEFORE_FIRST
+            if placed == 0 and after == BEFORE_FIRST:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_INTERVAL_S):
                         await woken.wait()
@@ -103,6 +103,6 @@ class Sequencer:
         """Log place and hash of the last event of each log that grew: `portal audit verify` compares them."""
         # Twice the interval, so that a restart of the relay leaves no gap.
         async with self._database.unbound(read_only=True):
-            heads = await anchors(within=timedelta(seconds=2 * ANCHOR_INTERVAL_S))
+            heads = await list_anchors(within=timedelta(seconds=2 * ANCHOR_INTERVAL_S))
         for head in heads:
             _log.info("event log anchor", workspace=str(head.workspace_id), place=head.place, hash=head.hash)

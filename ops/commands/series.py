@@ -32,9 +32,11 @@ def list_(workspace: str, *, as_json: bool) -> None:
 @series.command(name="set")
 @click.argument("name", default=DEFAULT_SERIES.name)
 @workspace_option
-@click.option("--prefix", help=f"Text before the running number (of a new series: {DEFAULT_SERIES.prefix}).")
-@click.option("--digits", type=int, help="The running number is padded with zeros to this many digits.")
-@click.option("--next", "next_running", type=int, metavar="N", help="The next running number, such as 5001.")
+@click.option("--prefix", help=f"Text before the sequence number (of a new series: {DEFAULT_SERIES.prefix}).")
+@click.option("--digits", type=int, help="The sequence number is padded with zeros to this many digits.")
+@click.option(
+    "--next", "next_sequence", type=int, metavar="N", help="The next sequence number, such as 5001."
+)
 @as_json_option
 def set_(
     name: str,

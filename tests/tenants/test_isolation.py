@@ -99,7 +99,7 @@ CALLS_WITH_FOREIGN_IDS: dict[str, Call] = {
     ),
     "invoice_actions.discard_draft": lambda x, _: invoice_actions.discard_draft(x.draft_id),
     "invoice_actions.issue": lambda x, _: invoice_actions.issue(x.draft_id, clock=CLOCK),
-    "invoice_actions.new_version": lambda x, _: invoice_actions.new_version(
+    "invoice_actions.add_version": lambda x, _: invoice_actions.add_version(
         x.invoice_id, build_content("1"), clock=CLOCK
     ),
     "invoice_actions.set_paid": lambda x, _: invoice_actions.set_paid(
@@ -179,7 +179,7 @@ CALLS_WITHOUT_IDS: dict[str, Call] = {
     "workspace_actions.set_fetched_logo": lambda _, __: _set_fetched_logo(
         reencode(build_jpeg(colour="green"))
     ),
-    "workspace_actions.fetch_logo": lambda _, __: workspace_actions.fetch_logo(
+    "workspace_actions.request_logo_fetch": lambda _, __: workspace_actions.request_logo_fetch(
         "https://mine.example/logo.png"
     ),
     "workspace_actions.remove_logo": lambda _, __: workspace_actions.remove_logo(),
@@ -222,8 +222,8 @@ async def _check_different(theirs: object, call: Awaitable[object]) -> None:
     assert await call != theirs
 
 
-async def create_one_of_everything(owner: SampleWorkspace) -> Belongings:
-    """Give a workspace one of everything."""
+async def create_one_of_everything(owner: SampleWorkspace) -> ForeignRows:
+    """Create one row of each table for a workspace."""
     customer_id = await owner.create_customer()
     draft_id, invoice_id = await owner.create_draft(customer_id), await owner.issue_invoice(customer_id)
     async with owner.database.scope(owner.workspace_id):

@@ -202,8 +202,8 @@ async def test_anchors_are_the_ends_of_the_logs_that_grew(
 ) -> None:
     await log.write(1, 2)
     async with svc.unbound(read_only=True):
-        found = await anchors(within=timedelta(minutes=10))
-        none = await anchors(within=timedelta(0))
+        found = await list_anchors(within=timedelta(minutes=10))
+        none = await list_anchors(within=timedelta(0))
     assert await log.load_anchor() in found
     assert none == ()
     assert min(anchor.place for anchor in found) > 0

@@ -66,7 +66,7 @@ async def test_events_older_than_the_retention_go_and_the_rest_verifies(
 
 async def test_a_log_goes_on_after_all_of_it_has_gone(log: Log, tamperer: Connection) -> None:
     await log.write(1, 2)
-    await make_older(tamperer, log, 2, RETENTION)
+    await move_back_in_time(tamperer, log, 2, RETENTION)
     anchor = await log.load_anchor()
     assert await prune(log, LATER) == log.base + 2
     assert await log.verify(anchor) == ()

@@ -28,7 +28,7 @@ def list_numbers(rows: list[Any]) -> list[int]:
 async def test_events_are_placed_in_order_and_chained(log: Log, svc: Database) -> None:
     await log.write(1, 2, 3)
     rows = await log.load_rows()
-    assert numbers(rows) == [1, 2, 3]
+    assert list_numbers(rows) == [1, 2, 3]
     assert [row["place"] for row in rows] == [log.base + 1, log.base + 2, log.base + 3]
     for before, row in pairwise(rows):
         assert row["previous_hash"] == before["hash"]
@@ -70,11 +70,11 @@ async def test_the_later_commit_is_placed_later_and_never_skipped(log: Log, urls
     )
     # The entry of the second is higher; it is placed at once, because nobody waits for the first.
     await log.write(2)
-    assert numbers(await log.load_rows()) == [2]
+    assert list_numbers(await log.load_rows()) == [2]
     await late.execute("COMMIT")
     await late.close()
     await place_all(log.svc)
-    assert numbers(await log.load_rows()) == [2, 1]
+    assert list_numbers(await log.load_rows()) == [2, 1]
     assert await log.verify() == ()
 
 
@@ -114,7 +114,7 @@ async def test_a_head_that_another_sequencer_holds_is_left_to_it(log: Log, urls:
     assert await log.load_rows() == []
     await other.close()
     await place_all(log.svc)
-    assert numbers(await log.load_rows()) == [1]
+    assert list_numbers(await log.load_rows()) == [1]
 
 
 async def test_a_draft_without_a_head_disturbs_nobody(log: Log, svc: Database) -> None:
@@ -122,7 +122,7 @@ async def test_a_draft_without_a_head_disturbs_nobody(log: Log, svc: Database) -
     async with log.database.scope(stranger):
         await emit(ShelfBuilt(number=1))
     await log.write(2)
-    assert numbers(await log.load_rows()) == [2]
+    assert list_numbers(await log.load_rows()) == [2]
     async with svc.unbound():
         assert await execute("DELETE FROM event_draft WHERE workspace_id = $1", stranger) == "DELETE 1"
 
@@ -132,9 +132,9 @@ async def test_one_transaction_places_so_many_and_the_next_one_the_rest(log: Log
         for number in range(3):
             await emit(ShelfBuilt(number=number))
     assert await place_events(log.svc, [log.workspace_id], limit=2) == 2
-    assert numbers(await log.load_rows()) == [0, 1]
+    assert list_numbers(await log.load_rows()) == [0, 1]
     assert await place_events(log.svc, [log.workspace_id], limit=2) == 1
-    assert numbers(await log.load_rows()) == [0, 1, 2]
+    assert list_numbers(await log.load_rows()) == [0, 1, 2]
     assert await log.verify() == ()
 
 
@@ -149,5 +149,5 @@ async def test_two_sequencers_at_once_place_nothing_twice(log: Log, urls: Urls) 
         await place_all(wide)
     finally:
         await wide.close()
-    assert numbers(await log.load_rows()) == list(range(40))
+    assert list_numbers(await log.load_rows()) == list(range(40))
     assert await log.verify() == ()

@@ -174,7 +174,7 @@ async def test_every_committed_event_has_one_place_whatever_is_killed(
     for log in run.logs:
         await run.read_on(log)
         rows = await log.load_rows()
-        placed = numbers(rows)
+        placed = list_numbers(rows)
         # Nothing skipped, nothing doubled, nothing of a rollback.
         assert sorted(placed) == sorted(run.committed[log.workspace_id])
         contiguous = list(range(log.base + 1, log.base + 1 + len(rows)))

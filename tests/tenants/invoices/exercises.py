@@ -88,7 +88,7 @@ async def set_a_series(_: SampleWorkspace) -> Call:
 @exercise(invoices.set_series, "number_series.changed", changes={"next_number": {"before": 2, "after": 9}})
 async def set_the_next_number_of_a_series(workspace: SampleWorkspace) -> Call:
     await workspace.issue_invoice()
-    return call(Series("invoices", "INV-", 5), next_running=9)
+    return call(Series("invoices", "INV-", 5), next_sequence=9)
 
 
 @exercise(invoices.set_series)

@@ -20,7 +20,7 @@ from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.totals import compute_totals
 from tenants.workspaces import actions as workspaces
 from tests.fakes.sample_workspaces import SampleWorkspace, build_content, euros
-from tests.tenants.conftest import NewBusiness
+from tests.tenants.conftest import AddWorkspace
 
 CLOCK = SystemClock()
 EMPTY = msgspec.structs.replace(build_content(), lines=())
@@ -64,8 +64,8 @@ async def test_a_discarded_draft_is_gone_with_its_links(acme: SampleWorkspace) -
             await actions.discard_draft(draft)
 
 
-async def test_issuing_gives_number_and_dates_by_the_workspaces_calendar(new_business: NewBusiness) -> None:
-    tokyo = await new_business(time_zone="Asia/Tokyo")
+async def test_issuing_gives_number_and_dates_by_the_workspaces_calendar(add_workspace: AddWorkspace) -> None:
+    tokyo = await add_workspace(time_zone="Asia/Tokyo")
     draft = await tokyo.create_draft()
     async with tokyo.database.scope(tokyo.workspace_id):
         await workspaces.set_terms(payment_days=10)
@@ -167,7 +167,7 @@ async def test_a_new_version_changes_what_is_owed_and_keeps_what_was_said(acme: 
     invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         before = await queries.load_version(invoice_id, 1)
-        assert await actions.new_version(invoice_id, build_content("80"), clock=CLOCK) == 2
+        assert await actions.add_version(invoice_id, build_content("80"), clock=CLOCK) == 2
         now = await queries.load_invoice(invoice_id)
         assert await queries.load_version(invoice_id, 1) == before
         after = await queries.load_version(invoice_id, 2)
@@ -182,24 +182,24 @@ async def test_a_version_moves_the_status_with_what_is_owed(acme: SampleWorkspac
     invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         await actions.set_paid(invoice_id, euros("119"), clock=CLOCK)
-        await actions.new_version(invoice_id, build_content("200"), clock=CLOCK)
-        assert (await queries.load_invoice(invoice_id)).lifecycle is InvoiceStatus.ISSUED
-        await actions.new_version(invoice_id, build_content("100"), clock=CLOCK)
-        assert (await queries.load_invoice(invoice_id)).lifecycle is InvoiceStatus.PAID
+        await actions.add_version(invoice_id, build_content("200"), clock=CLOCK)
+        assert (await queries.load_invoice(invoice_id)).status is InvoiceStatus.ISSUED
+        await actions.add_version(invoice_id, build_content("100"), clock=CLOCK)
+        assert (await queries.load_invoice(invoice_id)).status is InvoiceStatus.PAID
 
 
 async def test_a_version_needs_lines_the_same_currency_and_an_open_invoice(acme: SampleWorkspace) -> None:
     invoice_id, draft = await acme.issue_invoice(), await acme.create_draft()
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict) as foreign:
-            await actions.new_version(invoice_id, build_content(currency_code="USD"), clock=CLOCK)
+            await actions.add_version(invoice_id, build_content(currency_code="USD"), clock=CLOCK)
         with pytest.raises(Invalid) as empty:
             await actions.add_version(invoice_id, EMPTY, clock=CLOCK)
         with pytest.raises(Conflict) as early:
-            await actions.new_version(draft, build_content(), clock=CLOCK)
+            await actions.add_version(draft, build_content(), clock=CLOCK)
         await actions.void(invoice_id, clock=CLOCK)
         with pytest.raises(Conflict) as late:
-            await actions.new_version(invoice_id, build_content(), clock=CLOCK)
+            await actions.add_version(invoice_id, build_content(), clock=CLOCK)
         assert (await queries.load_invoice(invoice_id)).version == 1
     assert [error.value.code for error in (foreign, empty, early, late)] == [
         "invoice.currency",

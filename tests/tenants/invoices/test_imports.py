@@ -66,17 +66,17 @@ async def test_all_twelve_fit_into_two_workspaces(acme: SampleWorkspace, rival: 
         async with acme.database.scope(acme.workspace_id):
             is_taken = await fetch_value("SELECT true FROM invoice WHERE number = $1", number)
         home = rival if is_taken else acme
-        homes.append((await take(home, read_published(name))).number)
+        homes.append((await import_document(home, read_published(name))).number)
     assert homes == [parse(read_published(name)).number for name in NAMES]
     assert len(homes) == 12
     assert ((await count_rows(acme))[0], (await count_rows(rival))[0]) == (8, 4)
 
 
 async def test_the_same_document_twice_is_refused_and_changes_nothing(acme: SampleWorkspace) -> None:
-    await take(acme, read_published("01.01a"))
-    before = await stored(acme)
+    await import_document(acme, read_published("01.01a"))
+    before = await count_rows(acme)
     with pytest.raises(Conflict) as caught:
-        await take(acme, read_published("01.01a"))
+        await import_document(acme, read_published("01.01a"))
     assert (caught.value.code, caught.value.data) == ("invoice.number_taken", {"number": "123456XX"})
     assert await count_rows(acme) == before
 
@@ -85,8 +85,8 @@ async def test_a_taken_number_leaves_no_new_customer_even_if_the_rest_is_committ
     acme: SampleWorkspace,
 ) -> None:
     what = build_content(buyer="Somebody New")
-    await take(acme, write_invoice(build_content(), compute_totals(build_content()), "N-1"))
-    before = await stored(acme)
+    await import_document(acme, write_invoice(build_content(), compute_totals(build_content()), "N-1"))
+    before = await count_rows(acme)
     async with acme.database.scope(acme.workspace_id):
         with pytest.raises(Conflict):
             await actions.import_invoice(
@@ -101,7 +101,7 @@ async def test_one_number_imported_by_ten_at_once_is_one_invoice_of_one_customer
     async def attempt(buyer: str) -> str:
         what = build_content(buyer=buyer)
         try:
-            return (await take(acme, write_invoice(what, compute_totals(what), "RACE"))).number
+            return (await import_document(acme, write_invoice(what, compute_totals(what), "RACE"))).number
         except Conflict as error:
             return error.code
 
@@ -164,31 +164,31 @@ async def test_only_a_number_that_is_taken_is_called_taken(acme: SampleWorkspace
         "CREATE UNIQUE INDEX buyer_once ON invoice (workspace_id, buyer_name) WHERE buyer_name = 'Once'"
     )
     try:
-        await take(acme, write_invoice(once, compute_totals(once), "ONCE-1"))
+        await import_document(acme, write_invoice(once, compute_totals(once), "ONCE-1"))
         with pytest.raises(asyncpg.UniqueViolationError, match="buyer_once"):
-            await take(acme, write_invoice(once, compute_totals(once), "ONCE-2"))
+            await import_document(acme, write_invoice(once, compute_totals(once), "ONCE-2"))
     finally:
         await owner.execute("DROP INDEX buyer_once")
         await owner.close()
 
 
 async def test_two_invoices_for_the_same_buyer_are_of_one_customer(acme: SampleWorkspace) -> None:
-    first = await take(acme, read_published("03.02a"))
-    second = await take(acme, change_texts(read_published("03.02a"), {"cbc:ID": "another"}))
+    first = await import_document(acme, read_published("03.02a"))
+    second = await import_document(acme, change_texts(read_published("03.02a"), {"cbc:ID": "another"}))
     assert first.customer_id == second.customer_id
     assert first.invoice_id != second.invoice_id
 
 
 async def test_the_buyers_address_becomes_a_contact(acme: SampleWorkspace) -> None:
     document = next(each for each in map(read_published, NAMES) if "@" in parse(each).content.buyer.email)
-    made = await take(acme, document)
+    made = await import_document(acme, document)
     async with acme.database.scope(acme.workspace_id):
         (person,) = await customers.list_contacts(made.customer_id)
     assert person.email == parse(document).content.buyer.email.lower()
 
 
 async def test_an_import_takes_no_number_of_the_series(acme: SampleWorkspace) -> None:
-    await take(acme, read_published("01.01a"))
+    await import_document(acme, read_published("01.01a"))
     async with acme.database.scope(acme.workspace_id):
         assert await fetch_value("SELECT count(*) FROM number_series") == 0
 

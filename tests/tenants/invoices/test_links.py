@@ -29,7 +29,7 @@ CLOCK = SystemClock()
 EXPIRE_IN = "UPDATE link SET expires_at = clock_timestamp() + $2 WHERE link_id = $1"
 
 
-async def make(sample_workspace: SampleWorkspace) -> LinkWithToken:
+async def issue_link(sample_workspace: SampleWorkspace) -> LinkWithToken:
     invoice_id = await sample_workspace.issue_invoice()
     async with sample_workspace.database.scope(sample_workspace.workspace_id):
         return await actions.issue_link(invoice_id, sealer=sample_workspace.sealer, clock=CLOCK)
@@ -148,8 +148,8 @@ async def test_opening_is_one_round_trip_whatever_comes_of_it(
     }
 
 
-async def every_kind_of_token(acme: SampleWorkspace, rival: SampleWorkspace) -> dict[str, str]:
-    good, expired, revoked, foreign = [await make(one) for one in (acme, acme, acme, rival)]
+async def create_tokens(acme: SampleWorkspace, rival: SampleWorkspace) -> dict[str, str]:
+    good, expired, revoked, foreign = [await issue_link(one) for one in (acme, acme, acme, rival)]
     draft_id = await acme.create_draft()
     async with acme.database.scope(acme.workspace_id):
         await execute(EXPIRE_IN, expired.link_id, timedelta(0))

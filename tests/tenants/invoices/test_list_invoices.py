@@ -11,7 +11,7 @@ from kernel.ids import new_id
 from kernel.store import execute, fetch, fetch_value
 from tenants.ids import InvoiceId
 from tenants.invoices import queries
-from tenants.invoices.queries import _OLDER
+from tenants.invoices.queries import _SELECT_OLDER
 from tests.fakes.large_workspaces import find_scans
 from tests.fakes.sample_workspaces import SampleWorkspace
 

@@ -22,7 +22,7 @@ from tests.fakes.ubl_writer import write_invoice
 CLOCK = SystemClock()
 
 
-def elsewhere(number: str) -> bytes:
+def build_foreign_document(number: str) -> bytes:
     return write_invoice(build_content(), compute_totals(build_content()), number)
 
 

@@ -65,13 +65,13 @@ async def test_an_issued_version_is_prerendered_in_the_customers_locale_else_the
 ) -> None:
     german = await acme.issue_invoice()
     english = await acme.issue_invoice(await acme.create_customer(locale="en-GB"))
-    assert [(queue, job) for queue, job, _ in await renders(acme)] == [
+    assert [(queue, job) for queue, job, _ in await list_render_jobs(acme)] == [
         (PDF_BULK_QUEUE, RenderPdf(invoice_id=german, version=1, locale="de-DE")),
         (PDF_BULK_QUEUE, RenderPdf(invoice_id=english, version=1, locale="en-GB")),
     ]
 
 
-async def test_it_is_rendered_ahead_in_the_locale_of_each_contact_with_a_link(acme: SampleWorkspace) -> None:
+async def test_it_is_prerendered_in_the_locale_of_each_contact_with_a_link(acme: SampleWorkspace) -> None:
     customer_id = await acme.create_customer()
     async with acme.database.scope(acme.workspace_id):
         french, silent = [
@@ -103,11 +103,11 @@ async def test_it_is_rendered_ahead_in_the_locale_of_each_contact_with_a_link(ac
 
 async def test_a_draft_is_not_rendered_and_a_new_version_is(acme: SampleWorkspace) -> None:
     draft = await acme.create_draft()
-    assert await renders(acme) == []
+    assert await list_render_jobs(acme) == []
     async with acme.database.scope(acme.workspace_id):
         await actions.issue(draft, clock=acme.clock)
-        await actions.new_version(draft, build_content("200"), clock=acme.clock)
-    assert sorted((job.invoice_id, job.version) for _, job, _ in await renders(acme)) == [
+        await actions.add_version(draft, build_content("200"), clock=acme.clock)
+    assert sorted((job.invoice_id, job.version) for _, job, _ in await list_render_jobs(acme)) == [
         (draft, 1),
         (draft, 2),
     ]
@@ -126,7 +126,7 @@ async def test_a_request_moves_the_job_to_the_urgent_queue_and_rendering_ahead_n
     acme: SampleWorkspace,
 ) -> None:
     invoice_id = await acme.issue_invoice()
-    pending = await ask(acme, invoice_id)
+    pending = await request(acme, invoice_id)
     assert isinstance(pending, PendingPdf)
     assert (0 < pending.after_s < 60, pending.code) == (True, "")
     assert isinstance(await request(acme, invoice_id), PendingPdf)
@@ -164,8 +164,8 @@ async def test_a_request_for_a_failed_render_returns_its_next_attempt_and_brings
     acme: SampleWorkspace,
 ) -> None:
     invoice_id = await acme.issue_invoice()
-    await change(acme, "UPDATE job SET attempts = 2, run_at = now() + interval '5 seconds'")
-    assert await ask(acme, invoice_id) == PendingPdf(6, "pdf.unavailable")
+    await run_sql(acme, "UPDATE job SET attempts = 2, run_at = now() + interval '5 seconds'")
+    assert await request(acme, invoice_id) == PendingPdf(6, "pdf.unavailable")
     # As after a long outage.
     await run_sql(acme, "UPDATE job SET attempts = 9, run_at = now() + interval '25 minutes'")
     assert await request(acme, invoice_id) == PendingPdf(11, "pdf.unavailable")
@@ -206,11 +206,11 @@ async def test_a_request_that_would_wait_longer_than_a_minute_is_refused(
 ) -> None:
     rival = await create_sample_workspace(acme.database, Sealer(settings.secret_keys), SystemClock())
     invoice_id, before = await acme.issue_invoice(), await acme.issue_invoice()
-    await change(acme, SERVED, acme.workspace_id, dt.timedelta(seconds=9), dt.timedelta(hours=1))
-    await change(acme, SERVED, acme.workspace_id, dt.timedelta(seconds=2), dt.timedelta(minutes=1))
-    # Renders ahead of need come after requests, and delay none.
-    await change(rival, FLOOD, rival.workspace_id, PDF_BULK_QUEUE, 1000)
-    assert await ask(acme, before) == PendingPdf(2)
+    await run_sql(acme, INSERT_DONE_JOBS, acme.workspace_id, dt.timedelta(seconds=9), dt.timedelta(hours=1))
+    await run_sql(acme, INSERT_DONE_JOBS, acme.workspace_id, dt.timedelta(seconds=2), dt.timedelta(minutes=1))
+    # Prerenders run after requested renders and do not delay them.
+    await run_sql(rival, INSERT_QUEUED_JOBS, rival.workspace_id, PDF_BULK_QUEUE, 1000)
+    assert await request(acme, before) == PendingPdf(2)
     # Four at a time, two seconds each: 116 others take 58 seconds, and then it is its own turn.
     await run_sql(acme, INSERT_QUEUED_JOBS, acme.workspace_id, PDF_QUEUE, 115)
     assert await request(acme, before) == PendingPdf(60)
@@ -222,13 +222,13 @@ async def test_a_request_that_would_wait_longer_than_a_minute_is_refused(
         PDF_BULK_QUEUE
     ]
     # An accepted request stays accepted; one of another workspace comes next, because workspaces take turns.
-    assert await ask(acme, before) == PendingPdf(61)
-    assert await ask(rival, await rival.issue_invoice()) == PendingPdf(3)
+    assert await request(acme, before) == PendingPdf(61)
+    assert await request(rival, await rival.issue_invoice()) == PendingPdf(3)
 
 
 async def test_a_dead_render_is_not_tried_again_by_every_request(acme: SampleWorkspace) -> None:
     invoice_id = await acme.issue_invoice()
-    await change(acme, "UPDATE job SET state = 'dead', ended_at = now() - interval '5 minutes'")
+    await run_sql(acme, "UPDATE job SET state = 'dead', ended_at = now() - interval '5 minutes'")
     with pytest.raises(Unavailable, match=r"pdf\.failed") as refused:
         await request(acme, invoice_id)
     assert refused.value.data["retry_after_s"] == 600

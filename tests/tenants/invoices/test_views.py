@@ -67,7 +67,7 @@ async def test_a_view_is_stored_with_its_network_only(
     acme: SampleWorkspace, address: IPv4Address | IPv6Address | None, kept: str | None
 ) -> None:
     invoice_id = await acme.issue_invoice()
-    view = a_view(
+    view = build_view(
         invoice_id,
         link_id=await issue_link(acme, invoice_id),
         address=address,
@@ -90,8 +90,8 @@ async def test_a_view_is_stored_with_its_network_only(
 
 @pytest.mark.parametrize("actor", list(ActorClass))
 async def test_every_class_of_actor_can_be_stored(acme: SampleWorkspace, actor: ActorClass) -> None:
-    assert await record(acme, [a_view(await acme.issue_invoice(), actor=actor)]) == 1
-    (row,) = await stored(acme)
+    assert await record_views(acme, [build_view(await acme.issue_invoice(), actor=actor)]) == 1
+    (row,) = await load_views(acme)
     assert row["actor"] == actor.value
 
 
@@ -119,9 +119,9 @@ async def test_views_of_nothing_are_left_out_and_the_others_stored(
 
 
 async def test_a_view_that_is_written_again_is_stored_once(acme: SampleWorkspace) -> None:
-    view = a_view(await acme.issue_invoice())
-    assert [await record(acme, [view]), await record(acme, [view, view])] == [1, 0]
-    assert len(await stored(acme)) == 1
+    view = build_view(await acme.issue_invoice())
+    assert [await record_views(acme, [view]), await record_views(acme, [view, view])] == [1, 0]
+    assert len(await load_views(acme)) == 1
 
 
 async def test_a_batch_is_one_statement(acme: SampleWorkspace) -> None:

@@ -112,7 +112,7 @@ async def fetch_a_logo_that_is_being_fetched(workspace: SampleWorkspace) -> Call
 
 @exercise(workspaces.set_fetched_logo, "workspace.logo_changed", before=None)
 async def set_the_logo_that_was_fetched(workspace: SampleWorkspace) -> Call:
-    added = await run(workspace, workspaces.fetch_logo, "https://cdn.example/logo.png")
+    added = await run(workspace, workspaces.request_logo_fetch, "https://cdn.example/logo.png")
     return call(reencode(build_jpeg()), added.job_id, clock=CLOCK)
 
 

@@ -18,7 +18,7 @@ from tenants.workspaces.domains import DomainState
 from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import LogoRef, NewWorkspace, WorkspaceProfile
 from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, build_jpeg
-from tests.tenants.conftest import NewBusiness
+from tests.tenants.conftest import AddWorkspace
 
 CLOCK = SystemClock()
 

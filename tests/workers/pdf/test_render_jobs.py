@@ -59,7 +59,7 @@ async def test_a_pdf_is_stored_in_the_transaction_that_completes_its_job(
     acme = await open_acme(harness, tmp_path, renderer)
     invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
-        await new_version(invoice_id, build_content("200"), clock=acme.clock)
+        await add_version(invoice_id, build_content("200"), clock=acme.clock)
     first, second = await run_job(harness, invoice_id), await run_job(harness, invoice_id, 2)
     assert (first["state"], second["state"]) == ("done", "done")
     async with acme.database.scope(acme.workspace_id):
