@@ -31,7 +31,7 @@ from tenants.workspaces import actions as workspace_actions
 from tenants.workspaces import queries as workspace_queries
 from tenants.workspaces.domains import DomainState
 from tenants.workspaces.logo import reencode
-from tenants.workspaces.profile import LogoImage, NewWorkspace
+from tenants.workspaces.profile import NewWorkspace
 from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, build_content, build_jpeg, euros
 from tests.fakes.ubl_writer import read_published
 
@@ -176,9 +176,7 @@ CALLS_WITHOUT_IDS: dict[str, Call] = {
     "workspace_actions.set_logo": lambda _, __: workspace_actions.set_logo(
         reencode(build_jpeg(colour="blue")), clock=CLOCK
     ),
-    "workspace_actions.set_fetched_logo": lambda _, __: _set_fetched_logo(
-        reencode(build_jpeg(colour="green"))
-    ),
+    "workspace_actions.set_fetched_logo": lambda _, __: _set_fetched_logo(build_jpeg(colour="green")),
     "workspace_actions.request_logo_fetch": lambda _, __: workspace_actions.request_logo_fetch(
         "https://mine.example/logo.png"
     ),
@@ -205,9 +203,9 @@ TESTED_SEPARATELY = {
 }
 
 
-async def _set_fetched_logo(image: LogoImage) -> None:
+async def _set_fetched_logo(jpeg: bytes) -> None:
     enqueued = await workspace_actions.request_logo_fetch("https://mine.example/another.png")
-    assert await workspace_actions.set_fetched_logo(image, enqueued.job_id, clock=CLOCK) is not None
+    assert await workspace_actions.set_fetched_logo(reencode(jpeg), enqueued.job_id, clock=CLOCK) is not None
 
 
 def _build_view(invoice_id: InvoiceId, link_id: LinkId | None) -> View:
