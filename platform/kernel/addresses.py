@@ -9,10 +9,10 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from kernel.errors import Invalid
 
-Address = IPv4Address | IPv6Address
+IPAddress = IPv4Address | IPv6Address
 
-LONGEST_URL: Final = 2048
-PORTS: Final = {"http": 80, "https": 443}
+MAX_URL_LENGTH: Final = 2048
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 # IANA's special-purpose registry (2024), and what clouds have put elsewhere. Written out, because the standard
 # library's is_global changes with its release and calls multicast global.
@@ -59,7 +59,7 @@ _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 _PATH: Final = "/%:@!$&'()*+,;=~-._"
 
 
-def is_public(address: Address) -> bool:
+def is_public(address: IPAddress) -> bool:
     """Whether an address is a single machine's on the public internet, carrying no other address within."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_4)
@@ -67,7 +67,7 @@ def is_public(address: Address) -> bool:
     return is_unicast and not any(address in network for network in _NOT_PUBLIC_6)
 
 
-def checked_url(url: str, *, base: str | None = None) -> str:
+def normalize_url(url: str, *, base: str | None = None) -> str:
     """Return a URL as it is asked for: http or https, a host, no name or password, the scheme's own port.
 
     `base`: what a relative one is relative to. Invalid("url.refused") says what is wrong with it. What the host
@@ -80,7 +80,7 @@ def checked_url(url: str, *, base: str | None = None) -> str:
         path, asked = quote(parts.path or "/", safe=_PATH), quote(parts.query, safe=_PATH + "?")
     except ValueError:
         raise _refused("It is no URL.") from None
-    if parts.scheme not in PORTS:
+    if parts.scheme not in DEFAULT_PORTS:
         raise _refused("It must begin with https:// or http://.")
     if not host:
         raise _refused("It names no host.")
@@ -89,12 +89,12 @@ def checked_url(url: str, *, base: str | None = None) -> str:
     if not _HOST.fullmatch(host):
         raise _refused("Its host is no name.")
     shown = f"[{host}]" if ":" in host else host
-    if port is not None and port != PORTS[parts.scheme]:
+    if port is not None and port != DEFAULT_PORTS[parts.scheme]:
         shown = f"{shown}:{port}"
     query = f"?{asked}" if asked else ""
     checked = f"{parts.scheme}://{shown}{path}{query}"
-    if len(checked) > LONGEST_URL:
-        raise _refused(f"It is longer than {LONGEST_URL} characters.")
+    if len(checked) > MAX_URL_LENGTH:
+        raise _refused(f"It is longer than {MAX_URL_LENGTH} characters.")
     return checked
 
 

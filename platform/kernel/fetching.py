@@ -12,31 +12,31 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpcore
 
-from kernel.addresses import PORTS, Address, checked_url, is_public
+from kernel.addresses import DEFAULT_PORTS, IPAddress, is_public, normalize_url
 from kernel.errors import Invalid, PortalError, Unavailable
 
 if TYPE_CHECKING:
     from httpcore import SOCKET_OPTION, AsyncNetworkStream, Response
 
-MOST_REDIRECTS: Final = 3
+MAX_REDIRECTS: Final = 3
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 # An answer that another attempt may change.
-_PASSING: Final = (408, 425, 429, *range(500, 600))
+_TEMPORARY_STATUSES: Final = (408, 425, 429, *range(500, 600))
 _CONNECT_S: Final = 5.0
 _READ_S: Final = 5.0
 
-Resolve = Callable[[str, int], Awaitable[Collection[Address]]]
+Resolve = Callable[[str, int], Awaitable[Collection[IPAddress]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """What is enough: `most_bytes` of content, `within_s` seconds for all of it, redirects included."""
+class FetchLimits:
+    """What is enough: `max_bytes` of content, `timeout_s` seconds for all of it, redirects included."""
 
-    most_bytes: int
-    within_s: float = 20.0
+    max_bytes: int
+    timeout_s: float = 20.0
 
 
-async def resolved(host: str, port: int) -> list[Address]:
+async def resolve_host(host: str, port: int) -> list[IPAddress]:
     """Return all addresses of a host, as the machine finds them; OSError when there are none."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -46,22 +46,22 @@ async def resolved(host: str, port: int) -> list[Address]:
 class Fetcher:
     """Gets one URL at a time: no cookies, no proxy, no credentials, nothing of the environment.
 
-    Each name is resolved once for each connection, all its addresses must be allowed, and the connection is made to
+    Each name is resolve_host once for each connection, all its addresses must be allowed, and the connection is made to
     one of those: a name that answers differently the next time is never asked again.
     """
 
     def __init__(
         self,
-        bounds: Bounds,
+        limits: FetchLimits,
         *,
-        resolve: Resolve = resolved,
-        allows: Callable[[Address], bool] = is_public,
-        ports: Collection[int] = frozenset(PORTS.values()),
+        resolve: Resolve = resolve_host,
+        is_allowed: Callable[[IPAddress], bool] = is_public,
+        ports: Collection[int] = frozenset(DEFAULT_PORTS.values()),
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Take the bounds; all else has its only safe value already, and is given by tests alone."""
-        self._bounds = bounds
-        self._guard = _Guard(resolve, allows, ports)
+        """Take the limits; all else has its only safe value already, and is given by tests alone."""
+        self._limits = limits
+        self._guarded_backend = _GuardedBackend(resolve, is_allowed, ports)
         self._tls = tls
 
     async def fetch(self, url: str) -> bytes:
@@ -71,10 +71,10 @@ class Fetcher:
         none, or compressed), "fetch.too_large". Unavailable("fetch.failed"): it may go better another time.
         """
         try:
-            async with asyncio.timeout(self._bounds.within_s):
-                return await self._followed(checked_url(url))
+            async with asyncio.timeout(self._limits.timeout_s):
+                return await self._follow_redirects(normalize_url(url))
         except TimeoutError:
-            raise _failed(f"It took longer than {self._bounds.within_s:g} s.") from None
+            raise _failed(f"It took longer than {self._limits.timeout_s:g} s.") from None
         except PortalError:
             raise
         except (httpcore.TimeoutException, httpcore.NetworkError, OSError) as error:
@@ -82,25 +82,25 @@ class Fetcher:
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol) as error:
             raise _failed("The server does not speak HTTP.") from error
 
-    async def _followed(self, url: str) -> bytes:
-        for _ in range(MOST_REDIRECTS + 1):
+    async def _follow_redirects(self, url: str) -> bytes:
+        for _ in range(MAX_REDIRECTS + 1):
             # A pool of its own for each hop: no connection is used twice.
             async with (
                 httpcore.AsyncConnectionPool(
-                    ssl_context=self._tls, network_backend=self._guard, max_keepalive_connections=0
+                    ssl_context=self._tls, network_backend=self._guarded_backend, max_keepalive_connections=0
                 ) as pool,
                 pool.stream("GET", url, headers=_HEADERS, extensions=_TIMEOUTS) as response,
             ):
                 if response.status not in _REDIRECTS:
-                    return await self._content(response)
+                    return await self._read_content(response)
                 target = _header(response, b"location")
             if not target:
                 raise Invalid("fetch.refused", "The server redirects to nowhere.")
-            url = checked_url(target, base=url)
-        raise Invalid("fetch.refused", f"The server redirects more than {MOST_REDIRECTS} times.")
+            url = normalize_url(target, base=url)
+        raise Invalid("fetch.refused", f"The server redirects more than {MAX_REDIRECTS} times.")
 
-    async def _content(self, response: Response) -> bytes:
-        if response.status in _PASSING:
+    async def _read_content(self, response: Response) -> bytes:
+        if response.status in _TEMPORARY_STATUSES:
             raise _failed(f"The server answers {response.status}.")
         if response.status != 200:
             raise Invalid("fetch.refused", f"The server answers {response.status}.", status=response.status)
@@ -108,29 +108,31 @@ class Fetcher:
         if _header(response, b"content-encoding").lower() not in {"", "identity"}:
             raise Invalid("fetch.refused", "The server compresses its answer although it was asked not to.")
         said = _header(response, b"content-length")
-        if said.isdigit() and int(said) > self._bounds.most_bytes:
+        if said.isdigit() and int(said) > self._limits.max_bytes:
             raise self._too_large()
         content = bytearray()
         async for part in response.aiter_stream():
             content += part
-            if len(content) > self._bounds.most_bytes:
+            if len(content) > self._limits.max_bytes:
                 raise self._too_large()
         return bytes(content)
 
     def _too_large(self) -> Invalid:
-        most = self._bounds.most_bytes
+        most = self._limits.max_bytes
         return Invalid("fetch.too_large", f"The answer is larger than {most // 1024} KiB.", most=most)
 
 
-class _Guard(httpcore.AsyncNetworkBackend):
+class _GuardedBackend(httpcore.AsyncNetworkBackend):
     """Connects only where that is allowed, to the very address that was looked at."""
 
-    def __init__(self, resolve: Resolve, allows: Callable[[Address], bool], ports: Collection[int]) -> None:
+    def __init__(
+        self, resolve: Resolve, is_allowed: Callable[[IPAddress], bool], ports: Collection[int]
+    ) -> None:
         self._resolve = resolve
-        self._allows = allows
+        self._is_allowed = is_allowed
         self._ports = ports
         # Without anyio httpcore has another class of this name, which only says so.
-        self._below = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
+        self._backend = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
     async def connect_tcp(
         self,
@@ -145,13 +147,13 @@ class _Guard(httpcore.AsyncNetworkBackend):
         addresses = await self._resolve(host, port)
         if not addresses:
             raise _failed("The host has no address.")
-        if not all(map(self._allows, addresses)):
+        if not all(map(self._is_allowed, addresses)):
             # Which one is not said: the answer would map a network that is not the asker's.
             raise _forbidden("Its host is not on the public internet.")
         failure: Exception | None = None
         for address in list(addresses)[:3]:
             try:
-                return await self._below.connect_tcp(
+                return await self._backend.connect_tcp(
                     str(address), port, timeout, local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:

@@ -120,7 +120,7 @@ async def away(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     """A store whose server refuses or never says a word."""
     server = await asyncio.start_server(request.param, "127.0.0.1", 0)
     _named(monkeypatch, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    yield Blobs.open("s3://bucket", patience_s=1)
+    yield Blobs.open("s3://bucket", timeout_s=1)
     server.close()
 
 

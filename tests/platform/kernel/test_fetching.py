@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from kernel.addresses import Address
+from kernel.addresses import IPAddress
 from kernel.errors import Invalid, Unavailable
-from kernel.fetching import Bounds, Fetcher, resolved
+from kernel.fetching import Fetcher, FetchLimits, resolve_host
 
 OURS, THEIRS = ip_address("127.0.0.2"), ip_address("127.0.0.1")
-BOUNDS = Bounds(most_bytes=100_000, within_s=3)
+LIMITS = FetchLimits(max_bytes=100_000, timeout_s=3)
 PICTURE = b"a picture, for all the fetcher knows"
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -82,23 +82,23 @@ class Site:
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     trapped: list[str] = field(default_factory=list)
-    names: dict[str, list[Address]] = field(default_factory=dict)
+    names: dict[str, list[IPAddress]] = field(default_factory=dict)
     resolutions: list[str] = field(default_factory=list)
 
     def url(self, path: str = "/logo.png", host: str = "logos.example") -> str:
         return f"http://{host}:{self.port}{path}"
 
-    async def resolve(self, host: str, port: int) -> list[Address]:
+    async def resolve(self, host: str, port: int) -> list[IPAddress]:
         """As the machine does, but for the names of the test."""
         self.resolutions.append(host)
-        return self.names.get(host) or await resolved(host, port)
+        return self.names.get(host) or await resolve_host(host, port)
 
-    def fetcher(self, bounds: Bounds = BOUNDS, tls: ssl.SSLContext | None = None) -> Fetcher:
+    def fetcher(self, limits: FetchLimits = LIMITS, tls: ssl.SSLContext | None = None) -> Fetcher:
         """A fetcher for which 127.0.0.2 is the public internet."""
         return Fetcher(
-            bounds,
+            limits,
             resolve=self.resolve,
-            allows=lambda address: address == OURS,
+            is_allowed=lambda address: address == OURS,
             ports={80, 443, self.port, self.trap_port},
             tls=tls,
         )
@@ -135,7 +135,7 @@ async def site() -> AsyncIterator[Site]:
 async def test_what_is_there_is_fetched_and_the_server_learns_little(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A proxy of the environment would be told where we go, and would go elsewhere than the guard allows.
+    # A proxy of the environment would be told where we go, and would go elsewhere than the guard is_allowed.
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "https_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{site.trap_port}")
     site.answers = {"/logo.png": plain(set_cookie="a=b")}
@@ -150,14 +150,14 @@ async def test_what_is_there_is_fetched_and_the_server_learns_little(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1", "10.0.0.1", "0"])
 async def test_without_a_test_nothing_of_ones_own_is_asked(site: Site, host: str) -> None:
-    guarded = Fetcher(BOUNDS, ports={site.trap_port})
+    guarded = Fetcher(LIMITS, ports={site.trap_port})
     with pytest.raises(Invalid, match="not on the public internet"):
         await guarded.fetch(f"http://{host}:{site.trap_port}/")
 
 
 async def test_only_the_usual_ports_are_asked(site: Site) -> None:
     with pytest.raises(Invalid, match="Only the ports 80 and 443"):
-        await Fetcher(BOUNDS, resolve=site.resolve, allows=lambda _: True).fetch(site.url())
+        await Fetcher(LIMITS, resolve=site.resolve, is_allowed=lambda _: True).fetch(site.url())
 
 
 async def test_one_address_of_several_that_is_not_public_refuses_them_all(site: Site) -> None:
@@ -172,12 +172,14 @@ async def test_a_name_that_changes_its_answer_is_asked_once_and_reached_where_it
 ) -> None:
     answers = iter([[OURS], [THEIRS], [THEIRS]])
 
-    async def rebinding(host: str, port: int) -> list[Address]:
+    async def rebinding(host: str, port: int) -> list[IPAddress]:
         site.resolutions.append(host)
         return next(answers)
 
     site.answers = {"/logo.png": plain()}
-    fetcher = Fetcher(BOUNDS, resolve=rebinding, allows=lambda address: address == OURS, ports={site.port})
+    fetcher = Fetcher(
+        LIMITS, resolve=rebinding, is_allowed=lambda address: address == OURS, ports={site.port}
+    )
     assert await fetcher.fetch(site.url()) == PICTURE
     assert site.resolutions == ["logos.example"]
     with pytest.raises(Invalid, match="not on the public internet"):
@@ -279,7 +281,7 @@ async def test_answers_that_may_be_better_another_time(site: Site, answer: Answe
     site.answers = {"/logo.png": answer}
     async with asyncio.timeout(30):
         with pytest.raises(Unavailable) as failed:
-            await site.fetcher(Bounds(most_bytes=100_000, within_s=1)).fetch(site.url())
+            await site.fetcher(FetchLimits(max_bytes=100_000, timeout_s=1)).fetch(site.url())
     assert failed.value.code == "fetch.failed"
 
 
@@ -296,7 +298,7 @@ async def test_the_second_address_is_tried_when_the_first_is_dead(site: Site) ->
     site.names["logos.example"] = [dead, OURS]
     site.answers = {"/logo.png": plain()}
     fetcher = Fetcher(
-        BOUNDS, resolve=site.resolve, allows=lambda address: address in {dead, OURS}, ports={site.port}
+        LIMITS, resolve=site.resolve, is_allowed=lambda address: address in {dead, OURS}, ports={site.port}
     )
     assert await fetcher.fetch(site.url()) == PICTURE
 
