@@ -11,7 +11,7 @@ import asyncpg
 from kernel.clock import SystemClock
 from kernel.ids import WorkspaceId, new_id
 from kernel.seals import Sealer
-from kernel.setting_values import DEMO_SECRET
+from kernel.setting_parsers import DEMO_SECRET
 from kernel.store import Database
 from kernel.store.roles import Urls, url_as
 from ops.command_context import identify_operator

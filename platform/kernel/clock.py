@@ -43,7 +43,7 @@ class FixedClock:
         self._now += step
 
 
-def zone(name: str) -> ZoneInfo:
+def find_zone(name: str) -> ZoneInfo:
     """Return the zone of an IANA name ("Europe/Berlin"); Invalid("zone.unknown") when there is none."""
     try:
         return ZoneInfo(name)
@@ -54,4 +54,4 @@ def zone(name: str) -> ZoneInfo:
 
 def today(clock: Clock, zone_name: str) -> date:
     """Return the calendar day it is now in a zone; Invalid("zone.unknown") for an unknown zone."""
-    return clock.now().astimezone(zone(zone_name)).date()
+    return clock.now().astimezone(find_zone(zone_name)).date()

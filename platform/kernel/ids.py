@@ -10,15 +10,15 @@ from uuid import UUID, uuid4
 WorkspaceId = NewType("WorkspaceId", UUID)
 
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-TOKEN_BODY: Final = 22  # 62 ** 22 is 131 bits
-TOKEN_LENGTH: Final = TOKEN_BODY + 2
+TOKEN_BODY_LENGTH: Final = 22  # 62 ** 22 is 131 bits
+TOKEN_LENGTH: Final = TOKEN_BODY_LENGTH + 2
 
-_VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
+_DIGIT_VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
 _BASE: Final = len(ALPHABET)
 # The largest prime that two base62 digits can write. Because it is prime and larger than the alphabet, no
 # difference of one character, and no exchange of two neighbours, is a multiple of it.
 _MODULUS: Final = 3833
-_WEIGHTS: Final = tuple(pow(2, place + 1, _MODULUS) for place in range(TOKEN_BODY))
+_WEIGHTS: Final = tuple(pow(2, place + 1, _MODULUS) for place in range(TOKEN_BODY_LENGTH))
 
 
 def new_id() -> UUID:
@@ -26,34 +26,34 @@ def new_id() -> UUID:
     return uuid4()
 
 
-def secret_bytes(size: int = 32) -> bytes:
+def new_secret(size: int = 32) -> bytes:
     """Return `size` bytes from the operating system's generator."""
     return secrets.token_bytes(size)
 
 
-def nonce() -> str:
+def new_nonce() -> str:
     """Return 128 random bits as 22 URL-safe characters: a CSP nonce or a request id."""
     return urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
 
 
 def new_token() -> str:
     """Return a link token: 22 random base62 characters (131 bits) and 2 of checksum."""
-    body = "".join(secrets.choice(ALPHABET) for _ in range(TOKEN_BODY))
+    body = "".join(secrets.choice(ALPHABET) for _ in range(TOKEN_BODY_LENGTH))
     return body + _checksum(body)
 
 
-def token_is_well_formed(text: str) -> bool:
+def is_well_formed_token(text: str) -> bool:
     """Tell whether `text` can be a token at all: length, alphabet, checksum.
 
     Any single wrong character and any two exchanged neighbours are refused, so a mistyped link never
     costs a round trip to the database. It says nothing about whether the token was ever issued.
     """
-    if len(text) != TOKEN_LENGTH or not all(character in _VALUES for character in text):
+    if len(text) != TOKEN_LENGTH or not all(character in _DIGIT_VALUES for character in text):
         return False
-    return _checksum(text[:TOKEN_BODY]) == text[TOKEN_BODY:]
+    return _checksum(text[:TOKEN_BODY_LENGTH]) == text[TOKEN_BODY_LENGTH:]
 
 
 def _checksum(body: str) -> str:
-    total = sum(_VALUES[character] * weight for character, weight in zip(body, _WEIGHTS, strict=True))
+    total = sum(_DIGIT_VALUES[character] * weight for character, weight in zip(body, _WEIGHTS, strict=True))
     high, low = divmod(total % _MODULUS, _BASE)
     return ALPHABET[high] + ALPHABET[low]

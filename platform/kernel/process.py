@@ -99,7 +99,7 @@ async def open_process(
         loop.add_signal_handler(number, handle_signal)
     try:
         database = await Database.open(
-            settings.svc_url() if role == SVC else settings.database_url,
+            settings.require_svc_url() if role == SVC else settings.database_url,
             size=pool_size,
             name=f"portal {name}",
             prepared=settings.database_prepared,

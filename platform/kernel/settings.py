@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from kernel.errors import Invalid
-from kernel.setting_values import (
+from kernel.setting_parsers import (
     DEMO_SECRET,
     parse_bind_address,
     parse_blobs_url,
@@ -108,7 +108,7 @@ class Settings:
         for name in ("console_host", "api_host", "hooks_host"):
             host = getattr(self, name)
             if host in taken:
-                raise _invalid(name, f"must differ from {PREFIX}{taken[host].upper()}; both are {host}")
+                raise _make_invalid(name, f"must differ from {PREFIX}{taken[host].upper()}; both are {host}")
             taken[host] = name
 
     @classmethod
@@ -118,53 +118,55 @@ class Settings:
         An empty variable counts as not set. Under demo and test everything has a default.
         """
         read = _Reader(environ)
-        profile = read.value("profile", _profile, default=Profile.PRODUCTION)
-        safe = profile is Profile.PRODUCTION
-        redis_url = read.value(
-            "redis_url", parse_redis_url, default=None if safe else "redis://127.0.0.1:6379/0"
+        profile = read.required("profile", _parse_profile, default=Profile.PRODUCTION)
+        is_production = profile is Profile.PRODUCTION
+        redis_url = read.required(
+            "redis_url", parse_redis_url, default=None if is_production else "redis://127.0.0.1:6379/0"
         )
-        base_domain = read.value("base_domain", parse_domain, default="localhost")
+        base_domain = read.required("base_domain", parse_domain, default="localhost")
         return cls(
             profile=profile,
-            database_url=read.value(
+            database_url=read.required(
                 "database_url",
                 parse_postgres_url,
-                default=None if safe else "postgresql://portal_app@127.0.0.1/portal",
+                default=None if is_production else "postgresql://portal_app@127.0.0.1/portal",
             ),
             database_owner_url=read.optional("database_owner_url", parse_postgres_url),
             database_svc_url=read.optional("database_svc_url", parse_postgres_url),
-            database_prepared=read.value("database_prepared", parse_flag, default=True),
+            database_prepared=read.required("database_prepared", parse_flag, default=True),
             redis_url=redis_url,
-            secret_keys=read.value(
+            secret_keys=read.required(
                 "secret_keys",
-                parse_production_keys if safe else parse_keys,
-                default=None if safe else ((profile.value, DEMO_SECRET),),
+                parse_production_keys if is_production else parse_keys,
+                default=None if is_production else ((profile.value, DEMO_SECRET),),
             ),
             base_domain=base_domain,
-            console_host=read.value("console_host", parse_host, default=f"console.{base_domain}"),
-            api_host=read.value("api_host", parse_host, default=f"api.{base_domain}"),
-            hooks_host=read.value("hooks_host", parse_host, default=f"hooks.{base_domain}"),
-            public_scheme=read.value("public_scheme", parse_https if safe else parse_scheme, default="https"),
+            console_host=read.required("console_host", parse_host, default=f"console.{base_domain}"),
+            api_host=read.required("api_host", parse_host, default=f"api.{base_domain}"),
+            hooks_host=read.required("hooks_host", parse_host, default=f"hooks.{base_domain}"),
+            public_scheme=read.required(
+                "public_scheme", parse_https if is_production else parse_scheme, default="https"
+            ),
             public_port=read.optional("public_port", parse_port),
-            host=read.value("host", parse_bind_address, default="127.0.0.1"),
-            port=read.value("port", parse_port, default=8000),
-            metrics_host=read.value("metrics_host", parse_bind_address, default="127.0.0.1"),
-            metrics_port=read.value("metrics_port", parse_port, default=9100),
-            trusted_proxies=read.value("trusted_proxies", parse_networks, default=()),
-            pool_size=read.value("pool_size", whole_number_parser(1, 500), default=10),
-            log_level=read.value("log_level", parse_log_level, default="info"),
-            page_limit_per_minute=read.value(
+            host=read.required("host", parse_bind_address, default="127.0.0.1"),
+            port=read.required("port", parse_port, default=8000),
+            metrics_host=read.required("metrics_host", parse_bind_address, default="127.0.0.1"),
+            metrics_port=read.required("metrics_port", parse_port, default=9100),
+            trusted_proxies=read.required("trusted_proxies", parse_networks, default=()),
+            pool_size=read.required("pool_size", whole_number_parser(1, 500), default=10),
+            log_level=read.required("log_level", parse_log_level, default="info"),
+            page_limit_per_minute=read.required(
                 "page_limit_per_minute", whole_number_parser(1, 1_000_000), default=240
             ),
-            jobs_redis_url=read.value("jobs_redis_url", parse_redis_url, default=redis_url),
-            job_queues=read.value("job_queues", parse_queues, default=()),
-            job_slots=read.value("job_slots", whole_number_parser(1, 64), default=4),
-            job_lease_s=read.value("job_lease_s", whole_number_parser(1, 3600), default=30),
-            job_redispatch_s=read.value("job_redispatch_s", whole_number_parser(1, 3600), default=30),
-            blobs_url=read.value("blobs_url", parse_blobs_url, default=".portal/blobs"),
+            jobs_redis_url=read.required("jobs_redis_url", parse_redis_url, default=redis_url),
+            job_queues=read.required("job_queues", parse_queues, default=()),
+            job_slots=read.required("job_slots", whole_number_parser(1, 64), default=4),
+            job_lease_s=read.required("job_lease_s", whole_number_parser(1, 3600), default=30),
+            job_redispatch_s=read.required("job_redispatch_s", whole_number_parser(1, 3600), default=30),
+            blobs_url=read.required("blobs_url", parse_blobs_url, default=".portal/blobs"),
             chromium=read.optional("chromium", str),
-            chromium_sandbox=read.value("chromium_sandbox", parse_flag, default=True),
-            warnings=_unknown(environ),
+            chromium_sandbox=read.required("chromium_sandbox", parse_flag, default=True),
+            warnings=_warn_about_unknown(environ),
         )
 
     @property
@@ -172,26 +174,26 @@ class Settings:
         """Hosts that no workspace may have."""
         return frozenset({self.console_host, self.api_host, self.hooks_host})
 
-    def public_url(self, host: str, path: str) -> str:
+    def build_public_url(self, host: str, path: str) -> str:
         """Return the absolute URL of a path on one of our hosts, as it is written into mails and links."""
         port = "" if self.public_port is None else f":{self.public_port}"
         return f"{self.public_scheme}://{host}{port}{path}"
 
-    def owner_url(self) -> str:
+    def require_owner_url(self) -> str:
         """Return the url of the owning role; Invalid("settings.invalid") where it was not given."""
-        return _given("database_owner_url", self.database_owner_url)
+        return _require_url("database_owner_url", self.database_owner_url)
 
-    def svc_url(self) -> str:
+    def require_svc_url(self) -> str:
         """Return the url of the service role; Invalid("settings.invalid") where it was not given."""
-        return _given("database_svc_url", self.database_svc_url)
+        return _require_url("database_svc_url", self.database_svc_url)
 
 
-def variables() -> tuple[str, ...]:
+def list_variables() -> tuple[str, ...]:
     """Return the name of every variable that is read, in the order of the fields."""
     return tuple(PREFIX + each.name.upper() for each in fields(Settings) if each.name != "warnings")
 
 
-def inherited(names: Iterable[str]) -> dict[str, str]:
+def select_environment(names: Iterable[str]) -> dict[str, str]:
     """Return those of this process's variables that a program which it starts may have."""
     return {name: os.environ[name] for name in names if name in os.environ}
 
@@ -210,30 +212,30 @@ class _Reader:
             return read(text)
         except ValueError as error:
             # The value itself is not repeated: it may be a secret.
-            raise _invalid(name, str(error)) from None
+            raise _make_invalid(name, str(error)) from None
 
-    def value(self, name: str, read: Callable[[str], _T], *, default: _T | None) -> _T:
+    def required(self, name: str, read: Callable[[str], _T], *, default: _T | None) -> _T:
         found = self.optional(name, read)
         if found is None:
             found = default
         if found is None:
-            raise _invalid(name, "is not set; it has no default outside the demo and test profiles")
+            raise _make_invalid(name, "is not set; it has no default outside the demo and test profiles")
         return found
 
 
-def _invalid(name: str, reason: str) -> Invalid:
+def _make_invalid(name: str, reason: str) -> Invalid:
     variable = PREFIX + name.upper()
     return Invalid("settings.invalid", f"{variable} {reason}.", variable=variable)
 
 
-def _given(name: str, url: str | None) -> str:
+def _require_url(name: str, url: str | None) -> str:
     if url is None:
-        raise _invalid(name, "is not set; this command needs the database in that role")
+        raise _make_invalid(name, "is not set; this command needs the database in that role")
     return url
 
 
-def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
-    known = variables()
+def _warn_about_unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
+    known = list_variables()
     found: list[str] = []
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
@@ -244,7 +246,7 @@ def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _profile(text: str) -> Profile:
+def _parse_profile(text: str) -> Profile:
     try:
         return Profile(text)
     except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
-from kernel.clock import zone
+from kernel.clock import find_zone
 
 #: A member who is shown a link may send it: it stays valid for at least this long from then on.
 MIN_LIFETIME: Final = dt.timedelta(days=10)
@@ -18,7 +18,7 @@ def compute_expiry(
 
     At the earliest 10 days after it was shown. Without a due day the days count from the day it is shown.
     """
-    where = zone(time_zone)
+    where = find_zone(time_zone)
     counted_from = due if due is not None else shown_at.astimezone(where).date()
     last_day = counted_from + dt.timedelta(days=link_days)
     midnight = dt.datetime.combine(last_day + dt.timedelta(days=1), dt.time.min, tzinfo=where)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from piccolo.columns.combination import Where
 
 from kernel.errors import Missing
-from kernel.ids import WorkspaceId, token_is_well_formed
+from kernel.ids import WorkspaceId, is_well_formed_token
 from kernel.money import Money, currency
 from kernel.seals import Sealer
 from kernel.store import Database, current_workspace, fetch, fetch_one
@@ -96,9 +96,9 @@ async def open_link(
     another workspace's or a draft's token, all by the same statement; a malformed one before the database.
     Raises Unavailable as `Database.fetch_alone` does.
     """
-    if not token_is_well_formed(token):
+    if not is_well_formed_token(token):
         raise _missing_link()
-    hashes = sealer.keyed_hashes(TOKEN_PURPOSE, token.encode())
+    hashes = sealer.compute_hashes(TOKEN_PURPOSE, token.encode())
     row = await database.fetch_alone(_OPEN, workspace_id, hashes)
     if row is None:
         raise _missing_link()

@@ -8,7 +8,7 @@ from typing import Final
 
 from babel import Locale, UnknownLocaleError
 
-from kernel.clock import zone
+from kernel.clock import find_zone
 from kernel.errors import Invalid
 from kernel.ids import WorkspaceId
 from kernel.money import currency
@@ -120,7 +120,7 @@ def check_locale(tag: str) -> str:
 
 def check_time_zone(name: str) -> str:
     """Return an IANA zone's name; Invalid("zone.unknown") otherwise."""
-    zone(name)
+    find_zone(name)
     return name
 
 

@@ -215,7 +215,7 @@ class Problems:
 
     def __init__(self, settings: Settings, texts: Mapping[int, ErrorText] = TEXTS) -> None:
         """Use `texts`; the base URL of the types comes from the settings and is the same on every host."""
-        self._base = settings.public_url(settings.api_host, "/problems/")
+        self._base = settings.build_public_url(settings.api_host, "/problems/")
         self._texts = texts
 
     def describe(self, request: GatewayRequest, error: Exception) -> ErrorDescription:

@@ -7,8 +7,8 @@ from ipaddress import ip_network
 import pytest
 
 from kernel.errors import Invalid
-from kernel.setting_values import DEMO_SECRET
-from kernel.settings import Profile, Settings, variables
+from kernel.setting_parsers import DEMO_SECRET
+from kernel.settings import Profile, Settings, list_variables
 
 KEY = bytes(range(32))
 PRODUCTION = {
@@ -189,8 +189,8 @@ def test_everything_can_be_set() -> None:
             "PORTAL_PAGE_LIMIT_PER_MINUTE": "60",
         }
     )
-    assert settings.owner_url() == "postgresql://owner@db/portal"
-    assert settings.svc_url() == "postgres://svc@db/portal"
+    assert settings.require_owner_url() == "postgresql://owner@db/portal"
+    assert settings.require_svc_url() == "postgres://svc@db/portal"
     assert settings.database_prepared is False
     assert (settings.public_port, settings.port, settings.metrics_port) == (8443, 80, 9101)
     assert settings.trusted_proxies == (
@@ -245,18 +245,18 @@ def test_settings_do_not_show_secrets_and_cannot_be_changed() -> None:
 
 
 def test_the_names_of_all_variables_are_known() -> None:
-    assert set(PRODUCTION) <= set(variables())
-    assert len(variables()) == len(dataclasses.fields(Settings)) - 1
-    assert all(name.startswith("PORTAL_") and name.isupper() for name in variables())
+    assert set(PRODUCTION) <= set(list_variables())
+    assert len(list_variables()) == len(dataclasses.fields(Settings)) - 1
+    assert all(name.startswith("PORTAL_") and name.isupper() for name in list_variables())
 
 
 def test_public_urls_have_the_configured_scheme_and_port_and_no_other() -> None:
     settings = Settings.from_environ(PRODUCTION)
-    assert settings.public_url("acme.pay.example.com", "/i/x") == "https://acme.pay.example.com/i/x"
+    assert settings.build_public_url("acme.pay.example.com", "/i/x") == "https://acme.pay.example.com/i/x"
     demo = Settings.from_environ(
         {"PORTAL_PROFILE": "demo", "PORTAL_PUBLIC_SCHEME": "http", "PORTAL_PUBLIC_PORT": "8000"}
     )
-    assert demo.public_url("acme.localhost", "/") == "http://acme.localhost:8000/"
+    assert demo.build_public_url("acme.localhost", "/") == "http://acme.localhost:8000/"
 
 
 def test_jobs_have_their_own_redis_only_where_it_is_given() -> None:
