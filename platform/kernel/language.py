@@ -26,12 +26,12 @@ from kernel.errors import Invalid
 if TYPE_CHECKING:
     from kernel.money import Money
 
-OWN_CATALOGUES: Final = Path(__file__).parent / "locale"
+KERNEL_CATALOGUES: Final = Path(__file__).parent / "locale"
 _NO_BREAK_SPACE: Final = "\N{NO-BREAK SPACE}"
 _CONTEXT: Final = Context(prec=80, rounding=ROUND_HALF_UP, Emin=MIN_EMIN, Emax=MAX_EMAX)
 _TERRITORY: Final = re.compile(r"[-_]([A-Za-z]{2}|[0-9]{3})(?=[-_]|$)")
 # CLDR supplemental measurementData, paperSize "US-Letter"; the rest of the world uses A4.
-_LETTER: Final = frozenset(
+_LETTER_TERRITORIES: Final = frozenset(
     ("BZ", "CA", "CL", "CO", "CR", "GT", "MX", "NI", "PA", "PH", "PR", "SV", "US", "VE")
 )
 
@@ -45,7 +45,7 @@ class Language:
 
     tag: str
     """The canonical BCP 47 tag: "de-DE", "zh-Hant-TW"."""
-    words_tag: str
+    message_tag: str
     """The language the words are in: "en" where there is no catalogue for the locale's own."""
     territory: str
     """ISO 3166-1 alpha-2 (or UN M49) of the tag, else where the language is mostly spoken; may be empty."""
@@ -82,64 +82,66 @@ class Language:
 
     # Numbers.
 
-    def money(self, money: Money) -> str:
+    def format_money(self, money: Money) -> str:
         """Return the amount with its currency's symbol and exactly its ISO 4217 digits: "−1.234,50 €"."""
         digits = money.currency.digits
-        pattern = _with_digits(self._locale.currency_formats["standard"], digits, digits)
+        pattern = _set_digits(self._locale.currency_formats["standard"], digits, digits)
         code = money.currency.code
         with localcontext(_CONTEXT):
             text = pattern.apply(money.amount, self._locale, currency=code, currency_digits=False)
-        return _unbroken(_spaced(text, get_currency_symbol(code, locale=self._locale)))
+        return _replace_signs(_space_symbol(text, get_currency_symbol(code, locale=self._locale)))
 
-    def amount(self, money: Money) -> str:
+    def format_amount(self, money: Money) -> str:
         """Return the amount alone, with exactly the currency's ISO 4217 digits: "−1.234,50"."""
-        return self.decimal(money.amount, min_digits=money.currency.digits, max_digits=money.currency.digits)
+        return self.format_decimal(
+            money.amount, min_digits=money.currency.digits, max_digits=money.currency.digits
+        )
 
-    def typed(self, money: Money) -> str:
+    def format_ungrouped_amount(self, money: Money) -> str:
         """Return the amount as one types it into a form there: "1234,50", all its digits and no grouping."""
         digits = money.currency.digits
-        pattern = _with_digits(self._locale.decimal_formats[None], digits, digits)
+        pattern = _set_digits(self._locale.decimal_formats[None], digits, digits)
         with localcontext(_CONTEXT):
-            return _unbroken(pattern.apply(money.amount, self._locale, group_separator=False))
+            return _replace_signs(pattern.apply(money.amount, self._locale, group_separator=False))
 
-    def decimal(self, value: Decimal, *, max_digits: int = 10, min_digits: int = 0) -> str:
+    def format_decimal(self, value: Decimal, *, max_digits: int = 10, min_digits: int = 0) -> str:
         """Return a number grouped, with no more digits than it has, rounded half-up to `max_digits`."""
-        pattern = _with_digits(self._locale.decimal_formats[None], min_digits, max_digits)
+        pattern = _set_digits(self._locale.decimal_formats[None], min_digits, max_digits)
         with localcontext(_CONTEXT):
-            return _unbroken(pattern.apply(_rounded(value, max_digits), self._locale))
+            return _replace_signs(pattern.apply(_round(value, max_digits), self._locale))
 
-    def percent(self, value: Decimal, *, max_digits: int = 4) -> str:
+    def format_percent(self, value: Decimal, *, max_digits: int = 4) -> str:
         """Return a percentage; 19 is "19 %" or "19%", as the locale writes it."""
-        pattern = _with_digits(self._locale.percent_formats[None], 0, max_digits)
+        pattern = _set_digits(self._locale.percent_formats[None], 0, max_digits)
         with localcontext(_CONTEXT):
-            fraction = _rounded(value, max_digits).scaleb(-2)
-            return _unbroken(pattern.apply(fraction, self._locale))
+            fraction = _round(value, max_digits).scaleb(-2)
+            return _replace_signs(pattern.apply(fraction, self._locale))
 
     # Everything else that differs from place to place.
 
-    def date(self, day: date, style: Literal["short", "medium", "long", "full"] = "medium") -> str:
+    def format_date(self, day: date, style: Literal["short", "medium", "long", "full"] = "medium") -> str:
         """Return a calendar day; a datetime is a TypeError, because it is another day elsewhere."""
         if isinstance(day, datetime):
             raise TypeError("a day is a date; turn a datetime into the day of a time zone first")
         return format_date(day, format=style, locale=self._locale)
 
-    def unit(self, code: str, quantity: Decimal) -> str:
+    def translate_unit(self, code: str, quantity: Decimal) -> str:
         """Return the word for a UN/ECE Rec. 20 unit beside a quantity ("hours"); an unknown code as it is.
 
         Empty where a word would say nothing: for "mutually defined", and for "one" without a translation.
         """
-        if code in units.WORDLESS:
+        if code in units.UNNAMED:
             return ""
-        if code in units.COUNTED:
-            word = self.npgettext("unit", *units.COUNTED[code], _countable(quantity))
+        if code in units.COUNT_UNITS:
+            word = self.npgettext("unit", *units.COUNT_UNITS[code], _find_plural_number(quantity))
             # "One" in a foreign tongue tells less than the bare number beside it.
-            is_foreign = self._locale.language != "en" and word in units.COUNTED[code]
+            is_foreign = self._locale.language != "en" and word in units.COUNT_UNITS[code]
             return "" if code == units.ONE and is_foreign else word
-        if code in units.MEASURED:
-            return self._measured(*units.MEASURED[code], quantity) or code
+        if code in units.MEASURE_UNITS:
+            return self._translate_measure(*units.MEASURE_UNITS[code], quantity) or code
         return code
 
-    def country(self, code: str) -> str:
+    def translate_country(self, code: str) -> str:
         """Return the name of an ISO 3166-1 alpha-2 country in this language; an unknown code as it is."""
         return str(self._locale.territories.get(code, code))
 
@@ -151,23 +153,23 @@ class Language:
     @cached_property
     def page_size(self) -> Literal["A4", "Letter"]:
         """The paper people have in their printers there (CLDR)."""
-        return "Letter" if self.territory in _LETTER else "A4"
+        return "Letter" if self.territory in _LETTER_TERRITORIES else "A4"
 
-    def _measured(self, unit: str, length: str, quantity: Decimal) -> str:
+    def _translate_measure(self, unit: str, length: str, quantity: Decimal) -> str:
         if length == "short":
             # A sign is the same beside every number, but CLDR spells some out beside one or two.
-            quantity = _SEVERAL
+            quantity = _PLURAL_QUANTITY
         with localcontext(_CONTEXT):
             number = format_decimal(quantity, locale=self._locale)
             # CLDR leaves out the long form where it is the same as a shorter one.
-            for tried in (length, "short", "narrow"):
-                text = format_unit(quantity, unit, length=_LENGTHS[tried], locale=self._locale)
+            for candidate in (length, "short", "narrow"):
+                text = format_unit(quantity, unit, length=_LENGTHS[candidate], locale=self._locale)
                 if unit not in text:
                     return text.replace(number, "").strip()
         return ""
 
 
-_SEVERAL: Final = Decimal("2.5")
+_PLURAL_QUANTITY: Final = Decimal("2.5")
 _LENGTHS: Final[dict[str, Literal["short", "long", "narrow"]]] = {
     "short": "short",
     "long": "long",
@@ -177,12 +179,12 @@ _LENGTHS: Final[dict[str, Literal["short", "long", "narrow"]]] = {
 
 @lru_cache(maxsize=512)
 def _load(tag: str, catalogues: tuple[Path, ...]) -> Language:
-    locale = _locale(tag)
-    found = [_catalogues(folder, locale) for folder in catalogues]
+    locale = _find_locale(tag)
+    found = [_read_catalogues(folder, locale) for folder in catalogues]
     words = next((name for near in found for name, _ in near), "en")
     translations = NullTranslations()
     # The nearest is asked first: it is put in front last.
-    for near in reversed([*found, _catalogues(OWN_CATALOGUES, locale)]):
+    for near in reversed([*found, _read_catalogues(KERNEL_CATALOGUES, locale)]):
         for _, compiled in reversed(near):
             front = GNUTranslations(BytesIO(compiled))
             front.add_fallback(translations)
@@ -191,25 +193,25 @@ def _load(tag: str, catalogues: tuple[Path, ...]) -> Language:
     likely = Locale.parse(get_global("likely_subtags").get(str(locale), str(locale)))
     return Language(
         tag=str(locale).replace("_", "-"),
-        words_tag=words.replace("_", "-"),
+        message_tag=words.replace("_", "-"),
         territory=written[1].upper() if written else locale.territory or likely.territory or "",
         _locale=locale,
         _translations=translations,
     )
 
 
-def _locale(tag: str) -> Locale:
+def _find_locale(tag: str) -> Locale:
     """Return CLDR's locale; where it has none for the territory (de-US), that of the language."""
     plain = tag.replace("_", "-").split("-u-")[0]
-    for tried in (plain, plain.split("-")[0]):
+    for candidate in (plain, plain.split("-")[0]):
         try:
-            return Locale.parse(tried, sep="-")
+            return Locale.parse(candidate, sep="-")
         except (UnknownLocaleError, ValueError):
             continue
     raise Invalid("language.unknown", f"There is no language called {tag[:40]!r}.", language=tag[:40])
 
 
-def _catalogues(folder: Path, locale: Locale) -> list[tuple[str, bytes]]:
+def _read_catalogues(folder: Path, locale: Locale) -> list[tuple[str, bytes]]:
     """Return what a folder holds for a locale, the nearest first: (locale name, compiled catalogue)."""
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder of catalogues at {folder}")
@@ -217,7 +219,7 @@ def _catalogues(folder: Path, locale: Locale) -> list[tuple[str, bytes]]:
     parts = ((language, script, territory), (language, territory), (language, script), (language,))
     names = dict.fromkeys("_".join(filter(None, each)) for each in parts)
     return [
-        (name, _compiled(path))
+        (name, _compile(path))
         for name in names
         for path in (folder / f"{name}.po", *sorted((folder / name / "LC_MESSAGES").glob("*.po")))
         if path.is_file()
@@ -225,7 +227,7 @@ def _catalogues(folder: Path, locale: Locale) -> list[tuple[str, bytes]]:
 
 
 @lru_cache(maxsize=128)
-def _compiled(path: Path) -> bytes:
+def _compile(path: Path) -> bytes:
     with path.open("rb") as source:
         catalogue = read_po(source, abort_invalid=True)
     compiled = BytesIO()
@@ -234,17 +236,17 @@ def _compiled(path: Path) -> bytes:
 
 
 @lru_cache(maxsize=2048)
-def _digits_fixed(pattern: str, least: int, most: int) -> NumberPattern:
+def _change_digits(pattern: str, least: int, most: int) -> NumberPattern:
     changed = parse_pattern(pattern)
     changed.frac_prec = (least, most)
     return changed
 
 
-def _with_digits(pattern: NumberPattern, least: int, most: int) -> NumberPattern:
-    return _digits_fixed(pattern.pattern, least, most)
+def _set_digits(pattern: NumberPattern, least: int, most: int) -> NumberPattern:
+    return _change_digits(pattern.pattern, least, most)
 
 
-def _rounded(value: Decimal, digits: int) -> Decimal:
+def _round(value: Decimal, digits: int) -> Decimal:
     """Round half-up, as the amounts are; left to itself Babel rounds half to even."""
     if not value.is_finite():
         raise Invalid("number.not_finite", "That is not a number that can be written.")
@@ -252,12 +254,12 @@ def _rounded(value: Decimal, digits: int) -> Decimal:
     return value.quantize(Decimal((0, (1,), -digits))) if int(exponent) < -digits else value
 
 
-def _countable(quantity: Decimal) -> int:
+def _find_plural_number(quantity: Decimal) -> int:
     """Return the whole number whose plural form a quantity takes: a fraction is never one thing."""
     return int(abs(quantity)) if quantity == quantity.to_integral_value() else 2
 
 
-def _spaced(text: str, symbol: str) -> str:
+def _space_symbol(text: str, symbol: str) -> str:
     """Set a no-break space between figures and a symbol that ends in letters (CLDR currencySpacing)."""
     sign = re.escape(symbol)
     if symbol[-1:].isalpha():
@@ -267,5 +269,5 @@ def _spaced(text: str, symbol: str) -> str:
     return text
 
 
-def _unbroken(text: str) -> str:
+def _replace_signs(text: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}").replace(" ", _NO_BREAK_SPACE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 # Codes whose words CLDR knows in every language: (CLDR unit, length). Time is a word, the rest a sign.
-MEASURED: Final[dict[str, tuple[str, str]]] = {
+MEASURE_UNITS: Final[dict[str, tuple[str, str]]] = {
     "SEC": ("duration-second", "long"),
     "MIN": ("duration-minute", "long"),
     "HUR": ("duration-hour", "long"),
@@ -56,7 +56,7 @@ MEASURED: Final[dict[str, tuple[str, str]]] = {
 
 # Codes that are counted: (singular, plural), looked up in the kernel's own catalogue, context "unit".
 # Those beginning with X are UN/ECE Recommendation 21 packages.
-COUNTED: Final[dict[str, tuple[str, str]]] = {
+COUNT_UNITS: Final[dict[str, tuple[str, str]]] = {
     "C62": ("unit", "units"),
     "H87": ("piece", "pieces"),
     "EA": ("piece", "pieces"),
@@ -96,4 +96,4 @@ COUNTED: Final[dict[str, tuple[str, str]]] = {
 ONE: Final = "C62"
 
 # Codes that say nothing a reader wants: "mutually defined".
-WORDLESS: Final = frozenset({"ZZ"})
+UNNAMED: Final = frozenset({"ZZ"})

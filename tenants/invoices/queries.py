@@ -8,7 +8,7 @@ from piccolo.columns.combination import Where
 
 from kernel.errors import Missing
 from kernel.ids import WorkspaceId, is_well_formed_token
-from kernel.money import Money, currency
+from kernel.money import Money, find_currency
 from kernel.seals import Sealer
 from kernel.store import Database, current_workspace, fetch, fetch_one
 from kernel.text import clean_identifier
@@ -102,7 +102,7 @@ async def open_link(
     row = await database.fetch_alone(_OPEN, workspace_id, hashes)
     if row is None:
         raise _missing_link()
-    of = currency(row["currency"])
+    of = find_currency(row["currency"])
     contact_id = row["contact_id"]
     return OpenedInvoice(
         invoice_id=InvoiceId(row["invoice_id"]),
@@ -216,7 +216,7 @@ async def _load(condition: Where) -> InvoiceSummary:
 
 
 def _read_summary(row: Any) -> InvoiceSummary:
-    of = currency(row["currency"])
+    of = find_currency(row["currency"])
     return InvoiceSummary(
         invoice_id=InvoiceId(row["invoice_id"]),
         customer_id=CustomerId(row["customer_id"]),

@@ -11,7 +11,7 @@ from babel import Locale, UnknownLocaleError
 from kernel.clock import find_zone
 from kernel.errors import Invalid
 from kernel.ids import WorkspaceId
-from kernel.money import currency
+from kernel.money import find_currency
 from kernel.text import clean_lines
 
 PAYMENT_DAYS: Final = 14
@@ -126,7 +126,7 @@ def check_time_zone(name: str) -> str:
 
 def check_currency(code: str) -> str:
     """Return an ISO 4217 code; Invalid("currency.unknown") otherwise."""
-    return currency(code).code
+    return find_currency(code).code
 
 
 def check_days(days: int, most: int) -> int:

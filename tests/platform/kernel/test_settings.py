@@ -216,12 +216,12 @@ def test_a_database_may_have_any_address_that_postgres_knows(url: str) -> None:
 
 def test_a_role_that_was_not_given_is_asked_for_by_its_variable() -> None:
     settings = Settings.from_environ(PRODUCTION)
-    for ask, variable in (
-        (settings.owner_url, "PORTAL_DATABASE_OWNER_URL"),
-        (settings.svc_url, "PORTAL_DATABASE_SVC_URL"),
+    for require_url, variable in (
+        (settings.require_owner_url, "PORTAL_DATABASE_OWNER_URL"),
+        (settings.require_svc_url, "PORTAL_DATABASE_SVC_URL"),
     ):
         with pytest.raises(Invalid) as refusal:
-            ask()
+            require_url()
         assert refusal.value.data == {"variable": variable}
 
 

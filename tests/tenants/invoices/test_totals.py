@@ -32,7 +32,7 @@ def gross(*lines: Line, **more: object) -> Content:
 
 
 def euro(text: str) -> Money:
-    return Money.exact(d(text), EUR)
+    return Money.from_decimal(d(text), EUR)
 
 
 def subtotals(of: Totals) -> list[tuple[str, str, str, str]]:
