@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEADLINE_S: Final = 0.05
-LOCAL_KEYS: Final = 20_000
-_SHORTEST_PAUSE_S: Final = 0.5
-_LONGEST_PAUSE_S: Final = 8.0
+MAX_LOCAL_KEYS: Final = 20_000
+_MIN_PAUSE_S: Final = 0.5
+_MAX_PAUSE_S: Final = 8.0
 _PREFIX: Final = "limit:"
 
 # GCRA (ITU-T I.371, leaky bucket as a meter) in whole microseconds: a Lua number holds them exactly.
@@ -84,34 +84,36 @@ class Limiter:
         self._redis = Redis(connection_pool=pool)
         self._digest: str | None = None
         self._local = LocalCounter(monotonic)
-        self._breaker = Breaker(monotonic)
+        self._breaker = CircuitBreaker(monotonic)
         self._processes = processes
         self._deadline_s = deadline_s
 
     async def hit(self, key: str, *, period_s: float, limit: int, burst: int) -> Verdict:
         """Count one request for `key`: `limit` of them per `period_s` seconds, `burst` of them at once."""
-        if self._breaker.lets_through():
+        if self._breaker.allows_request():
             try:
                 async with asyncio.timeout(self._deadline_s):
-                    wait = await self._ask(_PREFIX + key, *_steps(period_s, limit, burst))
+                    wait = await self._hit_redis(_PREFIX + key, *_convert_limit(period_s, limit, burst))
             except (RedisError, OSError, TimeoutError):
-                self._breaker.failed()
+                self._breaker.record_failure()
             except BaseException:
                 # The caller hung up: nothing was learnt about Redis, and the next one may try.
-                self._breaker.unknown()
+                self._breaker.record_cancellation()
                 raise
             else:
-                self._breaker.succeeded()
-                return _verdict(wait, Source.REDIS)
-        step, depth = _steps(period_s, max(1, limit // self._processes), max(1, burst // self._processes))
-        return _verdict(self._local.wait(key, step, depth), Source.LOCAL)
+                self._breaker.record_success()
+                return _make_verdict(wait, Source.REDIS)
+        step, depth = _convert_limit(
+            period_s, max(1, limit // self._processes), max(1, burst // self._processes)
+        )
+        return _make_verdict(self._local.hit(key, step, depth), Source.LOCAL)
 
     async def close(self) -> None:
         """Close the connections to Redis."""
         await self._redis.aclose()
         await self._redis.connection_pool.disconnect()
 
-    async def _ask(self, key: str, step: int, depth: int) -> int:
+    async def _hit_redis(self, key: str, step: int, depth: int) -> int:
         """Return in how many microseconds the request may pass; 0 means now, and it has been counted."""
         if self._digest is None:
             self._digest = str(await self._redis.script_load(_SCRIPT))
@@ -123,7 +125,7 @@ class Limiter:
 
 
 class LocalCounter:
-    """The same count in this process's memory, for at most LOCAL_KEYS keys: the one unused longest goes."""
+    """The same count in this process's memory, for at most MAX_LOCAL_KEYS keys: the one unused longest goes."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -132,7 +134,7 @@ class LocalCounter:
     def __len__(self) -> int:
         return len(self._due)
 
-    def wait(self, key: str, step: int, depth: int) -> int:
+    def hit(self, key: str, step: int, depth: int) -> int:
         """Return in how many microseconds a request may pass; 0 means now, and it has been counted."""
         now = round(self._monotonic() * 1_000_000)
         due = max(self._due.get(key, now), now) + step
@@ -140,47 +142,47 @@ class LocalCounter:
             return due - depth - now
         self._due[key] = due
         self._due.move_to_end(key)
-        if len(self._due) > LOCAL_KEYS:
+        if len(self._due) > MAX_LOCAL_KEYS:
             self._due.popitem(last=False)
         return 0
 
 
-class Breaker:
+class CircuitBreaker:
     """Closed while Redis answers; open after a failure; half open for one request when the pause is over."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._pause_s = 0.0
-        self._until = 0.0
-        self._trying = False
+        self._open_until = 0.0
+        self._trial_is_running = False
 
-    def lets_through(self) -> bool:
+    def allows_request(self) -> bool:
         """Tell whether to ask Redis; whoever is let through says afterwards how it went."""
         if not self._pause_s:
             return True
-        if self._trying or self._monotonic() < self._until:
+        if self._trial_is_running or self._monotonic() < self._open_until:
             return False
-        self._trying = True
+        self._trial_is_running = True
         return True
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """Redis answered: close."""
         self._pause_s = 0.0
-        self._trying = False
+        self._trial_is_running = False
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """Redis did not answer: open, for longer when it was a trial that failed."""
-        if not self._pause_s or self._trying:
-            self._pause_s = min(max(self._pause_s * 2, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
-            self._until = self._monotonic() + self._pause_s
-        self._trying = False
+        if not self._pause_s or self._trial_is_running:
+            self._pause_s = min(max(self._pause_s * 2, _MIN_PAUSE_S), _MAX_PAUSE_S)
+            self._open_until = self._monotonic() + self._pause_s
+        self._trial_is_running = False
 
-    def unknown(self) -> None:
+    def record_cancellation(self) -> None:
         """Nobody waited for the answer: the next request may try."""
-        self._trying = False
+        self._trial_is_running = False
 
 
-def _steps(period_s: float, limit: int, burst: int) -> tuple[int, int]:
+def _convert_limit(period_s: float, limit: int, burst: int) -> tuple[int, int]:
     """Return (time one request costs, time that may be owed), in microseconds."""
     if period_s <= 0 or limit < 1 or burst < 1:
         raise ValueError("a limit has a positive period, at least one request and a burst of at least one")
@@ -188,5 +190,5 @@ def _steps(period_s: float, limit: int, burst: int) -> tuple[int, int]:
     return step, step * burst
 
 
-def _verdict(wait: int, source: Source) -> Verdict:
+def _make_verdict(wait: int, source: Source) -> Verdict:
     return Verdict(allowed=wait == 0, retry_after_s=math.ceil(wait / 1_000_000), source=source)

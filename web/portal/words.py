@@ -100,6 +100,7 @@ def describe_due_date(due: dt.date | None, today: dt.date, state: PaymentState, 
 def build_language_form(language: Language, *, action: str, token: str = "", error: str = "") -> LanguageForm:
     """Return the form that chooses the page's language; `language` is the current one."""
     options = tuple(
-        LanguageOption(code, name, is_current=code == language.message_tag) for code, name in LANGUAGES.items()
+        LanguageOption(code, name, is_current=code == language.message_tag)
+        for code, name in LANGUAGES.items()
     )
     return LanguageForm(action, token, error, options)

@@ -50,7 +50,9 @@ def compose_document(
     total_rows = build_total_rows(content, totals, language)
     # An account would ask for a payment: where nothing is to be paid there is none.
     transfers = content.transfers if totals.payable > Money.zero(totals.currency) else ()
-    content_language = language.tag if language.tag.split("-")[0] != language.message_tag.split("-")[0] else ""
+    content_language = (
+        language.tag if language.tag.split("-")[0] != language.message_tag.split("-")[0] else ""
+    )
     return Document(
         language=language.message_tag,
         content_language=content_language,

@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from kernel.limits import DEADLINE_S, LOCAL_KEYS, Breaker, Limiter, LocalCounter, Source, Verdict
+from kernel.limits import DEADLINE_S, MAX_LOCAL_KEYS, CircuitBreaker, Limiter, LocalCounter, Source, Verdict
 from ops.dev.servers import find_pid, start_redis, stop_redis
 
 YES, LOCAL_YES = Verdict(True, 0, Source.REDIS), Verdict(True, 0, Source.LOCAL)
@@ -260,63 +260,63 @@ def test_the_local_count_is_bounded_and_forgets_who_was_idle_longest() -> None:
     counter = LocalCounter(Hands())
     second = 1_000_000
     for name in ("idle", "busy"):
-        assert counter.wait(name, second, 2 * second) == 0
-    for n in range(LOCAL_KEYS - 2):
-        assert counter.wait(f"flood {n}", second, 2 * second) == 0
-    assert counter.wait("busy", second, 2 * second) == 0
-    assert len(counter) == LOCAL_KEYS
-    assert counter.wait("one more", second, 2 * second) == 0
-    assert counter.wait("two more", second, 2 * second) == 0
-    assert len(counter) == LOCAL_KEYS
+        assert counter.hit(name, second, 2 * second) == 0
+    for n in range(MAX_LOCAL_KEYS - 2):
+        assert counter.hit(f"flood {n}", second, 2 * second) == 0
+    assert counter.hit("busy", second, 2 * second) == 0
+    assert len(counter) == MAX_LOCAL_KEYS
+    assert counter.hit("one more", second, 2 * second) == 0
+    assert counter.hit("two more", second, 2 * second) == 0
+    assert len(counter) == MAX_LOCAL_KEYS
     # Busy is remembered and has used up its two; idle begins again.
-    assert counter.wait("busy", second, 2 * second) == second
-    assert [counter.wait("idle", second, 2 * second) for _ in range(2)] == [0, 0]
+    assert counter.hit("busy", second, 2 * second) == second
+    assert [counter.hit("idle", second, 2 * second) for _ in range(2)] == [0, 0]
 
 
 def test_the_local_count_gives_back_with_time() -> None:
     hands = Hands()
     counter = LocalCounter(hands)
-    assert [counter.wait("a", 1_000_000, 2_000_000) for _ in range(3)] == [0, 0, 1_000_000]
+    assert [counter.hit("a", 1_000_000, 2_000_000) for _ in range(3)] == [0, 0, 1_000_000]
     hands.now += 0.4
-    assert counter.wait("a", 1_000_000, 2_000_000) == 600_000
+    assert counter.hit("a", 1_000_000, 2_000_000) == 600_000
     hands.now += 0.6
-    assert [counter.wait("a", 1_000_000, 2_000_000) for _ in range(2)] == [0, 1_000_000]
+    assert [counter.hit("a", 1_000_000, 2_000_000) for _ in range(2)] == [0, 1_000_000]
 
 
 def test_the_breaker_waits_longer_each_time_and_lets_one_try() -> None:
     hands = Hands()
-    breaker = Breaker(hands)
-    assert (breaker.lets_through(), breaker.lets_through()) == (True, True)
-    breaker.failed()
+    breaker = CircuitBreaker(hands)
+    assert (breaker.allows_request(), breaker.allows_request()) == (True, True)
+    breaker.record_failure()
     for pause in (0.5, 1.0, 2.0, 4.0, 8.0, 8.0):
         hands.now += pause - 0.01
-        assert not breaker.lets_through()
+        assert not breaker.allows_request()
         hands.now += 0.01
-        assert (breaker.lets_through(), breaker.lets_through()) == (True, False)
-        breaker.failed()
+        assert (breaker.allows_request(), breaker.allows_request()) == (True, False)
+        breaker.record_failure()
     hands.now += 8
-    assert breaker.lets_through()
-    breaker.succeeded()
-    assert (breaker.lets_through(), breaker.lets_through()) == (True, True)
-    breaker.failed()
+    assert breaker.allows_request()
+    breaker.record_success()
+    assert (breaker.allows_request(), breaker.allows_request()) == (True, True)
+    breaker.record_failure()
     hands.now += 0.5
-    assert breaker.lets_through()
+    assert breaker.allows_request()
 
 
 def test_many_failures_at_once_count_as_one() -> None:
     hands = Hands()
-    breaker = Breaker(hands)
+    breaker = CircuitBreaker(hands)
     for _ in range(50):
-        breaker.failed()
+        breaker.record_failure()
     hands.now += 0.5
-    assert breaker.lets_through()
+    assert breaker.allows_request()
 
 
 def test_a_trial_that_nobody_waited_for_leaves_the_door_ajar() -> None:
     hands = Hands()
-    breaker = Breaker(hands)
-    breaker.failed()
+    breaker = CircuitBreaker(hands)
+    breaker.record_failure()
     hands.now += 0.5
-    assert (breaker.lets_through(), breaker.lets_through()) == (True, False)
-    breaker.unknown()
-    assert breaker.lets_through()
+    assert (breaker.allows_request(), breaker.allows_request()) == (True, False)
+    breaker.record_cancellation()
+    assert breaker.allows_request()
