@@ -94,12 +94,12 @@ async def open_link(
 
     Missing("link.not_found") whatever is wrong: unknown, expired (by the database's clock), revoked,
     another workspace's or a draft's token, all by the same statement; a malformed one before the database.
-    Raises Unavailable as `Database.fetch_alone` does.
+    Raises Unavailable as `Database.fetch_autocommit` does.
     """
     if not is_well_formed_token(token):
         raise _missing_link()
     hashes = sealer.compute_hashes(TOKEN_PURPOSE, token.encode())
-    row = await database.fetch_alone(_OPEN, workspace_id, hashes)
+    row = await database.fetch_autocommit(_OPEN, workspace_id, hashes)
     if row is None:
         raise _missing_link()
     of = find_currency(row["currency"])

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from kernel.errors import Conflict, Missing
-from kernel.store import fetch_one, fetch_planned, savepoint
+from kernel.store import fetch_one, fetch_with_custom_plan, savepoint
 
 if TYPE_CHECKING:
     from kernel.ids import WorkspaceId
@@ -58,7 +58,9 @@ async def list_jobs(
     limit: int = 100,
 ) -> list[JobSummary]:
     """Return jobs, the newest first."""
-    return [JobSummary(**row) for row in await fetch_planned(_LIST, state, kind, workspace_id, limit)]
+    return [
+        JobSummary(**row) for row in await fetch_with_custom_plan(_LIST, state, kind, workspace_id, limit)
+    ]
 
 
 async def replay(job_id: UUID) -> None:

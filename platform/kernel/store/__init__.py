@@ -1,8 +1,8 @@
 """Postgres: engine, unit of work, workspace scope, migrations, policies."""
 
 from kernel.store.database import Database, Isolation
-from kernel.store.engine import BOUND
-from kernel.store.faults import (
+from kernel.store.engine import ENGINE
+from kernel.store.errors import (
     FailedTransaction,
     NestedUnitOfWork,
     NoActor,
@@ -11,7 +11,14 @@ from kernel.store.faults import (
     Unsupported,
     WrongTask,
 )
-from kernel.store.statements import bulk_insert, execute, fetch, fetch_one, fetch_planned, fetch_value
+from kernel.store.statements import (
+    bulk_insert,
+    execute,
+    fetch,
+    fetch_one,
+    fetch_value,
+    fetch_with_custom_plan,
+)
 from kernel.store.unit import (
     UnitOfWork,
     after_commit,
@@ -23,7 +30,7 @@ from kernel.store.unit import (
 )
 
 __all__ = [
-    "BOUND",
+    "ENGINE",
     "Database",
     "FailedTransaction",
     "Isolation",
@@ -42,8 +49,8 @@ __all__ = [
     "execute",
     "fetch",
     "fetch_one",
-    "fetch_planned",
     "fetch_value",
+    "fetch_with_custom_plan",
     "notify_after_commit",
     "savepoint",
 ]

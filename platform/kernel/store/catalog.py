@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kernel.store.policies import (
+    APP_CONDITION,
     APP_POLICY,
-    APP_RULE,
-    OWN_TABLES,
-    RIGHTS,
+    PRIVILEGES,
+    STORE_TABLES,
     SVC_POLICY,
     UNBOUND_BODY,
     WORKSPACE_BODY,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Each rule is a query whose rows are sentences; all may name these relations.
 _RELATIONS: Final = """
 WITH
-listed (tables, indexes, definers, triggers, foreign_keys) AS (
+listed (tables, indexes, definer_functions, triggers, foreign_keys) AS (
     SELECT $1::text[], $2::text[], $3::text[], $4::text[], $5::text[]
 ),
 limited (name, role, rights) AS (SELECT * FROM unnest($6::text[], $7::text[], $8::text[])),
@@ -59,7 +59,7 @@ _RULES: Final = (
     f"""
     SELECT format('table %s lacks the policy %s', s.relname, wanted.name)
     FROM scoped s
-    CROSS JOIN (VALUES ('{APP_POLICY}', ARRAY['{APP}', '{OWNER}']::name[], '{APP_RULE}'),
+    CROSS JOIN (VALUES ('{APP_POLICY}', ARRAY['{APP}', '{OWNER}']::name[], '{APP_CONDITION}'),
                        ('{SVC_POLICY}', ARRAY['{SVC}']::name[], 'true'))
         AS wanted (name, roles, rule)
     WHERE NOT EXISTS (
@@ -106,7 +106,7 @@ _RULES: Final = (
     f"""
     SELECT format('role %s may "%s" table %s, which must be "%s"', l.role, found.rights, l.name, l.rights)
     FROM limited l JOIN relation c ON c.relname = l.name JOIN pg_roles r ON r.rolname = l.role,
-         LATERAL (SELECT {RIGHTS} AS rights FROM (SELECT r.oid) of (role)) found
+         LATERAL (SELECT {PRIVILEGES} AS rights FROM (SELECT r.oid) of (role)) found
     WHERE found.rights <> l.rights
     """,
     """
@@ -193,7 +193,7 @@ _RULES: Final = (
     FROM listed, pg_proc p
     WHERE p.prosecdef AND p.pronamespace <> 'pg_catalog'::regnamespace
       AND (p.proowner IN ('{SVC}'::regrole, '{OWNER}'::regrole) OR p.pronamespace = 'public'::regnamespace)
-      AND (p.oid::regprocedure)::text <> ALL (definers)
+      AND (p.oid::regprocedure)::text <> ALL (definer_functions)
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
     """,
     """
@@ -247,7 +247,7 @@ async def find_violations(
     *,
     unscoped: Iterable[str] = (),
     global_indexes: Iterable[str] = (),
-    definers: Iterable[str] = (),
+    definer_functions: Iterable[str] = (),
     triggers: Iterable[str] = (),
     foreign_keys: Iterable[str] = (),
     grants: Mapping[str, Mapping[str, str]] | None = None,
@@ -255,17 +255,17 @@ async def find_violations(
     """Return a sentence for everything that tenancy forbids, sorted; an empty list is what one wants.
 
     `unscoped` are the tables that need no workspace_id, `global_indexes` the indexes that need not begin with
-    it, `definers` the only functions that may be SECURITY DEFINER, as "name(types)"; `triggers` and
+    it, `definer_functions` the only functions that may be SECURITY DEFINER, as "name(types)"; `triggers` and
     `foreign_keys` must be there, as "table.name"; `grants` as for `apply_policies`.
     """
-    tables = [*OWN_TABLES, *unscoped]
+    tables = [*STORE_TABLES, *unscoped]
     limited = [
         (table, role, rights) for table, roles in (grants or {}).items() for role, rights in roles.items()
     ]
     lists = (
         tables,
         list(global_indexes),
-        list(definers),
+        list(definer_functions),
         list(triggers),
         list(foreign_keys),
         *([line[i] for line in limited] for i in range(3)),

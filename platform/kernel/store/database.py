@@ -9,17 +9,17 @@ from uuid import UUID
 
 from kernel.errors import Invalid, Unavailable
 from kernel.ids import WorkspaceId
-from kernel.store.faults import CONTENDED
+from kernel.store.errors import CONTENDED
 from kernel.store.pool import ACQUIRE_TIMEOUT_S, COMMAND_TIMEOUT_S, Pool
 from kernel.store.statements import fetch, fetch_one
-from kernel.store.unit import Callback, UnitOfWork, fetch_alone
+from kernel.store.unit import Callback, UnitOfWork, fetch_autocommit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from kernel.actor import Actor
 
-ATTEMPTS: Final = 3
+MAX_ATTEMPTS: Final = 3
 _PAUSE_S: Final = 0.01
 _ROLE: Final = """
 SELECT current_user::text AS name, rolsuper OR rolbypassrls AS bypasses FROM pg_roles WHERE rolname = current_user
@@ -130,7 +130,7 @@ class Database:
         """Return a unit of work bound to no workspace: tenants' tables raise, definer functions work."""
         return self._unit(None, None, read_only=read_only, isolation=isolation)
 
-    async def fetch_alone(self, sql: str, *args: object) -> Any:
+    async def fetch_autocommit(self, sql: str, *args: object) -> Any:
         """Return the first row (asyncpg.Record) of one read that is a transaction of its own, or None: one round trip.
 
         It may run more than once, since a connection that died while it was idle is replaced by another one.
@@ -140,7 +140,7 @@ class Database:
         Unavailable("store.unavailable" | "store.slow" | "store.busy" | "store.contended").
         """
         if self._pool.prepared:
-            return await fetch_alone(self._pool, sql, *args)
+            return await fetch_autocommit(self._pool, sql, *args)
         async with self.unbound(read_only=True):
             return await fetch_one(sql, *args)
 
@@ -157,12 +157,12 @@ class Database:
         `work` must do nothing but statements: it may run more than once.
         Raises Unavailable("store.contended").
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 async with self.scope(workspace_id, actor=actor, isolation=isolation):
                     return await work()
             except Unavailable as error:
-                if error.code != CONTENDED or attempt == ATTEMPTS:
+                if error.code != CONTENDED or attempt == MAX_ATTEMPTS:
                     raise
                 await asyncio.sleep(_PAUSE_S * attempt)
         raise AssertionError

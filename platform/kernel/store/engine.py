@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from piccolo.engine.base import BaseTransaction, Engine
 
-from kernel.store.faults import Unsupported
+from kernel.store.errors import Unsupported
 from kernel.store.unit import current
 
 if TYPE_CHECKING:
     from piccolo.querystring import QueryString
 
-_OLDEST_POSTGRES: Final = 16
+_MIN_POSTGRES: Final = 16
 
 
-class BoundEngine(Engine[BaseTransaction]):
+class UnitOfWorkEngine(Engine[BaseTransaction]):
     """Runs Piccolo's queries on the connection of the open unit of work; refuses every way around it."""
 
     def __init__(self) -> None:
         # Not Piccolo's own initialiser: it would run an event loop at import to ask a server for its version.
         self.engine_type = "postgres"
-        self.min_version_number: int | float = _OLDEST_POSTGRES
+        self.min_version_number: int | float = _MIN_POSTGRES
         self.log_queries = False
         self.log_responses = False
         self.query_id = 0
@@ -43,11 +43,11 @@ class BoundEngine(Engine[BaseTransaction]):
 
     async def get_version(self) -> float:
         """Return the oldest Postgres that is supported; `provision` asks the server."""
-        return float(_OLDEST_POSTGRES)
+        return float(_MIN_POSTGRES)
 
     def get_version_sync(self) -> float:
         """Return the oldest Postgres that is supported."""
-        return float(_OLDEST_POSTGRES)
+        return float(_MIN_POSTGRES)
 
     async def prep_database(self) -> None:
         """Do nothing: migrations own the database's structure."""
@@ -78,4 +78,4 @@ class BoundEngine(Engine[BaseTransaction]):
         raise Unsupported(message)
 
 
-BOUND: Final = BoundEngine()
+ENGINE: Final = UnitOfWorkEngine()

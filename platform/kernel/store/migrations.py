@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS schema_migration (
 )
 """
 #: The rows that `find_missing` compares with a release's migrations.
-APPLIED: Final = "SELECT number, name, checksum FROM schema_migration ORDER BY number"
+SELECT_APPLIED: Final = "SELECT number, name, checksum FROM schema_migration ORDER BY number"
 _RECORD: Final = "INSERT INTO schema_migration (number, name, checksum) VALUES ($1, $2, $3)"
 _IS_INVALID: Final = "SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass('public.' || $1)"
 
@@ -104,17 +104,17 @@ def read_folder(folder: Traversable) -> tuple[Migration, ...]:
 
 
 def sort_migrations(migrations: Iterable[Migration]) -> tuple[Migration, ...]:
-    """Sort them by number; raises Invalid("migration.number_twice")."""
+    """Sort them by number; raises Invalid("migration.duplicate_number")."""
     ordered = tuple(sorted(migrations))
     for one, next_one in pairwise(ordered):
         if one.number == next_one.number:
             message = f"Two migrations have the number {one.number:04}: {one.name} and {next_one.name}."
-            raise Invalid("migration.number_twice", message, number=one.number)
+            raise Invalid("migration.duplicate_number", message, number=one.number)
     return ordered
 
 
 def find_missing(migrations: Sequence[Migration], applied: Sequence[Mapping[str, Any]]) -> list[Migration]:
-    """Return the migrations that are still to be applied, given the rows of APPLIED; both are in order.
+    """Return the migrations that are still to be applied, given the rows of SELECT_APPLIED; both are in order.
 
     Rows that the release does not know belong to a newer one: expand, then contract, lets both run.
     Raises Conflict("migration.changed" | "migration.out_of_order").
@@ -157,7 +157,7 @@ async def migrate(
     of a concurrent index build for the transactions that were open before it. `unscoped` and
     `grants`: see `apply_policies`.
     Raises Conflict("migration.changed" | "migration.out_of_order") and Unavailable("migration.running" |
-    "migration.locked_out").
+    "migration.lock_timeout").
     """
     ordered = sort_migrations(migrations)
     connection: Connection = await asyncpg.connect(owner_url, statement_cache_size=0)
@@ -165,7 +165,7 @@ async def migrate(
         await _lock(connection, wait_timeout_s)
         await _set_lock_timeout(connection, lock_timeout_s)
         await connection.execute(_CREATE_TABLE + ";" + FUNCTIONS)
-        missing = find_missing(ordered, await connection.fetch(APPLIED))
+        missing = find_missing(ordered, await connection.fetch(SELECT_APPLIED))
         for migration in missing:
             if migration.in_transaction:
                 await _apply(connection, migration)
@@ -181,7 +181,7 @@ async def migrate(
             "Another session held a lock for too long. The migration that needed it is not applied;"
             " those before it are. Run `portal migrate` again."
         )
-        raise Unavailable("migration.locked_out", message) from error
+        raise Unavailable("migration.lock_timeout", message) from error
     finally:
         # Closing releases the lock and rolls back an open transaction.
         await connection.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from kernel.errors import Invalid
-from kernel.store.faults import UNBOUND_SQLSTATE
+from kernel.store.errors import UNBOUND_SQLSTATE
 from kernel.store.roles import APP, OWNER, SVC
 
 if TYPE_CHECKING:
@@ -17,13 +17,13 @@ APP_POLICY: Final = "of_workspace"
 SVC_POLICY: Final = "of_service"
 # The owner too: without a policy it would find every table empty, instead of an error that says unbound.
 APP_POLICY_ROLES: Final = (APP, OWNER)
-ALL_RIGHTS: Final = "SELECT, INSERT, UPDATE, DELETE"
+ALL_PRIVILEGES: Final = "SELECT, INSERT, UPDATE, DELETE"
 #: Tables of the store itself that have no workspace, with what app may do there.
-OWN_TABLES: Final[Mapping[str, str]] = {"schema_migration": "SELECT"}
+STORE_TABLES: Final[Mapping[str, str]] = {"schema_migration": "SELECT"}
 
 #: The rights of a role on a table as a canonical text: "SELECT, INSERT (workspace_id, kind)". Names the relation `c`
 #: of pg_class and `role`, an oid.
-RIGHTS: Final = """
+PRIVILEGES: Final = """
 (SELECT coalesce(string_agg(text, ', ' ORDER BY array_position('{SELECT,INSERT,UPDATE,DELETE}', privilege), text), '')
  FROM (
      SELECT a.privilege_type AS privilege, a.privilege_type AS text
@@ -36,7 +36,7 @@ RIGHTS: Final = """
 """
 
 # As Postgres writes it back. The sub-select makes it one evaluation a query instead of one a row.
-APP_RULE: Final = "(workspace_id = ( SELECT app_workspace() AS app_workspace))"
+APP_CONDITION: Final = "(workspace_id = ( SELECT app_workspace() AS app_workspace))"
 
 UNBOUND_BODY: Final = f"""
 BEGIN
@@ -90,10 +90,10 @@ async def apply_policies(
 
     Repeating it takes no lock on tables that are right already. `unscoped` is the explicit list of tables
     without a workspace_id, each with the rights of app on it ("" for none). `grants` are the scoped tables on
-    which a role has less than all rights, as {table: {role: rights}}, the rights as `RIGHTS` writes them.
+    which a role has less than all rights, as {table: {role: rights}}, the rights as `PRIVILEGES` writes them.
     Raises Invalid("store.unlisted_table" | "store.unpinned_function").
     """
-    listed = {**OWN_TABLES, **(unscoped or {})}
+    listed = {**STORE_TABLES, **(unscoped or {})}
     limited = grants or {}
     for table in await connection.fetch(_TABLES):
         name = _quote(table["name"])
@@ -103,10 +103,10 @@ async def apply_policies(
                     f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
                 )
             await _set_policies(connection, table["name"])
-            rights = {APP: ALL_RIGHTS, SVC: ALL_RIGHTS, **limited.get(table["name"], {})}
+            rights = {APP: ALL_PRIVILEGES, SVC: ALL_PRIVILEGES, **limited.get(table["name"], {})}
             await _set_grants(connection, table["name"], rights)
         elif table["name"] in listed:
-            svc = "SELECT" if table["name"] in OWN_TABLES else ALL_RIGHTS
+            svc = "SELECT" if table["name"] in STORE_TABLES else ALL_PRIVILEGES
             await _set_grants(connection, table["name"], {APP: listed[table["name"]], SVC: svc})
         else:
             message = (
@@ -119,10 +119,10 @@ async def apply_policies(
 
 async def _set_policies(connection: Connection, table: str) -> None:
     wanted = {
-        APP_POLICY: ("PERMISSIVE", APP_POLICY_ROLES, "ALL", APP_RULE, APP_RULE),
+        APP_POLICY: ("PERMISSIVE", APP_POLICY_ROLES, "ALL", APP_CONDITION, APP_CONDITION),
         SVC_POLICY: ("PERMISSIVE", (SVC,), "ALL", "true", "true"),
     }
-    found = {row["name"]: _shape(row) for row in await connection.fetch(_POLICIES, table)}
+    found = {row["name"]: _normalize_policy(row) for row in await connection.fetch(_POLICIES, table)}
     name = _quote(table)
     for policy, shape in found.items():
         if shape != wanted.get(policy):
@@ -134,12 +134,12 @@ async def _set_policies(connection: Connection, table: str) -> None:
             )
 
 
-def _shape(row: Any) -> tuple[str, tuple[str, ...], str, str, str]:
+def _normalize_policy(row: Any) -> tuple[str, tuple[str, ...], str, str, str]:
     return row["permissive"], tuple(sorted(row["roles"])), row["cmd"], row["qual"], row["with_check"]
 
 
 async def _set_grants(connection: Connection, table: str, wanted: Mapping[str, str]) -> None:
-    sql = f"""SELECT {RIGHTS} FROM pg_class c, (SELECT $2::text::regrole::oid) of (role)
+    sql = f"""SELECT {PRIVILEGES} FROM pg_class c, (SELECT $2::text::regrole::oid) of (role)
               WHERE c.oid = $1::text::regclass"""  # noqa: S608  -- this module's own constant
     name = _quote(table)
     for role, rights in wanted.items():

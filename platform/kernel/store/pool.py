@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, cast
 import asyncpg
 
 from kernel.errors import Unavailable
-from kernel.store.faults import is_connection_failure, unavailable
+from kernel.store.errors import convert_to_unavailable, is_connection_failure
 
 CONNECT_TIMEOUT_S: Final = 5
 COMMAND_TIMEOUT_S: Final = 60.0
@@ -154,7 +154,7 @@ class Pool:
             )
         except Exception as error:
             if is_connection_failure(error, None):
-                raise unavailable(error) from error
+                raise convert_to_unavailable(error) from error
             raise
         self._opened_at[connection] = asyncio.get_running_loop().time()
         return connection

@@ -28,12 +28,12 @@ _ROLE_SETTINGS: Final = {
     # Compiling a plan takes milliseconds and saves microseconds in queries as short as ours.
     "jit": "off",
     # `auto` plans statements with array arguments, such as the one that opens a link, anew at every call, which takes
-    # longer than running them. Optional filters use `fetch_planned` instead: ops/decisions/0016.
+    # longer than running them. Optional filters use `fetch_with_custom_plan` instead: ops/decisions/0016.
     "plan_cache_mode": "force_generic_plan",
 }
 _CONFIG: Final = ", ".join(f"'{name}={value}'" for name, value in _ROLE_SETTINGS.items())
 
-OLDEST_POSTGRES: Final = 160000
+MIN_SERVER_VERSION: Final = 160000
 
 #: Held while roles change. Any number will do as long as nothing else in the administrator's database uses it.
 PROVISION_LOCK: Final = 7_305_081_965_420_001
@@ -121,7 +121,9 @@ async def provision(
         for role, password in secrets.items():
             await connection.execute(_ROLE.format(role=role))
             if password is not None:
-                await connection.execute(f"ALTER ROLE {role} PASSWORD {await _literal(connection, password)}")
+                await connection.execute(
+                    f"ALTER ROLE {role} PASSWORD {await _quote_literal(connection, password)}"
+                )
         await connection.execute(_GRANT_OWNER)
         # The owner may give a function to svc, but sees nothing by svc's policies.
         await connection.execute(f"GRANT {SVC} TO {OWNER} WITH INHERIT FALSE, SET TRUE")
@@ -129,7 +131,9 @@ async def provision(
         await _restrict_database(connection, admin_url, database)
     finally:
         await connection.close()
-    owner, app, svc = (url_as(admin_url, database, role, password) for role, password in secrets.items())
+    owner, app, svc = (
+        build_database_url(admin_url, database, role, password) for role, password in secrets.items()
+    )
     return Urls(owner, app, svc)
 
 
@@ -138,13 +142,13 @@ async def drop_database(admin_url: str, database: str) -> None:
     connection: Connection = await asyncpg.connect(admin_url)
     try:
         await connection.execute(
-            f"DROP DATABASE IF EXISTS {await _identifier(connection, database)} WITH (FORCE)"
+            f"DROP DATABASE IF EXISTS {await _quote_identifier(connection, database)} WITH (FORCE)"
         )
     finally:
         await connection.close()
 
 
-def url_as(url: str, database: str, role: str | None = None, password: str | None = None) -> str:
+def build_database_url(url: str, database: str, role: str | None = None, password: str | None = None) -> str:
     """Return the url with another database, and as another role when one is given; host and options stay."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
@@ -156,33 +160,33 @@ def url_as(url: str, database: str, role: str | None = None, password: str | Non
 
 async def _require_postgres(connection: Connection) -> None:
     number = int(await connection.fetchval("SHOW server_version_num"))
-    if number < OLDEST_POSTGRES:
-        message = f"Postgres {OLDEST_POSTGRES // 10000} or newer is needed; this is {number // 10000}."
+    if number < MIN_SERVER_VERSION:
+        message = f"Postgres {MIN_SERVER_VERSION // 10000} or newer is needed; this is {number // 10000}."
         raise Invalid("store.postgres_too_old", message, version=number)
 
 
 async def _create_database(connection: Connection, database: str, template: str | None) -> None:
     if await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
         return
-    name = await _identifier(connection, database)
-    source = f" TEMPLATE {await _identifier(connection, template)}" if template else ""
+    name = await _quote_identifier(connection, database)
+    source = f" TEMPLATE {await _quote_identifier(connection, template)}" if template else ""
     await connection.execute(f"CREATE DATABASE {name} OWNER {OWNER}{source}")
 
 
 async def _restrict_database(connection: Connection, admin_url: str, database: str) -> None:
-    name = await _identifier(connection, database)
+    name = await _quote_identifier(connection, database)
     await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
     await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO {OWNER}, {APP}, {SVC}")
-    inside: Connection = await asyncpg.connect(url_as(admin_url, database))
+    inside: Connection = await asyncpg.connect(build_database_url(admin_url, database))
     try:
         await inside.execute(_RESTRICT_SCHEMA.format(owner=OWNER, app=APP, svc=SVC))
     finally:
         await inside.close()
 
 
-async def _identifier(connection: Connection, name: str) -> str:
+async def _quote_identifier(connection: Connection, name: str) -> str:
     return str(await connection.fetchval("SELECT quote_ident($1)", name))
 
 
-async def _literal(connection: Connection, text: str) -> str:
+async def _quote_literal(connection: Connection, text: str) -> str:
     return str(await connection.fetchval("SELECT quote_literal($1)", text))

@@ -15,7 +15,7 @@ async def fetch(sql: str, *args: object) -> list[Any]:
     return await current().connection().fetch(sql, *args)
 
 
-async def fetch_planned(sql: str, *args: object) -> list[Any]:
+async def fetch_with_custom_plan(sql: str, *args: object) -> list[Any]:
     """Return all rows of one statement that is planned for the values of its arguments: for optional filters.
 
     Takes one more round trip. What follows in the unit of work is planned in the same way (ops/decisions/0016).

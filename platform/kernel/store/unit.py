@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from asyncpg import PostgresError
 
-from kernel.store.faults import (
+from kernel.store.errors import (
     FailedTransaction,
     NestedUnitOfWork,
     NoActor,
     Unbound,
     WrongTask,
+    convert_to_unavailable,
     is_connection_failure,
     is_timeout,
     translate_error,
-    unavailable,
 )
 from kernel.telemetry import logs
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kernel.store.pool import Connection, Pool
 
 _CURRENT: Final[ContextVar[UnitOfWork | None]] = ContextVar("unit_of_work", default=None)
-_FRESH_TRIES: Final = 3
+_MAX_ATTEMPTS: Final = 3
 
 Callback = Callable[[], Awaitable[None]]
 
@@ -102,7 +102,7 @@ class UnitOfWork:
             self._release(reusable=reusable)
         if error is None:
             # Outside the unit, with its connection back in the pool: a callback may take long or open another unit.
-            await _call(self.callbacks)
+            await _run_callbacks(self.callbacks)
         elif (translated := translate_error(error, connection)) is not None:
             raise translated from error
 
@@ -114,7 +114,7 @@ class UnitOfWork:
         return self._connection
 
     async def _begin_transaction(self) -> Connection:
-        tries = 0
+        attempts = 0
         while True:
             connection = await self._pool.acquire()
             try:
@@ -122,13 +122,13 @@ class UnitOfWork:
             except BaseException as error:
                 is_lost = is_connection_failure(error, connection)
                 self._pool.release(connection, reusable=False)
-                tries += 1
+                attempts += 1
                 if not is_lost:
                     raise
                 # An idle connection that died unnoticed: nothing has happened yet, so another one will do.
                 # One that does not answer is no such thing: the others would take as long.
-                if tries == _FRESH_TRIES or is_timeout(error):
-                    raise unavailable(error) from error
+                if attempts == _MAX_ATTEMPTS or is_timeout(error):
+                    raise convert_to_unavailable(error) from error
             else:
                 return connection
 
@@ -165,7 +165,7 @@ async def _end_transaction(connection: Connection, error: BaseException | None) 
     return True
 
 
-async def _call(callbacks: Sequence[Callback]) -> None:
+async def _run_callbacks(callbacks: Sequence[Callback]) -> None:
     for callback in callbacks:
         try:
             await callback()
@@ -250,10 +250,10 @@ def savepoint() -> Savepoint:
     return Savepoint()
 
 
-async def fetch_alone(pool: Pool, sql: str, *args: object) -> Any:
-    """Return the first row of one read that is a transaction of its own, or None: see `Database.fetch_alone`."""
+async def fetch_autocommit(pool: Pool, sql: str, *args: object) -> Any:
+    """Return the first row of one read that is a transaction of its own, or None: see `Database.fetch_autocommit`."""
     _require_none_open("this statement would not be part of it")
-    tries = 0
+    attempts = 0
     while True:
         connection = await pool.acquire()
         reusable = False
@@ -264,9 +264,9 @@ async def fetch_alone(pool: Pool, sql: str, *args: object) -> Any:
             is_lost = is_connection_failure(error, connection)
             # An error that Postgres answered ended its transaction, and the binding with it.
             reusable = isinstance(error, PostgresError) and not is_lost
-            tries += 1
+            attempts += 1
             # As in `UnitOfWork._begin_transaction`.
-            if is_lost and tries < _FRESH_TRIES and not is_timeout(error):
+            if is_lost and attempts < _MAX_ATTEMPTS and not is_timeout(error):
                 continue
             if (translated := translate_error(error, connection)) is not None:
                 raise translated from error

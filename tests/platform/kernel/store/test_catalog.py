@@ -10,9 +10,9 @@ import pytest
 
 from kernel.store.catalog import find_violations
 from kernel.store.pool import Connection
-from kernel.store.roles import APP, PROVISION_LOCK, Urls, url_as
+from kernel.store.roles import APP, PROVISION_LOCK, Urls, build_database_url
 
-LEAF_RIGHTS = "SELECT, INSERT (workspace_id)"
+LEAF_PRIVILEGES = "SELECT, INSERT (workspace_id)"
 BREACHES = {
     "CREATE TABLE leaflet (leaflet_id uuid PRIMARY KEY)": [
         "table leaflet has no workspace_id and is not on the list"
@@ -125,10 +125,10 @@ BREACHES = {
     "ALTER ROLE portal_app RESET search_path": ["role portal_app does not start with its own search_path"],
     "ALTER ROLE portal_app CREATEROLE": ["role portal_app may make roles or databases, or replicate"],
     "GRANT UPDATE ON leaf TO portal_app": [
-        f'role portal_app may "SELECT, INSERT (workspace_id), UPDATE" table leaf, which must be "{LEAF_RIGHTS}"'
+        f'role portal_app may "SELECT, INSERT (workspace_id), UPDATE" table leaf, which must be "{LEAF_PRIVILEGES}"'
     ],
     "GRANT INSERT (note) ON leaf TO portal_app": [
-        f'role portal_app may "SELECT, INSERT (workspace_id, note)" table leaf, which must be "{LEAF_RIGHTS}"'
+        f'role portal_app may "SELECT, INSERT (workspace_id, note)" table leaf, which must be "{LEAF_PRIVILEGES}"'
     ],
     "GRANT SELECT (note) ON leaf TO portal_owner": ["column leaf.note has grants of its own"],
     "CREATE PUBLICATION away FOR TABLE book": ["publication away sends the rows of table book elsewhere"],
@@ -152,7 +152,7 @@ async def undone(admin_url: str, shelf_urls: Urls) -> AsyncIterator[Connection]:
     # Roles belong to the whole cluster: nobody else may change them meanwhile.
     await administrator.execute("SELECT pg_advisory_lock($1)", PROVISION_LOCK)
     shelf = unquote(urlsplit(shelf_urls.owner).path.removeprefix("/"))
-    connection: Connection = await asyncpg.connect(url_as(admin_url, shelf))
+    connection: Connection = await asyncpg.connect(build_database_url(admin_url, shelf))
     await connection.execute("BEGIN; SET LOCAL search_path = public, pg_temp")
     yield connection
     await connection.close()
@@ -164,10 +164,10 @@ async def found(connection: Connection) -> list[str]:
         connection,
         unscoped=["listed"],
         global_indexes=["known"],
-        definers=["book_count()"],
+        definer_functions=["book_count()"],
         triggers=["book.book_stays"],
         foreign_keys=["page.page_of_book"],
-        grants={"leaf": {APP: LEAF_RIGHTS}},
+        grants={"leaf": {APP: LEAF_PRIVILEGES}},
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from kernel.errors import Invalid, Unavailable
 from kernel.store import Database, Isolation, NestedUnitOfWork, current_workspace, execute, fetch, fetch_value
 from kernel.store.pool import Connection
-from kernel.store.roles import Urls, url_as
+from kernel.store.roles import Urls, build_database_url
 
 COLLIDE = "DO $$ BEGIN RAISE EXCEPTION 'collision' USING ERRCODE = '{}'; END $$"
 
@@ -151,7 +151,7 @@ async def test_opening_tells_when_postgres_is_away(tmp_path_factory: pytest.Temp
 
 async def test_a_database_that_does_not_exist_is_a_mistake_not_an_outage(shelf_urls: Urls) -> None:
     with pytest.raises(asyncpg.InvalidCatalogNameError):
-        await Database.open(url_as(shelf_urls.app, "portal_nowhere"))
+        await Database.open(build_database_url(shelf_urls.app, "portal_nowhere"))
 
 
 async def test_it_counts_what_is_in_use_and_what_waits(
@@ -195,12 +195,12 @@ BIND = "SELECT set_config('app.workspace', $1::uuid::text, true)"
 BIND_AND_DIVIDE = """
 SELECT 1 / (length(bound) - 36) FROM (SELECT set_config('app.workspace', $1::uuid::text, true)) b (bound)
 """
-BOUND = "SELECT coalesce(current_setting('app.workspace', true), '')"
+READ_BINDING = "SELECT coalesce(current_setting('app.workspace', true), '')"
 
 
 async def test_one_statement_alone_returns_its_first_row_or_none(shelf: Database) -> None:
-    assert tuple(await shelf.fetch_alone("SELECT n FROM generate_series($1::int, 9) n", 7)) == (7,)
-    assert await shelf.fetch_alone("SELECT 1 WHERE false") is None
+    assert tuple(await shelf.fetch_autocommit("SELECT n FROM generate_series($1::int, 9) n", 7)) == (7,)
+    assert await shelf.fetch_autocommit("SELECT 1 WHERE false") is None
     assert shelf.in_use == 0
 
 
@@ -209,7 +209,7 @@ async def test_one_statement_alone_is_all_that_is_sent(shelf: Database) -> None:
     connection: Any = await shelf._pool.acquire()
     shelf._pool.release(connection, reusable=True)
     with connection.query_logger(lambda record: sent.append(record.query)):
-        await shelf.fetch_alone("SELECT 1")
+        await shelf.fetch_autocommit("SELECT 1")
         await asyncio.sleep(0)
     assert sent == ["SELECT 1"]
 
@@ -217,15 +217,15 @@ async def test_one_statement_alone_is_all_that_is_sent(shelf: Database) -> None:
 @pytest.mark.parametrize("prepared", [True, False])
 async def test_what_a_statement_alone_binds_ends_with_it(shelf_urls: Urls, *, prepared: bool) -> None:
     shelf = await Database.open(shelf_urls.app, size=1, prepared=prepared)
-    pid = (await shelf.fetch_alone("SELECT pg_backend_pid()"))[0]
+    pid = (await shelf.fetch_autocommit("SELECT pg_backend_pid()"))[0]
     workspace = uuid4()
-    assert tuple(await shelf.fetch_alone(BIND, workspace)) == (str(workspace),)
-    assert tuple(await shelf.fetch_alone(BOUND)) == ("",)
+    assert tuple(await shelf.fetch_autocommit(BIND, workspace)) == (str(workspace),)
+    assert tuple(await shelf.fetch_autocommit(READ_BINDING)) == ("",)
     with pytest.raises(asyncpg.DivisionByZeroError):
-        await shelf.fetch_alone(BIND_AND_DIVIDE, workspace)
-    assert tuple(await shelf.fetch_alone(BOUND)) == ("",)
+        await shelf.fetch_autocommit(BIND_AND_DIVIDE, workspace)
+    assert tuple(await shelf.fetch_autocommit(READ_BINDING)) == ("",)
     # It was the same connection all along: an error of the statement's own costs none.
-    assert tuple(await shelf.fetch_alone("SELECT pg_backend_pid()")) == (pid,)
+    assert tuple(await shelf.fetch_autocommit("SELECT pg_backend_pid()")) == (pid,)
     await shelf.close()
 
 
@@ -237,7 +237,7 @@ async def test_without_prepared_statements_one_alone_keeps_its_connection_by_a_t
     connection: Any = await shelf._pool.acquire()
     shelf._pool.release(connection, reusable=True)
     with connection.query_logger(lambda record: sent.append(record.query)):
-        await shelf.fetch_alone("SELECT 1")
+        await shelf.fetch_autocommit("SELECT 1")
         await asyncio.sleep(0)
     assert [statement.partition(";")[0] for statement in sent] == ["BEGIN READ ONLY", "SELECT 1", "COMMIT"]
     await shelf.close()
@@ -248,7 +248,7 @@ async def test_one_alone_is_refused_inside_a_unit_of_work(shelf_urls: Urls, *, p
     shelf = await Database.open(shelf_urls.app, size=2, prepared=prepared)
     async with shelf.scope(uuid4()):
         with pytest.raises(NestedUnitOfWork):
-            await shelf.fetch_alone("SELECT 1")
+            await shelf.fetch_autocommit("SELECT 1")
         assert await fetch_value("SELECT 2") == 2
     await shelf.close()
 
@@ -259,7 +259,7 @@ async def test_one_alone_finds_another_connection_when_idle_ones_died(
     shelf = await open_shelf(size=2)
 
     async def name_backend() -> int:
-        (pid, _) = await shelf.fetch_alone("SELECT pg_backend_pid(), pg_sleep(0.05)")
+        (pid, _) = await shelf.fetch_autocommit("SELECT pg_backend_pid(), pg_sleep(0.05)")
         return int(pid)
 
     pids = await asyncio.gather(name_backend(), name_backend())
@@ -272,7 +272,7 @@ async def test_one_alone_finds_another_connection_when_idle_ones_died(
 
 async def test_one_alone_that_ends_its_connection_every_time_is_an_outage(shelf: Database) -> None:
     with pytest.raises(Unavailable) as caught:
-        await shelf.fetch_alone("SELECT pg_terminate_backend(pg_backend_pid())")
+        await shelf.fetch_autocommit("SELECT pg_terminate_backend(pg_backend_pid())")
     assert (caught.value.code, shelf.in_use) == ("store.unavailable", 0)
 
 
@@ -280,32 +280,32 @@ async def test_one_alone_that_ends_its_connection_every_time_is_an_outage(shelf:
 async def test_one_alone_that_collides_says_so_and_costs_no_connection(
     shelf: Database, sqlstate: str
 ) -> None:
-    (pid,) = await shelf.fetch_alone("SELECT pg_backend_pid()")
+    (pid,) = await shelf.fetch_autocommit("SELECT pg_backend_pid()")
     with pytest.raises(Unavailable) as caught:
-        await shelf.fetch_alone(COLLIDE.format(sqlstate))
+        await shelf.fetch_autocommit(COLLIDE.format(sqlstate))
     assert caught.value.code == "store.contended"
-    assert tuple(await shelf.fetch_alone("SELECT pg_backend_pid()")) == (pid,)
+    assert tuple(await shelf.fetch_autocommit("SELECT pg_backend_pid()")) == (pid,)
 
 
 async def test_one_alone_without_an_answer_is_an_outage_and_costs_the_connection(shelf_urls: Urls) -> None:
     shelf = await Database.open(shelf_urls.app, size=1, command_timeout_s=0.1)
-    (pid,) = await shelf.fetch_alone("SELECT pg_backend_pid()")
+    (pid,) = await shelf.fetch_autocommit("SELECT pg_backend_pid()")
     with pytest.raises(Unavailable) as caught:
-        await shelf.fetch_alone("SELECT pg_sleep(20)")
+        await shelf.fetch_autocommit("SELECT pg_sleep(20)")
     assert (caught.value.code, shelf.in_use) == ("store.slow", 0)
-    assert tuple(await shelf.fetch_alone("SELECT pg_backend_pid()")) != (pid,)
+    assert tuple(await shelf.fetch_autocommit("SELECT pg_backend_pid()")) != (pid,)
     await shelf.close()
 
 
 async def test_one_alone_that_is_cancelled_gives_its_connection_back(shelf: Database) -> None:
-    task = asyncio.create_task(shelf.fetch_alone("SELECT pg_sleep(20)"))
+    task = asyncio.create_task(shelf.fetch_autocommit("SELECT pg_sleep(20)"))
     await asyncio.sleep(0.05)
     assert shelf.in_use == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert shelf.in_use == 0
-    assert await shelf.fetch_alone("SELECT 1") is not None
+    assert await shelf.fetch_autocommit("SELECT 1") is not None
 
 
 async def test_a_role_is_required_by_name(shelf: Database) -> None:

@@ -113,7 +113,7 @@ async def test_a_locked_table_fails_the_migration_rather_than_stop_all_readers(
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable) as caught:
             await migrate(url, [CUPS, colour], lock_timeout_s=0.2)
-    assert caught.value.code == "migration.locked_out"
+    assert caught.value.code == "migration.lock_timeout"
     await connection.execute("ROLLBACK")
     assert await migrate(url, [CUPS, colour], lock_timeout_s=0.2) == [colour]
 
@@ -233,7 +233,7 @@ async def test_a_build_that_waits_too_long_for_open_transactions_is_repeated(
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable) as caught:
             await migrate(url, [CUPS, INDEX], wait_timeout_s=0.2)
-    assert caught.value.code == "migration.locked_out"
+    assert caught.value.code == "migration.lock_timeout"
     await connection.execute("ROLLBACK")
     assert await connection.fetchval(IS_VALID) is False
     assert await applied(connection) == [1]
@@ -310,7 +310,7 @@ def test_a_script_without_a_transaction_is_one_statement_that_can_be_repeated(st
 def test_a_number_is_given_once() -> None:
     with pytest.raises(Invalid) as caught:
         sort_migrations([CUPS, SAUCERS, Migration(1, "mugs", "")])
-    assert (caught.value.code, caught.value.data) == ("migration.number_twice", {"number": 1})
+    assert (caught.value.code, caught.value.data) == ("migration.duplicate_number", {"number": 1})
 
 
 def test_scripts_are_read_from_a_folder_by_their_number(tmp_path: Path) -> None:

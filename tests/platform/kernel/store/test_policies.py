@@ -11,7 +11,7 @@ import pytest
 
 from kernel.errors import Invalid
 from kernel.store import Database, execute, fetch, fetch_value
-from kernel.store.faults import UNBOUND_SQLSTATE
+from kernel.store.errors import UNBOUND_SQLSTATE
 from kernel.store.migrations import Migration, migrate
 from kernel.store.policies import apply_policies
 from kernel.store.pool import Connection

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from kernel.store.pool import Connection
-from kernel.store.roles import PROVISION_LOCK, Passwords, Urls, drop_database, provision, url_as
+from kernel.store.roles import PROVISION_LOCK, Passwords, Urls, build_database_url, drop_database, provision
 
 
 @pytest.fixture
@@ -107,10 +107,13 @@ async def test_a_password_goes_into_the_url_quoted_and_into_no_text(admin_url: s
 
 def test_a_url_keeps_its_host_and_options() -> None:
     url = "postgresql://admin:secret@db.example:6432/postgres?sslmode=verify-full"
-    assert url_as(url, "portal", "portal_app", "p@ss") == (
+    assert build_database_url(url, "portal", "portal_app", "p@ss") == (
         "postgresql://portal_app:p%40ss@db.example:6432/portal?sslmode=verify-full"
     )
-    assert url_as(url, "other") == "postgresql://admin:secret@db.example:6432/other?sslmode=verify-full"
-    assert url_as("postgresql://postgres@/postgres?host=/run/pg", "portal", "portal_svc") == (
+    assert (
+        build_database_url(url, "other")
+        == "postgresql://admin:secret@db.example:6432/other?sslmode=verify-full"
+    )
+    assert build_database_url("postgresql://postgres@/postgres?host=/run/pg", "portal", "portal_svc") == (
         "postgresql://portal_svc@/portal?host=/run/pg"
     )

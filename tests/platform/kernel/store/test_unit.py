@@ -23,8 +23,8 @@ from kernel.store import (
     execute,
     fetch,
     fetch_one,
-    fetch_planned,
     fetch_value,
+    fetch_with_custom_plan,
     savepoint,
 )
 from kernel.store.pool import Connection
@@ -323,7 +323,7 @@ async def test_a_statement_is_planned_for_its_values_until_the_unit_ends(shelf: 
     plans = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1"
     async with shelf.scope(uuid4()):
         book = await add_book("Plans")
-        found = [await fetch_planned(by_title, title) for title in ("Plans", "Others", None)]
+        found = [await fetch_with_custom_plan(by_title, title) for title in ("Plans", "Others", None)]
         assert [[row["book_id"] for row in rows] for rows in found] == [[book], [], [book]]
         assert tuple(await fetch_one(plans, by_title)) == (0, 3)
     async with shelf.unbound():

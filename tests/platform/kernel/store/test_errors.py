@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from kernel.errors import Unavailable
-from kernel.store.faults import is_connection_failure, unavailable
+from kernel.store.errors import convert_to_unavailable, is_connection_failure
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_away(error: Exception) -> None:
         asyncpg.SerializationError("collided"),
         asyncpg.InsufficientPrivilegeError("policy"),
         ValueError("ours"),
-        unavailable(OSError()),
+        convert_to_unavailable(OSError()),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -43,7 +43,7 @@ def test_not_away(error: Exception) -> None:
 
 
 def test_the_error_that_callers_see_names_the_kind_of_cause_but_no_words_of_the_driver() -> None:
-    error = unavailable(OSError("/run/secret.sock"))
+    error = convert_to_unavailable(OSError("/run/secret.sock"))
     assert isinstance(error, Unavailable)
     assert str(error) == "The database is not available. [store.unavailable]"
     assert error.data == {"cause": "OSError"}

@@ -79,7 +79,7 @@ def is_timeout(error: BaseException) -> bool:
     return isinstance(error, TimeoutError) and not isinstance(error.__cause__, CancelledError)
 
 
-def unavailable(error: BaseException) -> Unavailable:
+def convert_to_unavailable(error: BaseException) -> Unavailable:
     """Return the error that callers see; the cause names the driver's error for the log."""
     if isinstance(error, TimeoutError):
         return Unavailable("store.slow", "The database does not answer in time.", cause="TimeoutError")
@@ -89,7 +89,7 @@ def unavailable(error: BaseException) -> Unavailable:
 def translate_error(error: BaseException, connection: Connection | None) -> Unavailable | None:
     """Return the error that callers see instead of the driver's: "store.unavailable", "store.contended", or none."""
     if is_connection_failure(error, connection):
-        return unavailable(error)
+        return convert_to_unavailable(error)
     if isinstance(error, _CONFLICT_ERRORS):
         return Unavailable(CONTENDED, "Too many changes to the same thing at once; try again.")
     return None
