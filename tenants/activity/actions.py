@@ -41,7 +41,7 @@ async def emit(event: Event) -> None:
     """Write an event into the open unit of work: the last statement of an action, after the writes it tells of.
 
     Of two actions that wait for the same row the later one then emits later. The actor is the unit's, the request
-    id that of the log context. Raises Unbound and NoActor.
+    id that of the log context. Raises NoUnitOfWork and NoActor.
     """
     actor = current_actor()
     await execute(

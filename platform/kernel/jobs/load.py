@@ -52,7 +52,7 @@ class Load:
 
 
 async def measure_load(queue: str, kind: str) -> Load:
-    """Measure a queue by the jobs of one kind, for the bound workspace. Raises Unbound where none is."""
+    """Measure a queue by the jobs of one kind, for the bound workspace. Raises NoUnitOfWork where none is."""
     row = await fetch_one(_LOAD, queue, kind, current_workspace(), _MAX_DEPTH)
     return Load(
         row["depth"], _DEFAULT_SERVICE_S if row["service_s"] is None else row["service_s"], row["slots"]

@@ -53,7 +53,7 @@ async def enqueue(job: Job, *, delay: timedelta | None = None, queue: str | None
 
     A job with a `dedupe_key` coalesces with a live one of its kind. `queue` replaces the kind's own queue, which is
     the most urgent one: a call without `queue` moves a queued job there, and no call moves it away.
-    Raises Unbound where no workspace is bound.
+    Raises NoUnitOfWork where no workspace is bound.
     """
     row = await fetch_one(
         _ADD,

@@ -29,12 +29,12 @@ class UnitOfWorkEngine(Engine[BaseTransaction]):
         self.current_transaction = ContextVar("piccolo_transaction", default=None)
 
     async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> Any:  # noqa: ARG002, FBT001, FBT002
-        """Run a query in the open unit of work; raises Unbound or WrongTask."""
+        """Run a query in the open unit of work; raises NoUnitOfWork or WrongTask."""
         sql, args = querystring.compile_string(engine_type=self.engine_type)
         return await current().connection().fetch(sql, *args)
 
     async def run_ddl(self, ddl: str, in_pool: bool = True) -> Any:  # noqa: ARG002, FBT001, FBT002
-        """Run a statement of structure in the open unit of work; raises Unbound or WrongTask."""
+        """Run a statement of structure in the open unit of work; raises NoUnitOfWork or WrongTask."""
         return await current().connection().fetch(ddl)
 
     def transform_response_to_dicts(self, results: list[Any]) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ class StoreMisuse(RuntimeError):
     """A mistake in our code, never in input.
 
     StoreMisuse
-    ├── Unbound            a statement outside any unit of work
+    ├── NoUnitOfWork            a statement outside any unit of work
     ├── WrongTask          a unit of work used from a task that did not open it
     ├── NestedUnitOfWork   a unit of work opened inside another
     ├── NoActor            an event in a unit of work that names no actor
@@ -39,7 +39,7 @@ class StoreMisuse(RuntimeError):
     """
 
 
-class Unbound(StoreMisuse):
+class NoUnitOfWork(StoreMisuse):
     """A statement outside any unit of work."""
 
 

@@ -1,4 +1,4 @@
-"""Statements of the open unit of work; all raise Unbound without one and WrongTask in another task."""
+"""Statements of the open unit of work; all raise NoUnitOfWork without one and WrongTask in another task."""
 
 from __future__ import annotations
 

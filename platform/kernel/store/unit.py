@@ -13,7 +13,7 @@ from kernel.store.errors import (
     FailedTransaction,
     NestedUnitOfWork,
     NoActor,
-    Unbound,
+    NoUnitOfWork,
     WrongTask,
     convert_to_unavailable,
     is_connection_failure,
@@ -203,25 +203,25 @@ def _require_none_open(reason: str) -> None:
 
 
 def current() -> UnitOfWork:
-    """Return the unit of work that is open here; raises Unbound without one."""
+    """Return the unit of work that is open here; raises NoUnitOfWork without one."""
     unit = _CURRENT.get()
     if unit is None:
         message = "No unit of work is open: use `async with database.scope(workspace_id)`."
-        raise Unbound(message)
+        raise NoUnitOfWork(message)
     return unit
 
 
 def current_workspace() -> WorkspaceId:
-    """Return the workspace of the open unit of work; raises Unbound without one, or where none is bound."""
+    """Return the workspace of the open unit of work; raises NoUnitOfWork without one, or where none is bound."""
     workspace_id = current().workspace_id
     if workspace_id is None:
         message = "The open unit of work is bound to no workspace."
-        raise Unbound(message)
+        raise NoUnitOfWork(message)
     return workspace_id
 
 
 def current_actor() -> Actor:
-    """Return who acts in the open unit of work; raises Unbound without one, NoActor where nobody was named."""
+    """Return who acts in the open unit of work; raises NoUnitOfWork without one, NoActor where nobody was named."""
     actor = current().actor
     if actor is None:
         message = "The open unit of work has no actor: use `database.scope(workspace_id, actor=...)`."
@@ -230,7 +230,7 @@ def current_actor() -> Actor:
 
 
 def after_commit(callback: Callback) -> None:
-    """Have `callback` called once the open unit of work is committed; raises Unbound without one.
+    """Have `callback` called once the open unit of work is committed; raises NoUnitOfWork without one.
 
     Callbacks run in order, never after a rollback (of the unit, or of the savepoint around the call). An error in
     one is logged; it neither stops the others nor reaches the caller.

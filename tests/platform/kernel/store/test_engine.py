@@ -9,7 +9,7 @@ import pytest
 from piccolo.columns import UUID, BigInt, Text
 from piccolo.table import Table
 
-from kernel.store import ENGINE, Database, Unbound, Unsupported, WrongTask
+from kernel.store import ENGINE, Database, NoUnitOfWork, Unsupported, WrongTask
 
 
 class Book(Table, db=ENGINE, tablename="book"):
@@ -38,13 +38,13 @@ async def test_a_query_runs_on_the_connection_of_the_open_unit(shelf: Database) 
 
 
 async def test_a_query_outside_any_unit_is_refused(shelf: Database) -> None:
-    with pytest.raises(Unbound):
+    with pytest.raises(NoUnitOfWork):
         await Book.select()
     async with shelf.scope(uuid4()):
         assert await Book.count() == 0
-    with pytest.raises(Unbound):
+    with pytest.raises(NoUnitOfWork):
         await Book.raw("SELECT 1")
-    with pytest.raises(Unbound):
+    with pytest.raises(NoUnitOfWork):
         await Book.alter().drop_table()
 
 

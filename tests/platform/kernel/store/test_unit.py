@@ -14,7 +14,7 @@ from kernel.store import (
     Database,
     FailedTransaction,
     NestedUnitOfWork,
-    Unbound,
+    NoUnitOfWork,
     UnitOfWork,
     WrongTask,
     bulk_insert,
@@ -85,19 +85,19 @@ async def test_a_workspace_sees_and_counts_its_own_rows_only(shelf: Database) ->
 
 async def test_a_statement_outside_any_unit_is_refused(shelf: Database) -> None:
     for statement in (fetch, fetch_one, fetch_value, execute):
-        with pytest.raises(Unbound):
+        with pytest.raises(NoUnitOfWork):
             await statement("SELECT 1")
-    with pytest.raises(Unbound):
+    with pytest.raises(NoUnitOfWork):
         current()
     async with shelf.scope(uuid4()):
         pass
-    with pytest.raises(Unbound):
+    with pytest.raises(NoUnitOfWork):
         await fetch("SELECT 1")
 
 
 async def test_the_unbound_unit_has_no_workspace_to_name(shelf: Database) -> None:
     async with shelf.unbound():
-        with pytest.raises(Unbound):
+        with pytest.raises(NoUnitOfWork):
             current_workspace()
 
 
