@@ -49,7 +49,7 @@ SELECT queue FROM known
 """  # noqa: S608  -- made of constants
 # Workspaces take turns: first the workspaces after $2, by one index probe each, then some jobs of each, the oldest
 # first, and of these one of each workspace in turn. SKIP LOCKED lets several relays work at once.
-_TAKE: Final = f"""
+_DISPATCH_DUE: Final = f"""
 WITH RECURSIVE later AS (
     (SELECT workspace_id, 1 AS n FROM job WHERE {_IS_DUE} AND queue = $1 AND workspace_id > $2
      ORDER BY workspace_id LIMIT 1)
@@ -174,21 +174,21 @@ async def find_due_queues() -> list[str]:
     return [row["queue"] for row in await fetch(_DUE_QUEUES)]
 
 
-async def take_due(queue: str, *, limit: int, after: UUID = LOWEST_ID) -> Batch:
+async def dispatch_due(queue: str, *, limit: int, after: UUID = LOWEST_ID) -> Batch:
     """Mark jobs of a queue as dispatched and return them; the caller commits before it notifies workers of them.
 
     Workspaces take turns, beginning with the one after `after`; of each the job that is due longest goes first.
     """
     if limit < 1:
         return Batch((), after)
-    rows = sorted(await fetch(_TAKE, queue, after, limit), key=lambda row: (row["lap"], row["place"]))
+    rows = sorted(await fetch(_DISPATCH_DUE, queue, after, limit), key=lambda row: (row["lap"], row["place"]))
     last = max(rows, key=lambda row: row["place"], default=None)
     jobs = tuple(DueJob(**{name: row[name] for name in _DUE_JOB_FIELDS}) for row in rows)
     return Batch(jobs, after if last is None else last["workspace_id"])
 
 
 async def undo_dispatch(unsent: Sequence[DueJob]) -> None:
-    """Undo `take_due` for jobs whose notification could not be sent."""
+    """Undo `dispatch_due` for jobs whose notification could not be sent."""
     await execute(
         _UNDO_DISPATCH,
         [job.workspace_id for job in unsent],
