@@ -38,7 +38,7 @@ BACKLOG_INTERVAL_S: Final = 2.0
 _RETRY_S: Final = 1.0
 _PRUNE_LIMIT: Final = 2000
 
-_log: Final = logs.logger("workers.relay")
+_log: Final = logs.get_logger("workers.relay")
 
 
 def serve(settings: Settings) -> None:

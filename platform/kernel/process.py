@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
-_log: Final = logs.logger("process")
+_log: Final = logs.get_logger("process")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ async def open_process(
         )
         try:
             await database.require_role(role)
-            metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
+            metrics.observe_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
             process = Process(settings, database, metrics, health, shutdown, wakeup)
             health.add_check(schema_check(database, migrations))
             health.add_check(_start_check(process))

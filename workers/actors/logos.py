@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Invalid
 from kernel.fetching import Fetcher, FetchLimits
-from kernel.telemetry.logs import logger
+from kernel.telemetry.logs import get_logger
 from tenants.workspaces import actions
 from tenants.workspaces.logo import MAX_UPLOAD_BYTES, reencode
 from workers.actors.attempt import PermanentFailure
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tenants.workspaces.jobs import FetchLogo
     from workers.actors.attempt import Attempt
 
-_log: Final = logger("workers.logos")
+_log: Final = get_logger("workers.logos")
 
 
 def create_fetcher() -> Fetcher:

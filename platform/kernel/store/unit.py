@@ -35,7 +35,7 @@ _MAX_ATTEMPTS: Final = 3
 
 Callback = Callable[[], Awaitable[None]]
 
-_log: Final = logs.logger("kernel.store")
+_log: Final = logs.get_logger("kernel.store")
 
 
 class UnitOfWork:

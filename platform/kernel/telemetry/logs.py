@@ -51,7 +51,7 @@ def configure(*, level: str, process: str, clock: Clock | None = None, stream: T
         merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        _stamp(clock or SystemClock(), process),
+        _add_time_and_process(clock or SystemClock(), process),
         structlog.processors.format_exc_info,
         redact,
     ]
@@ -70,7 +70,7 @@ def configure(*, level: str, process: str, clock: Clock | None = None, stream: T
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _encode_line],
         )
     )
     root = logging.getLogger()
@@ -78,7 +78,7 @@ def configure(*, level: str, process: str, clock: Clock | None = None, stream: T
     root.setLevel(level.upper())
 
 
-def logger(name: str) -> FilteringBoundLogger:
+def get_logger(name: str) -> FilteringBoundLogger:
     """Return the logger of a module; calls are `log.info("event name", key=value)`."""
     return cast("FilteringBoundLogger", structlog.stdlib.get_logger(name))
 
@@ -88,7 +88,7 @@ def bind(**values: object) -> None:
     bind_contextvars(**values)
 
 
-def bound(**values: object) -> AbstractContextManager[None]:
+def bind_temporarily(**values: object) -> AbstractContextManager[None]:
     """Put values on every line inside a `with`."""
     return bound_contextvars(**values)
 
@@ -130,14 +130,14 @@ def _redact_text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def _stamp(clock: Clock, process: str) -> Processor:
-    def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _add_time_and_process(clock: Clock, process: str) -> Processor:
+    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["time"] = clock.now().isoformat(timespec="milliseconds")
         event["process"] = process
         return event
 
-    return stamp
+    return add
 
 
-def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+def _encode_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     return msgspec.json.encode(event, enc_hook=str).decode()

@@ -242,7 +242,7 @@ class Metrics:
             registry=self.registry,
         )
 
-    def watch_pool(
+    def observe_pool(
         self, in_use: Callable[[], int], size: Callable[[], int], waiting: Callable[[], int]
     ) -> None:
         """Read the pool's state whenever the series are asked for, from the thread that serves them."""

@@ -49,7 +49,7 @@ async def drafts(svc: Database, workspace_id: WorkspaceId, sql: str = DRAFTS) ->
 async def test_an_event_is_a_draft_of_its_transaction(
     acme: SampleWorkspace, database: Database, svc: Database
 ) -> None:
-    with logs.bound(request="r-1"):
+    with logs.bind_temporarily(request="r-1"):
         async with database.scope(acme.workspace_id, actor=MEMBER):
             await emit(ShelfBuilt(shelf_id="s-1"))
     (draft,) = await drafts(svc, acme.workspace_id)

@@ -93,7 +93,7 @@ async def test_what_happened_is_read_from_the_port() -> None:
     metrics.request_seconds.labels("GET", "/i/{token}", "200").observe(0.004)
     metrics.rate_limit_verdicts.labels("page", "refused", "local").inc()
     held = 3
-    metrics.watch_pool(lambda: held, lambda: 10, lambda: 2)
+    metrics.observe_pool(lambda: held, lambda: 10, lambda: 2)
     async with serve(registry=metrics.registry) as port:
         status, headers, text = await ask(port, "/metrics")
         assert status == 200
