@@ -20,7 +20,7 @@ YES, LOCAL_YES = Verdict(True, 0, Source.REDIS), Verdict(True, 0, Source.LOCAL)
 
 
 @dataclass
-class Hands:
+class ManualClock:
     """A monotonic clock turned by hand."""
 
     now: float = 1000.0
@@ -257,7 +257,7 @@ async def test_a_limit_that_is_none_is_a_mistake(
 
 
 def test_the_local_count_is_bounded_and_forgets_who_was_idle_longest() -> None:
-    counter = LocalCounter(Hands())
+    counter = LocalCounter(ManualClock())
     second = 1_000_000
     for name in ("idle", "busy"):
         assert counter.hit(name, second, 2 * second) == 0
@@ -274,49 +274,49 @@ def test_the_local_count_is_bounded_and_forgets_who_was_idle_longest() -> None:
 
 
 def test_the_local_count_gives_back_with_time() -> None:
-    hands = Hands()
-    counter = LocalCounter(hands)
+    clock = ManualClock()
+    counter = LocalCounter(clock)
     assert [counter.hit("a", 1_000_000, 2_000_000) for _ in range(3)] == [0, 0, 1_000_000]
-    hands.now += 0.4
+    clock.now += 0.4
     assert counter.hit("a", 1_000_000, 2_000_000) == 600_000
-    hands.now += 0.6
+    clock.now += 0.6
     assert [counter.hit("a", 1_000_000, 2_000_000) for _ in range(2)] == [0, 1_000_000]
 
 
 def test_the_breaker_waits_longer_each_time_and_lets_one_try() -> None:
-    hands = Hands()
-    breaker = CircuitBreaker(hands)
+    clock = ManualClock()
+    breaker = CircuitBreaker(clock)
     assert (breaker.allows_request(), breaker.allows_request()) == (True, True)
     breaker.record_failure()
     for pause in (0.5, 1.0, 2.0, 4.0, 8.0, 8.0):
-        hands.now += pause - 0.01
+        clock.now += pause - 0.01
         assert not breaker.allows_request()
-        hands.now += 0.01
+        clock.now += 0.01
         assert (breaker.allows_request(), breaker.allows_request()) == (True, False)
         breaker.record_failure()
-    hands.now += 8
+    clock.now += 8
     assert breaker.allows_request()
     breaker.record_success()
     assert (breaker.allows_request(), breaker.allows_request()) == (True, True)
     breaker.record_failure()
-    hands.now += 0.5
+    clock.now += 0.5
     assert breaker.allows_request()
 
 
 def test_many_failures_at_once_count_as_one() -> None:
-    hands = Hands()
-    breaker = CircuitBreaker(hands)
+    clock = ManualClock()
+    breaker = CircuitBreaker(clock)
     for _ in range(50):
         breaker.record_failure()
-    hands.now += 0.5
+    clock.now += 0.5
     assert breaker.allows_request()
 
 
 def test_a_trial_that_nobody_waited_for_leaves_the_door_ajar() -> None:
-    hands = Hands()
-    breaker = CircuitBreaker(hands)
+    clock = ManualClock()
+    breaker = CircuitBreaker(clock)
     breaker.record_failure()
-    hands.now += 0.5
+    clock.now += 0.5
     assert (breaker.allows_request(), breaker.allows_request()) == (True, False)
     breaker.record_cancellation()
     assert breaker.allows_request()

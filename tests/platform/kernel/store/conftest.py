@@ -81,7 +81,7 @@ async def shelf(open_shelf: Callable[..., Awaitable[Database]]) -> Database:
 
 
 @pytest.fixture
-async def onlooker(shelf_urls: Urls) -> AsyncIterator[Connection]:
+async def svc_connection(shelf_urls: Urls) -> AsyncIterator[Connection]:
     """A connection of role svc, outside any pool: sees what is really stored, in every workspace."""
     connection = await asyncpg.connect(shelf_urls.svc)
     yield connection

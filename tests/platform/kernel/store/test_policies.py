@@ -69,11 +69,11 @@ async def test_without_a_workspace_every_statement_raises(shelf_urls: Urls, sett
 
 
 async def test_the_unbound_unit_reaches_definer_functions_and_no_table(
-    shelf: Database, onlooker: Connection
+    shelf: Database, svc_connection: Connection
 ) -> None:
-    await onlooker.execute(ADD_BOOK, uuid4(), uuid4(), "Somebody's")
+    await svc_connection.execute(ADD_BOOK, uuid4(), uuid4(), "Somebody's")
     async with shelf.unbound():
-        assert await fetch_value("SELECT book_count()") == await onlooker.fetchval(
+        assert await fetch_value("SELECT book_count()") == await svc_connection.fetchval(
             "SELECT count(*) FROM book"
         )
         with pytest.raises(asyncpg.PostgresError) as caught:
@@ -96,9 +96,9 @@ async def test_a_row_cannot_be_given_to_another_workspace(shelf: Database) -> No
             await execute("UPDATE book SET workspace_id = $1", uuid4())
 
 
-async def test_a_foreign_row_cannot_be_pointed_at(shelf: Database, onlooker: Connection) -> None:
+async def test_a_foreign_row_cannot_be_pointed_at(shelf: Database, svc_connection: Connection) -> None:
     ours, theirs, their_book = uuid4(), uuid4(), uuid4()
-    await onlooker.execute(ADD_BOOK, theirs, their_book, "Theirs")
+    await svc_connection.execute(ADD_BOOK, theirs, their_book, "Theirs")
     with pytest.raises(asyncpg.ForeignKeyViolationError, match="page_of_book"):
         async with shelf.scope(ours):
             await execute(ADD_PAGE, ours, uuid4(), their_book)
@@ -170,12 +170,12 @@ async def test_the_owner_is_held_by_the_policies_too(sheets: tuple[Urls, Connect
         await owner.execute(ADD_SHEET, uuid4(), uuid4(), None)
 
 
-async def test_svc_sees_every_workspace(shelf_urls: Urls, onlooker: Connection) -> None:
+async def test_svc_sees_every_workspace(shelf_urls: Urls, svc_connection: Connection) -> None:
     one, other = uuid4(), uuid4()
     for workspace in (one, other):
-        await onlooker.execute(ADD_BOOK, workspace, uuid4(), "Seen")
+        await svc_connection.execute(ADD_BOOK, workspace, uuid4(), "Seen")
     query = "SELECT count(*) FROM book WHERE workspace_id = ANY ($1)"
-    assert await onlooker.fetchval(query, [one, other]) == 2
+    assert await svc_connection.fetchval(query, [one, other]) == 2
 
 
 async def test_app_may_not_truncate_nor_change_the_structure(shelf: Database) -> None:

@@ -157,7 +157,9 @@ async def test_a_unit_left_by_another_task_is_cut_off(shelf: Database) -> None:
     assert await titles(shelf, workspace) == []
 
 
-async def test_double_cancellation_gives_the_connection_back(shelf: Database, onlooker: Connection) -> None:
+async def test_double_cancellation_gives_the_connection_back(
+    shelf: Database, svc_connection: Connection
+) -> None:
     workspace, working = uuid4(), asyncio.Event()
 
     async def work() -> None:
@@ -177,7 +179,7 @@ async def test_double_cancellation_gives_the_connection_back(shelf: Database, on
     assert shelf.in_use == 0
     assert await titles(shelf, workspace) == []
     async with asyncio.timeout(5):
-        while await onlooker.fetchval(  # noqa: ASYNC110  -- Postgres' state
+        while await svc_connection.fetchval(  # noqa: ASYNC110  -- Postgres' state
             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(20%'"
         ):
             await asyncio.sleep(0.02)
