@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from kernel.errors import Missing
-from kernel.store import Database, NoUnitOfWork, fetch, fetch_one, fetch_value
+from kernel.store import Database, NoWorkspace, fetch, fetch_one, fetch_value
 from kernel.store.roles import build_database_url
 from tenants.workspaces import queries
 from tests.fakes.sample_workspaces import SampleWorkspace
@@ -60,7 +60,7 @@ async def test_without_the_door_the_unbound_see_nothing_but_an_error(acme: Sampl
 
 async def test_queries_of_a_workspace_need_one(acme: SampleWorkspace) -> None:
     async with acme.database.unbound():
-        with pytest.raises(NoUnitOfWork):
+        with pytest.raises(NoWorkspace):
             await queries.load_profile()
 
 
