@@ -1,4 +1,4 @@
-"""Bytes by key: in a folder of this machine or in an S3-compatible store, by the same few calls."""
+"""A store of blobs by key: a local folder or an S3-compatible store."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from obstore.store import ObjectStore
 
-# No dots at the beginning of a part: no key leads out of the folder, or into a hidden file.
+# No part begins with a dot: a key names no path outside the folder and no hidden file.
 _KEY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _MAX_KEY_LENGTH: Final = 500
 _S3: Final = "s3://"
 TIMEOUT_S: Final = 10.0
-# Obstore's own patience is three minutes; here somebody waits for a page. Plain http is for the endpoint to choose.
+# Obstore's default time-out is three minutes, too long for a page. The URL of the endpoint decides on http or https.
 _CLIENT_OPTIONS: Final[Any] = {"connect_timeout": "2s", "timeout": "10s", "allow_http": True}
 _RETRY_OPTIONS: Final[Any] = {
     "max_retries": 2,
@@ -36,20 +36,20 @@ _PANIC_TYPES: Final = ("RustPanic", "PanicException")
 
 
 class Blobs:
-    """A store of immutable blobs; what is under a key never changes, because keys hold a hash."""
+    """A store of immutable blobs: keys contain a hash of the content."""
 
     def __init__(self, store: ObjectStore, *, timeout_s: float = TIMEOUT_S) -> None:
-        """Take an opened store; `open` makes one from a URL. No call takes longer than `timeout_s` seconds."""
+        """Use an opened store (see `open`). Each request takes `timeout_s` seconds at most."""
         self._store = store
         self._timeout_s = timeout_s
 
     @classmethod
     def open(cls, where: str | Path, *, timeout_s: float = TIMEOUT_S) -> Self:
-        """Open a folder (made when it is not there) or `s3://bucket/prefix`.
+        """Open a folder (created if it does not exist) or `s3://bucket/prefix`.
 
-        Credentials, region and endpoint of a remote store are the environment's usual ones, which obstore reads:
+        Credentials, region and endpoint of a remote store are read by obstore from the environment:
         AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL.
-        Unavailable("blobs.unavailable") when the folder cannot be made or the URL names no store.
+        Unavailable("blobs.unavailable") when the folder cannot be created or the URL is invalid.
         """
         if isinstance(where, str) and where.startswith(_S3):
             with _translate_errors():
@@ -66,7 +66,7 @@ class Blobs:
             ) from error
 
     async def put(self, key: str, data: bytes) -> None:
-        """Store bytes, whole or not at all; Unavailable("blobs.unavailable"), Invalid("blobs.key")."""
+        """Store bytes atomically; Unavailable("blobs.unavailable"), Invalid("blobs.key")."""
         path = _check_key(key)
         try:
             async with self._limit_call():
@@ -87,13 +87,13 @@ class Blobs:
             return bytes(await self._store.get_range_async(path, start=start, end=last))
 
     async def size(self, key: str) -> int:
-        """Return how many bytes there are under a key; Missing("blobs.missing"), Unavailable as above."""
+        """Return the size of a blob in bytes; Missing("blobs.missing"), Unavailable as above."""
         path = _check_key(key)
         async with self._limit_call():
             return int((await self._store.head_async(path))["size"])
 
     async def delete(self, key: str) -> None:
-        """Remove what is under a key; nothing there is no error."""
+        """Delete a blob, if it exists."""
         path = _check_key(key)
         with contextlib.suppress(Missing):
             async with self._limit_call():
@@ -108,17 +108,17 @@ class Blobs:
 
 @contextmanager
 def _translate_errors() -> Iterator[None]:
-    """Say what obstore says in our own errors."""
+    """Translate the errors of obstore into those of the portal."""
     try:
         yield
     except FileNotFoundError as error:
-        # HEAD has no words: asked for a size, a bucket that is not there looks like a key that is not there.
+        # The response to HEAD has no body: `size` cannot tell a missing bucket from a missing key.
         raise (_make_unavailable() if "NoSuchBucket" in str(error) else _make_missing()) from error
     except (BaseError, OSError, ValueError) as error:
         raise _make_unavailable() from error
     except BaseException as error:
-        # What cannot be, such as an endpoint that is no URL, makes obstore panic. Neither kind of panic can be
-        # imported, and one of the two is no Exception.
+        # An invalid configuration, such as an endpoint that is not a URL, makes obstore panic. Neither type of
+        # panic can be imported, and one of the two is not an Exception.
         if type(error).__name__ not in _PANIC_TYPES:
             raise
         raise _make_unavailable() from error
@@ -127,14 +127,14 @@ def _translate_errors() -> Iterator[None]:
 def _check_key(key: str) -> str:
     if len(key) > _MAX_KEY_LENGTH or not _KEY.fullmatch(key):
         raise Invalid(
-            "blobs.key", "A key is made of letters, digits, dots, dashes and slashes.", key=key[:100]
+            "blobs.key", "A key consists of letters, digits, dots, dashes and slashes.", key=key[:100]
         )
     return key
 
 
 def _make_missing() -> Missing:
-    return Missing("blobs.missing", "There is nothing under this key.")
+    return Missing("blobs.missing", "There is no blob with this key.")
 
 
 def _make_unavailable() -> Unavailable:
-    return Unavailable("blobs.unavailable", "The store of blobs does not answer.")
+    return Unavailable("blobs.unavailable", "The blob store is not available.")

@@ -1,4 +1,4 @@
-"""Money: whole minor units of one ISO 4217 currency, which refuse floats and foreign load_currencies."""
+"""Money: whole minor units of one ISO 4217 currency."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from kernel.errors import Invalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What a bigint column holds.
+# The range of Postgres' bigint.
 MAX_MINOR: Final = 2**63 - 1
 MIN_MINOR: Final = -(2**63)
 
-# A context of our own: what a caller set on the thread's must not change an amount.
+# Independent of the thread's context, which a caller may have changed.
 _DECIMAL_CONTEXT: Final = Context(
     prec=60, rounding=ROUND_HALF_UP, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation]
 )
@@ -41,15 +41,15 @@ class Currency:
 class Money:
     """An exact amount: `minor` units (cents, yen, fils) of one currency.
 
-    Added, subtracted and ordered only within one currency: Invalid("money.currency") otherwise. What a
-    bigint cannot hold is Invalid("money.range"). A float, a bool, a bare number is a TypeError.
+    Arithmetic and comparison of two currencies raise Invalid("money.currency"), an amount outside the range of bigint
+    Invalid("money.range"), other types than Money TypeError.
     """
 
     minor: int
     currency: Currency
 
     def __post_init__(self) -> None:
-        """Refuse what is not whole minor units of a currency."""
+        """Validate the types and the range."""
         if type(self.minor) is not int:
             raise TypeError(f"minor units are an int, not {type(self.minor).__name__}")
         if not isinstance(self.currency, Currency):
@@ -59,15 +59,15 @@ class Money:
 
     @classmethod
     def zero(cls, currency: Currency) -> Self:
-        """Return nothing at all, in that currency: the start of every sum."""
+        """Return an amount of zero, the start of a sum."""
         return cls(0, currency)
 
     @classmethod
     def from_decimal(cls, amount: Decimal, currency: Currency) -> Self:
-        """Return an amount in major units that needs no rounding; Invalid("money.inexact") if it does."""
+        """Convert an amount in major units exactly; raises Invalid("money.inexact") if it would be rounded."""
         money = cls.round_decimal(amount, currency)
         if money.amount != amount:
-            # Cut, because an imported number may be as long as its document.
+            # Shortened, because an imported number may be very long.
             shown = str(amount)[:40]
             text = f"{shown} has more than the {currency.digits} decimal digits of {currency.code}."
             raise Invalid("money.inexact", text, amount=shown, currency=currency.code)
@@ -75,10 +75,10 @@ class Money:
 
     @classmethod
     def round_decimal(cls, amount: Decimal, currency: Currency) -> Self:
-        """Return an amount in major units rounded half-up, away from zero, as EN 16931 rounds."""
+        """Convert an amount in major units, rounded half away from zero (EN 16931)."""
         if not isinstance(amount, Decimal):
             raise TypeError(f"an amount is a Decimal, not {type(amount).__name__}")
-        # adjusted() first: quantize would fail on a huge exponent with an error that names nothing.
+        # Checked first: for a huge exponent quantize raises an error without a message.
         if not amount.is_finite() or (amount and amount.adjusted() > _MAX_DIGITS):
             raise _make_range_error(currency)
         minor = _DECIMAL_CONTEXT.quantize(amount, Decimal((0, (1,), -currency.digits)))
@@ -121,7 +121,7 @@ class Money:
 
     def _require_minor(self, other: Money) -> int:
         if not isinstance(other, Money):
-            raise TypeError(f"money meets only money, not {type(other).__name__}")
+            raise TypeError(f"the other operand is Money, not {type(other).__name__}")
         if other.currency != self.currency:
             text = f"{self.currency.code} and {other.currency.code} cannot be mixed."
             raise Invalid("money.currency", text, left=self.currency.code, right=other.currency.code)
@@ -130,22 +130,20 @@ class Money:
 
 @cache
 def load_currencies() -> Mapping[str, Currency]:
-    """Return every currency we know by its code (ISO 4217 minor units, from currencies.csv)."""
+    """Return the supported currencies by code (ISO 4217 minor units, from currencies.csv)."""
     rows = csv.DictReader((files("kernel") / "currencies.csv").read_text(encoding="utf-8").splitlines())
     return MappingProxyType({row["code"]: Currency(row["code"], int(row["digits"])) for row in rows})
 
 
 def find_currency(code: str) -> Currency:
-    """Return the currency of an ISO 4217 code in capitals; Invalid("currency.unknown") otherwise."""
+    """Return the currency of an ISO 4217 code in capitals; raises Invalid("currency.unknown")."""
     try:
         return load_currencies()[code]
     except KeyError:
-        raise Invalid(
-            "currency.unknown", f"There is no currency {code!r} that we know.", currency=code
-        ) from None
+        raise Invalid("currency.unknown", f"The currency {code!r} is not supported.", currency=code) from None
 
 
 def _make_range_error(currency: Currency) -> Invalid:
     return Invalid(
-        "money.range", f"The amount in {currency.code} is too large to be kept.", currency=currency.code
+        "money.range", f"The amount in {currency.code} is too large to be stored.", currency=currency.code
     )

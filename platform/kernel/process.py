@@ -30,13 +30,13 @@ _log: Final = logs.get_logger("process")
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
-    """The first request asks for an orderly end, the second for an immediate one."""
+    """Requests to stop: the first for an orderly end, the second for an immediate one."""
 
     requested: asyncio.Event = field(default_factory=asyncio.Event)
     forced: asyncio.Event = field(default_factory=asyncio.Event)
 
     def request(self) -> None:
-        """Ask for the end."""
+        """Request the end."""
         (self.forced if self.requested.is_set() else self.requested).set()
 
     async def wait(self, timeout_s: float) -> bool:
@@ -78,12 +78,12 @@ async def open_process(
     acquire_timeout_s: float = ACQUIRE_TIMEOUT_S,
     command_timeout_s: float = COMMAND_TIMEOUT_S,
 ) -> AsyncIterator[Process]:
-    """Open what every process needs and close it again; to be called in the main thread.
+    """Open what every process needs, and close it at the end; to be called in the main thread.
 
     `role` is the database's, portal_app or portal_svc; another one is refused with Invalid("store.wrong_role").
     `migrations` are those that this release needs, in order. The internal port serves metrics and probes. It
     reports "not ready" until `mark_started`, and again from the first SIGTERM or SIGINT.
-    OSError when the internal port is taken, Unavailable without Postgres.
+    OSError when the internal port is in use, Unavailable without Postgres.
     """
     logs.configure(level=settings.log_level, process=name)
     for warning in settings.warnings:

@@ -1,4 +1,4 @@
-"""Secrets at encrypted: keyed hashes to look them up, AES-256-GCM associated_data to its place, a data key per workspace."""
+"""Protection of stored secrets: keyed hashes for look-ups, and AES-256-GCM with a data key for each workspace."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _WRAPPING: Final = "data-key"
 
 
 class Sealer:
-    """Hashes, seals and opens with keys derived (HKDF, RFC 5869) from the secrets of the settings.
+    """Hashes, seals (encrypts and authenticates) and opens, with keys that HKDF (RFC 5869) derives from secrets.
 
-    The first secret is the current one: it hashes and wraps. The others still find and unwrap what they
-    made, until a rotation has renewed it. Whatever cannot be opened is Invalid("seal.broken"), with no
-    word about why; a data key whose secret is gone is Invalid("seal.key_unknown").
+    The first secret is the current one, under which values are hashed and data keys wrapped. Under the others older
+    hashes are found and older data keys unwrapped, until a rotation replaces them. What cannot be opened is
+    Invalid("seal.broken") whatever the reason; a data key whose secret is unknown is Invalid("seal.key_unknown").
 
     Layouts: a sealed value is version, fingerprint of the data key, nonce, ciphertext with tag; a wrapped
     data key is version, length of the key id, key id, nonce, ciphertext with tag.
@@ -50,20 +50,20 @@ class Sealer:
     def __repr__(self) -> str:
         return f"Sealer(current={self._current!r})"
 
-    # Hashes for looking up what is not stored in the clear.
+    # Hashes, to look up values of which only the hash is stored.
 
     def compute_hash(self, purpose: str, data: bytes) -> bytes:
-        """Return 32 bytes of HMAC-SHA256 under the current secret; each purpose has a key of its own."""
+        """Return 32 bytes of HMAC-SHA256 under the current secret; each purpose has its own key."""
         return self._hash(self._current, purpose, data)
 
     def compute_hashes(self, purpose: str, data: bytes) -> tuple[bytes, ...]:
-        """Return the hash under every secret, the current one first: what a lookup compares with."""
+        """Return the hash under each secret, the current one first; a look-up compares with all."""
         return tuple(self._hash(key_id, purpose, data) for key_id in self._secrets)
 
     # The data key of a workspace.
 
     def new_data_key(self) -> DataKey:
-        """Return a fresh random data key; store it wrapped."""
+        """Return a random data key, which must be stored wrapped."""
         return DataKey(new_secret(KEY_BYTES))
 
     def wrap(self, data_key: DataKey, workspace: WorkspaceId) -> bytes:
@@ -72,11 +72,8 @@ class Sealer:
         header = _VERSION + bytes([len(key_id)]) + key_id
         nonce = new_secret(_NONCE_BYTES)
         cipher = AESGCM(self._derive(self._current, _WRAPPING))
-        return (
-            header
-            + nonce
-            + cipher.encrypt(nonce, data_key, _encode_associated_data(header, _WRAPPING, workspace.bytes))
-        )
+        associated_data = _encode_associated_data(header, _WRAPPING, workspace.bytes)
+        return header + nonce + cipher.encrypt(nonce, data_key, associated_data)
 
     def unwrap(self, wrapped: bytes, workspace: WorkspaceId) -> DataKey:
         """Return the data key of a workspace; see the class for errors."""
@@ -92,9 +89,9 @@ class Sealer:
     def seal(
         self, plain: bytes, *, table: str, row: UUID, workspace: WorkspaceId, data_key: DataKey
     ) -> bytes:
-        """Return `plain` encrypted; it opens only in this table, row and workspace.
+        """Return `plain` sealed: it can be opened only with the same table, row, workspace and data key.
 
-        A table with two sealed columns names them: "contact.totp" and "contact.phone".
+        If a table has two sealed columns, `table` names the column too: "contact.totp" and "contact.phone".
         """
         header = _VERSION + _compute_fingerprint(data_key)
         nonce = new_secret(_NONCE_BYTES)
@@ -104,7 +101,7 @@ class Sealer:
     def open(
         self, sealed: bytes, *, table: str, row: UUID, workspace: WorkspaceId, data_key: DataKey
     ) -> bytes:
-        """Return what was sealed at this very place; Invalid("seal.broken") otherwise."""
+        """Return what was sealed with the same arguments; raises Invalid("seal.broken")."""
         header, encrypted = sealed[: 1 + _FINGERPRINT_BYTES], sealed[1 + _FINGERPRINT_BYTES :]
         if header != _VERSION + _compute_fingerprint(data_key):
             raise _make_broken()
@@ -116,15 +113,15 @@ class Sealer:
         return hmac.digest(self._derive(key_id, f"hash/{purpose}"), data, "sha256")
 
     def _derive(self, key_id: str, purpose: str) -> bytes:
-        known = self._derived.get((key_id, purpose))
-        if known is None:
+        key = self._derived.get((key_id, purpose))
+        if key is None:
             info = f"invoice-portal/{purpose}".encode()
-            known = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(
+            key = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(
                 self._secrets[key_id]
             )
-            # Purposes are constants of the code, so this stays small.
-            self._derived[key_id, purpose] = known
-        return known
+            # Bounded: purposes are constants.
+            self._derived[key_id, purpose] = key
+        return key
 
     def _parse_header(self, wrapped: bytes) -> tuple[str, bytes]:
         if wrapped[:1] != _VERSION or len(wrapped) < 2:
@@ -138,7 +135,7 @@ class Sealer:
 
 
 def _encode_associated_data(header: bytes, *parts: str | bytes) -> bytes:
-    """Return associated data: each part after its length, so that no two places read the same."""
+    """Encode each part after its length, so that different parts never give the same bytes."""
     encoded = [header, *(part.encode() if isinstance(part, str) else part for part in parts)]
     return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
 

@@ -1,4 +1,4 @@
-"""What an operator does with jobs, as role svc across workspaces: list, replay, discard."""
+"""Administration of jobs across workspaces, as role svc: list, replay, discard."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def list_jobs(
 
 
 async def replay(job_id: UUID) -> None:
-    """Let a dead job run again from its first attempt.
+    """Queue a dead job again, with all its attempts.
 
     Raises Missing("job.not_found"), Conflict("job.not_dead") and Conflict("job.duplicate_live") when another job
     with the same key is live.

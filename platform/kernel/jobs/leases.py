@@ -55,7 +55,7 @@ _ONE_UPDATED: Final = "UPDATE 1"
 
 
 class LeaseLost(Conflict):
-    """Another worker has the job, or it has ended: nothing of this attempt may be stored."""
+    """Another worker claimed the job, or it has ended: this attempt may store nothing."""
 
 
 class StateAfterFailure(StrEnum):
@@ -105,7 +105,7 @@ async def claim(job_id: UUID, *, lease: timedelta) -> ClaimedJob | None:
 
 
 async def extend(job: ClaimedJob, *, lease: timedelta) -> bool:
-    """Let the lease end `lease` from now; False when it was lost."""
+    """Extend the lease to `lease` from now; False when it was lost."""
     return await execute(_EXTEND, job.workspace_id, job.job_id, job.lease, lease) == _ONE_UPDATED
 
 

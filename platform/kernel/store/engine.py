@@ -1,4 +1,4 @@
-"""The one Piccolo engine that every table names: it owns nothing and runs only in the open unit of work."""
+"""The Piccolo engine of all tables: it has no connections and runs in the open unit of work."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MIN_POSTGRES: Final = 16
 
 
 class UnitOfWorkEngine(Engine[BaseTransaction]):
-    """Runs Piccolo's queries on the connection of the open unit of work; refuses every way around it."""
+    """Runs Piccolo's queries on the connection of the open unit of work; refuses calls that would leave it."""
 
     def __init__(self) -> None:
-        # Not Piccolo's own initialiser: it would run an event loop at import to ask a server for its version.
+        # Without Piccolo's initialiser, which would run an event loop at import to ask a server for its version.
         self.engine_type = "postgres"
         self.min_version_number: int | float = _MIN_POSTGRES
         self.log_queries = False
@@ -34,7 +34,7 @@ class UnitOfWorkEngine(Engine[BaseTransaction]):
         return await current().connection().fetch(sql, *args)
 
     async def run_ddl(self, ddl: str, in_pool: bool = True) -> Any:  # noqa: ARG002, FBT001, FBT002
-        """Run a statement of structure in the open unit of work; raises NoUnitOfWork or WrongTask."""
+        """Run a DDL statement in the open unit of work; raises NoUnitOfWork or WrongTask."""
         return await current().connection().fetch(ddl)
 
     def transform_response_to_dicts(self, results: list[Any]) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ class UnitOfWorkEngine(Engine[BaseTransaction]):
         return float(_MIN_POSTGRES)
 
     async def prep_database(self) -> None:
-        """Do nothing: migrations own the database's structure."""
+        """Do nothing: migrations own the schema."""
 
     async def batch(self, *args: object, **kwargs: object) -> NoReturn:  # noqa: ARG002
         """Refuse: Piccolo would open a connection of its own, bound to no workspace."""

@@ -1,4 +1,4 @@
-"""Whether Postgres answers and has the structure that this release needs."""
+"""The readiness check of the database: Postgres answers and has the schema of this release."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ ROW, OTHER_ROW = new_id(), new_id()
 KEY = sealer.new_data_key()
 
 
-def opened(
+def open_sealed(
     sealed: bytes,
     table: str = "link",
     row: UUID = ROW,
@@ -30,7 +30,7 @@ def opened(
 @given(st.binary(max_size=2000))
 def test_what_is_sealed_opens_at_its_place_and_shows_nothing(plain: bytes) -> None:
     sealed = sealer.seal(plain, table="link", row=ROW, workspace=HERE, data_key=KEY)
-    assert opened(sealed) == plain
+    assert open_sealed(sealed) == plain
     assert len(sealed) == len(plain) + 33
     assert sealed != sealer.seal(plain, table="link", row=ROW, workspace=HERE, data_key=KEY)
     if len(plain) > 8:
@@ -46,7 +46,7 @@ def test_a_sealed_value_that_was_moved_does_not_open() -> None:
         ("link", ROW, HERE, sealer.new_data_key()),
     ):
         with pytest.raises(Invalid) as refusal:
-            opened(sealed, *moved)
+            open_sealed(sealed, *moved)
         assert refusal.value.code == "seal.broken"
         assert refusal.value.data == {}
 
@@ -58,13 +58,13 @@ def test_no_byte_of_a_sealed_value_can_be_changed(data: st.DataObject) -> None:
     change = data.draw(st.integers(1, 255))
     forged = sealed[:place] + bytes([sealed[place] ^ change]) + sealed[place + 1 :]
     with pytest.raises(Invalid, match=r"seal\.broken"):
-        opened(forged)
+        open_sealed(forged)
 
 
 @given(st.binary(max_size=80))
 def test_rubbish_is_broken_and_nothing_worse(rubbish: bytes) -> None:
     with pytest.raises(Invalid, match=r"seal\.broken"):
-        opened(rubbish)
+        open_sealed(rubbish)
     with pytest.raises(Invalid, match=r"seal\.(broken|key_unknown)"):
         sealer.unwrap(rubbish, HERE)
 

@@ -1,4 +1,4 @@
-"""Which errors are failures of the connection."""
+"""Errors of the driver, and which of them are failures of the connection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kernel.store.errors import convert_to_unavailable, is_connection_failure
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_away(error: Exception) -> None:
+def test_failures_of_the_connection(error: Exception) -> None:
     assert is_connection_failure(error, None)
 
 
@@ -38,11 +38,11 @@ def test_away(error: Exception) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_not_away(error: Exception) -> None:
+def test_other_errors(error: Exception) -> None:
     assert not is_connection_failure(error, None)
 
 
-def test_the_error_that_callers_see_names_the_kind_of_cause_but_no_words_of_the_driver() -> None:
+def test_the_error_of_callers_has_the_type_but_not_the_text_of_the_cause() -> None:
     error = convert_to_unavailable(OSError("/run/secret.sock"))
     assert isinstance(error, Unavailable)
     assert str(error) == "The database is not available. [store.unavailable]"

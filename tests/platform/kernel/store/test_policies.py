@@ -33,7 +33,7 @@ ADD_SHEET = "INSERT INTO sheet (workspace_id, sheet_id, back_of) VALUES ($1, $2,
 Scratch = Callable[..., Awaitable[Urls]]
 
 
-def sqlstate_of(error: Any) -> object:
+def get_sqlstate(error: Any) -> object:
     return error.sqlstate
 
 
@@ -63,7 +63,7 @@ async def test_without_a_workspace_every_statement_raises(shelf_urls: Urls, sett
         ):
             with pytest.raises(asyncpg.PostgresError) as caught:
                 await connection.fetch(statement, *args)
-            assert sqlstate_of(caught.value) == UNBOUND_SQLSTATE, statement
+            assert get_sqlstate(caught.value) == UNBOUND_SQLSTATE, statement
     finally:
         await connection.close()
 
@@ -78,7 +78,7 @@ async def test_the_unbound_unit_reaches_definer_functions_and_no_table(
         )
         with pytest.raises(asyncpg.PostgresError) as caught:
             await fetch_value("SELECT app_workspace()")
-        assert sqlstate_of(caught.value) == UNBOUND_SQLSTATE
+        assert get_sqlstate(caught.value) == UNBOUND_SQLSTATE
         await execute("ROLLBACK; BEGIN")
 
 
@@ -163,7 +163,7 @@ async def test_the_owner_is_held_by_the_policies_too(sheets: tuple[Urls, Connect
     _, owner = sheets
     with pytest.raises(asyncpg.PostgresError) as caught:
         await owner.fetch("SELECT * FROM sheet WHERE workspace_id = $1 AND sheet_id = $2", uuid4(), uuid4())
-    assert sqlstate_of(caught.value) == UNBOUND_SQLSTATE
+    assert get_sqlstate(caught.value) == UNBOUND_SQLSTATE
     await owner.execute("SELECT set_config('app.workspace', $1, false)", str(uuid4()))
     assert await owner.fetchval("SELECT count(*) FROM sheet") == 0
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -270,7 +270,7 @@ async def test_a_definer_function_left_with_the_owner_would_be_unbound(
     app: Connection = await asyncpg.connect(urls.app)
     with pytest.raises(asyncpg.PostgresError) as caught:
         await app.fetchval("SELECT sheet_count()")
-    assert sqlstate_of(caught.value) == UNBOUND_SQLSTATE
+    assert get_sqlstate(caught.value) == UNBOUND_SQLSTATE
     await apply_policies(owner)
     assert await app.fetchval("SELECT sheet_count()") == 1
     await app.close()

@@ -1,6 +1,6 @@
-"""What the same scenarios do to Piccolo's own engine and to plain settings: why the unit of work exists.
+"""Negative controls: Piccolo's own engine and session settings in the scenarios for which the unit of work exists.
 
-If one of these fails, its trap is gone from Piccolo or Postgres, and so may be our cure.
+If one of these fails, Piccolo or Postgres has changed, and the workaround may be removed.
 """
 
 from __future__ import annotations
