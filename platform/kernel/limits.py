@@ -138,6 +138,7 @@ class LocalCounter:
         now = round(self._monotonic() * 1_000_000)
         due = max(self._due.get(key, now), now) + step
         if due - depth > now:
+            self._due.move_to_end(key)
             return due - depth - now
         self._due[key] = due
         self._due.move_to_end(key)

@@ -273,6 +273,18 @@ def test_the_local_counter_is_bounded_and_evicts_the_least_recently_used_key() -
     assert [counter.hit("idle", second, 2 * second) for _ in range(2)] == [0, 0]
 
 
+def test_a_key_that_is_refused_counts_as_used() -> None:
+    counter = LocalCounter(ManualClock())
+    second = 1_000_000
+    for name in ("busy", "idle"):
+        assert counter.hit(name, second, second) == 0
+    for n in range(MAX_LOCAL_KEYS - 2):
+        assert counter.hit(f"flood {n}", second, second) == 0
+    assert counter.hit("busy", second, second) == second
+    assert counter.hit("one more", second, second) == 0
+    assert counter.hit("busy", second, second) == second
+
+
 def test_the_local_count_gives_back_with_time() -> None:
     clock = ManualClock()
     counter = LocalCounter(clock)
