@@ -37,8 +37,8 @@ _SECRET_TEXTS: Final = (
     (re.compile(r"(/i/|%2Fi%2F)[^/\s\"'?#<>&]+", re.IGNORECASE), r"\1[token]"),
     # A token alone. No other value has 24 letters and digits in a row.
     (re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{24}(?![0-9A-Za-z])"), "[token]"),
-    # The password in a url.
-    (re.compile(r"(://[^\s:/@]*:)[^\s@/]+@"), r"\1[redacted]@"),
+    # The password in a url, which may contain @.
+    (re.compile(r"(://[^\s:/@]*:)[^\s/]+@"), r"\1[redacted]@"),
 )
 
 

@@ -162,6 +162,11 @@ def test_the_password_in_a_url_is_hidden() -> None:
     assert found["event"] == "connect postgresql://app:[redacted]@db:5432/portal and redis://:[redacted]@r/0"
 
 
+def test_a_password_with_an_at_sign_is_hidden_whole() -> None:
+    event = logs.redact(None, "info", {"event": "connect postgresql://app:hun@ter2@db:5432/portal"})
+    assert event["event"] == "connect postgresql://app:[redacted]@db:5432/portal"
+
+
 def test_nothing_that_is_logged_can_break_the_log(lines: Lines) -> None:
     class Odd:
         def __str__(self) -> str:
