@@ -40,14 +40,18 @@ def parse_redis_url(text: str) -> str:
 
 def parse_blobs_url(text: str) -> str:
     """Return the folder or the url of a store of blobs."""
-    if "://" in text and urlsplit(text).scheme not in {"file", "s3"}:
+    if "://" in text and text.partition("://")[0] not in {"file", "s3"}:
         raise ValueError("must be a folder, or the url of an S3 store: s3://bucket/prefix")
     return text
 
 
 def _is_url(text: str, schemes: set[str]) -> bool:
     """Tell whether it is a url of one of the schemes with valid ports; Postgres accepts several hosts."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        # Its text may contain the password.
+        return False
     hosts = parts.netloc.rpartition("@")[2].split(",")
     ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
     return parts.scheme in schemes and all(not port or _is_port(port) for port in ports)

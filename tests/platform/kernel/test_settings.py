@@ -135,6 +135,10 @@ def test_the_first_key_is_the_current_one_and_padding_does_not_matter() -> None:
         ("DATABASE_SVC_URL", "http://db"),
         ("DATABASE_URL", "postgresql://app@db:notaport/portal"),
         ("DATABASE_URL", "postgresql://app@one:5432,two:65536/portal"),
+        ("DATABASE_URL", "postgresql://app@[::1/portal"),
+        # urlsplit's own error repeats the password: "\u2100" becomes "a/c" by NFKC.
+        ("DATABASE_URL", "postgresql://app:secret\u2100@db/portal"),
+        ("BLOBS_URL", "ftp://app:secret\u2100@db/portal"),
         ("DATABASE_PREPARED", "maybe"),
         ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "redis://h:notaport"),
@@ -169,6 +173,7 @@ def test_what_is_wrong_is_named_with_its_cure_and_never_repeated(name: str, valu
     assert refusal.message.startswith(f"PORTAL_{name} ")
     if name.endswith(("URL", "KEYS")):
         assert value not in str(refusal)
+        assert "secret" not in str(refusal).replace("PORTAL_SECRET_KEYS", "")
 
 
 def test_everything_can_be_set() -> None:
