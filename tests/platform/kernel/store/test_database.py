@@ -265,7 +265,7 @@ async def test_an_autocommit_read_replaces_connections_that_were_closed_while_id
     pids = await asyncio.gather(name_backend(), name_backend())
     assert len(set(pids)) == 2
     for pid in pids:
-        await administrator.execute("SELECT pg_terminate_backend($1)", pid)
+        await administrator.execute("SELECT pg_terminate_backend($1, 10000)", pid)
     assert await name_backend() not in pids
     assert shelf.in_use == 0
 

@@ -299,7 +299,7 @@ async def test_connections_that_ended_while_idle_go_unnoticed(
     pids = await asyncio.gather(*(name_backend() for _ in range(3)))
     assert len(set(pids)) == 3
     for pid in pids:
-        await administrator.execute("SELECT pg_terminate_backend($1)", pid)
+        await administrator.execute("SELECT pg_terminate_backend($1, 10000)", pid)
     assert not set(await asyncio.gather(*(name_backend() for _ in range(3)))) & set(pids)
 
 
