@@ -79,7 +79,7 @@ def migrate(admin_url: str | None) -> None:
     settings = read_settings()
     if admin_url:
         asyncio.run(create_roles(admin_url, settings))
-    applied = asyncio.run(schema.migrate(settings.owner_url()))
+    applied = asyncio.run(schema.migrate(settings.require_owner_url()))
     for migration in applied:
         click.echo(f"{migration.number:04} {migration.name}")
     click.echo(f"The database is at {schema.version():04}; {len(applied)} applied now.")

@@ -34,7 +34,7 @@ async def create_roles(admin_url: str, settings: Settings) -> None:
 
     Invalid("settings.invalid") where a URL is missing, or names another role or another database than the rest.
     """
-    urls = {OWNER: settings.owner_url(), APP: settings.database_url, SVC: settings.svc_url()}
+    urls = {OWNER: settings.require_owner_url(), APP: settings.database_url, SVC: settings.require_svc_url()}
     database = _read_database_name(urls[OWNER])
     passwords = {}
     for role, url in urls.items():

@@ -111,7 +111,7 @@ async def find_tenancy_violations(connection: Connection) -> list[str]:
         connection,
         unscoped=UNSCOPED,
         global_indexes=GLOBAL_INDEXES,
-        definers=DEFINERS,
+        definer_functions=DEFINERS,
         triggers=TRIGGERS,
         foreign_keys=FOREIGN_KEYS,
         grants=GRANTS,

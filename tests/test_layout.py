@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from kernel.settings import variables
+from kernel.settings import list_variables
 
 ROOT = Path(__file__).resolve().parent.parent
 TOP_LEVEL = {
@@ -341,7 +341,7 @@ def test_every_module_imports_without_environment_network_or_database() -> None:
 def test_the_readme_names_every_setting_and_no_other() -> None:
     table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| variable |")[2].partition("\n\n")[0]
     first = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
-    assert set(re.findall(r"`(PORTAL_[A-Z_]+)`", "".join(first))) == set(variables())
+    assert set(re.findall(r"`(PORTAL_[A-Z_]+)`", "".join(first))) == set(list_variables())
 
 
 def test_every_exception_of_the_linters_is_for_something_that_exists() -> None:

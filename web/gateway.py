@@ -14,7 +14,7 @@ from kernel.process import Process, Shutdown, open_process
 from kernel.seals import Sealer
 from kernel.store.roles import APP
 from kernel.telemetry.health import Check
-from kernel.telemetry.logs import logger
+from kernel.telemetry.logs import get_logger
 from tenants import schema
 from tenants.invoices.document.fonts import load_fonts
 from tenants.workspaces import queries
@@ -49,7 +49,7 @@ ACQUIRE_TIMEOUT_S: Final = 4.0
 #: What each kind of host is served by.
 SURFACES: Final = (portal.create_app, console.create_app, api.create_app, hooks.create_app)
 
-_log: Final = logger("gateway")
+_log: Final = get_logger("gateway")
 
 
 class Gateway:

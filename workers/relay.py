@@ -10,12 +10,12 @@ from kernel.errors import Unavailable
 from kernel.jobs.broker import measure_capacity, notify, open_broker
 from kernel.jobs.dispatch import (
     LOWEST_ID,
+    dispatch_due,
     find_due_queues,
     mark_crashed_dead,
     measure_backlog,
     prune,
     reset_dispatched,
-    take_due,
     undo_dispatch,
 )
 from kernel.process import Process, open_process
@@ -38,7 +38,7 @@ BACKLOG_INTERVAL_S: Final = 2.0
 _RETRY_S: Final = 1.0
 _PRUNE_LIMIT: Final = 2000
 
-_log: Final = logs.logger("workers.relay")
+_log: Final = logs.get_logger("workers.relay")
 
 
 def serve(settings: Settings) -> None:
@@ -96,7 +96,9 @@ class Relay:
         # The capacity is measured first: no more jobs are marked than fit into Redis, and none while Redis is down.
         for queue, limit in (await asyncio.to_thread(measure_capacity, self._broker, queues)).items():
             async with database.unbound():
-                batch = await take_due(queue, limit=limit, after=self._last_workspaces.get(queue, LOWEST_ID))
+                batch = await dispatch_due(
+                    queue, limit=limit, after=self._last_workspaces.get(queue, LOWEST_ID)
+                )
             self._last_workspaces[queue] = batch.last_workspace_id
             await self._notify(batch.jobs)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _EXTENSIONS_PER_LEASE: Final = 3
 _UNKNOWN_KIND_BACKOFF: Final = timedelta(seconds=30)
 
-_log: Final = logs.logger("workers.runner")
+_log: Final = logs.get_logger("workers.runner")
 
 
 class Outcome(StrEnum):

@@ -34,7 +34,7 @@ SCHEDULES: Final = (
     Schedule("prune-events", PruneEvents(), every=timedelta(days=1), at=timedelta(hours=4)),
 )
 
-_log: Final = logs.logger("workers.scheduler")
+_log: Final = logs.get_logger("workers.scheduler")
 
 
 def serve(settings: Settings, schedules: Sequence[Schedule] = SCHEDULES) -> None:

@@ -28,7 +28,7 @@ _BATCH_DELAY_S: Final = 0.01
 # After a failure.
 _RETRY_S: Final = 1.0
 
-_log: Final = logs.logger("workers.sequencer")
+_log: Final = logs.get_logger("workers.sequencer")
 
 
 class Sequencer:

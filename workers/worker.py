@@ -50,7 +50,7 @@ _CLOSE_S: Final = 5.0
 _FORCED_CLOSE_S: Final = 0.5
 _HEALTH_INTERVAL_S: Final = 0.25
 
-_log: Final = logs.logger("workers.worker")
+_log: Final = logs.get_logger("workers.worker")
 
 
 def create_handlers(pdf_service: PdfService | None = None) -> Handlers:

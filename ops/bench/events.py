@@ -16,7 +16,7 @@ import asyncpg
 from kernel.clock import SystemClock
 from kernel.ids import WorkspaceId, new_id
 from kernel.seals import Sealer
-from kernel.setting_values import DEMO_SECRET
+from kernel.setting_parsers import DEMO_SECRET
 from kernel.settings import Profile
 from kernel.store import Database, execute, fetch_value
 from kernel.store.pool import Connection

@@ -11,9 +11,9 @@ import asyncpg
 from kernel.clock import SystemClock
 from kernel.ids import WorkspaceId, new_id
 from kernel.seals import Sealer
-from kernel.setting_values import DEMO_SECRET
+from kernel.setting_parsers import DEMO_SECRET
 from kernel.store import Database
-from kernel.store.roles import Urls, url_as
+from kernel.store.roles import Urls, build_database_url
 from ops.command_context import identify_operator
 from ops.migrate import prepare_database
 from ops.seed.businesses import ACME, ACME_BANK, OAKRIDGE
@@ -95,7 +95,9 @@ async def create_installation(
         await database.close()
     if copies:
         workspace_id, invoice_id = ids[0]
-        await _insert_copies(url_as(admin_url, name), workspace_id, invoice_id, copies, invoices_per_copy)
+        await _insert_copies(
+            build_database_url(admin_url, name), workspace_id, invoice_id, copies, invoices_per_copy
+        )
     return Installation(
         urls,
         {count: tuple(addresses) for count, addresses in pages.items()},

@@ -15,7 +15,7 @@ from typing import Final
 from kernel.clock import SystemClock
 from kernel.ids import WorkspaceId, new_id
 from kernel.seals import Sealer
-from kernel.setting_values import DEMO_SECRET
+from kernel.setting_parsers import DEMO_SECRET
 from kernel.settings import Profile
 from kernel.store import Database, fetch_value
 from kernel.store.roles import Urls

@@ -63,7 +63,7 @@ async def _import_file(
         }
         if link:
             issued = await actions.issue_link(invoice.invoice_id, sealer=context.sealer, clock=context.clock)
-            row["url"] = context.settings.public_url(
+            row["url"] = context.settings.build_public_url(
                 await workspaces.load_primary_host(), f"/i/{issued.token}"
             )
         return row

@@ -73,7 +73,7 @@ def _run_as_svc(work: Callable[[], Awaitable[_T]]) -> _T:
     async def open_and_run() -> _T:
         settings = read_settings()
         database = await Database.open(
-            settings.svc_url(), size=1, name="portal jobs", prepared=settings.database_prepared
+            settings.require_svc_url(), size=1, name="portal jobs", prepared=settings.database_prepared
         )
         try:
             async with database.unbound():

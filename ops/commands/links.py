@@ -107,7 +107,7 @@ def rotate(link_id: UUID, workspace: str, *, as_json: bool) -> None:
 
 
 async def _describe(context: CommandContext, shown: LinkWithToken) -> dict[str, object]:
-    url = context.settings.public_url(await workspaces.load_primary_host(), f"/i/{shown.token}")
+    url = context.settings.build_public_url(await workspaces.load_primary_host(), f"/i/{shown.token}")
     return {"link_id": shown.link_id, "url": url, "expires_at": shown.expires_at}
 
 

@@ -127,7 +127,7 @@ def _refuse_two_logos(*options: object) -> None:
 def _list_workspaces() -> tuple[queries.WorkspaceSummary, ...]:
     async def read() -> tuple[queries.WorkspaceSummary, ...]:
         settings = read_settings()
-        database = await open_database(settings, settings.svc_url())
+        database = await open_database(settings, settings.require_svc_url())
         try:
             await database.require_role(SVC)
             async with database.unbound(read_only=True):

@@ -18,8 +18,8 @@ from kernel.jobs.dispatch import Backlog, measure_backlog
 from kernel.seals import Sealer
 from kernel.settings import Profile, Settings
 from kernel.store import Database
-from kernel.store.migrations import APPLIED, find_missing
-from kernel.store.roles import APP, OLDEST_POSTGRES, OWNER, SVC
+from kernel.store.migrations import SELECT_APPLIED, find_missing
+from kernel.store.roles import APP, MIN_SERVER_VERSION, OWNER, SVC
 from ops.doctor import pdfs
 from ops.doctor.finding import Finding, ReportPassed
 from tenants import schema
@@ -114,10 +114,8 @@ async def _examine_database(settings: Settings, clock: Clock) -> AsyncIterator[F
 
 def _examine_server(state: Mapping[str, Any], clock: Clock) -> list[Finding]:
     findings: list[Finding] = []
-    if state["version"] < OLDEST_POSTGRES:
-        problem = (
-            f"Postgres is version {state['version'] // 10000}; {OLDEST_POSTGRES // 10000} or newer is needed."
-        )
+    if state["version"] < MIN_SERVER_VERSION:
+        problem = f"Postgres is version {state['version'] // 10000}; {MIN_SERVER_VERSION // 10000} or newer is needed."
         findings.append(Finding(problem, "Upgrade the server."))
     if state["rolsuper"] or state["rolbypassrls"]:
         problem = f"PORTAL_DATABASE_URL names {state['role']}, which row-level security does not hold."
@@ -138,7 +136,7 @@ def _examine_server(state: Mapping[str, Any], clock: Clock) -> list[Finding]:
 
 async def _examine_schema(connection: Any) -> AsyncIterator[Finding]:
     try:
-        applied = await connection.fetch(APPLIED)
+        applied = await connection.fetch(SELECT_APPLIED)
     except asyncpg.InsufficientPrivilegeError:
         yield Finding("The role of PORTAL_DATABASE_URL may not read the tables.", f"Let it name {APP}.")
         return

@@ -66,7 +66,7 @@ async def seed(database: Database, settings: Settings, progress: Callable[[str],
                 {
                     "slug": workspace.new.slug,
                     "name": workspace.new.name,
-                    "host": settings.public_url(host, "").partition("://")[2],
+                    "host": settings.build_public_url(host, "").partition("://")[2],
                 }
             )
             result.invoices.extend(await seeder.list_rows(workspace, host))
@@ -152,7 +152,7 @@ class _Seeder:
             # A draft has no number; a member may have issued or deleted it since.
             if (invoice_id := by_number.get(seeded.number)) is None:
                 continue
-            url = self.settings.public_url(
+            url = self.settings.build_public_url(
                 host, f"/i/{await self.find_or_issue_token(invoice_id, seeded.link_state)}"
             )
             rows.append(

@@ -1,1 +1,1 @@
-"""The platform: what any multi-tenant service needs; knows nothing of invoices."""
+"""The platform: code of a multi-tenant service that does not depend on invoices."""

@@ -1,4 +1,4 @@
-"""Who acts: the author of every change, as the unit of work carries it and the audit log stores it."""
+"""The actor of a change: the unit of work names it and the audit log stores it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class ActorKind(StrEnum):
-    """What sort of actor it is; the stored values never change their meaning."""
+    """The kind of an actor; the values are stored and never change their meaning."""
 
     MEMBER = "member"
     CONTACT = "contact"
@@ -18,19 +18,19 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, and through what. No field may hold a token, a code or any other secret: all are stored.
+    """Who makes a change, and through which link or session. All fields are stored: none may hold a secret.
 
-    The request id is not part of it: it is in the log context (`logs.bind(request=...)`), where jobs find it too.
+    The request id is not part of it: the log context holds it (`logs.bind(request=...)`), in jobs too.
     """
 
     kind: ActorKind
     id: str
     """Id of the member, contact, link or job; for an operator the name of the operating system's user."""
     name: str = ""
-    """For people to read: a name or address, the kind of a job."""
+    """A display name: a name or e-mail address, or the kind of a job."""
     link_id: str = ""
-    """The link through which a page was opened."""
+    """Id of the link that opened the page."""
     session_id: str = ""
-    """The id of the session's row, never the reference in the cookie."""
+    """Id of the session's row, never the value of the cookie."""
     address_prefix: str = ""
-    """The network of the client's address, such as 203.0.113.0/24: no single person's address is stored."""
+    """The network of the client's address, such as 203.0.113.0/24; the full address is not stored."""

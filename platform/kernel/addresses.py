@@ -1,4 +1,4 @@
-"""Which addresses belong to the public internet, and which URLs a stranger may have us fetch."""
+"""Public IP addresses, and the URLs from users that the service may fetch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from kernel.errors import Invalid
 
-Address = IPv4Address | IPv6Address
+IPAddress = IPv4Address | IPv6Address
 
-LONGEST_URL: Final = 2048
-PORTS: Final = {"http": 80, "https": 443}
+MAX_URL_LENGTH: Final = 2048
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
-# IANA's special-purpose registry (2024), and what clouds have put elsewhere. Written out, because the standard
-# library's is_global changes with its release and calls multicast global.
+# IANA's special-purpose registry (2024), and internal addresses of cloud providers. A list, because the standard
+# library's is_global changes between releases and includes multicast.
 _NOT_PUBLIC_4: Final = tuple(
     map(
         IPv4Network,
@@ -41,15 +41,15 @@ _NOT_PUBLIC_4: Final = tuple(
         ),
     )
 )
-# Only here are addresses of the public internet; mapped, translated and local ones are elsewhere.
+# Global unicast: mapped, translated and local addresses are outside.
 _PUBLIC_6: Final = IPv6Network("2000::/3")
 _NOT_PUBLIC_6: Final = tuple(
     map(
         IPv6Network,
         (
-            "2001::/23",  # Teredo carries IPv4 addresses; benchmarks, ORCHID
+            "2001::/23",  # Teredo (embeds IPv4 addresses), benchmarking, ORCHID
             "2001:db8::/32",
-            "2002::/16",  # 6to4 carries IPv4 addresses
+            "2002::/16",  # 6to4 (embeds IPv4 addresses)
             "2620:4f:8000::/48",
             "3fff::/20",
         ),
@@ -59,44 +59,44 @@ _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 _PATH: Final = "/%:@!$&'()*+,;=~-._"
 
 
-def is_public(address: Address) -> bool:
-    """Whether an address is a single machine's on the public internet, carrying no other address within."""
+def is_public(address: IPAddress) -> bool:
+    """Tell whether an address is public, unicast and without an embedded IPv4 address."""
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_4)
     is_unicast = address in _PUBLIC_6 and address.scope_id is None
     return is_unicast and not any(address in network for network in _NOT_PUBLIC_6)
 
 
-def checked_url(url: str, *, base: str | None = None) -> str:
-    """Return a URL as it is asked for: http or https, a host, no name or password, the scheme's own port.
+def normalize_url(url: str, *, base: str | None = None) -> str:
+    """Return a URL in the form in which it is requested; a relative URL is resolved against `base`.
 
-    `base`: what a relative one is relative to. Invalid("url.refused") says what is wrong with it. What the host
-    resolves to is for whoever connects to check.
+    Raises Invalid("url.refused") unless the scheme is http or https, with a host and without user name and password.
+    The port and the addresses of the host are checked when the connection is made (`kernel.fetching`).
     """
     try:
         parts = urlsplit(urljoin(base, url.strip()) if base else url.strip())
         host, port = (parts.hostname or "").encode("idna").decode("ascii"), parts.port
-        # Half a character of UTF-16 has no place in a URL.
-        path, asked = quote(parts.path or "/", safe=_PATH), quote(parts.query, safe=_PATH + "?")
+        # Fails for a lone surrogate.
+        path, query = quote(parts.path or "/", safe=_PATH), quote(parts.query, safe=_PATH + "?")
     except ValueError:
-        raise _refused("It is no URL.") from None
-    if parts.scheme not in PORTS:
-        raise _refused("It must begin with https:// or http://.")
+        raise refuse_url("It is not a URL.") from None
+    if parts.scheme not in DEFAULT_PORTS:
+        raise refuse_url("It must begin with https:// or http://.")
     if not host:
-        raise _refused("It names no host.")
+        raise refuse_url("It has no host.")
     if parts.username is not None or parts.password is not None:
-        raise _refused("It may not hold a user name or password.")
+        raise refuse_url("It may not hold a user name or password.")
     if not _HOST.fullmatch(host):
-        raise _refused("Its host is no name.")
-    shown = f"[{host}]" if ":" in host else host
-    if port is not None and port != PORTS[parts.scheme]:
-        shown = f"{shown}:{port}"
-    query = f"?{asked}" if asked else ""
-    checked = f"{parts.scheme}://{shown}{path}{query}"
-    if len(checked) > LONGEST_URL:
-        raise _refused(f"It is longer than {LONGEST_URL} characters.")
-    return checked
+        raise refuse_url("Its host is not a host name.")
+    netloc = f"[{host}]" if ":" in host else host
+    if port is not None and port != DEFAULT_PORTS[parts.scheme]:
+        netloc = f"{netloc}:{port}"
+    normalized = f"{parts.scheme}://{netloc}{path}" + (f"?{query}" if query else "")
+    if len(normalized) > MAX_URL_LENGTH:
+        raise refuse_url(f"It is longer than {MAX_URL_LENGTH} characters.")
+    return normalized
 
 
-def _refused(why: str) -> Invalid:
-    return Invalid("url.refused", f"This address cannot be fetched. {why}")
+def refuse_url(reason: str) -> Invalid:
+    """Return the error of a URL that may not be fetched."""
+    return Invalid("url.refused", f"This address cannot be fetched. {reason}")

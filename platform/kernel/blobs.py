@@ -1,4 +1,4 @@
-"""Bytes by key: in a folder of this machine or in an S3-compatible store, by the same few calls."""
+"""A store of blobs by key: a local folder or an S3-compatible store."""
 
 from __future__ import annotations
 
@@ -20,120 +20,121 @@ if TYPE_CHECKING:
 
     from obstore.store import ObjectStore
 
-# No dots at the beginning of a part: no key leads out of the folder, or into a hidden file.
+# No part begins with a dot: a key names no path outside the folder and no hidden file.
 _KEY: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
-_LONGEST_KEY: Final = 500
+_MAX_KEY_LENGTH: Final = 500
 _S3: Final = "s3://"
-PATIENCE_S: Final = 10.0
-# Obstore's own patience is three minutes; here somebody waits for a page. Plain http is for the endpoint to choose.
-_CLIENT: Final[Any] = {"connect_timeout": "2s", "timeout": "10s", "allow_http": True}
-_RETRY: Final[Any] = {
+TIMEOUT_S: Final = 10.0
+# Obstore's default time-out is three minutes, too long for a page. The URL of the endpoint decides on http or https.
+_CLIENT_OPTIONS: Final[Any] = {"connect_timeout": "2s", "timeout": "10s", "allow_http": True}
+_RETRY_OPTIONS: Final[Any] = {
     "max_retries": 2,
     "retry_timeout": timedelta(seconds=4),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=1), "base": 2},
 }
-_PANICS: Final = ("RustPanic", "PanicException")
+_PANIC_TYPES: Final = ("RustPanic", "PanicException")
 
 
 class Blobs:
-    """A store of immutable blobs; what is under a key never changes, because keys hold a hash."""
+    """A store of immutable blobs: keys contain a hash of the content."""
 
-    def __init__(self, store: ObjectStore, *, patience_s: float = PATIENCE_S) -> None:
-        """Take an opened store; `open` makes one from a URL. No call takes longer than `patience_s` seconds."""
+    def __init__(self, store: ObjectStore, *, timeout_s: float = TIMEOUT_S) -> None:
+        """Use an opened store (see `open`). Each request takes `timeout_s` seconds at most."""
         self._store = store
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
 
     @classmethod
-    def open(cls, where: str | Path, *, patience_s: float = PATIENCE_S) -> Self:
-        """Open a folder (made when it is not there) or `s3://bucket/prefix`.
+    def open(cls, where: str | Path, *, timeout_s: float = TIMEOUT_S) -> Self:
+        """Open a folder (created if it does not exist) or `s3://bucket/prefix`.
 
-        Credentials, region and endpoint of a remote store are the environment's usual ones, which obstore reads:
+        Credentials, region and endpoint of a remote store are read by obstore from the environment:
         AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL.
-        Unavailable("blobs.unavailable") when the folder cannot be made or the URL names no store.
+        Unavailable("blobs.unavailable") when the folder cannot be created or the URL is invalid.
         """
         if isinstance(where, str) and where.startswith(_S3):
-            with _plainly():
+            with _translate_errors():
                 return cls(
-                    from_url(where, client_options=_CLIENT, retry_config=_RETRY), patience_s=patience_s
+                    from_url(where, client_options=_CLIENT_OPTIONS, retry_config=_RETRY_OPTIONS),
+                    timeout_s=timeout_s,
                 )
         folder = Path(str(where).removeprefix("file://"))
         try:
-            return cls(LocalStore(folder.absolute(), mkdir=True), patience_s=patience_s)
+            return cls(LocalStore(folder.absolute(), mkdir=True), timeout_s=timeout_s)
         except (BaseError, OSError) as error:
             raise Unavailable(
                 "blobs.unavailable", f"The folder {folder} cannot be used for blobs."
             ) from error
 
     async def put(self, key: str, data: bytes) -> None:
-        """Store bytes, whole or not at all; Unavailable("blobs.unavailable"), Invalid("blobs.key")."""
-        place = _checked(key)
+        """Store bytes atomically; Unavailable("blobs.unavailable"), Invalid("blobs.key")."""
+        path = _check_key(key)
         try:
-            async with self._in_time():
-                await self._store.put_async(place, data)
+            async with self._limit_call():
+                await self._store.put_async(path, data)
         except Missing as error:  # the bucket itself
-            raise _away() from error
+            raise _make_unavailable() from error
 
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> bytes:
         """Return the bytes from `start` to before `end`; Missing("blobs.missing"), Unavailable as above."""
-        place = _checked(key)
+        path = _check_key(key)
         if start == 0 and end is None:
-            async with self._in_time():
-                return bytes(await (await self._store.get_async(place)).bytes_async())
+            async with self._limit_call():
+                return bytes(await (await self._store.get_async(path)).bytes_async())
         last = await self.size(key) if end is None else end
         if last <= start:
             return b""
-        async with self._in_time():
-            return bytes(await self._store.get_range_async(place, start=start, end=last))
+        async with self._limit_call():
+            return bytes(await self._store.get_range_async(path, start=start, end=last))
 
     async def size(self, key: str) -> int:
-        """Return how many bytes there are under a key; Missing("blobs.missing"), Unavailable as above."""
-        place = _checked(key)
-        async with self._in_time():
-            return int((await self._store.head_async(place))["size"])
+        """Return the size of a blob in bytes; Missing("blobs.missing"), Unavailable as above."""
+        path = _check_key(key)
+        async with self._limit_call():
+            return int((await self._store.head_async(path))["size"])
 
     async def delete(self, key: str) -> None:
-        """Remove what is under a key; nothing there is no error."""
-        place = _checked(key)
+        """Delete a blob, if it exists."""
+        path = _check_key(key)
         with contextlib.suppress(Missing):
-            async with self._in_time():
-                await self._store.delete_async(place)
+            async with self._limit_call():
+                await self._store.delete_async(path)
 
     @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
-        with _plainly():
-            async with asyncio.timeout(self._patience_s):
+    async def _limit_call(self) -> AsyncIterator[None]:
+        with _translate_errors():
+            async with asyncio.timeout(self._timeout_s):
                 yield
 
 
 @contextmanager
-def _plainly() -> Iterator[None]:
-    """Say what obstore says in our own errors."""
+def _translate_errors() -> Iterator[None]:
+    """Translate the errors of obstore into those of the portal."""
     try:
         yield
     except FileNotFoundError as error:
-        # HEAD has no words: asked for a size, a bucket that is not there looks like a key that is not there.
-        raise (_away() if "NoSuchBucket" in str(error) else _missing()) from error
+        # The response to HEAD has no body: `size` cannot tell a missing bucket from a missing key.
+        raise (_make_unavailable() if "NoSuchBucket" in str(error) else _make_missing()) from error
     except (BaseError, OSError, ValueError) as error:
-        raise _away() from error
+        raise _make_unavailable() from error
     except BaseException as error:
-        # What cannot be, such as an endpoint that is no URL, makes obstore panic. Neither kind of panic can be
-        # imported, and one of the two is no Exception.
-        if type(error).__name__ not in _PANICS:
+        # An invalid configuration, such as an endpoint that is not a URL, makes obstore panic. Neither type of
+        # panic can be imported, and one of the two is not an Exception.
+        if type(error).__name__ not in _PANIC_TYPES:
             raise
-        raise _away() from error
+        raise _make_unavailable() from error
 
 
-def _checked(key: str) -> str:
-    if len(key) > _LONGEST_KEY or not _KEY.fullmatch(key):
+def _check_key(key: str) -> str:
+    if len(key) > _MAX_KEY_LENGTH or not _KEY.fullmatch(key):
         raise Invalid(
-            "blobs.key", "A key is made of letters, digits, dots, dashes and slashes.", key=key[:100]
+            "blobs.key", "A key consists of letters, digits, dots, dashes and slashes.", key=key[:100]
         )
     return key
 
 
-def _missing() -> Missing:
-    return Missing("blobs.missing", "There is nothing under this key.")
+def _make_missing() -> Missing:
+    return Missing("blobs.missing", "There is no blob with this key.")
 
 
-def _away() -> Unavailable:
-    return Unavailable("blobs.unavailable", "The store of blobs does not answer.")
+def _make_unavailable() -> Unavailable:
+    return Unavailable("blobs.unavailable", "The blob store is not available.")

@@ -1,4 +1,4 @@
-"""Where the time comes from: one port, the system's clock and one that tests and the sandbox turn."""
+"""The source of time: the system's clock, and a fixed one for tests and sandboxes."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from kernel.errors import Invalid
 
 
 class Clock(Protocol):
-    """Tells the moment, always aware and in UTC."""
+    """Returns the current time, always aware and in UTC."""
 
     def now(self) -> datetime:
-        """Return this moment in UTC."""
+        """Return the current time in UTC."""
         ...
 
 
 class SystemClock:
-    """The clock of the machine."""
+    """The system's clock."""
 
     def now(self) -> datetime:
-        """Return this moment in UTC."""
+        """Return the current time in UTC."""
         return datetime.now(UTC)
 
 
 class FixedClock:
-    """A clock that stands still until it is advanced."""
+    """A clock whose time changes only by `advance`."""
 
     def __init__(self, start: datetime) -> None:
-        """Start at an aware moment of any zone; a naive one is a ValueError."""
+        """Start at an aware time in any zone; ValueError for a naive one."""
         if start.tzinfo is None:
             raise ValueError("a clock starts at an aware datetime")
         self._now = start.astimezone(UTC)
 
     def now(self) -> datetime:
-        """Return the moment it stands at, in UTC."""
+        """Return the set time in UTC."""
         return self._now
 
     def advance(self, step: timedelta) -> None:
-        """Turn it on by `step`; back, when it is negative."""
+        """Add `step`, which may be negative."""
         self._now += step
 
 
-def zone(name: str) -> ZoneInfo:
-    """Return the zone of an IANA name ("Europe/Berlin"); Invalid("zone.unknown") when there is none."""
+def find_zone(name: str) -> ZoneInfo:
+    """Return the time zone of an IANA name ("Europe/Berlin"); raises Invalid("zone.unknown")."""
     try:
         return ZoneInfo(name)
     # An empty, absolute or overlong name, or the name of a folder, is not a ZoneInfoNotFoundError.
@@ -53,5 +53,5 @@ def zone(name: str) -> ZoneInfo:
 
 
 def today(clock: Clock, zone_name: str) -> date:
-    """Return the calendar day it is now in a zone; Invalid("zone.unknown") for an unknown zone."""
-    return clock.now().astimezone(zone(zone_name)).date()
+    """Return the current date in a time zone; raises Invalid("zone.unknown")."""
+    return clock.now().astimezone(find_zone(zone_name)).date()

@@ -1,13 +1,13 @@
-"""Every error the product raises on purpose: a stable code, a kind, plain words and data.
+"""The errors that the product raises for its callers: a stable code, a kind, a message and data.
 
     Exception
     └── PortalError      code, kind, message, data
-        ├── Missing      nothing is here, or it is not for you to know (missing)
-        ├── Denied       it is here, and you may not (denied)
-        ├── Conflict     it would contradict what is already stored (conflict)
-        ├── Invalid      what was given cannot be right (invalid)
-        ├── Throttled    too often; `retry_after_s` in data (throttled)
-        └── Unavailable  something we depend on is away; try again (unavailable)
+        ├── Missing      it does not exist, or the caller may not know that it does (missing)
+        ├── Denied       it exists, and the caller may not do this (denied)
+        ├── Conflict     it contradicts the stored state (conflict)
+        ├── Invalid      the input is invalid, whatever is stored (invalid)
+        ├── Throttled    too many requests; `retry_after_s` in data (throttled)
+        └── Unavailable  a dependency is not available; try again (unavailable)
 
 Only the gateway and the hub translate kinds into status and close codes. A code is
 "noun.reason" in lower case, is part of the public interface and never changes its meaning.
@@ -19,7 +19,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What sort of failure it is: decides the answer's status, never its words."""
+    """The kind of an error, which decides the status of the response."""
 
     MISSING = "missing"
     DENIED = "denied"
@@ -30,9 +30,9 @@ class Kind(StrEnum):
 
 
 class PortalError(Exception):
-    """A failure with a stable `code`, a `kind`, a `message` in plain words and `data` for programs.
+    """A failure with a stable `code`, a `kind`, a `message` for people and `data` for programs.
 
-    Neither message nor data may hold a secret: both are logged and shown. The words are English.
+    Neither message nor data may hold a secret: both are logged and shown. Messages are in English.
     """
 
     # BaseException.__new__ keeps the positional arguments in `args`, so every subclass can be pickled
@@ -51,42 +51,42 @@ class PortalError(Exception):
 
 
 class Missing(PortalError):
-    """Nothing is here, or it is not for the caller to know that there is."""
+    """It does not exist, or the caller may not know that it does."""
 
     def __init__(self, code: str, message: str, **data: object) -> None:
         super().__init__(code, Kind.MISSING, message, **data)
 
 
 class Denied(PortalError):
-    """It is here, and the caller may not; data may name the proof that is wanted."""
+    """It exists, and the caller may not do this; data may name the proof that is required."""
 
     def __init__(self, code: str, message: str, **data: object) -> None:
         super().__init__(code, Kind.DENIED, message, **data)
 
 
 class Conflict(PortalError):
-    """It would contradict what is already stored."""
+    """It contradicts the stored state."""
 
     def __init__(self, code: str, message: str, **data: object) -> None:
         super().__init__(code, Kind.CONFLICT, message, **data)
 
 
 class Invalid(PortalError):
-    """What was given cannot be right, whatever is stored."""
+    """The input is invalid, whatever is stored."""
 
     def __init__(self, code: str, message: str, **data: object) -> None:
         super().__init__(code, Kind.INVALID, message, **data)
 
 
 class Throttled(PortalError):
-    """Too often; `data["retry_after_s"]` says in how many seconds to come back."""
+    """Too many requests; `data["retry_after_s"]` is the number of seconds to wait."""
 
     def __init__(self, code: str, message: str, **data: object) -> None:
         super().__init__(code, Kind.THROTTLED, message, **data)
 
 
 class Unavailable(PortalError):
-    """Something we depend on is away for the moment; the same request may succeed later."""
+    """A dependency is not available; the same request may succeed later."""
 
     def __init__(self, code: str, message: str, **data: object) -> None:
         super().__init__(code, Kind.UNAVAILABLE, message, **data)

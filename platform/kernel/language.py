@@ -1,4 +1,4 @@
-"""How a locale says things: gettext words, CLDR numbers, amounts, dates, units and countries."""
+"""Localization: messages (gettext), and numbers, amounts, dates, units and countries (CLDR)."""
 
 from __future__ import annotations
 
@@ -26,148 +26,150 @@ from kernel.errors import Invalid
 if TYPE_CHECKING:
     from kernel.money import Money
 
-OWN_CATALOGUES: Final = Path(__file__).parent / "locale"
+KERNEL_CATALOGUES: Final = Path(__file__).parent / "locale"
 _NO_BREAK_SPACE: Final = "\N{NO-BREAK SPACE}"
 _CONTEXT: Final = Context(prec=80, rounding=ROUND_HALF_UP, Emin=MIN_EMIN, Emax=MAX_EMAX)
 _TERRITORY: Final = re.compile(r"[-_]([A-Za-z]{2}|[0-9]{3})(?=[-_]|$)")
 # CLDR supplemental measurementData, paperSize "US-Letter"; the rest of the world uses A4.
-_LETTER: Final = frozenset(
+_LETTER_TERRITORIES: Final = frozenset(
     ("BZ", "CA", "CL", "CO", "CR", "GT", "MX", "NI", "PA", "PH", "PR", "SV", "US", "VE")
 )
 
 
 @dataclass(frozen=True)
 class Language:
-    """One locale, ready to speak. Made by `Language.load`; safe to share between threads.
+    """A locale with its messages, from `Language.load`; safe to share between threads.
 
-    Numbers have Latin digits, a real minus sign (U+2212) and no space that may break.
+    Numbers have Latin digits, a minus sign (U+2212) and no-break spaces.
     """
 
     tag: str
     """The canonical BCP 47 tag: "de-DE", "zh-Hant-TW"."""
-    words_tag: str
-    """The language the words are in: "en" where there is no catalogue for the locale's own."""
+    message_tag: str
+    """The language of the messages: "en" if there is no catalogue for the locale."""
     territory: str
-    """ISO 3166-1 alpha-2 (or UN M49) of the tag, else where the language is mostly spoken; may be empty."""
+    """ISO 3166-1 alpha-2 (or UN M49) of the tag, or else the likely one of the language (CLDR); may be empty."""
     _locale: Locale
     _translations: NullTranslations
 
     @staticmethod
     def load(tag: str, catalogues: tuple[Path, ...] = ()) -> Language:
-        """Return the language of a BCP 47 tag, cached; Invalid("language.unknown") when CLDR has none.
+        """Return the language of a BCP 47 tag, cached; raises Invalid("language.unknown").
 
-        Each catalogue is a folder with <locale>/LC_MESSAGES/*.po or <locale>.po, where <locale> is as
-        gettext writes it (de, de_AT); the nearer one wins word by word. Without one the words are English.
+        Each catalogue is a folder with <locale>/LC_MESSAGES/*.po or <locale>.po, with gettext's name of
+        the locale (de, de_AT). The most specific translation of a message is used; without any it is English.
         """
         return _load(tag, catalogues)
 
-    # Words: the message is the English text, as everywhere with gettext.
+    # Messages: the key is the English text, as usual with gettext.
 
     def gettext(self, message: str) -> str:
         """Return the message in this language."""
-        # gettext answers "" with the head of the catalogue.
+        # For "" gettext returns the header of the catalogue.
         return self._translations.gettext(message) if message else ""
 
     def ngettext(self, singular: str, plural: str, n: int) -> str:
-        """Return the form of the message that goes with the number n."""
+        """Return the plural form of the message for the number n."""
         return self._translations.ngettext(singular, plural, n)
 
     def pgettext(self, context: str, message: str) -> str:
-        """Return the message as it is said in that context."""
+        """Return the message in a context."""
         return self._translations.pgettext(context, message)
 
     def npgettext(self, context: str, singular: str, plural: str, n: int) -> str:
-        """Return the form that goes with the number n, as it is said in that context."""
+        """Return the plural form of the message for the number n in a context."""
         return self._translations.npgettext(context, singular, plural, n)
 
     # Numbers.
 
-    def money(self, money: Money) -> str:
+    def format_money(self, money: Money) -> str:
         """Return the amount with its currency's symbol and exactly its ISO 4217 digits: "−1.234,50 €"."""
         digits = money.currency.digits
-        pattern = _with_digits(self._locale.currency_formats["standard"], digits, digits)
+        pattern = _set_digits(self._locale.currency_formats["standard"], digits, digits)
         code = money.currency.code
         with localcontext(_CONTEXT):
             text = pattern.apply(money.amount, self._locale, currency=code, currency_digits=False)
-        return _unbroken(_spaced(text, get_currency_symbol(code, locale=self._locale)))
+        return _replace_signs(_space_symbol(text, get_currency_symbol(code, locale=self._locale)))
 
-    def amount(self, money: Money) -> str:
-        """Return the amount alone, with exactly the currency's ISO 4217 digits: "−1.234,50"."""
-        return self.decimal(money.amount, min_digits=money.currency.digits, max_digits=money.currency.digits)
+    def format_amount(self, money: Money) -> str:
+        """Return the amount without currency, with exactly the currency's ISO 4217 digits: "−1.234,50"."""
+        return self.format_decimal(
+            money.amount, min_digits=money.currency.digits, max_digits=money.currency.digits
+        )
 
-    def typed(self, money: Money) -> str:
-        """Return the amount as one types it into a form there: "1234,50", all its digits and no grouping."""
+    def format_ungrouped_amount(self, money: Money) -> str:
+        """Return the amount without currency and grouping, with all its digits: "1234,50"."""
         digits = money.currency.digits
-        pattern = _with_digits(self._locale.decimal_formats[None], digits, digits)
+        pattern = _set_digits(self._locale.decimal_formats[None], digits, digits)
         with localcontext(_CONTEXT):
-            return _unbroken(pattern.apply(money.amount, self._locale, group_separator=False))
+            return _replace_signs(pattern.apply(money.amount, self._locale, group_separator=False))
 
-    def decimal(self, value: Decimal, *, max_digits: int = 10, min_digits: int = 0) -> str:
-        """Return a number grouped, with no more digits than it has, rounded half-up to `max_digits`."""
-        pattern = _with_digits(self._locale.decimal_formats[None], min_digits, max_digits)
+    def format_decimal(self, value: Decimal, *, max_digits: int = 10, min_digits: int = 0) -> str:
+        """Return a number with grouping, rounded half-up to `max_digits`, with `min_digits` at least."""
+        pattern = _set_digits(self._locale.decimal_formats[None], min_digits, max_digits)
         with localcontext(_CONTEXT):
-            return _unbroken(pattern.apply(_rounded(value, max_digits), self._locale))
+            return _replace_signs(pattern.apply(_round(value, max_digits), self._locale))
 
-    def percent(self, value: Decimal, *, max_digits: int = 4) -> str:
+    def format_percent(self, value: Decimal, *, max_digits: int = 4) -> str:
         """Return a percentage; 19 is "19 %" or "19%", as the locale writes it."""
-        pattern = _with_digits(self._locale.percent_formats[None], 0, max_digits)
+        pattern = _set_digits(self._locale.percent_formats[None], 0, max_digits)
         with localcontext(_CONTEXT):
-            fraction = _rounded(value, max_digits).scaleb(-2)
-            return _unbroken(pattern.apply(fraction, self._locale))
+            fraction = _round(value, max_digits).scaleb(-2)
+            return _replace_signs(pattern.apply(fraction, self._locale))
 
-    # Everything else that differs from place to place.
+    # Dates, names and layout.
 
-    def date(self, day: date, style: Literal["short", "medium", "long", "full"] = "medium") -> str:
-        """Return a calendar day; a datetime is a TypeError, because it is another day elsewhere."""
+    def format_date(self, day: date, style: Literal["short", "medium", "long", "full"] = "medium") -> str:
+        """Return a date; TypeError for a datetime, whose date depends on the time zone."""
         if isinstance(day, datetime):
-            raise TypeError("a day is a date; turn a datetime into the day of a time zone first")
+            raise TypeError("this needs a date; convert the datetime to the date in a time zone first")
         return format_date(day, format=style, locale=self._locale)
 
-    def unit(self, code: str, quantity: Decimal) -> str:
-        """Return the word for a UN/ECE Rec. 20 unit beside a quantity ("hours"); an unknown code as it is.
+    def translate_unit(self, code: str, quantity: Decimal) -> str:
+        """Return the name of a UN/ECE Rec. 20 unit for a quantity ("hours"); an unknown code is returned unchanged.
 
-        Empty where a word would say nothing: for "mutually defined", and for "one" without a translation.
+        Empty for "mutually defined", and for "one" where it has no translation.
         """
-        if code in units.WORDLESS:
+        if code in units.UNNAMED:
             return ""
-        if code in units.COUNTED:
-            word = self.npgettext("unit", *units.COUNTED[code], _countable(quantity))
-            # "One" in a foreign tongue tells less than the bare number beside it.
-            is_foreign = self._locale.language != "en" and word in units.COUNTED[code]
-            return "" if code == units.ONE and is_foreign else word
-        if code in units.MEASURED:
-            return self._measured(*units.MEASURED[code], quantity) or code
+        if code in units.COUNT_UNITS:
+            name = self.npgettext("unit", *units.COUNT_UNITS[code], _find_plural_number(quantity))
+            # An English "one" would not help readers of another language.
+            is_foreign = self._locale.language != "en" and name in units.COUNT_UNITS[code]
+            return "" if code == units.ONE and is_foreign else name
+        if code in units.MEASURE_UNITS:
+            return self._translate_measure(*units.MEASURE_UNITS[code], quantity) or code
         return code
 
-    def country(self, code: str) -> str:
-        """Return the name of an ISO 3166-1 alpha-2 country in this language; an unknown code as it is."""
+    def translate_country(self, code: str) -> str:
+        """Return the name of an ISO 3166-1 alpha-2 country in this language; an unknown code is returned unchanged."""
         return str(self._locale.territories.get(code, code))
 
     @cached_property
     def direction(self) -> Literal["ltr", "rtl"]:
-        """Which way the script runs."""
+        """The direction of the script."""
         return "rtl" if self._locale.text_direction == "rtl" else "ltr"
 
     @cached_property
     def page_size(self) -> Literal["A4", "Letter"]:
-        """The paper people have in their printers there (CLDR)."""
-        return "Letter" if self.territory in _LETTER else "A4"
+        """The usual size of paper in the territory (CLDR)."""
+        return "Letter" if self.territory in _LETTER_TERRITORIES else "A4"
 
-    def _measured(self, unit: str, length: str, quantity: Decimal) -> str:
+    def _translate_measure(self, unit: str, length: str, quantity: Decimal) -> str:
         if length == "short":
-            # A sign is the same beside every number, but CLDR spells some out beside one or two.
-            quantity = _SEVERAL
+            # CLDR spells some abbreviations out for one and two; the plural form has the abbreviation.
+            quantity = _PLURAL_QUANTITY
         with localcontext(_CONTEXT):
             number = format_decimal(quantity, locale=self._locale)
-            # CLDR leaves out the long form where it is the same as a shorter one.
-            for tried in (length, "short", "narrow"):
-                text = format_unit(quantity, unit, length=_LENGTHS[tried], locale=self._locale)
+            # CLDR omits the long form if it equals a shorter one.
+            for candidate in (length, "short", "narrow"):
+                text = format_unit(quantity, unit, length=_LENGTHS[candidate], locale=self._locale)
                 if unit not in text:
                     return text.replace(number, "").strip()
         return ""
 
 
-_SEVERAL: Final = Decimal("2.5")
+_PLURAL_QUANTITY: Final = Decimal("2.5")
 _LENGTHS: Final[dict[str, Literal["short", "long", "narrow"]]] = {
     "short": "short",
     "long": "long",
@@ -177,47 +179,47 @@ _LENGTHS: Final[dict[str, Literal["short", "long", "narrow"]]] = {
 
 @lru_cache(maxsize=512)
 def _load(tag: str, catalogues: tuple[Path, ...]) -> Language:
-    locale = _locale(tag)
-    found = [_catalogues(folder, locale) for folder in catalogues]
-    words = next((name for near in found for name, _ in near), "en")
+    locale = _find_locale(tag)
+    found = [_read_catalogues(folder, locale) for folder in catalogues]
+    message_tag = next((name for folder in found for name, _ in folder), "en")
     translations = NullTranslations()
-    # The nearest is asked first: it is put in front last.
-    for near in reversed([*found, _catalogues(OWN_CATALOGUES, locale)]):
-        for _, compiled in reversed(near):
-            front = GNUTranslations(BytesIO(compiled))
-            front.add_fallback(translations)
-            translations = front
-    written = _TERRITORY.search(tag)
+    # Each catalogue falls back to the one before it: the most specific one comes last.
+    for folder in reversed([*found, _read_catalogues(KERNEL_CATALOGUES, locale)]):
+        for _, compiled in reversed(folder):
+            catalogue = GNUTranslations(BytesIO(compiled))
+            catalogue.add_fallback(translations)
+            translations = catalogue
+    territory = _TERRITORY.search(tag)
     likely = Locale.parse(get_global("likely_subtags").get(str(locale), str(locale)))
     return Language(
         tag=str(locale).replace("_", "-"),
-        words_tag=words.replace("_", "-"),
-        territory=written[1].upper() if written else locale.territory or likely.territory or "",
+        message_tag=message_tag.replace("_", "-"),
+        territory=territory[1].upper() if territory else locale.territory or likely.territory or "",
         _locale=locale,
         _translations=translations,
     )
 
 
-def _locale(tag: str) -> Locale:
-    """Return CLDR's locale; where it has none for the territory (de-US), that of the language."""
+def _find_locale(tag: str) -> Locale:
+    """Return CLDR's locale, or that of the language if there is none for the territory (de-US)."""
     plain = tag.replace("_", "-").split("-u-")[0]
-    for tried in (plain, plain.split("-")[0]):
+    for candidate in (plain, plain.split("-")[0]):
         try:
-            return Locale.parse(tried, sep="-")
+            return Locale.parse(candidate, sep="-")
         except (UnknownLocaleError, ValueError):
             continue
     raise Invalid("language.unknown", f"There is no language called {tag[:40]!r}.", language=tag[:40])
 
 
-def _catalogues(folder: Path, locale: Locale) -> list[tuple[str, bytes]]:
-    """Return what a folder holds for a locale, the nearest first: (locale name, compiled catalogue)."""
+def _read_catalogues(folder: Path, locale: Locale) -> list[tuple[str, bytes]]:
+    """Return (locale name, compiled catalogue) of a folder for a locale, the most specific first."""
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder of catalogues at {folder}")
     language, script, territory = locale.language, locale.script, locale.territory
     parts = ((language, script, territory), (language, territory), (language, script), (language,))
     names = dict.fromkeys("_".join(filter(None, each)) for each in parts)
     return [
-        (name, _compiled(path))
+        (name, _compile(path))
         for name in names
         for path in (folder / f"{name}.po", *sorted((folder / name / "LC_MESSAGES").glob("*.po")))
         if path.is_file()
@@ -225,7 +227,7 @@ def _catalogues(folder: Path, locale: Locale) -> list[tuple[str, bytes]]:
 
 
 @lru_cache(maxsize=128)
-def _compiled(path: Path) -> bytes:
+def _compile(path: Path) -> bytes:
     with path.open("rb") as source:
         catalogue = read_po(source, abort_invalid=True)
     compiled = BytesIO()
@@ -234,31 +236,31 @@ def _compiled(path: Path) -> bytes:
 
 
 @lru_cache(maxsize=2048)
-def _digits_fixed(pattern: str, least: int, most: int) -> NumberPattern:
-    changed = parse_pattern(pattern)
-    changed.frac_prec = (least, most)
-    return changed
+def _parse_pattern(pattern: str, min_digits: int, max_digits: int) -> NumberPattern:
+    parsed = parse_pattern(pattern)
+    parsed.frac_prec = (min_digits, max_digits)
+    return parsed
 
 
-def _with_digits(pattern: NumberPattern, least: int, most: int) -> NumberPattern:
-    return _digits_fixed(pattern.pattern, least, most)
+def _set_digits(pattern: NumberPattern, min_digits: int, max_digits: int) -> NumberPattern:
+    return _parse_pattern(pattern.pattern, min_digits, max_digits)
 
 
-def _rounded(value: Decimal, digits: int) -> Decimal:
-    """Round half-up, as the amounts are; left to itself Babel rounds half to even."""
+def _round(value: Decimal, digits: int) -> Decimal:
+    """Round half-up, like amounts; Babel would round half to even."""
     if not value.is_finite():
-        raise Invalid("number.not_finite", "That is not a number that can be written.")
+        raise Invalid("number.not_finite", "This is not a finite number.")
     exponent = value.as_tuple().exponent
     return value.quantize(Decimal((0, (1,), -digits))) if int(exponent) < -digits else value
 
 
-def _countable(quantity: Decimal) -> int:
-    """Return the whole number whose plural form a quantity takes: a fraction is never one thing."""
+def _find_plural_number(quantity: Decimal) -> int:
+    """Return the whole number that selects the plural form: fractions are plural."""
     return int(abs(quantity)) if quantity == quantity.to_integral_value() else 2
 
 
-def _spaced(text: str, symbol: str) -> str:
-    """Set a no-break space between figures and a symbol that ends in letters (CLDR currencySpacing)."""
+def _space_symbol(text: str, symbol: str) -> str:
+    """Put a no-break space between digits and a symbol that ends in letters (CLDR currencySpacing)."""
     sign = re.escape(symbol)
     if symbol[-1:].isalpha():
         text = re.sub(f"(?<={sign})(?=[0-9])", _NO_BREAK_SPACE, text)
@@ -267,5 +269,5 @@ def _spaced(text: str, symbol: str) -> str:
     return text
 
 
-def _unbroken(text: str) -> str:
+def _replace_signs(text: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}").replace(" ", _NO_BREAK_SPACE)

@@ -1,4 +1,4 @@
-"""Rate limits that all processes share: one Lua call on Redis' clock, and a local share when it is away."""
+"""Rate limits that all processes share through Redis, and a limit for each process when Redis is not available."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEADLINE_S: Final = 0.05
-LOCAL_KEYS: Final = 20_000
-_SHORTEST_PAUSE_S: Final = 0.5
-_LONGEST_PAUSE_S: Final = 8.0
+MAX_LOCAL_KEYS: Final = 20_000
+_MIN_PAUSE_S: Final = 0.5
+_MAX_PAUSE_S: Final = 8.0
 _PREFIX: Final = "limit:"
 
-# GCRA (ITU-T I.371, leaky bucket as a meter) in whole microseconds: a Lua number holds them exactly.
-# The theoretical arrival time is never believed to be further ahead than a full burst, so that a clock
-# that jumps back cannot lock anybody out.
+# GCRA (ITU-T I.371, leaky bucket as a meter) on Redis' clock, in whole microseconds, which a Lua number holds exactly.
+# The stored theoretical arrival time (`due`) counts as one burst ahead at most, so that a clock that is set back
+# delays nobody for longer than a burst.
 _SCRIPT: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -40,7 +40,7 @@ return 0
 
 
 class Source(StrEnum):
-    """Who counted: Redis for all processes, or this process alone."""
+    """The counter that was used: Redis for all processes, or the memory of this one."""
 
     REDIS = "redis"
     LOCAL = "local"
@@ -48,7 +48,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a request may pass; when not, in how many whole seconds it would (0 when it may)."""
+    """Whether a request is allowed; if not, the whole seconds to wait, otherwise 0."""
 
     allowed: bool
     retry_after_s: int
@@ -56,12 +56,11 @@ class Verdict:
 
 
 class Limiter:
-    """Counts requests by key and never raises: pages must be served when Redis is gone.
+    """Limits requests by key and never raises: pages are served without Redis too.
 
-    Redis has 50 ms, connecting included. One failure opens the breaker; then this process counts alone,
-    with its share of the limit, and tries Redis again after half a second, then ever less often, with one
-    request at a time.
-    Whatever guards a secret must not rely on this: it counts in Postgres and fails closed.
+    A call of Redis takes 50 ms at most, with the connection. A failure opens the circuit breaker; then this process
+    counts in memory, against its share of the limit, and tries Redis with single requests after growing pauses.
+    Not for attempts at secrets, which are counted in Postgres and fail closed.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class Limiter:
         deadline_s: float = DEADLINE_S,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Connect to nothing yet. `processes` is how many share a limit while each counts alone."""
+        """Connect on first use. `processes` share the limit while each counts in its memory."""
         pool = BlockingConnectionPool.from_url(
             redis_url,
             max_connections=16,
@@ -84,46 +83,48 @@ class Limiter:
         self._redis = Redis(connection_pool=pool)
         self._digest: str | None = None
         self._local = LocalCounter(monotonic)
-        self._breaker = Breaker(monotonic)
+        self._breaker = CircuitBreaker(monotonic)
         self._processes = processes
         self._deadline_s = deadline_s
 
     async def hit(self, key: str, *, period_s: float, limit: int, burst: int) -> Verdict:
         """Count one request for `key`: `limit` of them per `period_s` seconds, `burst` of them at once."""
-        if self._breaker.lets_through():
+        if self._breaker.allows_request():
             try:
                 async with asyncio.timeout(self._deadline_s):
-                    wait = await self._ask(_PREFIX + key, *_steps(period_s, limit, burst))
+                    wait = await self._hit_redis(_PREFIX + key, *_convert_limit(period_s, limit, burst))
             except (RedisError, OSError, TimeoutError):
-                self._breaker.failed()
+                self._breaker.record_failure()
             except BaseException:
-                # The caller hung up: nothing was learnt about Redis, and the next one may try.
-                self._breaker.unknown()
+                # The caller was cancelled: the state of Redis is unknown.
+                self._breaker.record_cancellation()
                 raise
             else:
-                self._breaker.succeeded()
-                return _verdict(wait, Source.REDIS)
-        step, depth = _steps(period_s, max(1, limit // self._processes), max(1, burst // self._processes))
-        return _verdict(self._local.wait(key, step, depth), Source.LOCAL)
+                self._breaker.record_success()
+                return _make_verdict(wait, Source.REDIS)
+        step, depth = _convert_limit(
+            period_s, max(1, limit // self._processes), max(1, burst // self._processes)
+        )
+        return _make_verdict(self._local.hit(key, step, depth), Source.LOCAL)
 
     async def close(self) -> None:
         """Close the connections to Redis."""
         await self._redis.aclose()
         await self._redis.connection_pool.disconnect()
 
-    async def _ask(self, key: str, step: int, depth: int) -> int:
-        """Return in how many microseconds the request may pass; 0 means now, and it has been counted."""
+    async def _hit_redis(self, key: str, step: int, depth: int) -> int:
+        """Return the microseconds to wait; 0 if the request is allowed, which counts it."""
         if self._digest is None:
             self._digest = str(await self._redis.script_load(_SCRIPT))
         try:
             return int(await self._redis.evalsha(self._digest, 1, key, step, depth))
         except NoScriptError:
-            # Restarted or flushed: the script itself is sent along, and known again afterwards.
+            # Redis was restarted or flushed; `eval` stores the script again.
             return int(await self._redis.eval(_SCRIPT, 1, key, step, depth))
 
 
 class LocalCounter:
-    """The same count in this process's memory, for at most LOCAL_KEYS keys: the one unused longest goes."""
+    """The same algorithm in memory, for at most MAX_LOCAL_KEYS keys; the least recently used one is evicted."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -132,61 +133,62 @@ class LocalCounter:
     def __len__(self) -> int:
         return len(self._due)
 
-    def wait(self, key: str, step: int, depth: int) -> int:
-        """Return in how many microseconds a request may pass; 0 means now, and it has been counted."""
+    def hit(self, key: str, step: int, depth: int) -> int:
+        """Return the microseconds to wait; 0 if the request is allowed, which counts it."""
         now = round(self._monotonic() * 1_000_000)
         due = max(self._due.get(key, now), now) + step
         if due - depth > now:
+            self._due.move_to_end(key)
             return due - depth - now
         self._due[key] = due
         self._due.move_to_end(key)
-        if len(self._due) > LOCAL_KEYS:
+        if len(self._due) > MAX_LOCAL_KEYS:
             self._due.popitem(last=False)
         return 0
 
 
-class Breaker:
-    """Closed while Redis answers; open after a failure; half open for one request when the pause is over."""
+class CircuitBreaker:
+    """Closed while Redis answers, open after a failure, half open for one request after each pause."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._pause_s = 0.0
-        self._until = 0.0
-        self._trying = False
+        self._open_until = 0.0
+        self._trial_is_running = False
 
-    def lets_through(self) -> bool:
-        """Tell whether to ask Redis; whoever is let through says afterwards how it went."""
+    def allows_request(self) -> bool:
+        """Tell whether Redis may be called; after a call the caller records its result."""
         if not self._pause_s:
             return True
-        if self._trying or self._monotonic() < self._until:
+        if self._trial_is_running or self._monotonic() < self._open_until:
             return False
-        self._trying = True
+        self._trial_is_running = True
         return True
 
-    def succeeded(self) -> None:
-        """Redis answered: close."""
+    def record_success(self) -> None:
+        """Close the breaker."""
         self._pause_s = 0.0
-        self._trying = False
+        self._trial_is_running = False
 
-    def failed(self) -> None:
-        """Redis did not answer: open, for longer when it was a trial that failed."""
-        if not self._pause_s or self._trying:
-            self._pause_s = min(max(self._pause_s * 2, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
-            self._until = self._monotonic() + self._pause_s
-        self._trying = False
+    def record_failure(self) -> None:
+        """Open the breaker, for longer after a failed trial."""
+        if not self._pause_s or self._trial_is_running:
+            self._pause_s = min(max(self._pause_s * 2, _MIN_PAUSE_S), _MAX_PAUSE_S)
+            self._open_until = self._monotonic() + self._pause_s
+        self._trial_is_running = False
 
-    def unknown(self) -> None:
-        """Nobody waited for the answer: the next request may try."""
-        self._trying = False
+    def record_cancellation(self) -> None:
+        """End a trial without a result; the next request may be another."""
+        self._trial_is_running = False
 
 
-def _steps(period_s: float, limit: int, burst: int) -> tuple[int, int]:
-    """Return (time one request costs, time that may be owed), in microseconds."""
+def _convert_limit(period_s: float, limit: int, burst: int) -> tuple[int, int]:
+    """Return GCRA's (emission interval, burst tolerance) in microseconds."""
     if period_s <= 0 or limit < 1 or burst < 1:
         raise ValueError("a limit has a positive period, at least one request and a burst of at least one")
     step = math.ceil(period_s * 1_000_000 / limit)
     return step, step * burst
 
 
-def _verdict(wait: int, source: Source) -> Verdict:
+def _make_verdict(wait: int, source: Source) -> Verdict:
     return Verdict(allowed=wait == 0, retry_after_s=math.ceil(wait / 1_000_000), source=source)

@@ -1,4 +1,4 @@
-"""Money: whole minor units of one ISO 4217 currency, which refuse floats and foreign currencies."""
+"""Money: whole minor units of one ISO 4217 currency."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from kernel.errors import Invalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What a bigint column holds.
-LARGEST: Final = 2**63 - 1
-SMALLEST: Final = -(2**63)
+# The range of Postgres' bigint.
+MAX_MINOR: Final = 2**63 - 1
+MIN_MINOR: Final = -(2**63)
 
-# A context of our own: what a caller set on the thread's must not change an amount.
-_EXACTLY: Final = Context(
+# Independent of the thread's context, which a caller may have changed.
+_DECIMAL_CONTEXT: Final = Context(
     prec=60, rounding=ROUND_HALF_UP, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation]
 )
-_MOST_DIGITS: Final = 20
+_MAX_DIGITS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,59 +41,59 @@ class Currency:
 class Money:
     """An exact amount: `minor` units (cents, yen, fils) of one currency.
 
-    Added, subtracted and ordered only within one currency: Invalid("money.currency") otherwise. What a
-    bigint cannot hold is Invalid("money.range"). A float, a bool, a bare number is a TypeError.
+    Arithmetic and comparison of two currencies raise Invalid("money.currency"), an amount outside the range of bigint
+    Invalid("money.range"), other types than Money TypeError.
     """
 
     minor: int
     currency: Currency
 
     def __post_init__(self) -> None:
-        """Refuse what is not whole minor units of a currency."""
+        """Validate the types and the range."""
         if type(self.minor) is not int:
             raise TypeError(f"minor units are an int, not {type(self.minor).__name__}")
         if not isinstance(self.currency, Currency):
             raise TypeError(f"currency is a Currency, not {type(self.currency).__name__}")
-        if not SMALLEST <= self.minor <= LARGEST:
-            raise _out_of_range(self.currency)
+        if not MIN_MINOR <= self.minor <= MAX_MINOR:
+            raise _make_range_error(self.currency)
 
     @classmethod
-    def zero(cls, of: Currency) -> Self:
-        """Return nothing at all, in that currency: the start of every sum."""
-        return cls(0, of)
+    def zero(cls, currency: Currency) -> Self:
+        """Return an amount of zero, the start of a sum."""
+        return cls(0, currency)
 
     @classmethod
-    def exact(cls, amount: Decimal, of: Currency) -> Self:
-        """Return an amount in major units that needs no rounding; Invalid("money.inexact") if it does."""
-        money = cls.rounded(amount, of)
+    def from_decimal(cls, amount: Decimal, currency: Currency) -> Self:
+        """Convert an amount in major units exactly; raises Invalid("money.inexact") if it would be rounded."""
+        money = cls.round_decimal(amount, currency)
         if money.amount != amount:
-            # Cut, because an imported number may be as long as its document.
+            # Shortened, because an imported number may be very long.
             shown = str(amount)[:40]
-            text = f"{shown} has more than the {of.digits} decimal digits of {of.code}."
-            raise Invalid("money.inexact", text, amount=shown, currency=of.code)
+            text = f"{shown} has more than the {currency.digits} decimal digits of {currency.code}."
+            raise Invalid("money.inexact", text, amount=shown, currency=currency.code)
         return money
 
     @classmethod
-    def rounded(cls, amount: Decimal, of: Currency) -> Self:
-        """Return an amount in major units rounded half-up, away from zero, as EN 16931 rounds."""
+    def round_decimal(cls, amount: Decimal, currency: Currency) -> Self:
+        """Convert an amount in major units, rounded half away from zero (EN 16931)."""
         if not isinstance(amount, Decimal):
             raise TypeError(f"an amount is a Decimal, not {type(amount).__name__}")
-        # adjusted() first: quantize would fail on a huge exponent with an error that names nothing.
-        if not amount.is_finite() or (amount and amount.adjusted() > _MOST_DIGITS):
-            raise _out_of_range(of)
-        minor = _EXACTLY.quantize(amount, Decimal((0, (1,), -of.digits)))
-        return cls(int(_EXACTLY.scaleb(minor, of.digits)), of)
+        # Checked first: for a huge exponent quantize raises an error without a message.
+        if not amount.is_finite() or (amount and amount.adjusted() > _MAX_DIGITS):
+            raise _make_range_error(currency)
+        minor = _DECIMAL_CONTEXT.quantize(amount, Decimal((0, (1,), -currency.digits)))
+        return cls(int(_DECIMAL_CONTEXT.scaleb(minor, currency.digits)), currency)
 
     @property
     def amount(self) -> Decimal:
         """The amount in major units, with exactly the currency's digits."""
-        return _EXACTLY.scaleb(Decimal(self.minor), -self.currency.digits)
+        return _DECIMAL_CONTEXT.scaleb(Decimal(self.minor), -self.currency.digits)
 
     def __add__(self, other: Money) -> Money:
-        return Money(self.minor + self._same(other), self.currency)
+        return Money(self.minor + self._require_minor(other), self.currency)
 
     def __sub__(self, other: Money) -> Money:
-        return Money(self.minor - self._same(other), self.currency)
+        return Money(self.minor - self._require_minor(other), self.currency)
 
     def __neg__(self) -> Money:
         return Money(-self.minor, self.currency)
@@ -105,23 +105,23 @@ class Money:
         return self.minor != 0
 
     def __lt__(self, other: Money) -> bool:
-        return self.minor < self._same(other)
+        return self.minor < self._require_minor(other)
 
     def __le__(self, other: Money) -> bool:
-        return self.minor <= self._same(other)
+        return self.minor <= self._require_minor(other)
 
     def __gt__(self, other: Money) -> bool:
-        return self.minor > self._same(other)
+        return self.minor > self._require_minor(other)
 
     def __ge__(self, other: Money) -> bool:
-        return self.minor >= self._same(other)
+        return self.minor >= self._require_minor(other)
 
     def __str__(self) -> str:
         return f"{self.amount:f} {self.currency.code}"
 
-    def _same(self, other: Money) -> int:
+    def _require_minor(self, other: Money) -> int:
         if not isinstance(other, Money):
-            raise TypeError(f"money meets only money, not {type(other).__name__}")
+            raise TypeError(f"the other operand is Money, not {type(other).__name__}")
         if other.currency != self.currency:
             text = f"{self.currency.code} and {other.currency.code} cannot be mixed."
             raise Invalid("money.currency", text, left=self.currency.code, right=other.currency.code)
@@ -129,21 +129,21 @@ class Money:
 
 
 @cache
-def currencies() -> Mapping[str, Currency]:
-    """Return every currency we know by its code (ISO 4217 minor units, from currencies.csv)."""
+def load_currencies() -> Mapping[str, Currency]:
+    """Return the supported currencies by code (ISO 4217 minor units, from currencies.csv)."""
     rows = csv.DictReader((files("kernel") / "currencies.csv").read_text(encoding="utf-8").splitlines())
     return MappingProxyType({row["code"]: Currency(row["code"], int(row["digits"])) for row in rows})
 
 
-def currency(code: str) -> Currency:
-    """Return the currency of an ISO 4217 code in capitals; Invalid("currency.unknown") otherwise."""
+def find_currency(code: str) -> Currency:
+    """Return the currency of an ISO 4217 code in capitals; raises Invalid("currency.unknown")."""
     try:
-        return currencies()[code]
+        return load_currencies()[code]
     except KeyError:
-        raise Invalid(
-            "currency.unknown", f"There is no currency {code!r} that we know.", currency=code
-        ) from None
+        raise Invalid("currency.unknown", f"The currency {code!r} is not supported.", currency=code) from None
 
 
-def _out_of_range(of: Currency) -> Invalid:
-    return Invalid("money.range", f"The amount in {of.code} is too large to be kept.", currency=of.code)
+def _make_range_error(currency: Currency) -> Invalid:
+    return Invalid(
+        "money.range", f"The amount in {currency.code} is too large to be stored.", currency=currency.code
+    )

@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
-_log: Final = logs.logger("process")
+_log: Final = logs.get_logger("process")
 
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
-    """The first request asks for an orderly end, the second for an immediate one."""
+    """Requests to stop: the first for an orderly end, the second for an immediate one."""
 
     requested: asyncio.Event = field(default_factory=asyncio.Event)
     forced: asyncio.Event = field(default_factory=asyncio.Event)
 
     def request(self) -> None:
-        """Ask for the end."""
+        """Request the end."""
         (self.forced if self.requested.is_set() else self.requested).set()
 
     async def wait(self, timeout_s: float) -> bool:
@@ -78,12 +78,12 @@ async def open_process(
     acquire_timeout_s: float = ACQUIRE_TIMEOUT_S,
     command_timeout_s: float = COMMAND_TIMEOUT_S,
 ) -> AsyncIterator[Process]:
-    """Open what every process needs and close it again; to be called in the main thread.
+    """Open what every process needs, and close it at the end; to be called in the main thread.
 
     `role` is the database's, portal_app or portal_svc; another one is refused with Invalid("store.wrong_role").
     `migrations` are those that this release needs, in order. The internal port serves metrics and probes. It
     reports "not ready" until `mark_started`, and again from the first SIGTERM or SIGINT.
-    OSError when the internal port is taken, Unavailable without Postgres.
+    OSError when the internal port is in use, Unavailable without Postgres.
     """
     logs.configure(level=settings.log_level, process=name)
     for warning in settings.warnings:
@@ -99,7 +99,7 @@ async def open_process(
         loop.add_signal_handler(number, handle_signal)
     try:
         database = await Database.open(
-            settings.svc_url() if role == SVC else settings.database_url,
+            settings.require_svc_url() if role == SVC else settings.database_url,
             size=pool_size,
             name=f"portal {name}",
             prepared=settings.database_prepared,
@@ -109,7 +109,7 @@ async def open_process(
         )
         try:
             await database.require_role(role)
-            metrics.watch_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
+            metrics.observe_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
             process = Process(settings, database, metrics, health, shutdown, wakeup)
             health.add_check(schema_check(database, migrations))
             health.add_check(_start_check(process))

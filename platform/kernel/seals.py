@@ -1,4 +1,4 @@
-"""Secrets at rest: keyed hashes to look them up, AES-256-GCM bound to its place, a data key per workspace."""
+"""Protection of stored secrets: keyed hashes for look-ups, and AES-256-GCM with a data key for each workspace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from kernel.errors import Invalid
-from kernel.ids import WorkspaceId, secret_bytes
+from kernel.ids import WorkspaceId, new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,11 +29,11 @@ _WRAPPING: Final = "data-key"
 
 
 class Sealer:
-    """Hashes, seals and opens with keys derived (HKDF, RFC 5869) from the secrets of the settings.
+    """Hashes, seals (encrypts and authenticates) and opens, with keys that HKDF (RFC 5869) derives from secrets.
 
-    The first secret is the current one: it hashes and wraps. The others still find and unwrap what they
-    made, until a rotation has renewed it. Whatever cannot be opened is Invalid("seal.broken"), with no
-    word about why; a data key whose secret is gone is Invalid("seal.key_unknown").
+    The first secret is the current one, under which values are hashed and data keys wrapped. Under the others older
+    hashes are found and older data keys unwrapped, until a rotation replaces them. What cannot be opened is
+    Invalid("seal.broken") whatever the reason; a data key whose secret is unknown is Invalid("seal.key_unknown").
 
     Layouts: a sealed value is version, fingerprint of the data key, nonce, ciphertext with tag; a wrapped
     data key is version, length of the key id, key id, nonce, ciphertext with tag.
@@ -50,77 +50,82 @@ class Sealer:
     def __repr__(self) -> str:
         return f"Sealer(current={self._current!r})"
 
-    # Hashes for looking up what is not stored in the clear.
+    # Hashes, to look up values of which only the hash is stored.
 
-    def keyed_hash(self, purpose: str, data: bytes) -> bytes:
-        """Return 32 bytes of HMAC-SHA256 under the current secret; each purpose has a key of its own."""
+    def compute_hash(self, purpose: str, data: bytes) -> bytes:
+        """Return 32 bytes of HMAC-SHA256 under the current secret; each purpose has its own key."""
         return self._hash(self._current, purpose, data)
 
-    def keyed_hashes(self, purpose: str, data: bytes) -> tuple[bytes, ...]:
-        """Return the hash under every secret, the current one first: what a lookup compares with."""
+    def compute_hashes(self, purpose: str, data: bytes) -> tuple[bytes, ...]:
+        """Return the hash under each secret, the current one first; a look-up compares with all."""
         return tuple(self._hash(key_id, purpose, data) for key_id in self._secrets)
 
     # The data key of a workspace.
 
     def new_data_key(self) -> DataKey:
-        """Return a fresh random data key; store it wrapped."""
-        return DataKey(secret_bytes(KEY_BYTES))
+        """Return a random data key, which must be stored wrapped."""
+        return DataKey(new_secret(KEY_BYTES))
 
     def wrap(self, data_key: DataKey, workspace: WorkspaceId) -> bytes:
         """Return the data key encrypted under the current secret, for this workspace only."""
         key_id = self._current.encode()
-        head = _VERSION + bytes([len(key_id)]) + key_id
-        nonce = secret_bytes(_NONCE_BYTES)
+        header = _VERSION + bytes([len(key_id)]) + key_id
+        nonce = new_secret(_NONCE_BYTES)
         cipher = AESGCM(self._derive(self._current, _WRAPPING))
-        return head + nonce + cipher.encrypt(nonce, data_key, _bound_to(head, _WRAPPING, workspace.bytes))
+        associated_data = _encode_associated_data(header, _WRAPPING, workspace.bytes)
+        return header + nonce + cipher.encrypt(nonce, data_key, associated_data)
 
     def unwrap(self, wrapped: bytes, workspace: WorkspaceId) -> DataKey:
         """Return the data key of a workspace; see the class for errors."""
-        key_id, rest = self._head_of(wrapped)
-        head = wrapped[: len(wrapped) - len(rest)]
+        key_id, encrypted = self._parse_header(wrapped)
+        header = wrapped[: len(wrapped) - len(encrypted)]
         cipher = AESGCM(self._derive(key_id, _WRAPPING))
-        return DataKey(_decrypted(cipher, rest, _bound_to(head, _WRAPPING, workspace.bytes)))
+        return DataKey(
+            _decrypt(cipher, encrypted, _encode_associated_data(header, _WRAPPING, workspace.bytes))
+        )
 
     # Values.
 
     def seal(
         self, plain: bytes, *, table: str, row: UUID, workspace: WorkspaceId, data_key: DataKey
     ) -> bytes:
-        """Return `plain` encrypted; it opens only in this table, row and workspace.
+        """Return `plain` sealed: it can be opened only with the same table, row, workspace and data key.
 
-        A table with two sealed columns names them: "contact.totp" and "contact.phone".
+        If a table has two sealed columns, `table` names the column too: "contact.totp" and "contact.phone".
         """
-        head = _VERSION + _fingerprint(data_key)
-        nonce = secret_bytes(_NONCE_BYTES)
-        bound = _bound_to(head, table, row.bytes, workspace.bytes)
-        return head + nonce + AESGCM(data_key).encrypt(nonce, plain, bound)
+        header = _VERSION + _compute_fingerprint(data_key)
+        nonce = new_secret(_NONCE_BYTES)
+        associated_data = _encode_associated_data(header, table, row.bytes, workspace.bytes)
+        return header + nonce + AESGCM(data_key).encrypt(nonce, plain, associated_data)
 
     def open(
         self, sealed: bytes, *, table: str, row: UUID, workspace: WorkspaceId, data_key: DataKey
     ) -> bytes:
-        """Return what was sealed at this very place; Invalid("seal.broken") otherwise."""
-        head, rest = sealed[: 1 + _FINGERPRINT_BYTES], sealed[1 + _FINGERPRINT_BYTES :]
-        if head != _VERSION + _fingerprint(data_key):
-            raise _broken()
-        return _decrypted(AESGCM(data_key), rest, _bound_to(head, table, row.bytes, workspace.bytes))
+        """Return what was sealed with the same arguments; raises Invalid("seal.broken")."""
+        header, encrypted = sealed[: 1 + _FINGERPRINT_BYTES], sealed[1 + _FINGERPRINT_BYTES :]
+        if header != _VERSION + _compute_fingerprint(data_key):
+            raise _make_broken()
+        return _decrypt(
+            AESGCM(data_key), encrypted, _encode_associated_data(header, table, row.bytes, workspace.bytes)
+        )
 
     def _hash(self, key_id: str, purpose: str, data: bytes) -> bytes:
         return hmac.digest(self._derive(key_id, f"hash/{purpose}"), data, "sha256")
 
     def _derive(self, key_id: str, purpose: str) -> bytes:
-        known = self._derived.get((key_id, purpose))
-        if known is None:
+        key = self._derived.get((key_id, purpose))
+        if key is None:
             info = f"invoice-portal/{purpose}".encode()
-            known = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(
+            key = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(
                 self._secrets[key_id]
             )
-            # Purposes are constants of the code, so this stays small.
-            self._derived[key_id, purpose] = known
-        return known
+            # Bounded: purposes are constants.
+            self._derived[key_id, purpose] = key
+        return key
 
-    def _head_of(self, wrapped: bytes) -> tuple[str, bytes]:
+    def _parse_header(self, wrapped: bytes) -> tuple[str, bytes]:
         if wrapped[:1] != _VERSION or len(wrapped) < 2:
-            raise _broken()
+            raise _make_broken()
         start = 2 + wrapped[1]
         key_id = wrapped[2:start].decode("ascii", "replace")
         if key_id not in self._secrets:
@@ -129,24 +134,24 @@ class Sealer:
         return key_id, wrapped[start:]
 
 
-def _bound_to(head: bytes, *parts: str | bytes) -> bytes:
-    """Return associated data: each part after its length, so that no two places read the same."""
-    encoded = [head, *(part.encode() if isinstance(part, str) else part for part in parts)]
+def _encode_associated_data(header: bytes, *parts: str | bytes) -> bytes:
+    """Encode each part after its length, so that different parts never give the same bytes."""
+    encoded = [header, *(part.encode() if isinstance(part, str) else part for part in parts)]
     return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
 
 
-def _decrypted(cipher: AESGCM, rest: bytes, bound: bytes) -> bytes:
-    if len(rest) < _NONCE_BYTES + _TAG_BYTES:
-        raise _broken()
+def _decrypt(cipher: AESGCM, encrypted: bytes, associated_data: bytes) -> bytes:
+    if len(encrypted) < _NONCE_BYTES + _TAG_BYTES:
+        raise _make_broken()
     try:
-        return cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], bound)
+        return cipher.decrypt(encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:], associated_data)
     except InvalidTag:
-        raise _broken() from None
+        raise _make_broken() from None
 
 
-def _fingerprint(data_key: DataKey) -> bytes:
+def _compute_fingerprint(data_key: DataKey) -> bytes:
     return hashlib.sha256(b"invoice-portal/data-key/" + data_key).digest()[:_FINGERPRINT_BYTES]
 
 
-def _broken() -> Invalid:
+def _make_broken() -> Invalid:
     return Invalid("seal.broken", "A sealed value cannot be opened here.")

@@ -1,4 +1,4 @@
-"""The environment, read once into frozen settings that are passed on; nothing else reads it."""
+"""Settings: the environment is read once, here only, into a frozen value that is passed on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from kernel.errors import Invalid
-from kernel.setting_values import (
+from kernel.setting_parsers import (
     DEMO_SECRET,
     parse_bind_address,
     parse_blobs_url,
@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 
 
 class Profile(StrEnum):
-    """How careful to be: only demo and test accept plain http and the well-known secret."""
+    """The kind of installation: demo and test accept plain http and the public demo secret."""
 
     PRODUCTION = "production"
     DEMO = "demo"
@@ -48,7 +48,7 @@ class Profile(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a process is told from outside. Each field is read from PORTAL_<NAME IN CAPITALS>."""
+    """The configuration of a process. Each field is read from PORTAL_<NAME IN CAPITALS>."""
 
     profile: Profile
     database_url: str = field(repr=False)
@@ -58,19 +58,19 @@ class Settings:
     database_svc_url: str | None = field(repr=False)
     """Postgres as role portal_svc: relay, scheduler, metrics, backfills."""
     database_prepared: bool
-    """Whether statements stay prepared; not behind a PgBouncer in transaction mode that keeps none for us."""
+    """False behind a PgBouncer in transaction mode without max_prepared_statements: statements are not prepared."""
     redis_url: str = field(repr=False)
     secret_keys: tuple[tuple[str, bytes], ...] = field(repr=False)
-    """(key id, 32 bytes), the current one first; the others still open what they sealed."""
+    """(key id, 32 bytes), the current one first; the others open older values."""
     base_domain: str
-    """Workspaces without a domain of their own live at <slug>.<base_domain>."""
+    """Workspaces without a domain of their own are served at <slug>.<base_domain>."""
     console_host: str
     api_host: str
     hooks_host: str
     """Hosts that belong to no workspace. All three and the base domain differ."""
     public_scheme: str
     public_port: int | None
-    """Port in links; None where it is the scheme's own."""
+    """Port in links; None for the default of the scheme."""
     host: str
     port: int
     """Where the gateway serves pages."""
@@ -78,22 +78,22 @@ class Settings:
     metrics_port: int
     """The internal port of each process: metrics and probes."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
-    """Networks whose X-Forwarded-For and X-Request-Id are believed, and whose connections are not limited."""
+    """Networks whose X-Forwarded-For and X-Request-Id are trusted, and whose connections are not limited."""
     pool_size: int
     """Connections to Postgres per process."""
     log_level: str
     page_limit_per_minute: int
     """Requests a minute for one client address."""
     jobs_redis_url: str = field(repr=False)
-    """Redis of the job queues; the one of the rate limits where none is given."""
+    """Redis of the job queues; `redis_url` by default."""
     job_queues: tuple[str, ...]
-    """Queues that a worker serves; none given: all that it has handlers for."""
+    """Queues that a worker serves; empty: all."""
     job_slots: int
     """Jobs that one worker runs at a time."""
     job_lease_s: int
-    """Seconds after which a job whose worker was not heard of is given to another."""
+    """Seconds after its last sign of life from which a worker's job may be claimed by another."""
     job_redispatch_s: int
-    """Seconds after which a job that no worker took is sent again: Redis may have lost it."""
+    """Seconds after which the notification of an unclaimed job is sent again: Redis may have lost it."""
     blobs_url: str
     """Where PDFs and other large bytes are: a folder, or s3://bucket/prefix."""
     chromium: str | None
@@ -101,70 +101,74 @@ class Settings:
     chromium_sandbox: bool
     """Whether Chromium must have its own sandbox; root never has it."""
     warnings: tuple[str, ...] = ()
-    """What is odd but does not stop the process; to be logged at start."""
+    """To be logged at start."""
 
     def __post_init__(self) -> None:
-        taken = {self.base_domain: "base_domain"}
+        fields_by_host = {self.base_domain: "base_domain"}
         for name in ("console_host", "api_host", "hooks_host"):
             host = getattr(self, name)
-            if host in taken:
-                raise _invalid(name, f"must differ from {PREFIX}{taken[host].upper()}; both are {host}")
-            taken[host] = name
+            if host in fields_by_host:
+                raise _make_invalid(
+                    name, f"must differ from {PREFIX}{fields_by_host[host].upper()}; both are {host}"
+                )
+            fields_by_host[host] = name
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
-        """Read settings; Invalid("settings.invalid") names the variable (`data["variable"]`) and the cure.
+        """Read settings; Invalid("settings.invalid") names the variable (`data["variable"]`) and what is expected.
 
-        An empty variable counts as not set. Under demo and test everything has a default.
+        An empty variable counts as not set. In the demo and test profiles everything has a default.
         """
         read = _Reader(environ)
-        profile = read.value("profile", _profile, default=Profile.PRODUCTION)
-        safe = profile is Profile.PRODUCTION
-        redis_url = read.value(
-            "redis_url", parse_redis_url, default=None if safe else "redis://127.0.0.1:6379/0"
+        profile = read.required("profile", _parse_profile, default=Profile.PRODUCTION)
+        is_production = profile is Profile.PRODUCTION
+        redis_url = read.required(
+            "redis_url", parse_redis_url, default=None if is_production else "redis://127.0.0.1:6379/0"
         )
-        base_domain = read.value("base_domain", parse_domain, default="localhost")
+        base_domain = read.required("base_domain", parse_domain, default="localhost")
         return cls(
             profile=profile,
-            database_url=read.value(
+            database_url=read.required(
                 "database_url",
                 parse_postgres_url,
-                default=None if safe else "postgresql://portal_app@127.0.0.1/portal",
+                default=None if is_production else "postgresql://portal_app@127.0.0.1/portal",
             ),
             database_owner_url=read.optional("database_owner_url", parse_postgres_url),
             database_svc_url=read.optional("database_svc_url", parse_postgres_url),
-            database_prepared=read.value("database_prepared", parse_flag, default=True),
+            database_prepared=read.required("database_prepared", parse_flag, default=True),
             redis_url=redis_url,
-            secret_keys=read.value(
+            secret_keys=read.required(
                 "secret_keys",
-                parse_production_keys if safe else parse_keys,
-                default=None if safe else ((profile.value, DEMO_SECRET),),
+                parse_production_keys if is_production else parse_keys,
+                default=None if is_production else ((profile.value, DEMO_SECRET),),
             ),
             base_domain=base_domain,
-            console_host=read.value("console_host", parse_host, default=f"console.{base_domain}"),
-            api_host=read.value("api_host", parse_host, default=f"api.{base_domain}"),
-            hooks_host=read.value("hooks_host", parse_host, default=f"hooks.{base_domain}"),
-            public_scheme=read.value("public_scheme", parse_https if safe else parse_scheme, default="https"),
+            console_host=read.required("console_host", parse_host, default=f"console.{base_domain}"),
+            api_host=read.required("api_host", parse_host, default=f"api.{base_domain}"),
+            hooks_host=read.required("hooks_host", parse_host, default=f"hooks.{base_domain}"),
+            public_scheme=read.required(
+                "public_scheme", parse_https if is_production else parse_scheme, default="https"
+            ),
             public_port=read.optional("public_port", parse_port),
-            host=read.value("host", parse_bind_address, default="127.0.0.1"),
-            port=read.value("port", parse_port, default=8000),
-            metrics_host=read.value("metrics_host", parse_bind_address, default="127.0.0.1"),
-            metrics_port=read.value("metrics_port", parse_port, default=9100),
-            trusted_proxies=read.value("trusted_proxies", parse_networks, default=()),
-            pool_size=read.value("pool_size", whole_number_parser(1, 500), default=10),
-            log_level=read.value("log_level", parse_log_level, default="info"),
-            page_limit_per_minute=read.value(
+            host=read.required("host", parse_bind_address, default="127.0.0.1"),
+            port=read.required("port", parse_port, default=8000),
+            metrics_host=read.required("metrics_host", parse_bind_address, default="127.0.0.1"),
+            metrics_port=read.required("metrics_port", parse_port, default=9100),
+            trusted_proxies=read.required("trusted_proxies", parse_networks, default=()),
+            pool_size=read.required("pool_size", whole_number_parser(1, 500), default=10),
+            log_level=read.required("log_level", parse_log_level, default="info"),
+            page_limit_per_minute=read.required(
                 "page_limit_per_minute", whole_number_parser(1, 1_000_000), default=240
             ),
-            jobs_redis_url=read.value("jobs_redis_url", parse_redis_url, default=redis_url),
-            job_queues=read.value("job_queues", parse_queues, default=()),
-            job_slots=read.value("job_slots", whole_number_parser(1, 64), default=4),
-            job_lease_s=read.value("job_lease_s", whole_number_parser(1, 3600), default=30),
-            job_redispatch_s=read.value("job_redispatch_s", whole_number_parser(1, 3600), default=30),
-            blobs_url=read.value("blobs_url", parse_blobs_url, default=".portal/blobs"),
+            jobs_redis_url=read.required("jobs_redis_url", parse_redis_url, default=redis_url),
+            job_queues=read.required("job_queues", parse_queues, default=()),
+            job_slots=read.required("job_slots", whole_number_parser(1, 64), default=4),
+            job_lease_s=read.required("job_lease_s", whole_number_parser(1, 3600), default=30),
+            job_redispatch_s=read.required("job_redispatch_s", whole_number_parser(1, 3600), default=30),
+            blobs_url=read.required("blobs_url", parse_blobs_url, default=".portal/blobs"),
             chromium=read.optional("chromium", str),
-            chromium_sandbox=read.value("chromium_sandbox", parse_flag, default=True),
-            warnings=_unknown(environ),
+            chromium_sandbox=read.required("chromium_sandbox", parse_flag, default=True),
+            warnings=_warn_about_unknown(environ),
         )
 
     @property
@@ -172,79 +176,79 @@ class Settings:
         """Hosts that no workspace may have."""
         return frozenset({self.console_host, self.api_host, self.hooks_host})
 
-    def public_url(self, host: str, path: str) -> str:
+    def build_public_url(self, host: str, path: str) -> str:
         """Return the absolute URL of a path on one of our hosts, as it is written into mails and links."""
         port = "" if self.public_port is None else f":{self.public_port}"
         return f"{self.public_scheme}://{host}{port}{path}"
 
-    def owner_url(self) -> str:
-        """Return the url of the owning role; Invalid("settings.invalid") where it was not given."""
-        return _given("database_owner_url", self.database_owner_url)
+    def require_owner_url(self) -> str:
+        """Return the url of the owning role; raises Invalid("settings.invalid") if it is not set."""
+        return _require_url("database_owner_url", self.database_owner_url)
 
-    def svc_url(self) -> str:
-        """Return the url of the service role; Invalid("settings.invalid") where it was not given."""
-        return _given("database_svc_url", self.database_svc_url)
+    def require_svc_url(self) -> str:
+        """Return the url of the service role; raises Invalid("settings.invalid") if it is not set."""
+        return _require_url("database_svc_url", self.database_svc_url)
 
 
-def variables() -> tuple[str, ...]:
-    """Return the name of every variable that is read, in the order of the fields."""
+def list_variables() -> tuple[str, ...]:
+    """Return the names of the variables, in the order of the fields."""
     return tuple(PREFIX + each.name.upper() for each in fields(Settings) if each.name != "warnings")
 
 
-def inherited(names: Iterable[str]) -> dict[str, str]:
-    """Return those of this process's variables that a program which it starts may have."""
+def select_environment(names: Iterable[str]) -> dict[str, str]:
+    """Return the given variables of this process's environment, for a child process."""
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
 class _Reader:
-    """Takes values out of the environment and says which variable was wrong."""
+    """Parses variables; raises Invalid("settings.invalid") with the name of the variable."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
 
-    def optional(self, name: str, read: Callable[[str], _T]) -> _T | None:
+    def optional(self, name: str, parse: Callable[[str], _T]) -> _T | None:
         text = self._environ.get(PREFIX + name.upper(), "").strip()
         if not text:
             return None
         try:
-            return read(text)
+            return parse(text)
         except ValueError as error:
-            # The value itself is not repeated: it may be a secret.
-            raise _invalid(name, str(error)) from None
+            # The value may be a secret.
+            raise _make_invalid(name, str(error)) from None
 
-    def value(self, name: str, read: Callable[[str], _T], *, default: _T | None) -> _T:
-        found = self.optional(name, read)
-        if found is None:
-            found = default
-        if found is None:
-            raise _invalid(name, "is not set; it has no default outside the demo and test profiles")
-        return found
+    def required(self, name: str, parse: Callable[[str], _T], *, default: _T | None) -> _T:
+        value = self.optional(name, parse)
+        if value is None:
+            value = default
+        if value is None:
+            raise _make_invalid(name, "is not set; it has no default outside the demo and test profiles")
+        return value
 
 
-def _invalid(name: str, reason: str) -> Invalid:
+def _make_invalid(name: str, reason: str) -> Invalid:
     variable = PREFIX + name.upper()
     return Invalid("settings.invalid", f"{variable} {reason}.", variable=variable)
 
 
-def _given(name: str, url: str | None) -> str:
+def _require_url(name: str, url: str | None) -> str:
     if url is None:
-        raise _invalid(name, "is not set; this command needs the database in that role")
+        raise _make_invalid(name, "is not set; this command needs the database in that role")
     return url
 
 
-def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
-    known = variables()
-    found: list[str] = []
+def _warn_about_unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
+    known = list_variables()
+    warnings: list[str] = []
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:
-            short = [each.removeprefix(PREFIX) for each in known]
-            near = difflib.get_close_matches(name.removeprefix(PREFIX), short, n=1)
-            hint = f" Did you mean {PREFIX}{near[0]}?" if near else ""
-            found.append(f"{name} is not a setting and was ignored.{hint}")
-    return tuple(found)
+            names = [each.removeprefix(PREFIX) for each in known]
+            matches = difflib.get_close_matches(name.removeprefix(PREFIX), names, n=1)
+            hint = f" Did you mean {PREFIX}{matches[0]}?" if matches else ""
+            warnings.append(f"{name} is not a setting and was ignored.{hint}")
+    return tuple(warnings)
 
 
-def _profile(text: str) -> Profile:
+def _parse_profile(text: str) -> Profile:
     try:
         return Profile(text)
     except ValueError:

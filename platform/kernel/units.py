@@ -1,11 +1,11 @@
-"""Units of measure on invoices: UN/ECE Recommendation 20 codes and the words people use for them."""
+"""Units of measure: codes of UN/ECE Recommendation 20 and their names."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# Codes whose words CLDR knows in every language: (CLDR unit, length). Time is a word, the rest a sign.
-MEASURED: Final[dict[str, tuple[str, str]]] = {
+# Codes that CLDR names in every language: (CLDR unit, length). Times have names, all others abbreviations.
+MEASURE_UNITS: Final[dict[str, tuple[str, str]]] = {
     "SEC": ("duration-second", "long"),
     "MIN": ("duration-minute", "long"),
     "HUR": ("duration-hour", "long"),
@@ -54,9 +54,9 @@ MEASURED: Final[dict[str, tuple[str, str]]] = {
     "E35": ("digital-terabyte", "short"),
 }
 
-# Codes that are counted: (singular, plural), looked up in the kernel's own catalogue, context "unit".
+# Codes of countable things: (singular, plural), translated by the kernel's catalogue, context "unit".
 # Those beginning with X are UN/ECE Recommendation 21 packages.
-COUNTED: Final[dict[str, tuple[str, str]]] = {
+COUNT_UNITS: Final[dict[str, tuple[str, str]]] = {
     "C62": ("unit", "units"),
     "H87": ("piece", "pieces"),
     "EA": ("piece", "pieces"),
@@ -92,8 +92,8 @@ COUNTED: Final[dict[str, tuple[str, str]]] = {
     "XBE": ("bundle", "bundles"),
 }
 
-# "One": what is simply counted.
+# "One", for things without another unit.
 ONE: Final = "C62"
 
-# Codes that say nothing a reader wants: "mutually defined".
-WORDLESS: Final = frozenset({"ZZ"})
+# Codes without a name: "mutually defined".
+UNNAMED: Final = frozenset({"ZZ"})

@@ -41,7 +41,7 @@ async def emit(event: Event) -> None:
     """Write an event into the open unit of work: the last statement of an action, after its writes.
 
     Actions that lock the same row then emit in the order in which they get the lock. The actor is the unit's, the
-    request id that of the log context. Raises Unbound and NoActor.
+    request id that of the log context. Raises NoUnitOfWork and NoActor.
     """
     actor = current_actor()
     await execute(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Text, Timestamptz
 from piccolo.table import Table
 
-from kernel.store import BOUND
+from kernel.store import ENGINE
 
 
-class EventDraft(Table, db=BOUND, tablename="event_draft"):
+class EventDraft(Table, db=ENGINE, tablename="event_draft"):
     """An event of an open or committed transaction that has no place in the log yet."""
 
     workspace_id = UUID()
@@ -23,7 +23,7 @@ class EventDraft(Table, db=BOUND, tablename="event_draft"):
     at = Timestamptz()
 
 
-class Event(Table, db=BOUND, tablename="event"):
+class Event(Table, db=ENGINE, tablename="event"):
     """An event at its place in the log; never updated."""
 
     workspace_id = UUID()
@@ -40,7 +40,7 @@ class Event(Table, db=BOUND, tablename="event"):
     hash = Bytea()
 
 
-class EventHead(Table, db=BOUND, tablename="event_head"):
+class EventHead(Table, db=ENGINE, tablename="event_head"):
     """The newest place and hash of a workspace's log, and those of the last event that retention removed."""
 
     workspace_id = UUID(primary_key=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from piccolo.columns import UUID, Text, Timestamptz
 from piccolo.table import Table
 
-from kernel.store import BOUND
+from kernel.store import ENGINE
 
 
-class Customer(Table, db=BOUND, tablename="customer"):
+class Customer(Table, db=ENGINE, tablename="customer"):
     """Whom the workspace sends invoices to."""
 
     workspace_id = UUID()
@@ -28,7 +28,7 @@ class Customer(Table, db=BOUND, tablename="customer"):
     created_at = Timestamptz()
 
 
-class Contact(Table, db=BOUND, tablename="contact"):
+class Contact(Table, db=ENGINE, tablename="contact"):
     """A person at a customer."""
 
     workspace_id = UUID()

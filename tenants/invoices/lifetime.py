@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
-from kernel.clock import zone
+from kernel.clock import find_zone
 
 #: A link stays valid for at least this long after it was shown to a member, who may then send it.
 MIN_LIFETIME: Final = dt.timedelta(days=10)
@@ -18,7 +18,7 @@ def compute_expiry(
 
     At the earliest 10 days after it was shown. Without a due day the days count from the day it is shown.
     """
-    zone_info = zone(time_zone)
+    zone_info = find_zone(time_zone)
     first_day = due if due is not None else shown_at.astimezone(zone_info).date()
     last_day = first_day + dt.timedelta(days=link_days)
     midnight = dt.datetime.combine(last_day + dt.timedelta(days=1), dt.time.min, tzinfo=zone_info)

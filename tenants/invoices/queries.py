@@ -7,8 +7,8 @@ from typing import Any, Final
 from piccolo.columns.combination import Where
 
 from kernel.errors import Missing
-from kernel.ids import WorkspaceId, token_is_well_formed
-from kernel.money import Money, currency
+from kernel.ids import WorkspaceId, is_well_formed_token
+from kernel.money import Money, find_currency
 from kernel.seals import Sealer
 from kernel.store import Database, current_workspace, fetch, fetch_one
 from kernel.text import clean_identifier
@@ -94,15 +94,15 @@ async def open_link(
 
     Missing("link.not_found") whatever is wrong: unknown, expired (by the database's clock), revoked,
     another workspace's or a draft's token, all by the same statement; a malformed one before the database.
-    Raises Unavailable as `Database.fetch_alone` does.
+    Raises Unavailable as `Database.fetch_autocommit` does.
     """
-    if not token_is_well_formed(token):
+    if not is_well_formed_token(token):
         raise _missing_link()
-    hashes = sealer.keyed_hashes(TOKEN_PURPOSE, token.encode())
-    row = await database.fetch_alone(_OPEN_LINK, workspace_id, hashes)
+    hashes = sealer.compute_hashes(TOKEN_PURPOSE, token.encode())
+    row = await database.fetch_autocommit(_OPEN_LINK, workspace_id, hashes)
     if row is None:
         raise _missing_link()
-    of = currency(row["currency"])
+    of = find_currency(row["currency"])
     contact_id = row["contact_id"]
     return OpenedInvoice(
         invoice_id=InvoiceId(row["invoice_id"]),
@@ -218,7 +218,7 @@ async def _load(condition: Where) -> InvoiceSummary:
 
 
 def _read_summary(row: Any) -> InvoiceSummary:
-    of = currency(row["currency"])
+    of = find_currency(row["currency"])
     return InvoiceSummary(
         invoice_id=InvoiceId(row["invoice_id"]),
         customer_id=CustomerId(row["customer_id"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Column, Date, Integer, Text, Timestamptz
 from piccolo.table import Table
 
-from kernel.store import BOUND
+from kernel.store import ENGINE
 
 
 class Network(Column):
@@ -19,7 +19,7 @@ class Network(Column):
         return "CIDR"
 
 
-class NumberSeries(Table, db=BOUND, tablename="number_series"):
+class NumberSeries(Table, db=ENGINE, tablename="number_series"):
     """A series of invoice numbers; the lock of its row prevents gaps."""
 
     workspace_id = UUID()
@@ -29,7 +29,7 @@ class NumberSeries(Table, db=BOUND, tablename="number_series"):
     next_number = BigInt()
 
 
-class Invoice(Table, db=BOUND, tablename="invoice"):
+class Invoice(Table, db=ENGINE, tablename="invoice"):
     """An invoice as lists, filters and payments need it; its content is in its versions."""
 
     workspace_id = UUID()
@@ -50,7 +50,7 @@ class Invoice(Table, db=BOUND, tablename="invoice"):
     issued_at = Timestamptz(null=True, default=None)
 
 
-class InvoiceVersion(Table, db=BOUND, tablename="invoice_version"):
+class InvoiceVersion(Table, db=ENGINE, tablename="invoice_version"):
     """A version of an invoice's content; immutable once issued."""
 
     workspace_id = UUID()
@@ -62,7 +62,7 @@ class InvoiceVersion(Table, db=BOUND, tablename="invoice_version"):
     issued_at = Timestamptz(null=True, default=None)
 
 
-class InvoicePdf(Table, db=BOUND, tablename="invoice_pdf"):
+class InvoicePdf(Table, db=ENGINE, tablename="invoice_pdf"):
     """A stored PDF of a version in one locale; a pinned one is final."""
 
     workspace_id = UUID()
@@ -76,7 +76,7 @@ class InvoicePdf(Table, db=BOUND, tablename="invoice_pdf"):
     created_at = Timestamptz()
 
 
-class Link(Table, db=BOUND, tablename="link"):
+class Link(Table, db=ENGINE, tablename="link"):
     """A link that opens one invoice for one recipient."""
 
     workspace_id = UUID()
@@ -92,7 +92,7 @@ class Link(Table, db=BOUND, tablename="link"):
     revoked_at = Timestamptz(null=True, default=None)
 
 
-class InvoiceView(Table, db=BOUND, tablename="invoice_view"):
+class InvoiceView(Table, db=ENGINE, tablename="invoice_view"):
     """One view of an invoice, and by whom."""
 
     workspace_id = UUID()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from kernel.errors import Invalid
-from kernel.money import Currency, Money, currency
+from kernel.money import Currency, Money, find_currency
 from tenants.invoices.bounds import (
     MAX_DOCUMENT_ADJUSTMENTS,
     MAX_LINE_ADJUSTMENTS,
@@ -105,7 +105,7 @@ def compute_totals(content: Content) -> Totals:
     `invoice.adjustment_tax` (missing on the document), `money.inexact` (an amount with more digits than
     the currency), `currency.unknown`. Data names the field and, where there is one, the line (from 1).
     """
-    of = currency(content.currency)
+    of = find_currency(content.currency)
     _check_counts(content)
     computed = [_compute_line(line, number, of) for number, line in enumerate(content.lines, 1)]
     line_sum = sum(minor for _, _, minor in computed)

@@ -8,10 +8,10 @@ from typing import Final
 
 from babel import Locale, UnknownLocaleError
 
-from kernel.clock import zone
+from kernel.clock import find_zone
 from kernel.errors import Invalid
 from kernel.ids import WorkspaceId
-from kernel.money import currency
+from kernel.money import find_currency
 from kernel.text import clean_lines
 
 PAYMENT_DAYS: Final = 14
@@ -120,13 +120,13 @@ def check_locale(tag: str) -> str:
 
 def check_time_zone(name: str) -> str:
     """Return an IANA zone's name; Invalid("zone.unknown") otherwise."""
-    zone(name)
+    find_zone(name)
     return name
 
 
 def check_currency(code: str) -> str:
     """Return an ISO 4217 code; Invalid("currency.unknown") otherwise."""
-    return currency(code).code
+    return find_currency(code).code
 
 
 def check_days(days: int, maximum: int) -> int:

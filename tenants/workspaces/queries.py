@@ -61,9 +61,9 @@ async def find_workspace_by_host(database: Database, host: str) -> ResolvedHost 
     """Return the workspace of a canonical host; None if no workspace is served there.
 
     One round trip, outside any unit of work, through the definer function of the same name.
-    Raises Unavailable as `Database.fetch_alone` does.
+    Raises Unavailable as `Database.fetch_autocommit` does.
     """
-    row = await database.fetch_alone(_SELECT_BY_HOST, host)
+    row = await database.fetch_autocommit(_SELECT_BY_HOST, host)
     if row is None:
         return None
     return ResolvedHost(row["host"], row["primary_host"] or row["host"], _read_profile(row))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from piccolo.columns import UUID, Boolean, Bytea, Integer, Text, Timestamptz
 from piccolo.table import Table
 
-from kernel.store import BOUND
+from kernel.store import ENGINE
 
 
-class Workspace(Table, db=BOUND, tablename="workspace"):
+class Workspace(Table, db=ENGINE, tablename="workspace"):
     """A tenant; row-level security shows it no other row."""
 
     workspace_id = UUID(primary_key=True)
@@ -28,7 +28,7 @@ class Workspace(Table, db=BOUND, tablename="workspace"):
     awaited_logo = UUID(null=True, default=None)
 
 
-class BrandAsset(Table, db=BOUND, tablename="brand_asset"):
+class BrandAsset(Table, db=ENGINE, tablename="brand_asset"):
     """An image of the workspace's brand, named by the hash of its bytes."""
 
     workspace_id = UUID()
@@ -40,7 +40,7 @@ class BrandAsset(Table, db=BOUND, tablename="brand_asset"):
     created_at = Timestamptz()
 
 
-class PortalDomain(Table, db=BOUND, tablename="portal_domain"):
+class PortalDomain(Table, db=ENGINE, tablename="portal_domain"):
     """A host on which the workspace's pages are, or are to be, served."""
 
     workspace_id = UUID()

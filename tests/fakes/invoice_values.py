@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from kernel.money import currency
+from kernel.money import find_currency
 from tenants.invoices.content import Party, Tax, TaxCategory
 
-EUR = currency("EUR")
+EUR = find_currency("EUR")
 S19 = Tax(TaxCategory.STANDARD, Decimal(19))
 S20 = Tax(TaxCategory.STANDARD, Decimal(20))
 EXEMPT = Tax(TaxCategory.EXEMPT)

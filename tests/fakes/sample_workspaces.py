@@ -11,7 +11,7 @@ from PIL import Image
 
 from kernel.clock import Clock
 from kernel.ids import WorkspaceId, new_id
-from kernel.money import Money, currency
+from kernel.money import Money, find_currency
 from kernel.seals import Sealer
 from kernel.store import Database
 from tenants.customers.actions import create_customer
@@ -28,7 +28,7 @@ S19 = Tax(TaxCategory.STANDARD, Decimal(19))
 
 def euros(amount: str) -> Money:
     """Return an amount of euros."""
-    return Money.exact(Decimal(amount), currency("EUR"))
+    return Money.from_decimal(Decimal(amount), find_currency("EUR"))
 
 
 def build_content(

@@ -12,7 +12,7 @@ import pytest
 
 from kernel.clock import SystemClock
 from kernel.seals import Sealer
-from kernel.setting_values import DEMO_SECRET
+from kernel.setting_parsers import DEMO_SECRET
 from ops.ports import find_free_port
 from tenants.invoices.actions import issue_link
 from tests.fakes.forwarding import open_forwarder

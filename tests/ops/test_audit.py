@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from kernel.store import Database, fetch_value
-from kernel.store.roles import Urls, url_as
+from kernel.store.roles import Urls, build_database_url
 from ops.cli import portal
 from tenants.activity.actions import RETENTION
 from tenants.workspaces.profile import WorkspaceProfile
@@ -51,7 +51,7 @@ async def log(profile: WorkspaceProfile, database: Database, svc: Database) -> L
 
 async def change_third(admin_url: str, urls: Urls, log: Log) -> None:
     connection = await asyncpg.connect(
-        url_as(admin_url, unquote(urlsplit(urls.owner).path.removeprefix("/")))
+        build_database_url(admin_url, unquote(urlsplit(urls.owner).path.removeprefix("/")))
     )
     await connection.execute(
         "UPDATE event SET actor_id = 'somebody else' WHERE workspace_id = $1 AND place = $2",

@@ -26,5 +26,5 @@ def test_the_gateway_starts_as_role_app_only(urls: Urls, redis_url: str, role: s
     done = subprocess.run(
         command, cwd=ROOT, env=environ, check=False, capture_output=True, text=True, timeout=60
     )
-    words = f"The database URL names the role {role}; this needs portal_app, which it must name."
+    words = f"The database URL names the role {role}; portal_app is required."
     assert (done.returncode, done.stderr) == (1, f"{words} [store.wrong_role]\n  role: {role}\n")

@@ -82,7 +82,7 @@ async def test_roles_are_made_with_the_passwords_of_the_urls_that_name_them(mana
     await create_roles(managed, settings)
     assert settings.database_owner_url is not None
     assert len(await schema.migrate(settings.database_owner_url)) == len(schema.migrations())
-    for url in (settings.database_url, settings.svc_url()):
+    for url in (settings.database_url, settings.require_svc_url()):
         database = await Database.open(url, size=1)
         await database.close()
 

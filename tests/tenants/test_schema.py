@@ -81,11 +81,11 @@ async def test_the_lists_of_what_must_be_there_are_complete(
     [
         (
             "ALTER TABLE link DROP CONSTRAINT link_workspace_id_customer_id_invoice_id_fkey",
-            "foreign key link.link_workspace_id_customer_id_invoice_id_fkey is missing or was never validated",
+            "foreign key link.link_workspace_id_customer_id_invoice_id_fkey is missing or not validated",
         ),
         (
             "DROP TRIGGER invoice_undeletable ON invoice",
-            "trigger invoice.invoice_undeletable is missing or switched off",
+            "trigger invoice.invoice_undeletable is missing or disabled",
         ),
     ],
 )

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from kernel.clock import SystemClock
-from kernel.fetching import Bounds, Fetcher
+from kernel.fetching import Fetcher, FetchLimits
 from kernel.store import Database, fetch_one
 from kernel.telemetry.metrics import Metrics
 from tenants.workspaces import actions, queries
@@ -79,7 +79,9 @@ class LogoServer:
     ) -> Any:
         """Enqueue the job of a URL, await `meanwhile`, run the job once, and return its row."""
         default_fetcher = Fetcher(
-            Bounds(MAX_UPLOAD_BYTES), allows=lambda address: address == SERVER_ADDRESS, ports={self.port}
+            FetchLimits(MAX_UPLOAD_BYTES),
+            is_allowed=lambda address: address == SERVER_ADDRESS,
+            ports={self.port},
         )
         handlers = Handlers()
         handlers.register(FetchLogo, create_logo_handler(fetcher or default_fetcher))
@@ -168,7 +170,7 @@ async def test_what_is_chosen_meanwhile_counts(
 
 async def test_an_address_of_our_own_network_ends_the_job_at_once(logo_server: LogoServer) -> None:
     job = await logo_server.run_job(
-        "http://169.254.169.254/latest/meta-data/", fetcher=Fetcher(Bounds(MAX_UPLOAD_BYTES))
+        "http://169.254.169.254/latest/meta-data/", fetcher=Fetcher(FetchLimits(MAX_UPLOAD_BYTES))
     )
     assert (job["state"], job["attempts"]) == ("dead", 1)
     assert "not on the public internet" in job["error"]
@@ -186,4 +188,4 @@ def _create_failing_fetcher(port: int) -> Fetcher:
     async def resolve(host: str, port: int) -> list[Any]:
         raise OSError("Name or service not known")
 
-    return Fetcher(Bounds(MAX_UPLOAD_BYTES), resolve=resolve, ports={port})
+    return Fetcher(FetchLimits(MAX_UPLOAD_BYTES), resolve=resolve, ports={port})

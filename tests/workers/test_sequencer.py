@@ -18,7 +18,7 @@ from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database, execute, fetch_value
 from kernel.store.pool import Connection
-from kernel.store.roles import Urls, url_as
+from kernel.store.roles import Urls, build_database_url
 from kernel.telemetry.metrics import Metrics
 from kernel.wakeup import Wakeup
 from tenants.activity.actions import emit
@@ -166,7 +166,7 @@ async def test_a_broken_log_does_not_stop_the_others(
 ) -> None:
     await own_log.write(1)
     other = await open_log(own_log.database, own_log.svc, settings)
-    admin: Connection = await asyncpg.connect(url_as(admin_url, database_name(own_urls)))
+    admin: Connection = await asyncpg.connect(build_database_url(admin_url, database_name(own_urls)))
     await admin.execute(
         """INSERT INTO event SELECT workspace_id, place + 1, gen_random_uuid(), kind, payload, audit_only, actor_kind,
                actor_id, context, at, hash, sha256('invented') FROM event WHERE workspace_id = $1 AND place = $2""",

@@ -14,7 +14,7 @@ from litestar.types import Empty
 from litestar.utils.scope.state import ScopeState
 from werkzeug.http import parse_cookie
 
-from kernel.ids import nonce
+from kernel.ids import new_nonce
 from tenants.workspaces.profile import WorkspaceProfile
 from web.http.negotiation import LANGUAGES, negotiate_language
 from web.http.sessions import CookieJar
@@ -129,4 +129,4 @@ def join_header(headers: Headers, name: str) -> str | None:
 def choose_request_id(headers: Headers, *, from_proxy: bool) -> str:
     """Return the id that a trusted proxy gave the request when it is well formed, else a new one."""
     sent = headers.get("x-request-id") if from_proxy else None
-    return sent if sent is not None and _REQUEST_ID.fullmatch(sent) else nonce()
+    return sent if sent is not None and _REQUEST_ID.fullmatch(sent) else new_nonce()

@@ -13,7 +13,7 @@ from litestar import MediaType, Response
 from litestar.exceptions import HTTPException
 
 from kernel.errors import Kind, Missing, PortalError
-from kernel.telemetry.logs import logger
+from kernel.telemetry.logs import get_logger
 from web.http.bodies import CLIENT_CLOSED_REQUEST, ClientDisconnected
 from web.http.negotiation import prefers_json
 from web.http.security import DATA_POLICY, STATIC_POLICY
@@ -36,7 +36,7 @@ STATUS: Final = {
 PROBLEM: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 2
 
-_log: Final = logger("gateway")
+_log: Final = get_logger("gateway")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +215,7 @@ class Problems:
 
     def __init__(self, settings: Settings, texts: Mapping[int, ErrorText] = TEXTS) -> None:
         """Use `texts`; the base URL of the types comes from the settings and is the same on every host."""
-        self._base = settings.public_url(settings.api_host, "/problems/")
+        self._base = settings.build_public_url(settings.api_host, "/problems/")
         self._texts = texts
 
     def describe(self, request: GatewayRequest, error: Exception) -> ErrorDescription:

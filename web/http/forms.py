@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from litestar.enums import RequestEncodingType, ScopeType
 
 from kernel.errors import Denied
-from kernel.ids import secret_bytes
+from kernel.ids import new_secret
 from web.http.bodies import require_media_type
 from web.http.context import GatewayRequest
 from web.http.hosts import canonicalize_host
@@ -49,8 +49,8 @@ class FormTokens:
 
     def issue(self, context: RequestContext, session: Session, purpose: str) -> str:
         """Return a token for one form of the page that this response carries."""
-        mask = secret_bytes(_BYTES)
-        value = self._sealer.keyed_hash(_HASH_PURPOSE, _build_message(context, session, purpose))
+        mask = new_secret(_BYTES)
+        value = self._sealer.compute_hash(_HASH_PURPOSE, _build_message(context, session, purpose))
         return urlsafe_b64encode(mask + _xor(mask, value)).rstrip(b"=").decode()
 
     def is_valid(self, token: str, context: RequestContext, session: Session, purpose: str) -> bool:
@@ -60,7 +60,7 @@ class FormTokens:
         except ValueError:
             return False
         value = _xor(masked[:_BYTES], masked[_BYTES:])
-        known = self._sealer.keyed_hashes(_HASH_PURPOSE, _build_message(context, session, purpose))
+        known = self._sealer.compute_hashes(_HASH_PURPOSE, _build_message(context, session, purpose))
         return len(masked) == 2 * _BYTES and any(hmac.compare_digest(value, each) for each in known)
 
     def make_guard(self) -> Guard:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from litestar.datastructures import Cookie
 
-from kernel.ids import secret_bytes
+from kernel.ids import new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,7 @@ class CookieJar:
         value = self.read(cookies, "session")
         if _VALUE.fullmatch(value):
             return Session(value, is_new=False)
-        return Session("a" + urlsafe_b64encode(secret_bytes()).rstrip(b"=").decode(), is_new=True)
+        return Session("a" + urlsafe_b64encode(new_secret()).rstrip(b"=").decode(), is_new=True)
 
     def make_session_cookies(self, session: Session) -> list[Cookie]:
         """Return the session cookie for a browser that has none, else an empty list."""

@@ -14,7 +14,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, URLEncodedBody
 
 from kernel.clock import today
-from kernel.ids import nonce as new_nonce
+from kernel.ids import new_nonce
 from kernel.language import Language
 from tenants.invoices import queries
 from tenants.invoices.document.fonts import load_fonts

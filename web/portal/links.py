@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Invalid, Missing, Unavailable
-from kernel.ids import token_is_well_formed
+from kernel.ids import is_well_formed_token
 from tenants.invoices import queries
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Links:
             with convert_stored_data_errors(str(profile.workspace_id)):
                 return await self._read(profile, token)
         except Missing:
-            (self._unknown if token_is_well_formed(token) else self._malformed).inc()
+            (self._unknown if is_well_formed_token(token) else self._malformed).inc()
             raise
 
     async def _read(self, profile: WorkspaceProfile, token: str) -> OpenedInvoice:
@@ -77,4 +77,4 @@ def clean_path(path: str) -> str | None:
     The result does not depend on whether the link opens: all well-formed tokens get the same response.
     """
     found = _APPENDED.fullmatch(path)
-    return f"/i/{found[1]}" if found and token_is_well_formed(found[1]) else None
+    return f"/i/{found[1]}" if found and is_well_formed_token(found[1]) else None

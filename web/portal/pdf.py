@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from kernel.errors import Missing, Unavailable
-from kernel.telemetry.logs import logger
+from kernel.telemetry.logs import get_logger
 from tenants.invoices.values import Pdf, PendingPdf
 from web.http.bodies import ClientDisconnected
 from web.http.conditional import PRIVATE_REVALIDATE, ByteRange, RangeNotSatisfiable, find_byte_range
@@ -48,7 +48,7 @@ _MAX_NUMBER_LENGTH: Final = 80
 _UNAVAILABLE_RETRY_S: Final = 30
 _LOST_RETRY_S: Final = 1
 
-_log: Final = logger("portal.pdf")
+_log: Final = get_logger("portal.pdf")
 
 
 @dataclass(frozen=True, slots=True)

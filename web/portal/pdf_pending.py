@@ -75,7 +75,7 @@ def build_pending_page(
     query = "&".join(part for part in (pdf_query, "" if is_over else f"tries={tries + 1}") if part)
     again = f"{page_url}/invoice.pdf"
     return PendingPage(
-        language=language.words_tag,
+        language=language.message_tag,
         direction=language.direction,
         title=f"{heading} · {workspace}",
         invoice=_("Invoice %(number)s") % {"number": number} + f" · {workspace}",

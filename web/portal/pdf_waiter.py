@@ -29,7 +29,7 @@ MOST_WAITING: Final = 600
 MOST_PDFS: Final = 100
 # Most are rendered in less than a second.
 _FIRST_PAUSE_S: Final = 0.1
-_LONGEST_PAUSE_S: Final = 0.4
+_MAX_PAUSE_S: Final = 0.4
 
 
 class PdfKey(NamedTuple):
@@ -142,7 +142,7 @@ class PdfWaiter:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._closing.wait()
-            pause_s = min(pause_s * 1.2, _LONGEST_PAUSE_S)
+            pause_s = min(pause_s * 1.2, _MAX_PAUSE_S)
             # A store that is unavailable may return before the wait ends.
             with contextlib.suppress(Unavailable, Missing):
                 pdf = await self.find(key)

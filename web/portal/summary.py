@@ -65,7 +65,7 @@ def build_page_model(
     was_never_payable = not left and not opened.paid
     number = opened.number
     return PageModel(
-        language=language.words_tag,
+        language=language.message_tag,
         direction=language.direction,
         title=language.gettext("Invoice %(number)s") % {"number": number} + f" · {profile.name}",
         brand=_build_brand(profile),
@@ -116,8 +116,8 @@ def list_sums_since_issue(opened: OpenedInvoice, today: dt.date, language: Langu
     left = compute_amount_due(opened.total, opened.paid)
     due = language.gettext("Amount due (%(currency)s)") % {"currency": left.currency.code}
     return (
-        TotalRow(TotalRowKind.PLAIN, language.gettext("Paid so far"), language.amount(-opened.paid)),
-        TotalRow(TotalRowKind.PAYABLE, due, language.amount(left)),
+        TotalRow(TotalRowKind.PLAIN, language.gettext("Paid so far"), language.format_amount(-opened.paid)),
+        TotalRow(TotalRowKind.PAYABLE, due, language.format_amount(left)),
     )
 
 
@@ -150,12 +150,12 @@ def _format_amounts(opened: OpenedInvoice, state: PaymentState, language: Langua
     # An overpayment, or a total in favour of the customer: the page names it, where `due` is zero.
     credit = max(opened.paid - max(opened.total, zero), zero)
     return Amounts(
-        due=language.money(due),
-        due_exact=language.typed(due),
-        total=language.money(opened.total),
-        paid=language.money(opened.paid) if opened.paid else "",
+        due=language.format_money(due),
+        due_exact=language.format_ungrouped_amount(due),
+        total=language.format_money(opened.total),
+        paid=language.format_money(opened.paid) if opened.paid else "",
         held="",
-        credit=language.money(credit) if credit else "",
+        credit=language.format_money(credit) if credit else "",
         currency=opened.total.currency.code,
     )
 
@@ -164,7 +164,7 @@ def _choose_amount(opened: OpenedInvoice, state: PaymentState, amounts: Amounts,
     match state:
         case PaymentState.PAID:
             # An invoice over zero counts as paid, and so does one set to paid before payments are recorded.
-            return language.money(opened.paid or opened.total)
+            return language.format_money(opened.paid or opened.total)
         case PaymentState.VOID | PaymentState.WRITTEN_OFF:
             return amounts.total
         case _:
@@ -172,7 +172,7 @@ def _choose_amount(opened: OpenedInvoice, state: PaymentState, amounts: Amounts,
 
 
 def _format_day(day: dt.date | None, language: Language) -> Day | None:
-    return None if day is None else Day(language.date(day), day.isoformat())
+    return None if day is None else Day(language.format_date(day), day.isoformat())
 
 
 def _list_details(content: Content, language: Language) -> Iterator[Detail]:

@@ -14,7 +14,7 @@ from crawleruseragents import is_crawler
 
 from kernel.errors import Unavailable
 from kernel.ids import new_id
-from kernel.telemetry.logs import logger
+from kernel.telemetry.logs import get_logger
 from tenants.invoices.actions import record_views
 from tenants.invoices.values import ActorClass, View
 
@@ -36,7 +36,7 @@ CAPACITY: Final = 10_000
 #: Headers of browsers (Fetch: Sec-Purpose; older ones: the others) that fetch a page before it is opened.
 PURPOSE_HEADERS: Final = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
-_log: Final = logger("portal.views")
+_log: Final = get_logger("portal.views")
 
 # Less than the time that Kubernetes leaves between the last request and SIGKILL.
 _CLOSE_S: Final = 5.0

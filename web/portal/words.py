@@ -94,12 +94,13 @@ def describe_due_date(due: dt.date | None, today: dt.date, state: PaymentState, 
         words = language.ngettext("due in %(days)s day", "due in %(days)s days", days)
     else:
         words = language.ngettext("%(days)s day overdue", "%(days)s days overdue", -days)
-    return words % {"days": language.decimal(Decimal(abs(days)))}
+    return words % {"days": language.format_decimal(Decimal(abs(days)))}
 
 
 def build_language_form(language: Language, *, action: str, token: str = "", error: str = "") -> LanguageForm:
     """Return the form that chooses the page's language; `language` is the current one."""
     options = tuple(
-        LanguageOption(code, name, is_current=code == language.words_tag) for code, name in LANGUAGES.items()
+        LanguageOption(code, name, is_current=code == language.message_tag)
+        for code, name in LANGUAGES.items()
     )
     return LanguageForm(action, token, error, options)

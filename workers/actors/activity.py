@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tenants.activity.jobs import PruneEvents
     from workers.actors.attempt import Attempt
 
-_log: Final = logs.logger("workers.activity")
+_log: Final = logs.get_logger("workers.activity")
 
 
 async def prune_events(_job: PruneEvents, attempt: Attempt) -> None:

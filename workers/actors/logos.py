@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from kernel.errors import Invalid
-from kernel.fetching import Bounds, Fetcher
-from kernel.telemetry.logs import logger
+from kernel.fetching import Fetcher, FetchLimits
+from kernel.telemetry.logs import get_logger
 from tenants.workspaces import actions
 from tenants.workspaces.logo import MAX_UPLOAD_BYTES, reencode
 from workers.actors.attempt import PermanentFailure
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from tenants.workspaces.jobs import FetchLogo
     from workers.actors.attempt import Attempt
 
-_log: Final = logger("workers.logos")
+_log: Final = get_logger("workers.logos")
 
 
 def create_fetcher() -> Fetcher:
     """Return a fetcher for images on the public internet."""
-    return Fetcher(Bounds(most_bytes=MAX_UPLOAD_BYTES))
+    return Fetcher(FetchLimits(max_bytes=MAX_UPLOAD_BYTES))
 
 
 def create_logo_handler(fetcher: Fetcher) -> Callable[[FetchLogo, Attempt], Awaitable[None]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from kernel.errors import Invalid, Missing, Unavailable
-from kernel.telemetry.logs import logger
+from kernel.telemetry.logs import get_logger
 from tenants.ids import InvoiceId
 from workers.actors.attempt import PermanentFailure
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tenants.invoices.values import Pdf
     from workers.actors.attempt import Attempt
 
-_log: Final = logger("workers.pdfs")
+_log: Final = get_logger("workers.pdfs")
 # After these errors no further attempt can succeed.
 _PERMANENT_CODES: Final = ("pdf.too_large", "pdf.lost")
 

@@ -12,14 +12,14 @@ from playwright.async_api import Error, async_playwright
 
 from kernel.errors import Unavailable
 from kernel.single_flight import SingleFlight
-from kernel.telemetry.logs import logger
+from kernel.telemetry.logs import get_logger
 from workers.pdf.processes import find_process_group, kill
 from workers.pdf.sandbox import build_launch_options, explain_no_sandbox, find_chromium
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, CDPSession, Playwright
 
-_log: Final = logger("workers.pdf")
+_log: Final = get_logger("workers.pdf")
 # A browser that does not close within this time is killed.
 _CLOSE_TIMEOUT_S: Final = 3.0
 _PING_TIMEOUT_S: Final = 2.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from kernel.errors import Missing, Unavailable
 from kernel.ids import WorkspaceId
 from kernel.language import Language
-from kernel.telemetry.logs import logger
+from kernel.telemetry.logs import get_logger
 from tenants.ids import InvoiceId
 from tenants.invoices import queries
 from tenants.invoices.actions.pdfs import store_pdf
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tenants.workspaces.profile import WorkspaceProfile
     from workers.pdf.renderer import Renderer
 
-_log: Final = logger("workers.pdf")
+_log: Final = get_logger("workers.pdf")
 
 
 class InvoiceRenderer:

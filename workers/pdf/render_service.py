@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from kernel.blobs import Blobs
 from kernel.errors import PortalError, Unavailable
 from kernel.ids import new_id
-from kernel.telemetry.logs import logger
+from kernel.telemetry.logs import get_logger
 from tenants.invoices.document.fonts import Fonts
 from workers.pdf.invoice_renderer import InvoiceRenderer
 from workers.pdf.renderer import Renderer, RenderLimits
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tenants.ids import InvoiceId
     from tenants.invoices.values import Pdf
 
-_log: Final = logger("workers.pdf")
+_log: Final = get_logger("workers.pdf")
 #: A successful render replaces the probes of this time.
 PROBE_INTERVAL_S: Final = 15.0
 _SHORTEST_RETRY_S: Final = 1.0

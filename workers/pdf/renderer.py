@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from kernel.errors import Invalid, Unavailable
-from kernel.telemetry.logs import logger
+from kernel.telemetry.logs import get_logger
 from workers.pdf.browser import BrowserSupervisor
 from workers.pdf.page import ChromiumCrash, Error, RenderPage
 from workers.pdf.processes import measure_memory
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kernel.telemetry.metrics import Metrics
     from workers.pdf.browser import BrowserProcess
 
-_log: Final = logger("workers.pdf")
+_log: Final = get_logger("workers.pdf")
 _MEBIBYTE: Final = 1024 * 1024
 _PROBE_HTML: Final = "<!DOCTYPE html><title>Probe</title><p>Probe"
 _WARM_UP_TIMEOUT_S: Final = 20.0

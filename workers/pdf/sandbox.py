@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from kernel.errors import Unavailable
-from kernel.settings import inherited
+from kernel.settings import select_environment
 
 if TYPE_CHECKING:
     from playwright.async_api import Playwright
@@ -87,7 +87,7 @@ def build_launch_options(executable: str, *, sandbox: bool = True) -> dict[str, 
     return {
         "executable_path": executable,
         "args": list(CHROMIUM_ARGUMENTS),
-        "env": inherited(_ENVIRONMENT),
+        "env": select_environment(_ENVIRONMENT),
         "proxy": {"server": UNREACHABLE_PROXY},
         "chromium_sandbox": explain_no_sandbox(is_required=sandbox) is None,
         # The worker handles signals; a browser that ends by itself would fail the jobs being drained.

@@ -1,4 +1,4 @@
-"""Background jobs: rows written in the transaction that needs them, each with one effect whatever process dies."""
+"""Background jobs: rows of a table, added in the transaction that needs them and executed by workers under a lease."""
 
 from kernel.jobs.job import Job
 from kernel.jobs.outbox import EnqueuedJob, enqueue, enqueue_many

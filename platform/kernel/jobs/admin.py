@@ -1,4 +1,4 @@
-"""What an operator does with jobs, as role svc across workspaces: list, replay, discard."""
+"""Administration of jobs across workspaces, as role svc: list, replay, discard."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from kernel.errors import Conflict, Missing
-from kernel.store import fetch_one, fetch_planned, savepoint
+from kernel.store import fetch_one, fetch_with_custom_plan, savepoint
 
 if TYPE_CHECKING:
     from kernel.ids import WorkspaceId
@@ -58,11 +58,13 @@ async def list_jobs(
     limit: int = 100,
 ) -> list[JobSummary]:
     """Return jobs, the newest first."""
-    return [JobSummary(**row) for row in await fetch_planned(_LIST, state, kind, workspace_id, limit)]
+    return [
+        JobSummary(**row) for row in await fetch_with_custom_plan(_LIST, state, kind, workspace_id, limit)
+    ]
 
 
 async def replay(job_id: UUID) -> None:
-    """Let a dead job run again from its first attempt.
+    """Queue a dead job again, with all its attempts.
 
     Raises Missing("job.not_found"), Conflict("job.not_dead") and Conflict("job.duplicate_live") when another job
     with the same key is live.

@@ -1,4 +1,4 @@
-"""Notifications of workers: Dramatiq on Redis carries (workspace, job) from the relay to a worker, and may lose it."""
+"""Notifications of workers: Dramatiq messages on Redis with (workspace, job) from the relay, which may be lost."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from kernel.jobs.dispatch import DueJob
 
-#: Notifications that may lie in one queue. They are served in order: more would not make workers faster, and a
-#: workspace that floods a queue would delay the others for longer.
+#: Limit of the notifications in one queue. They are served in order: more would not make workers faster, and the
+#: jobs of one workspace would delay those of others for longer.
 MAX_QUEUED: Final = 100
 _CONNECT_TIMEOUT_S: Final = 1.0
 _RESPONSE_TIMEOUT_S: Final = 2.0
@@ -31,7 +31,7 @@ _NAMESPACE: Final = "jobs"
 
 
 def open_broker(url: str) -> RedisBroker:
-    """Return a broker without retries, delays or metrics of its own: the table holds attempts and times.
+    """Return a broker without Dramatiq's retries, delays and metrics: the table of jobs has attempts and times.
 
     It connects on first use. Redis has one second to accept a connection and two to answer.
     """

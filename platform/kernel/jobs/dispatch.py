@@ -1,4 +1,4 @@
-"""What the relay does with the table, as role svc across workspaces: dispatch due jobs, end crashed ones, prune."""
+"""Statements of the relay, as role svc across workspaces: dispatch due jobs, mark crashed ones dead, prune."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from kernel.store import execute, fetch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: How long done jobs stay, so that operators can look them up.
+#: How long done jobs are kept, for operators.
 RETENTION: Final = timedelta(days=1)
-#: Sorts before the id of every workspace.
+#: Less than the id of each workspace.
 LOWEST_ID: Final = UUID(int=0)
 _CRASHED: Final = "The worker died or was stopped during every attempt."
 
@@ -47,9 +47,10 @@ WITH RECURSIVE known AS (
 )
 SELECT queue FROM known
 """  # noqa: S608  -- made of constants
-# Workspaces take turns: first the workspaces after $2, by one index probe each, then some jobs of each, the oldest
-# first, and of these one of each workspace in turn. SKIP LOCKED lets several relays work at once.
-_TAKE: Final = f"""
+# Round-robin over the workspaces. `later` and `earlier` find the workspaces after $2 and then those up to $2, by one
+# index probe each; `due` some jobs of each, the oldest first; `chosen` takes the first job of each workspace, then the
+# second of each, and so on. SKIP LOCKED lets several relays work at once.
+_DISPATCH_DUE: Final = f"""
 WITH RECURSIVE later AS (
     (SELECT workspace_id, 1 AS n FROM job WHERE {_IS_DUE} AND queue = $1 AND workspace_id > $2
      ORDER BY workspace_id LIMIT 1)
@@ -69,30 +70,30 @@ WITH RECURSIVE later AS (
         ORDER BY workspace_id LIMIT 1
     ) following
     WHERE n < $3
-), turn AS (
-    SELECT workspace_id, row_number() OVER (ORDER BY lap, n) AS place, count(*) OVER () AS others
-    FROM (SELECT 0 AS lap, n, workspace_id FROM later UNION ALL SELECT 1, n, workspace_id FROM earlier) laps
-    ORDER BY lap, n LIMIT $3
+), workspaces AS (
+    SELECT workspace_id, row_number() OVER (ORDER BY part, n) AS position, count(*) OVER () AS number
+    FROM (SELECT 0 AS part, n, workspace_id FROM later UNION ALL SELECT 1, n, workspace_id FROM earlier) parts
+    ORDER BY part, n LIMIT $3
 ), due AS (
-    SELECT found.*, place, row_number() OVER (PARTITION BY turn.workspace_id ORDER BY run_at) AS lap
-    FROM turn, LATERAL (
+    SELECT oldest.*, position, row_number() OVER (PARTITION BY workspaces.workspace_id ORDER BY run_at) AS turn
+    FROM workspaces, LATERAL (
         SELECT workspace_id, job_id, run_at FROM job
-        WHERE {_IS_DUE} AND queue = $1 AND workspace_id = turn.workspace_id
+        WHERE {_IS_DUE} AND queue = $1 AND workspace_id = workspaces.workspace_id
           AND (state = 'queued' OR lease_until < now() AND attempts < max_attempts)
-        ORDER BY run_at LIMIT least($3, 4 * ($3 + others - 1) / others)
-    ) found
+        ORDER BY run_at LIMIT least($3, 4 * ($3 + number - 1) / number)
+    ) oldest
 ), chosen AS (
-    SELECT workspace_id, job_id, lap, place FROM due ORDER BY lap, place LIMIT $3
+    SELECT workspace_id, job_id, turn, position FROM due ORDER BY turn, position LIMIT $3
 ), locked AS (
-    SELECT job.workspace_id, job.job_id, lap, place
+    SELECT job.workspace_id, job.job_id, turn, position
     FROM chosen JOIN job ON job.workspace_id = chosen.workspace_id AND job.job_id = chosen.job_id
-    -- Written so that no partial index looks as good as the primary key to a planner without statistics.
+    -- No condition of a partial index, which a planner without statistics could prefer to the primary key.
     WHERE job.state NOT IN ('done', 'dead') AND job.dispatched_at IS NULL FOR UPDATE OF job SKIP LOCKED
 )
 UPDATE job SET dispatched_at = clock_timestamp()
 FROM locked
 WHERE job.workspace_id = locked.workspace_id AND job.job_id = locked.job_id
-RETURNING job.workspace_id, job.job_id, job.queue, job.run_at, job.dispatched_at, lap, place
+RETURNING job.workspace_id, job.job_id, job.queue, job.run_at, job.dispatched_at, turn, position
 """  # noqa: S608  -- made of constants
 _UNDO_DISPATCH: Final = """
 UPDATE job SET dispatched_at = NULL
@@ -149,7 +150,7 @@ _DUE_JOB_FIELDS: Final = tuple(each.name for each in fields(DueJob))
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Jobs to notify workers of, in this order, and the workspace whose turn was the last."""
+    """Jobs to notify workers of, in this order, and the last workspace of the round-robin."""
 
     jobs: tuple[DueJob, ...]
     last_workspace_id: UUID
@@ -165,7 +166,7 @@ class Backlog:
 
 
 async def reset_dispatched(*, older_than: timedelta) -> None:
-    """Make jobs due again whose notification is older than `older_than`, or whose lease has expired."""
+    """Make jobs due again that were not claimed within `older_than`, or whose lease has expired."""
     await execute(_RESET_DISPATCHED, older_than)
 
 
@@ -174,21 +175,23 @@ async def find_due_queues() -> list[str]:
     return [row["queue"] for row in await fetch(_DUE_QUEUES)]
 
 
-async def take_due(queue: str, *, limit: int, after: UUID = LOWEST_ID) -> Batch:
+async def dispatch_due(queue: str, *, limit: int, after: UUID = LOWEST_ID) -> Batch:
     """Mark jobs of a queue as dispatched and return them; the caller commits before it notifies workers of them.
 
-    Workspaces take turns, beginning with the one after `after`; of each the job that is due longest goes first.
+    Round-robin over the workspaces, from the one after `after`; of each the job that is due longest comes first.
     """
     if limit < 1:
         return Batch((), after)
-    rows = sorted(await fetch(_TAKE, queue, after, limit), key=lambda row: (row["lap"], row["place"]))
-    last = max(rows, key=lambda row: row["place"], default=None)
+    rows = sorted(
+        await fetch(_DISPATCH_DUE, queue, after, limit), key=lambda row: (row["turn"], row["position"])
+    )
+    last = max(rows, key=lambda row: row["position"], default=None)
     jobs = tuple(DueJob(**{name: row[name] for name in _DUE_JOB_FIELDS}) for row in rows)
     return Batch(jobs, after if last is None else last["workspace_id"])
 
 
 async def undo_dispatch(unsent: Sequence[DueJob]) -> None:
-    """Undo `take_due` for jobs whose notification could not be sent."""
+    """Undo `dispatch_due` for jobs whose notification could not be sent."""
     await execute(
         _UNDO_DISPATCH,
         [job.workspace_id for job in unsent],

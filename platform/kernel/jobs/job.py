@@ -1,4 +1,4 @@
-"""The value of a job: what is to be done, how many attempts it may take, and how long an attempt may last."""
+"""The type of jobs: payload, queue, attempts and time limit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _J = TypeVar("_J", bound="Job")
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to be done later. A subclass sets its kind; its fields are the payload, stored as JSON.
+    """A task to be executed later. A subclass sets its kind; its fields are the payload, stored as JSON.
 
     A field is added with a default and never changes its meaning: jobs outlive the release that wrote them.
     """
@@ -29,7 +29,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds before the second attempt, doubled before each further one, jittered by half."""
 
     def dedupe_key(self) -> str | None:
-        """Return the key that only one live job of this kind may have; None: jobs never coalesce."""
+        """Return the key that only one live job of this kind may have; with None jobs do not coalesce."""
         return None
 
 

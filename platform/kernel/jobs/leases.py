@@ -51,11 +51,11 @@ _RELEASE: Final = """
 UPDATE job SET state = 'queued', attempts = attempts - 1, dispatched_at = NULL, lease = NULL, lease_until = NULL
 WHERE workspace_id = $1 AND job_id = $2 AND lease = $3 AND state = 'running'
 """
-_ONE: Final = "UPDATE 1"
+_ONE_UPDATED: Final = "UPDATE 1"
 
 
 class LeaseLost(Conflict):
-    """Another worker has the job, or it has ended: nothing of this attempt may be stored."""
+    """Another worker claimed the job, or it has ended: this attempt may store nothing."""
 
 
 class StateAfterFailure(StrEnum):
@@ -105,8 +105,8 @@ async def claim(job_id: UUID, *, lease: timedelta) -> ClaimedJob | None:
 
 
 async def extend(job: ClaimedJob, *, lease: timedelta) -> bool:
-    """Let the lease end `lease` from now; False when it was lost."""
-    return await execute(_EXTEND, job.workspace_id, job.job_id, job.lease, lease) == _ONE
+    """Extend the lease to `lease` from now; False when it was lost."""
+    return await execute(_EXTEND, job.workspace_id, job.job_id, job.lease, lease) == _ONE_UPDATED
 
 
 async def complete(job: ClaimedJob) -> None:
@@ -114,7 +114,7 @@ async def complete(job: ClaimedJob) -> None:
 
     Called before the effect it also locks the row, so that no worker claims the job while the effect is written.
     """
-    if await execute(_COMPLETE, job.workspace_id, job.job_id, job.lease) != _ONE:
+    if await execute(_COMPLETE, job.workspace_id, job.job_id, job.lease) != _ONE_UPDATED:
         raise LeaseLost("job.lease_lost", "The lease on this job was lost.", job=str(job.job_id))
 
 
@@ -140,7 +140,7 @@ async def fail(
 
 async def release(job: ClaimedJob) -> bool:
     """Queue the job again at once, without counting this attempt; False when the lease was lost."""
-    return await execute(_RELEASE, job.workspace_id, job.job_id, job.lease) == _ONE
+    return await execute(_RELEASE, job.workspace_id, job.job_id, job.lease) == _ONE_UPDATED
 
 
 def _format_error(error: BaseException | str) -> str:

@@ -1,4 +1,4 @@
-"""Length of a queue, duration of its jobs, and registered workers: over all workspaces, as numbers only."""
+"""The load of a queue over all workspaces: its length, the duration of its jobs, and its workers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 #: `portal_queue_load` ignores a worker whose registration is older than 20 seconds.
 REGISTRATION_INTERVAL_S: Final = 5.0
-#: A longer queue is not counted to its end.
+#: Limit of the jobs that are counted.
 _MAX_DEPTH: Final = 10_000
-# Used until a job was measured.
+# Used while no job has ended.
 _DEFAULT_SERVICE_S: Final = 1.0
 
-# Workspaces take turns: before a new job go the waiting ones of its workspace, and one more of each other one.
+# Round-robin over the workspaces: a new job waits for the n due jobs of its workspace, and n + 1 jobs of each other.
 _LOAD: Final = """
 SELECT depth, service_s, slots FROM portal_queue_load($1, $2, (
     SELECT count(*)::integer + 1 FROM job
@@ -36,7 +36,7 @@ _UNREGISTER: Final = "DELETE FROM job_worker WHERE worker_id = $1"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A queue now: jobs before the next one of a workspace, mean seconds of a job, jobs that run at a time."""
+    """The load of a queue: jobs ahead of a new one of the workspace, mean seconds of a job, and concurrent jobs."""
 
     depth: int
     service_s: float
@@ -44,15 +44,15 @@ class Load:
 
     @property
     def wait_s(self) -> int | None:
-        """Whole seconds until a job that is enqueued now is done; None while no worker serves the queue."""
+        """Whole seconds until a job that is enqueued now is done; None without a worker of the queue."""
         if not self.slots:
             return None
-        # At least one: a client that polls without a pause makes it longer.
+        # At least one, so that clients do not poll without a pause.
         return max(1, ceil((self.depth / self.slots + 1) * self.service_s))
 
 
 async def measure_load(queue: str, kind: str) -> Load:
-    """Measure a queue by the jobs of one kind, for the bound workspace. Raises Unbound where none is."""
+    """Measure a queue by the jobs of one kind, for the bound workspace; raises NoWorkspace without one."""
     row = await fetch_one(_LOAD, queue, kind, current_workspace(), _MAX_DEPTH)
     return Load(
         row["depth"], _DEFAULT_SERVICE_S if row["service_s"] is None else row["service_s"], row["slots"]

@@ -1,4 +1,4 @@
-"""Writes jobs in the open unit of work: a job exists exactly if the rest of its transaction does."""
+"""Adds jobs in the open unit of work (transactional outbox)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from kernel.jobs.job import Job
 
-# A request in the kind's own queue moves a queued job there: a visitor's goes before the batch. A request in another
-# queue moves nothing, or the batch would delay the visitor.
+# A request in the kind's own, most urgent queue moves a queued job there. A request in another queue moves nothing:
+# it would delay the job.
 _ADD: Final = """
 INSERT INTO job AS j (workspace_id, job_id, kind, queue, payload, dedupe_key, max_attempts, run_at, request_id)
 VALUES ($1, $2, $3, $4, $5, $6, $7, now() + $8, $9)
@@ -42,7 +42,7 @@ _NOW: Final = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class EnqueuedJob:
-    """A job that will run; `is_new` is False when it was already live (`Job.dedupe_key`)."""
+    """A queued or running job; `is_new` is False if it existed before the call (`Job.dedupe_key`)."""
 
     job_id: UUID
     is_new: bool
@@ -51,9 +51,9 @@ class EnqueuedJob:
 async def enqueue(job: Job, *, delay: timedelta | None = None, queue: str | None = None) -> EnqueuedJob:
     """Add a job to the open unit of work, due after `delay` on the database's clock.
 
-    A job with a `dedupe_key` coalesces with a live one of its kind. `queue` replaces the kind's own queue, which is
-    the most urgent one: a call without `queue` moves a queued job there, and no call moves it away.
-    Raises Unbound where no workspace is bound.
+    A job with a `dedupe_key` coalesces with a live one (queued or running) of its kind. `queue` replaces the kind's own
+    queue, which is the most urgent one: a call without `queue` moves a queued job there, and no call moves it away.
+    Raises NoWorkspace without a bound workspace.
     """
     row = await fetch_one(
         _ADD,

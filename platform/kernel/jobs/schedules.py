@@ -1,4 +1,4 @@
-"""Schedules without a leader: the scheduler that stores an occurrence first adds its jobs, in the same transaction."""
+"""Schedules without leader election: the first scheduler that stores an occurrence adds its jobs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PRUNE: Final = "DELETE FROM schedule_occurrence WHERE name = $1 AND occurs_at <
 class Schedule:
     """A job for each workspace, every `every`, at `at` past the beginning of each such period (UTC).
 
-    After a time without schedulers only the latest occurrence is run, not each missed one.
+    Of the occurrences that were missed while no scheduler ran, only the latest is run.
     """
 
     name: str
@@ -44,9 +44,9 @@ class Schedule:
 
 
 async def claim_occurrence(schedule: Schedule) -> datetime | None:
-    """Store the latest occurrence, as role svc; None when it is stored already.
+    """Store the latest occurrence, as role svc; None if it was stored before.
 
-    The caller adds its jobs (`add_jobs`) in the same unit of work. Other schedulers wait for its end.
+    The caller adds its jobs (`add_jobs`) in the same unit of work, for whose end other schedulers wait.
     """
     occurs_at = await fetch_value(_CLAIM_OCCURRENCE, schedule.name, schedule.every, _EPOCH + schedule.at)
     if occurs_at is None:

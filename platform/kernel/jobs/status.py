@@ -1,4 +1,4 @@
-"""What a workspace reads and changes of its own jobs."""
+"""The jobs of the bound workspace: status, and expediting a queued one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WHERE workspace_id = $1 AND job_id = $2 AND state = 'queued' AND run_at > now() 
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """A job now; `due_in` is zero for one that is due."""
+    """The status of a job; `due_in` is zero for one that is due."""
 
     job_id: UUID
     queue: str
@@ -42,12 +42,12 @@ class JobStatus:
 
     @property
     def is_running(self) -> bool:
-        """Whether a worker holds it."""
+        """Whether a worker has claimed it."""
         return self.state == "running"
 
     @property
     def is_retry(self) -> bool:
-        """Whether it waits after an attempt that failed."""
+        """Whether it is queued after a failed attempt."""
         return self.state == "queued" and self.attempts > 0
 
 
@@ -75,5 +75,5 @@ async def describe_job(job_id: UUID) -> JobStatus:
 
 
 async def expedite(job_id: UUID, *, within: timedelta) -> None:
-    """Let a queued job of the bound workspace be due `within` from now at the latest."""
+    """Make a queued job of the bound workspace due `within` from now, unless it is due earlier."""
     await execute(_EXPEDITE, current_workspace(), job_id, within)

@@ -1,17 +1,25 @@
 """Postgres: engine, unit of work, workspace scope, migrations, policies."""
 
 from kernel.store.database import Database, Isolation
-from kernel.store.engine import BOUND
-from kernel.store.faults import (
+from kernel.store.engine import ENGINE
+from kernel.store.errors import (
     FailedTransaction,
     NestedUnitOfWork,
     NoActor,
+    NoUnitOfWork,
+    NoWorkspace,
     StoreMisuse,
-    Unbound,
     Unsupported,
     WrongTask,
 )
-from kernel.store.statements import bulk_insert, execute, fetch, fetch_one, fetch_planned, fetch_value
+from kernel.store.statements import (
+    bulk_insert,
+    execute,
+    fetch,
+    fetch_one,
+    fetch_value,
+    fetch_with_custom_plan,
+)
 from kernel.store.unit import (
     UnitOfWork,
     after_commit,
@@ -23,14 +31,15 @@ from kernel.store.unit import (
 )
 
 __all__ = [
-    "BOUND",
+    "ENGINE",
     "Database",
     "FailedTransaction",
     "Isolation",
     "NestedUnitOfWork",
     "NoActor",
+    "NoUnitOfWork",
+    "NoWorkspace",
     "StoreMisuse",
-    "Unbound",
     "UnitOfWork",
     "Unsupported",
     "WrongTask",
@@ -42,8 +51,8 @@ __all__ = [
     "execute",
     "fetch",
     "fetch_one",
-    "fetch_planned",
     "fetch_value",
+    "fetch_with_custom_plan",
     "notify_after_commit",
     "savepoint",
 ]

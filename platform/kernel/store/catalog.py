@@ -1,14 +1,14 @@
-"""Reads Postgres' catalog for anything that could let one workspace reach another: for tests and the doctor."""
+"""Checks Postgres' catalog for violations of the isolation of workspaces: for tests and the doctor."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from kernel.store.policies import (
+    APP_CONDITION,
     APP_POLICY,
-    APP_RULE,
-    OWN_TABLES,
-    RIGHTS,
+    PRIVILEGES,
+    STORE_TABLES,
     SVC_POLICY,
     UNBOUND_BODY,
     WORKSPACE_BODY,
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from kernel.store.pool import Connection
 
-# ruff: noqa: S608  -- the only words put into these queries are this package's own constants
+# ruff: noqa: S608  -- only constants of this package are put into these queries
 
-# Each rule is a query whose rows are sentences; all may name these relations.
+# Each rule is a query that returns a sentence for each violation; these relations are common to all.
 _RELATIONS: Final = """
 WITH
-listed (tables, indexes, definers, triggers, foreign_keys) AS (
+listed (tables, indexes, definer_functions, triggers, foreign_keys) AS (
     SELECT $1::text[], $2::text[], $3::text[], $4::text[], $5::text[]
 ),
-limited (name, role, rights) AS (SELECT * FROM unnest($6::text[], $7::text[], $8::text[])),
+limited (name, role, privileges) AS (SELECT * FROM unnest($6::text[], $7::text[], $8::text[])),
 relation AS (
     SELECT c.* FROM pg_class c
     WHERE c.relnamespace = 'public'::regnamespace
@@ -59,7 +59,7 @@ _RULES: Final = (
     f"""
     SELECT format('table %s lacks the policy %s', s.relname, wanted.name)
     FROM scoped s
-    CROSS JOIN (VALUES ('{APP_POLICY}', ARRAY['{APP}', '{OWNER}']::name[], '{APP_RULE}'),
+    CROSS JOIN (VALUES ('{APP_POLICY}', ARRAY['{APP}', '{OWNER}']::name[], '{APP_CONDITION}'),
                        ('{SVC_POLICY}', ARRAY['{SVC}']::name[], 'true'))
         AS wanted (name, roles, rule)
     WHERE NOT EXISTS (
@@ -104,17 +104,17 @@ _RULES: Final = (
                AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE'))
     """,
     f"""
-    SELECT format('role %s may "%s" table %s, which must be "%s"', l.role, found.rights, l.name, l.rights)
+    SELECT format('role %s may "%s" table %s, which must be "%s"', l.role, actual.privileges, l.name, l.privileges)
     FROM limited l JOIN relation c ON c.relname = l.name JOIN pg_roles r ON r.rolname = l.role,
-         LATERAL (SELECT {RIGHTS} AS rights FROM (SELECT r.oid) of (role)) found
-    WHERE found.rights <> l.rights
+         LATERAL (SELECT {PRIVILEGES} AS privileges FROM (SELECT r.oid) of (role)) actual
+    WHERE actual.privileges <> l.privileges
     """,
     """
-    SELECT format('view %s does not run with the rights of who asks (security_invoker)', relname)
+    SELECT format('view %s does not run with the privileges of the caller (security_invoker)', relname)
     FROM relation WHERE relkind = 'v' AND NOT coalesce(reloptions @> '{security_invoker=true}', false)
     """,
     """
-    SELECT format('materialized view %s knows no row-level security', relname) FROM relation WHERE relkind = 'm'
+    SELECT format('materialized view %s has no row-level security', relname) FROM relation WHERE relkind = 'm'
     """,
     f"""
     SELECT format('function %s is SECURITY DEFINER but owned by %s', p.oid::regprocedure, p.proowner::regrole)
@@ -129,7 +129,7 @@ _RULES: Final = (
       AND NOT EXISTS (SELECT FROM unnest(p.proconfig) s WHERE s ~ '^search_path=.*, pg_temp$')
     """,
     """
-    SELECT format('function %s is SECURITY DEFINER and anybody may call it', p.oid::regprocedure)
+    SELECT format('function %s is SECURITY DEFINER and executable by public', p.oid::regprocedure)
     FROM pg_proc p
     CROSS JOIN aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
     WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef AND a.grantee = 0
@@ -145,12 +145,12 @@ _RULES: Final = (
     FROM pg_roles WHERE rolname IN ('{OWNER}', '{APP}', '{SVC}') AND (rolsuper OR rolbypassrls)
     """,
     f"""
-    SELECT format('role %s may make roles or databases, or replicate', rolname)
+    SELECT format('role %s may create roles or databases, or replicate', rolname)
     FROM pg_roles
     WHERE rolname IN ('{OWNER}', '{APP}', '{SVC}') AND (rolcreaterole OR rolcreatedb OR rolreplication)
     """,
     f"""
-    SELECT format('role %s has the rights of %s', m.member::regrole, m.roleid::regrole)
+    SELECT format('role %s has the privileges of %s', m.member::regrole, m.roleid::regrole)
     FROM pg_auth_members m
     WHERE m.member IN ('{APP}'::regrole, '{SVC}'::regrole) OR m.member = '{OWNER}'::regrole AND m.inherit_option
     """,
@@ -193,11 +193,11 @@ _RULES: Final = (
     FROM listed, pg_proc p
     WHERE p.prosecdef AND p.pronamespace <> 'pg_catalog'::regnamespace
       AND (p.proowner IN ('{SVC}'::regrole, '{OWNER}'::regrole) OR p.pronamespace = 'public'::regnamespace)
-      AND (p.oid::regprocedure)::text <> ALL (definers)
+      AND (p.oid::regprocedure)::text <> ALL (definer_functions)
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
     """,
     """
-    SELECT format('trigger %s is missing or switched off', wanted)
+    SELECT format('trigger %s is missing or disabled', wanted)
     FROM listed, unnest(triggers) wanted
     WHERE NOT EXISTS (
         SELECT FROM relation r JOIN pg_trigger t ON t.tgrelid = r.oid
@@ -209,7 +209,7 @@ _RULES: Final = (
     WHERE t.tgisinternal AND t.tgenabled NOT IN ('O', 'A')
     """,
     """
-    SELECT format('foreign key %s is missing or was never validated', wanted)
+    SELECT format('foreign key %s is missing or not validated', wanted)
     FROM listed, unnest(foreign_keys) wanted
     WHERE NOT EXISTS (
         SELECT FROM relation r JOIN pg_constraint c ON c.conrelid = r.oid
@@ -247,25 +247,27 @@ async def find_violations(
     *,
     unscoped: Iterable[str] = (),
     global_indexes: Iterable[str] = (),
-    definers: Iterable[str] = (),
+    definer_functions: Iterable[str] = (),
     triggers: Iterable[str] = (),
     foreign_keys: Iterable[str] = (),
     grants: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[str]:
-    """Return a sentence for everything that tenancy forbids, sorted; an empty list is what one wants.
+    """Return a sentence for each violation, sorted.
 
-    `unscoped` are the tables that need no workspace_id, `global_indexes` the indexes that need not begin with
-    it, `definers` the only functions that may be SECURITY DEFINER, as "name(types)"; `triggers` and
-    `foreign_keys` must be there, as "table.name"; `grants` as for `apply_policies`.
+    `unscoped` are the tables without workspace_id, `global_indexes` the indexes that do not begin with it,
+    `definer_functions` the only functions that may be SECURITY DEFINER, as "name(types)". `triggers` and
+    `foreign_keys` must exist, as "table.name". `grants`: see `apply_policies`.
     """
-    tables = [*OWN_TABLES, *unscoped]
+    tables = [*STORE_TABLES, *unscoped]
     limited = [
-        (table, role, rights) for table, roles in (grants or {}).items() for role, rights in roles.items()
+        (table, role, privileges)
+        for table, roles in (grants or {}).items()
+        for role, privileges in roles.items()
     ]
     lists = (
         tables,
         list(global_indexes),
-        list(definers),
+        list(definer_functions),
         list(triggers),
         list(foreign_keys),
         *([line[i] for line in limited] for i in range(3)),

@@ -1,4 +1,4 @@
-"""One database as one role: opens units of work bound to a workspace, and repeats those that collided."""
+"""A database as one role: opens units of work, and retries those that failed to serialize."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from uuid import UUID
 
 from kernel.errors import Invalid, Unavailable
 from kernel.ids import WorkspaceId
-from kernel.store.faults import CONTENDED
+from kernel.store.errors import CONTENDED
 from kernel.store.pool import ACQUIRE_TIMEOUT_S, COMMAND_TIMEOUT_S, Pool
 from kernel.store.statements import fetch, fetch_one
-from kernel.store.unit import Callback, UnitOfWork, fetch_alone
+from kernel.store.unit import Callback, UnitOfWork, fetch_autocommit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from kernel.actor import Actor
 
-ATTEMPTS: Final = 3
+MAX_ATTEMPTS: Final = 3
 _PAUSE_S: Final = 0.01
 _ROLE: Final = """
 SELECT current_user::text AS name, rolsuper OR rolbypassrls AS bypasses FROM pg_roles WHERE rolname = current_user
@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 
 class Isolation(StrEnum):
-    """How strictly a unit of work is kept apart from others; Postgres' default is READ COMMITTED."""
+    """The isolation level of a transaction; Postgres' default is READ COMMITTED."""
 
     READ_COMMITTED = "READ COMMITTED"
     REPEATABLE_READ = "REPEATABLE READ"
@@ -37,7 +37,7 @@ class Isolation(StrEnum):
 
 
 class Database:
-    """Connections to one database as one role. Open it once per process and role; close it at the end."""
+    """Connections to one database as one role, for the life of a process."""
 
     __slots__ = ("_actor", "_notify", "_pool", "name")
 
@@ -62,12 +62,12 @@ class Database:
         actor: Actor | None = None,
         notify: Callback | None = None,
     ) -> Self:
-        """Connect once, to know that it works, and return the database.
+        """Connect once, to check the URL, and return the database.
 
-        `size` bounds the connections; `name` is what pg_stat_activity shows; `prepared` False is for a
-        PgBouncer in transaction mode without max_prepared_statements; `acquire_timeout_s` bounds the wait for a
-        connection, `command_timeout_s` the wait for the answer to one statement; `actor` acts in every scope
-        that names none (an operator's command); `notify` is what `notify_after_commit` has called.
+        `size` limits the connections; `name` is shown in pg_stat_activity; `prepared` must be False behind a
+        PgBouncer in transaction mode without max_prepared_statements; `acquire_timeout_s` limits the wait for a
+        connection, `command_timeout_s` each statement; `actor` is the default of `scope` (an
+        operator's command); `notify` is called after commits, see `notify_after_commit`.
         Raises Unavailable("store.unavailable").
         """
         pool = Pool(
@@ -82,17 +82,14 @@ class Database:
         return cls(pool, name, actor, notify)
 
     async def require_role(self, role: str) -> None:
-        """Refuse to go on as another role, or as one that row-level security does not hold.
+        """Check the role; raises Invalid("store.wrong_role") for another role or one that bypasses row-level security.
 
-        Each of our roles connects everywhere, and the policies of svc show every workspace: a process with
-        the wrong URL would work, until one workspace met another's rows. Invalid("store.wrong_role").
+        With the URL of svc, whose policies show all workspaces, a process would work without isolation.
         """
         async with self.unbound(read_only=True):
             (about,) = await fetch(_ROLE)
         if about["name"] != role:
-            message = (
-                f"The database URL names the role {about['name']}; this needs {role}, which it must name."
-            )
+            message = f"The database URL names the role {about['name']}; {role} is required."
             raise Invalid("store.wrong_role", message, role=about["name"])
         if about["bypasses"]:
             message = (
@@ -112,10 +109,10 @@ class Database:
         read_only: bool = False,
         isolation: Isolation | None = None,
     ) -> UnitOfWork:
-        """Return the unit of work that sees and writes the rows of one workspace only.
+        """Return a unit of work that reads and writes the rows of one workspace only.
 
-        `actor` is who acts in it; without one nothing that emits an event can be done.
-        BEGIN and the binding travel in one round trip. Entering raises NestedUnitOfWork inside another unit of work and
+        `actor` is the author of its events; without one emitting an event raises NoActor. BEGIN and the binding to the
+        workspace take one round trip. Entering raises NestedUnitOfWork inside another unit of work and
         Unavailable("store.unavailable" | "store.slow" | "store.busy"); leaving commits, or rolls back after an
         exception.
         """
@@ -127,20 +124,19 @@ class Database:
         )
 
     def unbound(self, *, read_only: bool = False, isolation: Isolation | None = None) -> UnitOfWork:
-        """Return a unit of work bound to no workspace: tenants' tables raise, definer functions work."""
+        """Return a unit of work bound to no workspace: reading a tenants' table raises, definer functions work."""
         return self._unit(None, None, read_only=read_only, isolation=isolation)
 
-    async def fetch_alone(self, sql: str, *args: object) -> Any:
-        """Return the first row (asyncpg.Record) of one read that is a transaction of its own, or None: one round trip.
+    async def fetch_autocommit(self, sql: str, *args: object) -> Any:
+        """Return the first row (asyncpg.Record) of one read in autocommit mode, or None: one round trip.
 
-        It may run more than once, since a connection that died while it was idle is replaced by another one.
-        Through a PgBouncer that keeps no prepared statements it takes three trips: only a transaction holds
-        such a connection from parsing to execution.
-        Raises NestedUnitOfWork inside a unit of work, which it would not be part of, and
+        It may run more than once, because a connection that was closed while idle is replaced. Without prepared
+        statements it takes three round trips: PgBouncer needs a transaction to use one server connection from PARSE to
+        EXECUTE. Raises NestedUnitOfWork inside a unit of work, and
         Unavailable("store.unavailable" | "store.slow" | "store.busy" | "store.contended").
         """
         if self._pool.prepared:
-            return await fetch_alone(self._pool, sql, *args)
+            return await fetch_autocommit(self._pool, sql, *args)
         async with self.unbound(read_only=True):
             return await fetch_one(sql, *args)
 
@@ -152,34 +148,34 @@ class Database:
         actor: Actor | None = None,
         isolation: Isolation | None = None,
     ) -> _T:
-        """Run `work` in a scope; again, at most three times in all, when Postgres could not serialise it.
+        """Run `work` in a scope; after a serialization failure or a deadlock again, at most three times in all.
 
-        `work` must do nothing but statements: it may run more than once.
+        `work` may run more than once, so it must only execute statements.
         Raises Unavailable("store.contended").
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 async with self.scope(workspace_id, actor=actor, isolation=isolation):
                     return await work()
             except Unavailable as error:
-                if error.code != CONTENDED or attempt == ATTEMPTS:
+                if error.code != CONTENDED or attempt == MAX_ATTEMPTS:
                     raise
                 await asyncio.sleep(_PAUSE_S * attempt)
         raise AssertionError
 
     @property
     def size(self) -> int:
-        """The most connections there will be."""
+        """Limit of connections."""
         return self._pool.size
 
     @property
     def in_use(self) -> int:
-        """How many connections are in units of work now."""
+        """Connections in use."""
         return self._pool.in_use
 
     @property
     def waiting(self) -> int:
-        """How many units of work wait for a connection now."""
+        """Units of work that wait for a connection."""
         return self._pool.waiting
 
     def _unit(
@@ -195,7 +191,7 @@ class Database:
             begin += f" ISOLATION LEVEL {isolation.value}"
         if read_only:
             begin += " READ ONLY"
-        # The simple protocol takes both statements in one trip. A UUID's text holds nothing to quote.
+        # The simple protocol sends both statements in one round trip. The text of a UUID needs no quoting.
         setting = "" if workspace_id is None else workspace_id
         return UnitOfWork(
             self._pool, f"{begin}; SET LOCAL app.workspace = '{setting}'", workspace_id, actor, self._notify

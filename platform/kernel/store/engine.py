@@ -1,4 +1,4 @@
-"""The one Piccolo engine that every table names: it owns nothing and runs only in the open unit of work."""
+"""The Piccolo engine of all tables: it has no connections and runs in the open unit of work."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from piccolo.engine.base import BaseTransaction, Engine
 
-from kernel.store.faults import Unsupported
+from kernel.store.errors import Unsupported
 from kernel.store.unit import current
 
 if TYPE_CHECKING:
     from piccolo.querystring import QueryString
 
-_OLDEST_POSTGRES: Final = 16
+_MIN_POSTGRES: Final = 16
 
 
-class BoundEngine(Engine[BaseTransaction]):
-    """Runs Piccolo's queries on the connection of the open unit of work; refuses every way around it."""
+class UnitOfWorkEngine(Engine[BaseTransaction]):
+    """Runs Piccolo's queries on the connection of the open unit of work; refuses calls that would leave it."""
 
     def __init__(self) -> None:
-        # Not Piccolo's own initialiser: it would run an event loop at import to ask a server for its version.
+        # Without Piccolo's initialiser, which would run an event loop at import to ask a server for its version.
         self.engine_type = "postgres"
-        self.min_version_number: int | float = _OLDEST_POSTGRES
+        self.min_version_number: int | float = _MIN_POSTGRES
         self.log_queries = False
         self.log_responses = False
         self.query_id = 0
         self.current_transaction = ContextVar("piccolo_transaction", default=None)
 
     async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> Any:  # noqa: ARG002, FBT001, FBT002
-        """Run a query in the open unit of work; raises Unbound or WrongTask."""
+        """Run a query in the open unit of work; raises NoUnitOfWork or WrongTask."""
         sql, args = querystring.compile_string(engine_type=self.engine_type)
         return await current().connection().fetch(sql, *args)
 
     async def run_ddl(self, ddl: str, in_pool: bool = True) -> Any:  # noqa: ARG002, FBT001, FBT002
-        """Run a statement of structure in the open unit of work; raises Unbound or WrongTask."""
+        """Run a DDL statement in the open unit of work; raises NoUnitOfWork or WrongTask."""
         return await current().connection().fetch(ddl)
 
     def transform_response_to_dicts(self, results: list[Any]) -> list[dict[str, Any]]:
@@ -43,14 +43,14 @@ class BoundEngine(Engine[BaseTransaction]):
 
     async def get_version(self) -> float:
         """Return the oldest Postgres that is supported; `provision` asks the server."""
-        return float(_OLDEST_POSTGRES)
+        return float(_MIN_POSTGRES)
 
     def get_version_sync(self) -> float:
         """Return the oldest Postgres that is supported."""
-        return float(_OLDEST_POSTGRES)
+        return float(_MIN_POSTGRES)
 
     async def prep_database(self) -> None:
-        """Do nothing: migrations own the database's structure."""
+        """Do nothing: migrations own the schema."""
 
     async def batch(self, *args: object, **kwargs: object) -> NoReturn:  # noqa: ARG002
         """Refuse: Piccolo would open a connection of its own, bound to no workspace."""
@@ -78,4 +78,4 @@ class BoundEngine(Engine[BaseTransaction]):
         raise Unsupported(message)
 
 
-BOUND: Final = BoundEngine()
+ENGINE: Final = UnitOfWorkEngine()

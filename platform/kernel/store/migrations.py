@@ -1,4 +1,4 @@
-"""Numbered SQL scripts, applied in order by one migrator at a time, each in a transaction if it can be."""
+"""Applies numbered SQL scripts in order, one migrator at a time."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 _FILE: Final = re.compile(r"(?P<number>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
 #: First line of a script that Postgres refuses inside a transaction.
 NO_TRANSACTION: Final = "-- no transaction\n"
-# One statement, because a failure leaves what came before it; and one that can be repeated after a failure.
+# One statement only, since a failure would not undo those before it; and a statement that can be repeated.
 _REPEATABLE: Final = re.compile(
     r"(--.*\n|\s)*"
     r"(CREATE\s+(UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+IF\s+NOT\s+EXISTS|DROP\s+INDEX\s+CONCURRENTLY\s+IF\s+EXISTS)"
     r"\s+(?P<index>[a-z0-9_]+)\b[^;]*;?\s*"
 )
-# Locks are per database: any number that nothing else in it uses.
+# Advisory lock: any number that nothing else in the database uses.
 _LOCK: Final = 7_305_081_965_420_002
 _POLL_S: Final = 0.1
 
@@ -43,14 +43,14 @@ CREATE TABLE IF NOT EXISTS schema_migration (
 )
 """
 #: The rows that `find_missing` compares with a release's migrations.
-APPLIED: Final = "SELECT number, name, checksum FROM schema_migration ORDER BY number"
+SELECT_APPLIED: Final = "SELECT number, name, checksum FROM schema_migration ORDER BY number"
 _RECORD: Final = "INSERT INTO schema_migration (number, name, checksum) VALUES ($1, $2, $3)"
 _IS_INVALID: Final = "SELECT NOT indisvalid FROM pg_index WHERE indexrelid = to_regclass('public.' || $1)"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Migration:
-    """One script. The number is unique in the whole product and orders them all.
+    """One script. The number is unique and defines the order.
 
     A script whose first line is `-- no transaction` creates or drops one index concurrently; any other statement
     there is Invalid("migration.not_repeatable").
@@ -69,7 +69,7 @@ class Migration:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the script and its record are one transaction."""
+        """Whether the script runs in a transaction, together with its record."""
         return not self.sql.startswith(NO_TRANSACTION)
 
     def concurrent_index(self) -> str:
@@ -85,7 +85,7 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """Hash of the text, recorded in order to detect that an applied script was edited."""
+        """Hash of the script, to detect a change after it was applied."""
         return sha256(self.sql.encode()).hexdigest()
 
 
@@ -104,19 +104,19 @@ def read_folder(folder: Traversable) -> tuple[Migration, ...]:
 
 
 def sort_migrations(migrations: Iterable[Migration]) -> tuple[Migration, ...]:
-    """Sort them by number; raises Invalid("migration.number_twice")."""
+    """Sort them by number; raises Invalid("migration.duplicate_number")."""
     ordered = tuple(sorted(migrations))
     for one, next_one in pairwise(ordered):
         if one.number == next_one.number:
             message = f"Two migrations have the number {one.number:04}: {one.name} and {next_one.name}."
-            raise Invalid("migration.number_twice", message, number=one.number)
+            raise Invalid("migration.duplicate_number", message, number=one.number)
     return ordered
 
 
 def find_missing(migrations: Sequence[Migration], applied: Sequence[Mapping[str, Any]]) -> list[Migration]:
-    """Return the migrations that are still to be applied, given the rows of APPLIED; both are in order.
+    """Return the migrations that are still to be applied, given the rows of SELECT_APPLIED; both are in order.
 
-    Rows that the release does not know belong to a newer one: expand, then contract, lets both run.
+    Unknown rows belong to a newer release, which is compatible (expand, then contract).
     Raises Conflict("migration.changed" | "migration.out_of_order").
     """
     checksums = {row["number"]: row["checksum"] for row in applied}
@@ -150,14 +150,14 @@ async def migrate(
     lock_timeout_s: float = 5.0,
     wait_timeout_s: float = 120.0,
 ) -> list[Migration]:
-    """Apply what is missing, then the policies; returns what was applied, in order.
+    """Apply the missing migrations, then the policies; returns those that were applied, in order.
 
-    A statement that cannot have its lock within `lock_timeout_s` fails rather than queue all readers behind it.
-    `wait_timeout_s` bounds the waits that block nobody: for another migrator, after which nothing is missing, and
-    of a concurrent index build for the transactions that were open before it. `unscoped` and
+    A statement that waits for a lock for `lock_timeout_s` fails, because it blocks all readers meanwhile.
+    `wait_timeout_s` limits the waits that block nobody: for another migrator, and of a concurrent index build for
+    older transactions. `unscoped` and
     `grants`: see `apply_policies`.
     Raises Conflict("migration.changed" | "migration.out_of_order") and Unavailable("migration.running" |
-    "migration.locked_out").
+    "migration.lock_timeout").
     """
     ordered = sort_migrations(migrations)
     connection: Connection = await asyncpg.connect(owner_url, statement_cache_size=0)
@@ -165,7 +165,7 @@ async def migrate(
         await _lock(connection, wait_timeout_s)
         await _set_lock_timeout(connection, lock_timeout_s)
         await connection.execute(_CREATE_TABLE + ";" + FUNCTIONS)
-        missing = find_missing(ordered, await connection.fetch(APPLIED))
+        missing = find_missing(ordered, await connection.fetch(SELECT_APPLIED))
         for migration in missing:
             if migration.in_transaction:
                 await _apply(connection, migration)
@@ -181,7 +181,7 @@ async def migrate(
             "Another session held a lock for too long. The migration that needed it is not applied;"
             " those before it are. Run `portal migrate` again."
         )
-        raise Unavailable("migration.locked_out", message) from error
+        raise Unavailable("migration.lock_timeout", message) from error
     finally:
         # Closing releases the lock and rolls back an open transaction.
         await connection.close()
@@ -189,8 +189,8 @@ async def migrate(
 
 
 async def _lock(connection: Connection, timeout_s: float) -> None:
-    # Polled: a migrator that waits inside a statement holds a snapshot, for which the other one's concurrent index
-    # build would wait in turn.
+    # Polled: a statement that waits holds a snapshot, for which a concurrent index build of another migrator would
+    # wait.
     try:
         async with asyncio.timeout(timeout_s):
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):  # noqa: ASYNC110
@@ -206,7 +206,7 @@ async def _set_lock_timeout(connection: Connection, seconds: float) -> None:
 
 async def _apply(connection: Connection, migration: Migration) -> None:
     await connection.execute("BEGIN")
-    # svc may own functions but not create them: it has the right only while a migration assigns one to it.
+    # To become the owner of a function svc needs CREATE, which it has only during a migration.
     await connection.execute(f"GRANT CREATE ON SCHEMA public TO {SVC}")
     await connection.execute(migration.sql)
     await assign_definers(connection)
@@ -216,7 +216,7 @@ async def _apply(connection: Connection, migration: Migration) -> None:
 
 async def _apply_without_transaction(connection: Connection, migration: Migration) -> None:
     index = migration.concurrent_index()
-    # A build that failed leaves an invalid index, which IF NOT EXISTS would take for the finished one.
+    # A failed build leaves an invalid index, with which IF NOT EXISTS would do nothing.
     if await connection.fetchval(_IS_INVALID, index):
         await connection.execute(f"DROP INDEX CONCURRENTLY {index}")
     await connection.execute(migration.sql)

@@ -1,11 +1,11 @@
-"""Row-level security from one generator: the same policies and grants on every table with a workspace_id."""
+"""Generates row-level security: the same policies and grants for each table with a workspace_id."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
 from kernel.errors import Invalid
-from kernel.store.faults import UNBOUND_SQLSTATE
+from kernel.store.errors import UNBOUND_SQLSTATE
 from kernel.store.roles import APP, OWNER, SVC
 
 if TYPE_CHECKING:
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 APP_POLICY: Final = "of_workspace"
 SVC_POLICY: Final = "of_service"
-# The owner too: without a policy it would find every table empty, instead of an error that says unbound.
+# Without a policy the owner would find each table empty; with this one an unbound statement raises.
 APP_POLICY_ROLES: Final = (APP, OWNER)
-ALL_RIGHTS: Final = "SELECT, INSERT, UPDATE, DELETE"
-#: Tables of the store itself that have no workspace, with what app may do there.
-OWN_TABLES: Final[Mapping[str, str]] = {"schema_migration": "SELECT"}
+ALL_PRIVILEGES: Final = "SELECT, INSERT, UPDATE, DELETE"
+#: Tables of the store, without a workspace, each with the privileges of app.
+STORE_TABLES: Final[Mapping[str, str]] = {"schema_migration": "SELECT"}
 
-#: The rights of a role on a table as a canonical text: "SELECT, INSERT (workspace_id, kind)". Names the relation `c`
-#: of pg_class and `role`, an oid.
-RIGHTS: Final = """
+#: The privileges of a role on a table as a canonical text: "SELECT, INSERT (workspace_id, kind)". Refers to the
+#: relation `c` of pg_class and to `role`, an oid.
+PRIVILEGES: Final = """
 (SELECT coalesce(string_agg(text, ', ' ORDER BY array_position('{SELECT,INSERT,UPDATE,DELETE}', privilege), text), '')
  FROM (
      SELECT a.privilege_type AS privilege, a.privilege_type AS text
@@ -35,16 +35,16 @@ RIGHTS: Final = """
  ) granted)
 """
 
-# As Postgres writes it back. The sub-select makes it one evaluation a query instead of one a row.
-APP_RULE: Final = "(workspace_id = ( SELECT app_workspace() AS app_workspace))"
+# In Postgres' canonical form. The sub-select is evaluated once a query instead of once a row.
+APP_CONDITION: Final = "(workspace_id = ( SELECT app_workspace() AS app_workspace))"
 
 UNBOUND_BODY: Final = f"""
 BEGIN
     RAISE EXCEPTION 'no workspace is bound to this transaction' USING ERRCODE = '{UNBOUND_SQLSTATE}';
 END
 """
-# A plain SQL body, so that the planner inlines it: nothing is called at run time but current_setting.
-# The setting is NULL when it was never set on the connection and '' after the transaction that set it.
+# In SQL, so that the planner inlines it. The setting is NULL if it was never set on the connection, and '' after the
+# transaction that set it.
 WORKSPACE_BODY: Final = """
     SELECT CASE WHEN pg_catalog.current_setting('app.workspace', true) OPERATOR(pg_catalog.<>) ''
                 THEN pg_catalog.current_setting('app.workspace', true)::pg_catalog.uuid
@@ -86,14 +86,14 @@ async def apply_policies(
     unscoped: Mapping[str, str] | None = None,
     grants: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
-    """Bring policies, grants and owners of definer functions to what they must be; run as the owner.
+    """Set policies, grants and owners of definer functions; to be run as the owner.
 
-    Repeating it takes no lock on tables that are right already. `unscoped` is the explicit list of tables
-    without a workspace_id, each with the rights of app on it ("" for none). `grants` are the scoped tables on
-    which a role has less than all rights, as {table: {role: rights}}, the rights as `RIGHTS` writes them.
+    Tables that need no change are not locked. `unscoped` lists the tables without a workspace_id, each with the
+    privileges of app ("" for none). `grants` are the scoped tables on which a role has not all privileges, as
+    {table: {role: privileges}}, the privileges in the form of `PRIVILEGES`.
     Raises Invalid("store.unlisted_table" | "store.unpinned_function").
     """
-    listed = {**OWN_TABLES, **(unscoped or {})}
+    listed = {**STORE_TABLES, **(unscoped or {})}
     limited = grants or {}
     for table in await connection.fetch(_TABLES):
         name = _quote(table["name"])
@@ -103,10 +103,10 @@ async def apply_policies(
                     f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
                 )
             await _set_policies(connection, table["name"])
-            rights = {APP: ALL_RIGHTS, SVC: ALL_RIGHTS, **limited.get(table["name"], {})}
-            await _set_grants(connection, table["name"], rights)
+            privileges = {APP: ALL_PRIVILEGES, SVC: ALL_PRIVILEGES, **limited.get(table["name"], {})}
+            await _set_grants(connection, table["name"], privileges)
         elif table["name"] in listed:
-            svc = "SELECT" if table["name"] in OWN_TABLES else ALL_RIGHTS
+            svc = "SELECT" if table["name"] in STORE_TABLES else ALL_PRIVILEGES
             await _set_grants(connection, table["name"], {APP: listed[table["name"]], SVC: svc})
         else:
             message = (
@@ -119,10 +119,10 @@ async def apply_policies(
 
 async def _set_policies(connection: Connection, table: str) -> None:
     wanted = {
-        APP_POLICY: ("PERMISSIVE", APP_POLICY_ROLES, "ALL", APP_RULE, APP_RULE),
+        APP_POLICY: ("PERMISSIVE", APP_POLICY_ROLES, "ALL", APP_CONDITION, APP_CONDITION),
         SVC_POLICY: ("PERMISSIVE", (SVC,), "ALL", "true", "true"),
     }
-    found = {row["name"]: _shape(row) for row in await connection.fetch(_POLICIES, table)}
+    found = {row["name"]: _normalize_policy(row) for row in await connection.fetch(_POLICIES, table)}
     name = _quote(table)
     for policy, shape in found.items():
         if shape != wanted.get(policy):
@@ -134,26 +134,26 @@ async def _set_policies(connection: Connection, table: str) -> None:
             )
 
 
-def _shape(row: Any) -> tuple[str, tuple[str, ...], str, str, str]:
+def _normalize_policy(row: Any) -> tuple[str, tuple[str, ...], str, str, str]:
     return row["permissive"], tuple(sorted(row["roles"])), row["cmd"], row["qual"], row["with_check"]
 
 
 async def _set_grants(connection: Connection, table: str, wanted: Mapping[str, str]) -> None:
-    sql = f"""SELECT {RIGHTS} FROM pg_class c, (SELECT $2::text::regrole::oid) of (role)
-              WHERE c.oid = $1::text::regclass"""  # noqa: S608  -- this module's own constant
+    sql = f"""SELECT {PRIVILEGES} FROM pg_class c, (SELECT $2::text::regrole::oid) of (role)
+              WHERE c.oid = $1::text::regclass"""  # noqa: S608  -- a constant of this module
     name = _quote(table)
-    for role, rights in wanted.items():
-        if await connection.fetchval(sql, name, role) == rights:
+    for role, privileges in wanted.items():
+        if await connection.fetchval(sql, name, role) == privileges:
             continue
         await connection.execute(f"REVOKE ALL ON {name} FROM {role}")
-        if rights:
-            await connection.execute(f"GRANT {rights} ON {name} TO {role}")
+        if privileges:
+            await connection.execute(f"GRANT {privileges} ON {name} TO {role}")
 
 
 async def assign_definers(connection: Connection) -> None:
-    """Make svc the owner of definer functions: under the owner, forced row-level security would raise "unbound"."""
+    """Make svc the owner of definer functions: as the owner, forced row-level security would raise "unbound"."""
     functions = await connection.fetch(_DEFINERS)
-    # svc may own functions but not create them: it has the right only while one is assigned to it.
+    # To become the owner of a function svc needs CREATE, which it has only during this call.
     await connection.execute(f"GRANT CREATE ON SCHEMA public TO {SVC}")
     for function in functions:
         signature = function["signature"]

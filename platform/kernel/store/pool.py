@@ -1,4 +1,4 @@
-"""A pool of connections to Postgres, each in use by one unit of work; releasing one never waits."""
+"""A pool of connections to Postgres, each used by one unit of work at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, cast
 import asyncpg
 
 from kernel.errors import Unavailable
-from kernel.store.faults import is_connection_failure, unavailable
+from kernel.store.errors import convert_to_unavailable, is_connection_failure
 
 CONNECT_TIMEOUT_S: Final = 5
 COMMAND_TIMEOUT_S: Final = 60.0
@@ -18,7 +18,7 @@ LIFETIME_S: Final = 1800.0
 
 
 class Connection(Protocol):
-    """The part of asyncpg's connection that the store uses; the driver itself carries no types."""
+    """The part of asyncpg's connection that the store uses; the driver has no type hints."""
 
     async def execute(self, query: str, *args: object) -> str: ...  # noqa: D102
     async def fetch(self, query: str, *args: object) -> list[Any]: ...  # noqa: D102
@@ -30,10 +30,10 @@ class Connection(Protocol):
 
 
 class Pool:
-    """At most `size` connections. `acquire` waits for one; `release` is synchronous: nothing interrupts it.
+    """At most `size` connections. `acquire` waits for one; `release` is synchronous and cannot be interrupted.
 
-    asyncpg's own pool releases a connection in a task of its own, after a RESET: some 80 µs more for a unit of work,
-    and an await that a cancelled caller may never finish.
+    asyncpg's pool awaits a RESET in another task when it releases a connection, which takes about 80 µs more and may
+    not end if the caller is cancelled.
     """
 
     __slots__ = (
@@ -77,18 +77,18 @@ class Pool:
 
     @property
     def in_use(self) -> int:
-        """How many connections are with units of work now."""
+        """Connections in use."""
         return self._in_use
 
     @property
     def waiting(self) -> int:
-        """How many units of work wait for a connection now."""
+        """Units of work that wait for a connection."""
         return len(self._waiting)
 
     async def acquire(self) -> Connection:
         """Return a connection for the caller alone until `release`.
 
-        Raises Unavailable: "store.unavailable" when Postgres cannot be reached, "store.busy" when none came free in
+        Raises Unavailable: "store.unavailable" when Postgres cannot be reached, "store.busy" when none became free in
         time, "store.closed" after `close`.
         """
         while True:
@@ -148,13 +148,13 @@ class Pool:
                     timeout=CONNECT_TIMEOUT_S,
                     command_timeout=self._command_timeout_s,
                     statement_cache_size=256 if self.prepared else 0,
-                    # Nothing else: PgBouncer refuses what it does not know. kernel.store.roles sets the rest.
+                    # No other settings, which PgBouncer refuses: the roles have them (kernel.store.roles).
                     server_settings={"application_name": self._name},
                 ),
             )
         except Exception as error:
             if is_connection_failure(error, None):
-                raise unavailable(error) from error
+                raise convert_to_unavailable(error) from error
             raise
         self._opened_at[connection] = asyncio.get_running_loop().time()
         return connection

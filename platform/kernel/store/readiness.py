@@ -1,10 +1,10 @@
-"""Whether Postgres answers and has the structure that this release needs."""
+"""The readiness check of the database: Postgres answers and has the schema of this release."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kernel.store.migrations import APPLIED, find_missing
+from kernel.store.migrations import SELECT_APPLIED, find_missing
 from kernel.store.statements import fetch
 from kernel.telemetry.health import Check
 
@@ -20,7 +20,7 @@ def schema_check(database: Database, migrations: Sequence[Migration]) -> Check:
 
     async def find_failure() -> str | None:
         async with database.unbound(read_only=True):
-            applied = await fetch(APPLIED)
+            applied = await fetch(SELECT_APPLIED)
         missing = find_missing(migrations, applied)
         return f"migration {missing[0]} is not applied: run `portal migrate`" if missing else None
 

@@ -1,4 +1,4 @@
-"""The three roles and the database: made once by an administrator, never by a running process."""
+"""Creates the three roles and the database, as an administrator."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from kernel.errors import Invalid
 if TYPE_CHECKING:
     from kernel.store.pool import Connection
 
-#: Owns the tables; migrations of structure only. Row-level security is forced on it too.
+#: Owns the tables; for schema migrations only. Row-level security is forced on it too.
 OWNER: Final = "portal_owner"
-#: Plain grants: gateway, hub, workers.
+#: Reads and writes the rows of the bound workspace: gateway, hub, workers.
 APP: Final = "portal_app"
-#: Sees every workspace through policies written for it (no BYPASSRLS, which managed Postgres may refuse).
+#: Reads and writes all workspaces through its own policies (managed Postgres may refuse BYPASSRLS).
 SVC: Final = "portal_svc"
 
-#: Of all three roles. pg_temp last, or a temporary table could stand in for a real one.
+#: Of all three roles. pg_temp is last, so that no temporary table hides a real one.
 SEARCH_PATH: Final = "public, pg_temp"
 # Settings of every connection. Set on the roles, since PgBouncer refuses such parameters from its clients.
 _ROLE_SETTINGS: Final = {
@@ -28,17 +28,17 @@ _ROLE_SETTINGS: Final = {
     # Compiling a plan takes milliseconds and saves microseconds in queries as short as ours.
     "jit": "off",
     # `auto` plans statements with array arguments, such as the one that opens a link, anew at every call, which takes
-    # longer than running them. Optional filters use `fetch_planned` instead: ops/decisions/0016.
+    # longer than running them. Optional filters use `fetch_with_custom_plan` instead: ops/decisions/0016.
     "plan_cache_mode": "force_generic_plan",
 }
 _CONFIG: Final = ", ".join(f"'{name}={value}'" for name, value in _ROLE_SETTINGS.items())
 
-OLDEST_POSTGRES: Final = 160000
+MIN_SERVER_VERSION: Final = 160000
 
-#: Held while roles change. Any number will do as long as nothing else in the administrator's database uses it.
+#: Advisory lock, held while roles change: any number that nothing else in the administrator's database uses.
 PROVISION_LOCK: Final = 7_305_081_965_420_001
 
-# ruff: noqa: S608  -- the only words put into these statements are this module's own constants
+# ruff: noqa: S608  -- only constants of this module are put into these statements
 
 _SET_SETTINGS: Final = "\n        ".join(
     f"ALTER ROLE {{role}} SET {name} = {value};" for name, value in _ROLE_SETTINGS.items()
@@ -66,7 +66,7 @@ BEGIN
 END
 $$;
 """
-# Who gives a database to the owner must be able to act as the owner; a superuser always can.
+# To create a database for the owner one must be able to act as the owner; a superuser always is.
 _GRANT_OWNER: Final = f"""
 DO $$
 BEGIN
@@ -85,7 +85,7 @@ GRANT ALL ON SCHEMA public TO {owner};
 
 @dataclass(frozen=True, slots=True)
 class Passwords:
-    """One for each role; None leaves a role's as it is (none, with trust or certificates)."""
+    """Passwords of the roles; None does not change one (for trust or certificate authentication)."""
 
     owner: str | None = field(default=None, repr=False)
     app: str | None = field(default=None, repr=False)
@@ -94,7 +94,7 @@ class Passwords:
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """The same database as each role."""
+    """URLs of one database for each role."""
 
     owner: str = field(repr=False)
     app: str = field(repr=False)
@@ -104,11 +104,10 @@ class Urls:
 async def provision(
     admin_url: str, database: str, *, passwords: Passwords | None = None, template: str | None = None
 ) -> Urls:
-    """Make what is missing of roles and database, set what differs, and return the urls of the roles.
+    """Create or correct the roles and the database, and return the urls of the roles.
 
-    `admin_url` belongs to a role that may create roles and databases. Safe to repeat and to run from
-    several places at once. With `template` a new database starts as a copy of that one, to which nobody may
-    be connected.
+    `admin_url` is that of a role that may create roles and databases. Idempotent and safe to run concurrently. With
+    `template` a new database is a copy of that one, which nobody may be connected to.
     Raises Invalid("store.postgres_too_old") before Postgres 16.
     """
     passwords = passwords or Passwords()
@@ -116,36 +115,40 @@ async def provision(
     connection: Connection = await asyncpg.connect(admin_url)
     try:
         await _require_postgres(connection)
-        # Roles belong to the cluster: two provisioners of different databases meet here too.
+        # Roles belong to the cluster, so this serializes the provisioning of different databases too.
         await connection.execute("SELECT pg_advisory_lock($1)", PROVISION_LOCK)
         for role, password in secrets.items():
             await connection.execute(_ROLE.format(role=role))
             if password is not None:
-                await connection.execute(f"ALTER ROLE {role} PASSWORD {await _literal(connection, password)}")
+                await connection.execute(
+                    f"ALTER ROLE {role} PASSWORD {await _quote_literal(connection, password)}"
+                )
         await connection.execute(_GRANT_OWNER)
-        # The owner may give a function to svc, but sees nothing by svc's policies.
+        # The owner may assign a function to svc, but svc's policies do not apply to it.
         await connection.execute(f"GRANT {SVC} TO {OWNER} WITH INHERIT FALSE, SET TRUE")
         await _create_database(connection, database, template)
         await _restrict_database(connection, admin_url, database)
     finally:
         await connection.close()
-    owner, app, svc = (url_as(admin_url, database, role, password) for role, password in secrets.items())
+    owner, app, svc = (
+        build_database_url(admin_url, database, role, password) for role, password in secrets.items()
+    )
     return Urls(owner, app, svc)
 
 
 async def drop_database(admin_url: str, database: str) -> None:
-    """Drop a database, with whoever is connected to it; nothing happens when there is none."""
+    """Drop a database if it exists, and terminate the connections to it."""
     connection: Connection = await asyncpg.connect(admin_url)
     try:
         await connection.execute(
-            f"DROP DATABASE IF EXISTS {await _identifier(connection, database)} WITH (FORCE)"
+            f"DROP DATABASE IF EXISTS {await _quote_identifier(connection, database)} WITH (FORCE)"
         )
     finally:
         await connection.close()
 
 
-def url_as(url: str, database: str, role: str | None = None, password: str | None = None) -> str:
-    """Return the url with another database, and as another role when one is given; host and options stay."""
+def build_database_url(url: str, database: str, role: str | None = None, password: str | None = None) -> str:
+    """Return the url with another database, and with another role if one is given; host and options are unchanged."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     login = parts.netloc.rpartition("@")[0]
@@ -156,33 +159,33 @@ def url_as(url: str, database: str, role: str | None = None, password: str | Non
 
 async def _require_postgres(connection: Connection) -> None:
     number = int(await connection.fetchval("SHOW server_version_num"))
-    if number < OLDEST_POSTGRES:
-        message = f"Postgres {OLDEST_POSTGRES // 10000} or newer is needed; this is {number // 10000}."
+    if number < MIN_SERVER_VERSION:
+        message = f"Postgres {MIN_SERVER_VERSION // 10000} or newer is needed; this is {number // 10000}."
         raise Invalid("store.postgres_too_old", message, version=number)
 
 
 async def _create_database(connection: Connection, database: str, template: str | None) -> None:
     if await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
         return
-    name = await _identifier(connection, database)
-    source = f" TEMPLATE {await _identifier(connection, template)}" if template else ""
+    name = await _quote_identifier(connection, database)
+    source = f" TEMPLATE {await _quote_identifier(connection, template)}" if template else ""
     await connection.execute(f"CREATE DATABASE {name} OWNER {OWNER}{source}")
 
 
 async def _restrict_database(connection: Connection, admin_url: str, database: str) -> None:
-    name = await _identifier(connection, database)
+    name = await _quote_identifier(connection, database)
     await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
     await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO {OWNER}, {APP}, {SVC}")
-    inside: Connection = await asyncpg.connect(url_as(admin_url, database))
+    inside: Connection = await asyncpg.connect(build_database_url(admin_url, database))
     try:
         await inside.execute(_RESTRICT_SCHEMA.format(owner=OWNER, app=APP, svc=SVC))
     finally:
         await inside.close()
 
 
-async def _identifier(connection: Connection, name: str) -> str:
+async def _quote_identifier(connection: Connection, name: str) -> str:
     return str(await connection.fetchval("SELECT quote_ident($1)", name))
 
 
-async def _literal(connection: Connection, text: str) -> str:
+async def _quote_literal(connection: Connection, text: str) -> str:
     return str(await connection.fetchval("SELECT quote_literal($1)", text))

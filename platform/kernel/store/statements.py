@@ -1,4 +1,4 @@
-"""Statements of the open unit of work; all raise Unbound without one and WrongTask in another task."""
+"""Statements of the open unit of work; all raise NoUnitOfWork, or WrongTask in another task."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ async def fetch(sql: str, *args: object) -> list[Any]:
     return await current().connection().fetch(sql, *args)
 
 
-async def fetch_planned(sql: str, *args: object) -> list[Any]:
-    """Return all rows of one statement that is planned for the values of its arguments: for optional filters.
+async def fetch_with_custom_plan(sql: str, *args: object) -> list[Any]:
+    """Return all rows of one statement, planned for the values of its arguments: for optional filters.
 
-    Takes one more round trip. What follows in the unit of work is planned in the same way (ops/decisions/0016).
+    Takes one more round trip. Later statements of the unit of work get custom plans too (ops/decisions/0016).
     """
     connection = current().connection()
     await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
@@ -43,8 +43,8 @@ async def execute(sql: str, *args: object) -> str:
 async def bulk_insert(table: str, types: Mapping[str, str], rows: Sequence[Sequence[object]]) -> int:
     """Insert many rows in one statement; `types` maps each column, in the rows' order, to its Postgres type.
 
-    Arrays and unnest: a parameter for each value would end at 32,767, and COPY is refused under row-level
-    security. Names and types are our own words, never input. Returns the number of rows.
+    Uses arrays and unnest, since a statement has 32,767 parameters at most, and COPY does not work with row-level
+    security. Table, columns and types must be constants. Returns the number of rows.
     """
     if not rows:
         return 0

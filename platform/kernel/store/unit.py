@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from asyncpg import PostgresError
 
-from kernel.store.faults import (
+from kernel.store.errors import (
     FailedTransaction,
     NestedUnitOfWork,
     NoActor,
-    Unbound,
+    NoUnitOfWork,
+    NoWorkspace,
     WrongTask,
+    convert_to_unavailable,
     is_connection_failure,
     is_timeout,
     translate_error,
-    unavailable,
 )
 from kernel.telemetry import logs
 
@@ -31,19 +32,18 @@ if TYPE_CHECKING:
     from kernel.store.pool import Connection, Pool
 
 _CURRENT: Final[ContextVar[UnitOfWork | None]] = ContextVar("unit_of_work", default=None)
-_FRESH_TRIES: Final = 3
+_MAX_ATTEMPTS: Final = 3
 
 Callback = Callable[[], Awaitable[None]]
 
-_log: Final = logs.logger("kernel.store")
+_log: Final = logs.get_logger("kernel.store")
 
 
 class UnitOfWork:
-    """An async context manager; made by `Database.scope` and `Database.unbound`.
+    """An async context manager, created by `Database.scope` and `Database.unbound`.
 
-    Leaving it normally commits, leaving it by an exception rolls back. Whatever happens on the way out the
-    connection is released: a reusable one goes back to the pool, any other is terminated. Neither can be
-    interrupted, because neither awaits anything.
+    It commits, or rolls back after an exception. In each case the connection is released: a reusable one returns to
+    the pool, any other is terminated. The release cannot be interrupted, because it awaits nothing.
     """
 
     __slots__ = (
@@ -75,10 +75,10 @@ class UnitOfWork:
         self.actor = actor
         self.notify = notify
         self.callbacks: list[Callback] = []
-        """What is called after COMMIT: see `after_commit`."""
+        """Called after COMMIT: see `after_commit`."""
 
     async def __aenter__(self) -> Self:
-        _require_none_open("a nested one would end with the outer one")
+        _require_none_open("a nested one would be part of the outer one")
         self._connection = await self._begin_transaction()
         self.task = asyncio.current_task()
         self._token = _CURRENT.set(self)
@@ -89,7 +89,7 @@ class UnitOfWork:
     ) -> None:
         connection = self._connection
         if connection is None or self.task is not asyncio.current_task():
-            # The variable cannot be reset from another task's context; without a task the unit is useless.
+            # The variable cannot be reset from another task's context; without a task the unit cannot be used again.
             self._release(reusable=False)
             message = "A unit of work must be left by the task that opened it."
             raise WrongTask(message) from error
@@ -102,7 +102,7 @@ class UnitOfWork:
             self._release(reusable=reusable)
         if error is None:
             # Outside the unit, with its connection back in the pool: a callback may take long or open another unit.
-            await _call(self.callbacks)
+            await _run_callbacks(self.callbacks)
         elif (translated := translate_error(error, connection)) is not None:
             raise translated from error
 
@@ -114,7 +114,7 @@ class UnitOfWork:
         return self._connection
 
     async def _begin_transaction(self) -> Connection:
-        tries = 0
+        attempts = 0
         while True:
             connection = await self._pool.acquire()
             try:
@@ -122,13 +122,13 @@ class UnitOfWork:
             except BaseException as error:
                 is_lost = is_connection_failure(error, connection)
                 self._pool.release(connection, reusable=False)
-                tries += 1
+                attempts += 1
                 if not is_lost:
                     raise
-                # An idle connection that died unnoticed: nothing has happened yet, so another one will do.
-                # One that does not answer is no such thing: the others would take as long.
-                if tries == _FRESH_TRIES or is_timeout(error):
-                    raise unavailable(error) from error
+                # An idle connection was closed: nothing was executed, so another is tried. Not after a time-out, which
+                # the others would reach too.
+                if attempts == _MAX_ATTEMPTS or is_timeout(error):
+                    raise convert_to_unavailable(error) from error
             else:
                 return connection
 
@@ -150,31 +150,30 @@ async def _end_transaction(connection: Connection, error: BaseException | None) 
                 raise translated from failure
             raise
         if tag != "COMMIT":
-            # Postgres answers the COMMIT of a failed transaction with a friendly ROLLBACK.
+            # Postgres answers the COMMIT of a failed transaction with ROLLBACK, without an error.
             message = "An error of Postgres was caught inside the unit of work: nothing has been stored."
             raise FailedTransaction(message)
         return True
     if not isinstance(error, Exception) or is_timeout(error):
-        # Cancelled, or left without an answer: wait for nothing more. The connection is terminated, and its
-        # transaction with it.
+        # After a cancellation or a time-out nothing more is awaited. Terminating the connection ends the transaction.
         return False
     try:
         await connection.execute("ROLLBACK")
-    except Exception:  # noqa: BLE001  -- the first error says more, and it is on its way
+    except Exception:  # noqa: BLE001  -- the first error is raised instead
         return False
     return True
 
 
-async def _call(callbacks: Sequence[Callback]) -> None:
+async def _run_callbacks(callbacks: Sequence[Callback]) -> None:
     for callback in callbacks:
         try:
             await callback()
-        except Exception as error:  # noqa: BLE001  -- the work is committed, whatever its announcement does
+        except Exception as error:  # noqa: BLE001  -- the work is committed already
             _log.error("after_commit callback failed", callback=repr(callback), exc_info=error)
 
 
 class Savepoint:
-    """Part of a unit of work whose failure leaves the rest usable: an async context manager."""
+    """A part of a unit of work that can fail alone: an async context manager."""
 
     __slots__ = ("_callbacks",)
 
@@ -189,7 +188,7 @@ class Savepoint:
         if error is None:
             await connection.execute("RELEASE SAVEPOINT part")
             return
-        # What is rolled back has no callbacks.
+        # Statements that are rolled back have no callbacks.
         del current().callbacks[self._callbacks :]
         if isinstance(error, Exception) and not connection.is_closed():
             await connection.execute("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part")
@@ -203,25 +202,25 @@ def _require_none_open(reason: str) -> None:
 
 
 def current() -> UnitOfWork:
-    """Return the unit of work that is open here; raises Unbound without one."""
+    """Return the open unit of work of this context; raises NoUnitOfWork."""
     unit = _CURRENT.get()
     if unit is None:
         message = "No unit of work is open: use `async with database.scope(workspace_id)`."
-        raise Unbound(message)
+        raise NoUnitOfWork(message)
     return unit
 
 
 def current_workspace() -> WorkspaceId:
-    """Return the workspace of the open unit of work; raises Unbound without one, or where none is bound."""
+    """Return the workspace of the open unit of work; raises NoUnitOfWork or NoWorkspace."""
     workspace_id = current().workspace_id
     if workspace_id is None:
         message = "The open unit of work is bound to no workspace."
-        raise Unbound(message)
+        raise NoWorkspace(message)
     return workspace_id
 
 
 def current_actor() -> Actor:
-    """Return who acts in the open unit of work; raises Unbound without one, NoActor where nobody was named."""
+    """Return the actor of the open unit of work; raises NoUnitOfWork or NoActor."""
     actor = current().actor
     if actor is None:
         message = "The open unit of work has no actor: use `database.scope(workspace_id, actor=...)`."
@@ -230,7 +229,7 @@ def current_actor() -> Actor:
 
 
 def after_commit(callback: Callback) -> None:
-    """Have `callback` called once the open unit of work is committed; raises Unbound without one.
+    """Call `callback` once the open unit of work is committed; raises NoUnitOfWork.
 
     Callbacks run in order, never after a rollback (of the unit, or of the savepoint around the call). An error in
     one is logged; it neither stops the others nor reaches the caller.
@@ -239,21 +238,21 @@ def after_commit(callback: Callback) -> None:
 
 
 def notify_after_commit() -> None:
-    """Have the database's `notify` called after the commit, once for all calls; does nothing where there is none."""
+    """Call the database's `notify` after the commit, if it has one; several calls have the effect of one."""
     unit = current()
     if unit.notify is not None and unit.notify not in unit.callbacks:
         after_commit(unit.notify)
 
 
 def savepoint() -> Savepoint:
-    """Return a guard for statements whose failure is expected: `async with` it, inside a try."""
+    """Return a savepoint for statements that may fail: use it with `async with`, inside a try."""
     return Savepoint()
 
 
-async def fetch_alone(pool: Pool, sql: str, *args: object) -> Any:
-    """Return the first row of one read that is a transaction of its own, or None: see `Database.fetch_alone`."""
+async def fetch_autocommit(pool: Pool, sql: str, *args: object) -> Any:
+    """Return the first row of one read in autocommit mode, or None: see `Database.fetch_autocommit`."""
     _require_none_open("this statement would not be part of it")
-    tries = 0
+    attempts = 0
     while True:
         connection = await pool.acquire()
         reusable = False
@@ -262,11 +261,11 @@ async def fetch_alone(pool: Pool, sql: str, *args: object) -> Any:
             reusable = True
         except Exception as error:
             is_lost = is_connection_failure(error, connection)
-            # An error that Postgres answered ended its transaction, and the binding with it.
+            # After an error that Postgres returned, the transaction has ended, and so has its binding to a workspace.
             reusable = isinstance(error, PostgresError) and not is_lost
-            tries += 1
+            attempts += 1
             # As in `UnitOfWork._begin_transaction`.
-            if is_lost and tries < _FRESH_TRIES and not is_timeout(error):
+            if is_lost and attempts < _MAX_ATTEMPTS and not is_timeout(error):
                 continue
             if (translated := translate_error(error, connection)) is not None:
                 raise translated from error

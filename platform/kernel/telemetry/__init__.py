@@ -1,1 +1,1 @@
-"""Logs, metrics (every series declared once), health."""
+"""Logs, metrics and health checks."""

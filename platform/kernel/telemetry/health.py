@@ -1,4 +1,4 @@
-"""Liveness and readiness without a transport: named checks, whose result is shared for a second."""
+"""Liveness and readiness: named checks, whose result is cached for a second."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that a process needs before it may be given work.
+    """A condition of readiness.
 
-    `name` is shown to clients of the internal port. `find_failure` returns what is wrong, None when nothing is; an
+    `name` is shown to clients of the internal port. `find_failure` returns what is wrong, or None; an
     exception is a failure too.
     """
 
@@ -34,7 +34,7 @@ class Failure:
 
 
 class Health:
-    """The state behind /healthz and /readyz. Checks nothing that pages work without, such as Redis or Stripe."""
+    """The state behind /healthz and /readyz. Pages work without Redis and Stripe, which are not checked."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Health:
         self._draining = False
 
     def is_live(self) -> bool:
-        """Return True: a reply shows that the event loop runs, and a restart would cure nothing else."""
+        """Return True: the reply shows that the event loop runs, and a restart helps with nothing else."""
         return True
 
     def add_check(self, check: Check) -> None:
@@ -66,7 +66,7 @@ class Health:
         self._draining = True
 
     async def find_failures(self) -> list[Failure]:
-        """Return the checks that fail; none when the process may be given work."""
+        """Return the checks that fail; none when the process is ready."""
         if self._draining:
             return [Failure("process", "is stopping")]
         if self._cached is not None and self._monotonic() - self._cached[0] < self._cache_s:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 from prometheus_client.exposition import choose_encoder
 
-from kernel.telemetry.logs import logger
+from kernel.telemetry.logs import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ HEAD_BYTES: Final = 16 * 1024
 #: For one connection: request, checks and response.
 TIMEOUT_S: Final = 5.0
 
-_log: Final = logger("telemetry.internal")
+_log: Final = get_logger("telemetry.internal")
 
 
 class _Response(NamedTuple):

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, with bound context and without secrets, other libraries' too."""
+"""Structured logs of the product and its libraries: one JSON object a line, with bound values, without secrets."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ _SECRET_NAMES: Final = re.compile(
     re.IGNORECASE,
 )
 _SECRET_TEXTS: Final = (
-    # A link's path, even a mistyped one: it may differ from a real token by one character.
+    # The path of a link, also with an invalid token, which may differ from a valid one by one character.
     (re.compile(r"(/i/|%2Fi%2F)[^/\s\"'?#<>&]+", re.IGNORECASE), r"\1[token]"),
-    # A token alone. No other value of the product has 24 letters and digits in a row.
+    # A token alone. No other value has 24 letters and digits in a row.
     (re.compile(r"(?<![0-9A-Za-z])[0-9A-Za-z]{24}(?![0-9A-Za-z])"), "[token]"),
-    # The password in a url.
-    (re.compile(r"(://[^\s:/@]*:)[^\s@/]+@"), r"\1[redacted]@"),
+    # The password in a url, which may contain @.
+    (re.compile(r"(://[^\s:/@]*:)[^\s/]+@"), r"\1[redacted]@"),
 )
 
 
 def configure(*, level: str, process: str, clock: Clock | None = None, stream: TextIO | None = None) -> None:
     """Send every log line of this process to `stream` (standard output) as JSON, from `level` upwards.
 
-    Lines of libraries that use the standard library's logging are written and redacted alike.
+    Includes what libraries log through the standard library's logging.
     """
     shared: list[Processor] = [
         merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        _stamp(clock or SystemClock(), process),
+        _add_time_and_process(clock or SystemClock(), process),
         structlog.processors.format_exc_info,
         redact,
     ]
@@ -70,7 +70,7 @@ def configure(*, level: str, process: str, clock: Clock | None = None, stream: T
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _encode_line],
         )
     )
     root = logging.getLogger()
@@ -78,28 +78,28 @@ def configure(*, level: str, process: str, clock: Clock | None = None, stream: T
     root.setLevel(level.upper())
 
 
-def logger(name: str) -> FilteringBoundLogger:
+def get_logger(name: str) -> FilteringBoundLogger:
     """Return the logger of a module; calls are `log.info("event name", key=value)`."""
     return cast("FilteringBoundLogger", structlog.stdlib.get_logger(name))
 
 
 def bind(**values: object) -> None:
-    """Put values (request_id, workspace_id, job_id) on every further line of this task and its children."""
+    """Add values (request_id, workspace_id, job_id) to all further lines of this task and its children."""
     bind_contextvars(**values)
 
 
-def bound(**values: object) -> AbstractContextManager[None]:
-    """Put values on every line inside a `with`."""
+def bind_temporarily(**values: object) -> AbstractContextManager[None]:
+    """Add values to the lines inside a `with` block."""
     return bound_contextvars(**values)
 
 
 def unbind_all() -> None:
-    """Remove all bound values: the first step of a request or job."""
+    """Remove all bound values, at the start of a request or job."""
     clear_contextvars()
 
 
 def current_request_id() -> str:
-    """Return the id of the request that is being answered here, or that asked for this job; "" outside both."""
+    """Return the id of the current request, or of the one that enqueued the current job; "" without one."""
     return str(get_contextvars().get("request", ""))
 
 
@@ -110,7 +110,7 @@ def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 
 def _redact_value(name: str, value: object, depth: int) -> Any:
     if name.startswith("_") or value is None or isinstance(value, bool | int | float):
-        return value  # structlog's own records, and types that hold no secret
+        return value  # values of structlog itself, and types without secrets
     if _SECRET_NAMES.search(name):
         return _REDACTED
     if depth > _MAX_DEPTH:
@@ -130,14 +130,14 @@ def _redact_text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def _stamp(clock: Clock, process: str) -> Processor:
-    def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _add_time_and_process(clock: Clock, process: str) -> Processor:
+    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["time"] = clock.now().isoformat(timespec="milliseconds")
         event["process"] = process
         return event
 
-    return stamp
+    return add
 
 
-def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+def _encode_line(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     return msgspec.json.encode(event, enc_hook=str).decode()

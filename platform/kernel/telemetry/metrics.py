@@ -1,4 +1,4 @@
-"""Every series of the product, declared once with its unit and help."""
+"""All metrics of the product."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prometheus_client import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Seconds. Pages are expected in 1 to 50 ms; the long tail shows faults.
+# Buckets in seconds. Pages take 1 to 50 ms; longer requests show faults.
 _REQUEST_SECONDS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
@@ -27,22 +27,23 @@ _RENDER_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 
 
 class Metrics:
-    """The series of one process, in a registry of its own. Labels are closed sets, never a workspace."""
+    """The metrics of one process, in its own registry. Labels have closed sets of values, never workspaces."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        self._http()
-        self._store()
-        self._invoices()
-        self._jobs()
-        self._backlog()
-        self._events()
-        self._pdfs()
+        self._add_http()
+        self._add_store()
+        self._add_invoices()
+        self._add_pdf_requests()
+        self._add_jobs()
+        self._add_backlog()
+        self._add_events()
+        self._add_pdfs()
 
-    def _http(self) -> None:
+    def _add_http(self) -> None:
         self.request_seconds = Histogram(
             "portal_http_request_seconds",
             "Time from the first byte of a request to the last of its response, by route template and status.",
@@ -68,7 +69,7 @@ class Metrics:
             registry=self.registry,
         )
 
-    def _store(self) -> None:
+    def _add_store(self) -> None:
         self.pool_in_use = Gauge(
             "portal_pool_in_use_connections",
             "Connections to Postgres that a unit of work holds now.",
@@ -85,10 +86,10 @@ class Metrics:
             registry=self.registry,
         )
 
-    def _invoices(self) -> None:
+    def _add_invoices(self) -> None:
         self.links_not_found = Counter(
             "portal_links_not_found_total",
-            "Invoice links that were answered with Invoice Not Found, by whether they could be one at all.",
+            "Invoice links that were answered with Invoice Not Found, by whether the token was well formed.",
             ("form",),
             registry=self.registry,
         )
@@ -111,6 +112,8 @@ class Metrics:
             ("result",),
             registry=self.registry,
         )
+
+    def _add_pdf_requests(self) -> None:
         self.pdf_answers = Counter(
             "portal_pdf_answers_total",
             "Requests for the PDF of an open link, by outcome (hit, part, not_modified, unmet, waited, preparing,"
@@ -130,7 +133,7 @@ class Metrics:
             registry=self.registry,
         )
 
-    def _jobs(self) -> None:
+    def _add_jobs(self) -> None:
         self.job_attempts = Counter(
             "portal_job_attempts_total",
             "Attempts at jobs that ended, by kind and outcome (done, retried, dead, released, lease_lost, unrecorded).",
@@ -169,7 +172,7 @@ class Metrics:
             registry=self.registry,
         )
 
-    def _backlog(self) -> None:
+    def _add_backlog(self) -> None:
         self.jobs_due = Gauge(
             "portal_jobs_due_count",
             "Jobs that are due and not claimed, as the relay last measured them.",
@@ -189,7 +192,7 @@ class Metrics:
             registry=self.registry,
         )
 
-    def _events(self) -> None:
+    def _add_events(self) -> None:
         self.events_placed = Counter(
             "portal_events_placed_total",
             "Events that this process moved from drafts into the event log.",
@@ -201,7 +204,7 @@ class Metrics:
             registry=self.registry,
         )
 
-    def _pdfs(self) -> None:
+    def _add_pdfs(self) -> None:
         self.pdf_render_seconds = Histogram(
             "portal_pdf_render_seconds",
             "Time to render HTML to PDF with Chromium, the wait for a slot included.",
@@ -242,10 +245,10 @@ class Metrics:
             registry=self.registry,
         )
 
-    def watch_pool(
+    def observe_pool(
         self, in_use: Callable[[], int], size: Callable[[], int], waiting: Callable[[], int]
     ) -> None:
-        """Read the pool's state whenever the series are asked for, from the thread that serves them."""
+        """Read the state of the pool at each scrape, in the thread of the internal server."""
         self.pool_in_use.set_function(in_use)
         self.pool_size.set_function(size)
         self.pool_waiting.set_function(waiting)

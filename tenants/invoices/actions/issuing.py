@@ -12,7 +12,7 @@ from piccolo.columns import Column
 from kernel.clock import Clock, today
 from kernel.errors import Conflict, Unavailable
 from kernel.store import current_workspace, fetch_one, fetch_value, savepoint
-from kernel.store.faults import CONTENDED
+from kernel.store.errors import CONTENDED
 from tenants.activity.actions import emit
 from tenants.activity.events import find_changes
 from tenants.ids import InvoiceId

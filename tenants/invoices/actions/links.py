@@ -140,7 +140,7 @@ async def _insert_link(
             invoice_id=invoice_id,
             customer_id=invoice.customer_id,
             contact_id=contact_id,
-            token_hash=sealer.keyed_hash(TOKEN_PURPOSE, token.encode()),
+            token_hash=sealer.compute_hash(TOKEN_PURPOSE, token.encode()),
             token_sealed=sealer.seal(
                 token.encode(),
                 table=_SEALED_TABLE,

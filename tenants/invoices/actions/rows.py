@@ -10,7 +10,7 @@ from piccolo.columns import Column
 from piccolo.columns.combination import And
 
 from kernel.errors import Conflict
-from kernel.money import Money, currency
+from kernel.money import Money, find_currency
 from kernel.store import current_workspace
 from tenants.ids import CustomerId, InvoiceId
 from tenants.invoices.queries import missing_invoice
@@ -53,7 +53,7 @@ async def lock_invoice(invoice_id: InvoiceId) -> LockedInvoice:
     )
     if row is None:
         raise missing_invoice()
-    of = currency(row["currency"])
+    of = find_currency(row["currency"])
     return LockedInvoice(
         invoice_id=invoice_id,
         customer_id=CustomerId(row["customer_id"]),

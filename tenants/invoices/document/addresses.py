@@ -37,7 +37,7 @@ def format_address(address: Address, language: Language, *, home_country: str) -
         lines = (*streets, _join(", " if address.subdivision else " ", address.city, region))
     else:
         lines = (*streets, _join(" ", address.postal_code, address.city), address.subdivision)
-    abroad = language.country(country) if country and country != home_country else ""
+    abroad = language.translate_country(country) if country and country != home_country else ""
     return tuple(line for line in (*lines, abroad) if line)
 
 

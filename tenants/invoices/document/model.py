@@ -50,9 +50,11 @@ def compose_document(
     total_rows = build_total_rows(content, totals, language)
     # Accounts ask for a payment: they are left out if nothing is to be paid.
     transfers = content.transfers if totals.payable > Money.zero(totals.currency) else ()
-    content_language = language.tag if language.tag.split("-")[0] != language.words_tag.split("-")[0] else ""
+    content_language = (
+        language.tag if language.tag.split("-")[0] != language.message_tag.split("-")[0] else ""
+    )
     return Document(
-        language=language.words_tag,
+        language=language.message_tag,
         content_language=content_language,
         direction=language.direction,
         page_size=page_size,
@@ -148,7 +150,7 @@ def _list_details(content: Content, language: Language) -> Iterator[Fact]:
 
 
 def _format_day(day: dt.date | None, language: Language) -> str:
-    return language.date(day) if day else ""
+    return language.format_date(day) if day else ""
 
 
 def _build_account(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kernel.identifiers import format_account
-from kernel.money import Money, currency
+from kernel.money import Money, find_currency
 from tenants.invoices.content import Card, Content, Debit, Delivery, Line, Party
 from tenants.invoices.document.addresses import format_address
 from tenants.invoices.document.exemptions import describe_exemption
@@ -29,8 +29,10 @@ def list_document_remarks(content: Content, language: Language) -> Iterator[Fact
     if content.tax_representative:
         yield Fact(_("Tax representative"), _describe_party(content.tax_representative))
     if content.tax_in_tax_currency is not None and content.tax_currency:
-        amount = Money.rounded(content.tax_in_tax_currency, currency(content.tax_currency))
-        yield Fact(_("Tax in %(currency)s") % {"currency": content.tax_currency}, language.amount(amount))
+        amount = Money.round_decimal(content.tax_in_tax_currency, find_currency(content.tax_currency))
+        yield Fact(
+            _("Tax in %(currency)s") % {"currency": content.tax_currency}, language.format_amount(amount)
+        )
     for attachment in content.attachments:
         parts = (attachment.description, attachment.filename or attachment.identifier, attachment.url)
         yield Fact(_("Attachment"), " · ".join(dict.fromkeys(part for part in parts if part)))
@@ -55,9 +57,11 @@ def list_line_remarks(line: Line, language: Language) -> Iterator[str]:
         if number:
             yield words % {"number": number}
     if line.origin_country:
-        yield _("Made in %(country)s") % {"country": language.country(line.origin_country)}
+        yield _("Made in %(country)s") % {"country": language.translate_country(line.origin_country)}
     if line.price_discount:
-        yield _("Price already reduced by %(amount)s") % {"amount": language.decimal(line.price_discount)}
+        yield _("Price already reduced by %(amount)s") % {
+            "amount": language.format_decimal(line.price_discount)
+        }
 
 
 def _list_payment_means(content: Content, language: Language) -> Iterator[Fact]:

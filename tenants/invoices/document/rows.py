@@ -40,7 +40,9 @@ def build_columns(content: Content, language: Language, rows: tuple[Row, ...]) -
 
 def build_rows(content: Content, totals: Totals, language: Language) -> tuple[Row, ...]:
     """Return one row for each line, amounts as priced (with tax where the prices contain it)."""
-    counted_digits = _count_digits((line.quantity for line in content.lines if line.unit in units.COUNTED), 0)
+    counted_digits = _count_digits(
+        (line.quantity for line in content.lines if line.unit in units.COUNT_UNITS), 0
+    )
     quantity_digits = _count_digits((line.quantity for line in content.lines), 0)
     price_digits = _count_digits((line.unit_price for line in content.lines), totals.currency.digits)
     return tuple(
@@ -52,17 +54,17 @@ def build_rows(content: Content, totals: Totals, language: Language) -> tuple[Ro
                 _build_adjustment(each, amount, language)
                 for each, amount in zip(line.adjustments, total.adjustments, strict=True)
             ),
-            quantity=language.decimal(
+            quantity=language.format_decimal(
                 line.quantity,
                 # Counted pieces have no decimal digits because of other lines: 3, not 3.00, next to 1.25 m.
-                min_digits=quantity_digits if line.unit not in units.COUNTED else counted_digits,
+                min_digits=quantity_digits if line.unit not in units.COUNT_UNITS else counted_digits,
                 max_digits=_MAX_DECIMALS,
             ),
-            unit=language.unit(line.unit, line.quantity),
-            price=language.decimal(line.unit_price, min_digits=price_digits, max_digits=_MAX_DECIMALS),
+            unit=language.translate_unit(line.unit, line.quantity),
+            price=language.format_decimal(line.unit_price, min_digits=price_digits, max_digits=_MAX_DECIMALS),
             per=_format_base_quantity(line, language),
             tax=format_tax_rate(line.tax, language),
-            amount=language.amount(total.amount),
+            amount=language.format_amount(total.amount),
         )
         for index, (line, total) in enumerate(zip(content.lines, totals.lines, strict=True), 1)
     )
@@ -70,7 +72,7 @@ def build_rows(content: Content, totals: Totals, language: Language) -> tuple[Ro
 
 def format_tax_rate(tax: Tax, language: Language) -> str:
     """Return what a line's tax column says: the rate, or a dash where the supply is outside the tax."""
-    return "–" if tax.category is TaxCategory.OUTSIDE_SCOPE else language.percent(tax.rate)
+    return "–" if tax.category is TaxCategory.OUTSIDE_SCOPE else language.format_percent(tax.rate)
 
 
 def label_adjustment(adjustment: Adjustment, language: Language) -> str:
@@ -81,17 +83,17 @@ def label_adjustment(adjustment: Adjustment, language: Language) -> str:
         return label
     return language.gettext("%(reason)s, %(percent)s") % {
         "reason": label,
-        "percent": language.percent(adjustment.percent),
+        "percent": language.format_percent(adjustment.percent),
     }
 
 
 def format_period(span: Period, language: Language) -> str:
     """Return a period as a range, or with the one day that is known."""
     if span.start and span.end:
-        return f"{language.date(span.start)} – {language.date(span.end)}"
+        return f"{language.format_date(span.start)} – {language.format_date(span.end)}"
     if span.start:
-        return language.gettext("from %(day)s") % {"day": language.date(span.start)}
-    return language.gettext("until %(day)s") % {"day": language.date(span.end)} if span.end else ""
+        return language.gettext("from %(day)s") % {"day": language.format_date(span.start)}
+    return language.gettext("until %(day)s") % {"day": language.format_date(span.end)} if span.end else ""
 
 
 def describe_included_tax(content: Content, language: Language) -> str:
@@ -103,7 +105,7 @@ def describe_included_tax(content: Content, language: Language) -> str:
 
 def _build_adjustment(adjustment: Adjustment, amount: Money, language: Language) -> RowAdjustment:
     signed = amount if adjustment.is_charge else -amount
-    return RowAdjustment(label_adjustment(adjustment, language), language.amount(signed))
+    return RowAdjustment(label_adjustment(adjustment, language), language.format_amount(signed))
 
 
 def _count_digits(values: Iterable[Decimal], minimum: int) -> int:
@@ -123,8 +125,8 @@ def _format_position(line: Line, index: int) -> str:
 def _format_base_quantity(line: Line, language: Language) -> str:
     if line.base_quantity == 1:
         return ""
-    number = language.decimal(line.base_quantity, max_digits=_MAX_DECIMALS)
-    unit = language.unit(line.unit, line.base_quantity)
+    number = language.format_decimal(line.base_quantity, max_digits=_MAX_DECIMALS)
+    unit = language.translate_unit(line.unit, line.base_quantity)
     return language.gettext("per %(quantity)s") % {"quantity": f"{number} {unit}".strip()}
 
 

@@ -23,7 +23,9 @@ def build_total_rows(content: Content, totals: Totals, language: Language) -> tu
     return (
         *_build_adjustments(content, totals, language),
         TotalRow(
-            TotalRowKind.PLAIN, language.gettext("Total before tax"), language.amount(totals.tax_exclusive)
+            TotalRowKind.PLAIN,
+            language.gettext("Total before tax"),
+            language.format_amount(totals.tax_exclusive),
         ),
         *(_build_tax(each, content, totals, language) for each in totals.subtotals),
         *_build_after_tax(totals, language),
@@ -37,23 +39,23 @@ def _build_adjustments(content: Content, totals: Totals, language: Language) -> 
     start = Money.zero(totals.currency)
     for line in totals.lines:
         start += line.amount
-    yield TotalRow(TotalRowKind.PLAIN, language.gettext("Subtotal"), language.amount(start))
+    yield TotalRow(TotalRowKind.PLAIN, language.gettext("Subtotal"), language.format_amount(start))
     for each, amount in zip(content.adjustments, totals.adjustment_amounts, strict=True):
         signed = amount if each.is_charge else -amount
-        yield TotalRow(TotalRowKind.PLAIN, label_adjustment(each, language), language.amount(signed))
+        yield TotalRow(TotalRowKind.PLAIN, label_adjustment(each, language), language.format_amount(signed))
 
 
 def _build_tax(subtotal: TaxSubtotal, content: Content, totals: Totals, language: Language) -> TotalRow:
     label = label_tax(subtotal.tax, language, is_vat=bool(content.seller.vat_id))
     if len(totals.subtotals) > 1:
-        words = {"tax": label, "base": language.amount(subtotal.base)}
+        words = {"tax": label, "base": language.format_amount(subtotal.base)}
         label = language.gettext("%(tax)s on %(base)s") % words
-    return TotalRow(TotalRowKind.TAX, label, language.amount(subtotal.amount))
+    return TotalRow(TotalRowKind.TAX, label, language.format_amount(subtotal.amount))
 
 
 def label_tax(tax: Tax, language: Language, *, is_vat: bool) -> str:
     """Return the name and rate of a tax, or why there is none (UNCL 5305)."""
-    rate = language.percent(tax.rate)
+    rate = language.format_percent(tax.rate)
     match tax.category:
         case TaxCategory.STANDARD | TaxCategory.ZERO:
             name = language.gettext("VAT %(rate)s") if is_vat else language.gettext("Tax %(rate)s")
@@ -78,12 +80,18 @@ def _build_after_tax(totals: Totals, language: Language) -> Iterator[TotalRow]:
     if not totals.prepaid and not totals.rounding:
         return
     yield TotalRow(
-        TotalRowKind.TOTAL, language.gettext("Total including tax"), language.amount(totals.tax_inclusive)
+        TotalRowKind.TOTAL,
+        language.gettext("Total including tax"),
+        language.format_amount(totals.tax_inclusive),
     )
     if totals.rounding:
-        yield TotalRow(TotalRowKind.PLAIN, language.gettext("Rounding"), language.amount(totals.rounding))
+        yield TotalRow(
+            TotalRowKind.PLAIN, language.gettext("Rounding"), language.format_amount(totals.rounding)
+        )
     if totals.prepaid:
-        yield TotalRow(TotalRowKind.PLAIN, language.gettext("Already paid"), language.amount(-totals.prepaid))
+        yield TotalRow(
+            TotalRowKind.PLAIN, language.gettext("Already paid"), language.format_amount(-totals.prepaid)
+        )
 
 
 def _build_payable(totals: Totals, language: Language) -> TotalRow:
@@ -94,4 +102,4 @@ def _build_payable(totals: Totals, language: Language) -> TotalRow:
     else:
         label = language.gettext("Total (%(currency)s)")
     words = label % {"currency": totals.currency.code}
-    return TotalRow(TotalRowKind.PAYABLE, words, language.amount(totals.payable))
+    return TotalRow(TotalRowKind.PAYABLE, words, language.format_amount(totals.payable))

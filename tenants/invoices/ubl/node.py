@@ -11,7 +11,7 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from kernel.errors import Invalid
-from kernel.money import Currency, currency
+from kernel.money import Currency, find_currency
 from kernel.text import clean_line, clean_lines
 from tenants.invoices.bounds import MAX_REPETITIONS, to_fraction, to_minor
 
@@ -195,7 +195,7 @@ class Node:
         if not text:
             return None
         try:
-            return currency(text)
+            return find_currency(text)
         except Invalid as error:
             raise UblRefused(rule, f"{self.location}: {error.message[:200]}") from error
 

@@ -10,7 +10,7 @@ from piccolo.columns.combination import And
 
 from kernel.clock import Clock
 from kernel.errors import Conflict, Invalid, Missing
-from kernel.ids import new_id, secret_bytes
+from kernel.ids import new_id, new_secret
 from kernel.store import current_workspace, savepoint
 from tenants.activity.actions import emit
 from tenants.ids import DomainId
@@ -55,7 +55,7 @@ async def claim_domain(
         domain_id=new_id(),
         host=name,
         state=DomainState.CLAIMED.value,
-        verify_token=secret_bytes(16).hex(),
+        verify_token=new_secret(16).hex(),
         claimed_at=clock.now(),
     )
     try:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from piccolo.columns import Column
 
-from kernel.addresses import checked_url
+from kernel.addresses import normalize_url
 from kernel.clock import Clock
 from kernel.jobs import EnqueuedJob, enqueue
 from kernel.store import current_workspace, execute
@@ -46,7 +46,7 @@ async def request_logo_fetch(url: str) -> EnqueuedJob:
     """
     # Locks the job's row before the workspace's, in the order in which the job locks them.
     await queries.load_profile()
-    added = await enqueue(FetchLogo(url=checked_url(url)))
+    added = await enqueue(FetchLogo(url=normalize_url(url)))
     row = await lock_workspace()
     if row["awaited_logo"] != added.job_id:
         await _update({"awaited_logo": added.job_id})

@@ -8,7 +8,7 @@ import asyncpg
 
 from kernel.clock import Clock
 from kernel.errors import Conflict
-from kernel.ids import new_id, secret_bytes
+from kernel.ids import new_id, new_secret
 from kernel.seals import Sealer
 from kernel.store import current_workspace, savepoint
 from tenants.activity.actions import create_event_head, emit
@@ -119,7 +119,7 @@ def _build_rows(
         contact_line=values.check_contact_line(new.contact_line),
         payment_days=values.PAYMENT_DAYS,
         link_days=values.LINK_DAYS,
-        cname_label=secret_bytes(10).hex(),
+        cname_label=new_secret(10).hex(),
         data_key=sealer.wrap(sealer.new_data_key(), workspace_id),
         created_at=now,
     )
@@ -129,7 +129,7 @@ def _build_rows(
         host=host,
         state=DomainState.ACTIVE.value,
         is_primary=True,
-        verify_token=secret_bytes(16).hex(),
+        verify_token=new_secret(16).hex(),
         claimed_at=now,
         verified_at=now,
     )

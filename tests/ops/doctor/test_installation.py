@@ -14,7 +14,7 @@ from kernel.jobs import enqueue
 from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database, execute
-from kernel.store.roles import Urls, url_as
+from kernel.store.roles import Urls, build_database_url
 from ops.doctor.finding import Finding
 from ops.doctor.installation import examine
 from tenants.workspaces.actions import create_workspace
@@ -71,7 +71,7 @@ async def test_a_database_that_does_not_answer(healthy: dict[str, str]) -> None:
 
 async def test_a_role_that_row_level_security_does_not_hold(healthy: dict[str, str], admin_url: str) -> None:
     name = urlsplit(healthy["PORTAL_DATABASE_URL"]).path.strip("/")
-    (finding,) = await _examine(healthy | {"PORTAL_DATABASE_URL": url_as(admin_url, name)})
+    (finding,) = await _examine(healthy | {"PORTAL_DATABASE_URL": build_database_url(admin_url, name)})
     assert "row-level security does not hold" in finding.problem
     assert "portal_app" in finding.remedy
 

@@ -70,8 +70,8 @@ async def test_a_folder_that_has_gone_is_unavailable(blobs: Blobs, tmp_path: Pat
 
 
 @contextmanager
-def _room_for(size: int) -> Iterator[None]:
-    """Let no file grow beyond so many bytes, as on a disk that is full."""
+def limit_file_size(size: int) -> Iterator[None]:
+    """Limit the size of files, as a full disk does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -80,7 +80,7 @@ def _room_for(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def _files(folder: Path) -> list[str]:
+def list_files(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob("*") if path.is_file()]
 
 
@@ -88,12 +88,12 @@ async def test_a_full_disk_is_unavailable_leaves_nothing_behind_and_what_was_the
     blobs: Blobs, tmp_path: Path
 ) -> None:
     await blobs.put(KEY, b"whole")
-    with _room_for(100_000):
+    with limit_file_size(100_000):
         for key in (KEY, "w/pdf/other.pdf"):
             with pytest.raises(Unavailable):
                 await blobs.put(key, bytes(500_000))
     assert await blobs.get(KEY) == b"whole"
-    assert _files(tmp_path) == ["abc.pdf"]
+    assert list_files(tmp_path) == ["abc.pdf"]
     await blobs.put("w/pdf/other.pdf", bytes(500_000))
     assert await blobs.size("w/pdf/other.pdf") == 500_000
 

@@ -1,4 +1,4 @@
-"""Blobs in a real S3-speaking server: kept, ranged, missing, refused, and no patience with one that is away."""
+"""Blobs in an S3-compatible server: stored, read in ranges, missing, refused, and a server that does not respond."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY = "w/pdf/abc.pdf"
 DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 
 
-def _status(port: int, method: str, path: str) -> int | None:
+def fetch_status(port: int, method: str, path: str) -> int | None:
     connection = HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request(method, path)
@@ -41,7 +41,7 @@ def s3_port() -> Iterator[int]:
     ) as process:
         try:
             deadline = time.monotonic() + 60
-            while _status(port, "PUT", "/bucket") != 200:
+            while fetch_status(port, "PUT", "/bucket") != 200:
                 assert process.poll() is None, "the server has ended"
                 assert time.monotonic() < deadline, "the server does not answer"
                 time.sleep(0.1)
@@ -53,11 +53,11 @@ def s3_port() -> Iterator[int]:
 @pytest.fixture
 def s3(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Blobs:
     """The bucket, found by the usual variables."""
-    _named(monkeypatch, f"http://127.0.0.1:{s3_port}")
+    set_environment(monkeypatch, f"http://127.0.0.1:{s3_port}")
     return Blobs.open("s3://bucket/some/prefix")
 
 
-def _named(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+def set_environment(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
@@ -80,7 +80,7 @@ async def test_the_prefix_is_a_folder_of_its_own(s3: Blobs) -> None:
     assert await Blobs.open("s3://bucket").get("some/prefix/own.pdf") == b"ours"
 
 
-async def test_megabytes_come_back_as_they_went(s3: Blobs) -> None:
+async def test_a_large_blob_is_read_as_it_was_written(s3: Blobs) -> None:
     data = bytes(range(256)) * 4 * 1024 * 8
     await s3.put("large.pdf", data)
     assert await s3.get("large.pdf") == data
@@ -96,53 +96,59 @@ async def test_what_is_not_there_is_missing_and_may_be_deleted_all_the_same(s3: 
             await call
 
 
-async def test_a_bucket_that_is_not_there_is_no_empty_one(s3: Blobs) -> None:
+async def test_a_bucket_that_does_not_exist_is_unavailable(s3: Blobs) -> None:
     nowhere = Blobs.open("s3://no-such-bucket")
     for call in (nowhere.put(KEY, b"x"), nowhere.get(KEY), nowhere.get(KEY, start=1, end=2)):
         with pytest.raises(Unavailable):
             await call
 
 
-async def _answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def refuse_access(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
     body = b"" if head.startswith(b"HEAD") else DENIED
     writer.write(b"HTTP/1.1 403 Forbidden\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
     writer.close()
 
 
-async def _silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def send_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.read()
     writer.close()
 
 
 @pytest.fixture
-async def away(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Blobs]:
-    """A store whose server refuses or never says a word."""
+async def unavailable_store(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Blobs]:
+    """A store whose server refuses access or never responds."""
     server = await asyncio.start_server(request.param, "127.0.0.1", 0)
-    _named(monkeypatch, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    yield Blobs.open("s3://bucket", patience_s=1)
+    set_environment(monkeypatch, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    yield Blobs.open("s3://bucket", timeout_s=1)
     server.close()
 
 
-@pytest.mark.parametrize("away", [_answering, _silent], indirect=True, ids=["refusing", "silent"])
-async def test_a_store_that_refuses_or_is_silent_is_unavailable_to_every_call(away: Blobs) -> None:
+@pytest.mark.parametrize(
+    "unavailable_store", [refuse_access, send_nothing], indirect=True, ids=["refusing", "silent"]
+)
+async def test_a_store_that_refuses_or_is_silent_is_unavailable_to_every_call(
+    unavailable_store: Blobs,
+) -> None:
     async with asyncio.timeout(20):
         for call in (
-            away.put(KEY, b"x"),
-            away.get(KEY),
-            away.get(KEY, start=1),
-            away.size(KEY),
-            away.delete(KEY),
+            unavailable_store.put(KEY, b"x"),
+            unavailable_store.get(KEY),
+            unavailable_store.get(KEY, start=1),
+            unavailable_store.size(KEY),
+            unavailable_store.delete(KEY),
         ):
             with pytest.raises(Unavailable):
                 await call
 
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "no url at all", "minio:9000"])
-async def test_an_endpoint_where_nobody_is_or_that_cannot_be_is_unavailable(
+async def test_an_endpoint_without_a_server_or_of_no_valid_url_is_unavailable(
     endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _named(monkeypatch, endpoint)
+    set_environment(monkeypatch, endpoint)
     nobody = Blobs.open("s3://bucket")
     async with asyncio.timeout(60):
         for call in (nobody.put(KEY, b"x"), nobody.get(KEY), nobody.size(KEY), nobody.delete(KEY)):

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from kernel.clock import Clock, FixedClock, SystemClock, today, zone
+from kernel.clock import Clock, FixedClock, SystemClock, find_zone, today
 from kernel.errors import Invalid
 
 
@@ -48,5 +48,5 @@ def test_summer_time_is_kept() -> None:
 )
 def test_what_is_no_zone_is_refused_and_reads_no_file(name: str) -> None:
     with pytest.raises(Invalid) as refusal:
-        zone(name)
+        find_zone(name)
     assert refusal.value.code == "zone.unknown"

@@ -1,4 +1,4 @@
-"""The fetcher against servers that are up to no good: nothing is reached that may not be, nothing is unbounded."""
+"""The fetcher against hostile servers: forbidden addresses are not reached, and time and size are limited."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from kernel.addresses import Address
+from kernel.addresses import IPAddress
 from kernel.errors import Invalid, Unavailable
-from kernel.fetching import Bounds, Fetcher, resolved
+from kernel.fetching import Fetcher, FetchLimits, resolve_host
 
 OURS, THEIRS = ip_address("127.0.0.2"), ip_address("127.0.0.1")
-BOUNDS = Bounds(most_bytes=100_000, within_s=3)
+LIMITS = FetchLimits(max_bytes=100_000, timeout_s=3)
 PICTURE = b"a picture, for all the fetcher knows"
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
-def plain(body: bytes = PICTURE, status: str = "200 OK", **headers: str) -> Answer:
+def answer_plainly(body: bytes = PICTURE, status: str = "200 OK", **headers: str) -> Answer:
     """An answer with its length."""
     lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
@@ -39,14 +39,14 @@ def plain(body: bytes = PICTURE, status: str = "200 OK", **headers: str) -> Answ
     return answer
 
 
-async def endless(writer: asyncio.StreamWriter) -> None:
+async def answer_endlessly(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
     while True:
         writer.write(bytes(65_536))
         await writer.drain()
 
 
-async def dripping(writer: asyncio.StreamWriter) -> None:
+async def answer_slowly(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
     while True:
         writer.write(b"x")
@@ -54,51 +54,51 @@ async def dripping(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.1)
 
 
-async def headers_without_end(writer: asyncio.StreamWriter) -> None:
+async def send_endless_headers(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\n")
     while True:
         writer.write(b"x-more: " + b"y" * 4096 + b"\r\n")
         await writer.drain()
 
 
-async def silent(writer: asyncio.StreamWriter) -> None:
+async def send_nothing(writer: asyncio.StreamWriter) -> None:
     await asyncio.sleep(3600)
 
 
-async def nonsense(writer: asyncio.StreamWriter) -> None:
+async def send_no_http(writer: asyncio.StreamWriter) -> None:
     writer.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
 
 
-async def cut_off(writer: asyncio.StreamWriter) -> None:
+async def close_early(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\nonly this")
 
 
 @dataclass
 class Site:
-    """A server of ours on 127.0.0.2, and a trap on 127.0.0.1 that nobody may reach."""
+    """A server on 127.0.0.2, and one on 127.0.0.1 that the fetcher may not reach."""
 
     port: int = 0
     trap_port: int = 0
     answers: dict[str, Answer] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    trapped: list[str] = field(default_factory=list)
-    names: dict[str, list[Address]] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+    trap_clients: list[str] = field(default_factory=list)
+    names: dict[str, list[IPAddress]] = field(default_factory=dict)
     resolutions: list[str] = field(default_factory=list)
 
     def url(self, path: str = "/logo.png", host: str = "logos.example") -> str:
         return f"http://{host}:{self.port}{path}"
 
-    async def resolve(self, host: str, port: int) -> list[Address]:
-        """As the machine does, but for the names of the test."""
+    async def resolve(self, host: str, port: int) -> list[IPAddress]:
+        """Resolve the names of the test, others with the system's resolver."""
         self.resolutions.append(host)
-        return self.names.get(host) or await resolved(host, port)
+        return self.names.get(host) or await resolve_host(host, port)
 
-    def fetcher(self, bounds: Bounds = BOUNDS, tls: ssl.SSLContext | None = None) -> Fetcher:
+    def fetcher(self, limits: FetchLimits = LIMITS, tls: ssl.SSLContext | None = None) -> Fetcher:
         """A fetcher for which 127.0.0.2 is the public internet."""
         return Fetcher(
-            bounds,
+            limits,
             resolve=self.resolve,
-            allows=lambda address: address == OURS,
+            is_allowed=lambda address: address == OURS,
             ports={80, 443, self.port, self.trap_port},
             tls=tls,
         )
@@ -106,7 +106,7 @@ class Site:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            self.asked.append(head)
+            self.requests.append(head)
             await self.answers[head.split()[1]](writer)
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -114,8 +114,8 @@ class Site:
         finally:
             writer.close()
 
-    async def catch(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.trapped.append(str(writer.get_extra_info("peername")))
+    async def record_trap_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.trap_clients.append(str(writer.get_extra_info("peername")))
         writer.close()
 
 
@@ -123,25 +123,25 @@ class Site:
 async def site() -> AsyncIterator[Site]:
     site = Site(names={"logos.example": [OURS]})
     server = await asyncio.start_server(site.serve, str(OURS), 0)
-    trap = await asyncio.start_server(site.catch, str(THEIRS), 0)
+    trap = await asyncio.start_server(site.record_trap_client, str(THEIRS), 0)
     site.port = server.sockets[0].getsockname()[1]
     site.trap_port = trap.sockets[0].getsockname()[1]
     yield site
-    assert site.trapped == []
+    assert site.trap_clients == []
     server.close()
     trap.close()
 
 
-async def test_what_is_there_is_fetched_and_the_server_learns_little(
+async def test_a_url_is_fetched_with_the_least_headers_and_without_a_proxy(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A proxy of the environment would be told where we go, and would go elsewhere than the guard allows.
+    # A proxy of the environment would see the URL and connect to other addresses than the checked ones.
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "https_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{site.trap_port}")
-    site.answers = {"/logo.png": plain(set_cookie="a=b")}
+    site.answers = {"/logo.png": answer_plainly(set_cookie="a=b")}
     assert await site.fetcher().fetch(site.url()) == PICTURE
     assert await site.fetcher().fetch(site.url()) == PICTURE
-    lines = site.asked[1].lower().split("\r\n")
+    lines = site.requests[1].lower().split("\r\n")
     assert f"host: logos.example:{site.port}" in lines
     assert "accept-encoding: identity" in lines
     sent = {line.partition(":")[0] for line in lines[1:] if line}
@@ -149,35 +149,37 @@ async def test_what_is_there_is_fetched_and_the_server_learns_little(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1", "10.0.0.1", "0"])
-async def test_without_a_test_nothing_of_ones_own_is_asked(site: Site, host: str) -> None:
-    guarded = Fetcher(BOUNDS, ports={site.trap_port})
+async def test_addresses_of_the_own_network_are_refused_by_default(site: Site, host: str) -> None:
+    guarded = Fetcher(LIMITS, ports={site.trap_port})
     with pytest.raises(Invalid, match="not on the public internet"):
         await guarded.fetch(f"http://{host}:{site.trap_port}/")
 
 
-async def test_only_the_usual_ports_are_asked(site: Site) -> None:
+async def test_only_the_default_ports_are_allowed(site: Site) -> None:
     with pytest.raises(Invalid, match="Only the ports 80 and 443"):
-        await Fetcher(BOUNDS, resolve=site.resolve, allows=lambda _: True).fetch(site.url())
+        await Fetcher(LIMITS, resolve=site.resolve, is_allowed=lambda _: True).fetch(site.url())
 
 
 async def test_one_address_of_several_that_is_not_public_refuses_them_all(site: Site) -> None:
     site.names["logos.example"] = [OURS, THEIRS]
     with pytest.raises(Invalid, match="not on the public internet"):
         await site.fetcher().fetch(site.url())
-    assert site.asked == []
+    assert site.requests == []
 
 
-async def test_a_name_that_changes_its_answer_is_asked_once_and_reached_where_it_was_looked_at(
+async def test_a_host_is_resolved_once_for_each_connection(
     site: Site,
 ) -> None:
     answers = iter([[OURS], [THEIRS], [THEIRS]])
 
-    async def rebinding(host: str, port: int) -> list[Address]:
+    async def resolve_in_turn(host: str, port: int) -> list[IPAddress]:
         site.resolutions.append(host)
         return next(answers)
 
-    site.answers = {"/logo.png": plain()}
-    fetcher = Fetcher(BOUNDS, resolve=rebinding, allows=lambda address: address == OURS, ports={site.port})
+    site.answers = {"/logo.png": answer_plainly()}
+    fetcher = Fetcher(
+        LIMITS, resolve=resolve_in_turn, is_allowed=lambda address: address == OURS, ports={site.port}
+    )
     assert await fetcher.fetch(site.url()) == PICTURE
     assert site.resolutions == ["logos.example"]
     with pytest.raises(Invalid, match="not on the public internet"):
@@ -208,20 +210,20 @@ async def test_a_name_that_changes_its_answer_is_asked_once_and_reached_where_it
         "data:image/png;base64,AAAA",
     ],
 )
-async def test_a_redirect_leads_nowhere_that_the_first_url_may_not(site: Site, target: str) -> None:
+async def test_the_target_of_a_redirect_is_checked_like_the_url(site: Site, target: str) -> None:
     site.names["inside.example"] = [THEIRS]
     location = target.format(trap=site.trap_port, port=site.port)
-    site.answers = {"/logo.png": plain(b"", "302 Found", location=location)}
+    site.answers = {"/logo.png": answer_plainly(b"", "302 Found", location=location)}
     with pytest.raises(Invalid) as refused:
         await site.fetcher().fetch(site.url())
     assert refused.value.code == "url.refused"
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
 
 
 async def test_three_redirects_are_followed_and_a_fourth_is_not(site: Site) -> None:
     def chain(length: int) -> dict[str, Answer]:
-        hops = {f"/{n}": plain(b"", "302 Found", location=f"/{n + 1}") for n in range(length)}
-        return hops | {f"/{length}": plain()}
+        hops = {f"/{n}": answer_plainly(b"", "302 Found", location=f"/{n + 1}") for n in range(length)}
+        return hops | {f"/{length}": answer_plainly()}
 
     site.answers = chain(3)
     assert await site.fetcher().fetch(site.url("/0")) == PICTURE
@@ -231,59 +233,59 @@ async def test_three_redirects_are_followed_and_a_fourth_is_not(site: Site) -> N
         await site.fetcher().fetch(site.url("/0"))
 
 
-async def test_a_redirect_to_nowhere(site: Site) -> None:
-    site.answers = {"/logo.png": plain(b"", "302 Found")}
-    with pytest.raises(Invalid, match="redirects to nowhere"):
+async def test_a_redirect_without_a_target_is_refused(site: Site) -> None:
+    site.answers = {"/logo.png": answer_plainly(b"", "302 Found")}
+    with pytest.raises(Invalid, match="redirect without a target"):
         await site.fetcher().fetch(site.url())
 
 
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (plain(bytes(100_001)), "fetch.too_large"),
-        (endless, "fetch.too_large"),
-        (plain(gzip.compress(bytes(50_000_000)), content_encoding="gzip"), "fetch.refused"),
-        (plain(content_encoding="br"), "fetch.refused"),
-        (plain(status="404 Not Found"), "fetch.refused"),
-        (plain(status="403 Forbidden"), "fetch.refused"),
-        (plain(b"", status="204 No Content"), "fetch.refused"),
+        (answer_plainly(bytes(100_001)), "fetch.too_large"),
+        (answer_endlessly, "fetch.too_large"),
+        (answer_plainly(gzip.compress(bytes(50_000_000)), content_encoding="gzip"), "fetch.refused"),
+        (answer_plainly(content_encoding="br"), "fetch.refused"),
+        (answer_plainly(status="404 Not Found"), "fetch.refused"),
+        (answer_plainly(status="403 Forbidden"), "fetch.refused"),
+        (answer_plainly(b"", status="204 No Content"), "fetch.refused"),
     ],
     ids=["large", "endless", "gzip bomb", "brotli", "404", "403", "204"],
 )
-async def test_answers_that_are_refused_for_good(site: Site, answer: Answer, code: str) -> None:
+async def test_responses_that_are_refused(site: Site, answer: Answer, code: str) -> None:
     site.answers = {"/logo.png": answer}
     with pytest.raises(Invalid) as refused:
         await site.fetcher().fetch(site.url())
     assert refused.value.code == code
 
 
-async def test_as_much_as_is_allowed_is_fetched(site: Site) -> None:
-    site.answers = {"/logo.png": plain(bytes(100_000))}
+async def test_content_of_the_largest_size_is_fetched(site: Site) -> None:
+    site.answers = {"/logo.png": answer_plainly(bytes(100_000))}
     assert await site.fetcher().fetch(site.url()) == bytes(100_000)
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        dripping,
-        headers_without_end,
-        silent,
-        nonsense,
-        cut_off,
-        plain(status="503 Not Now"),
-        plain(status="429 Slow"),
+        answer_slowly,
+        send_endless_headers,
+        send_nothing,
+        send_no_http,
+        close_early,
+        answer_plainly(status="503 Not Now"),
+        answer_plainly(status="429 Slow"),
     ],
     ids=["dripping", "headers", "silent", "nonsense", "cut off", "503", "429"],
 )
-async def test_answers_that_may_be_better_another_time(site: Site, answer: Answer) -> None:
+async def test_responses_for_which_another_attempt_may_succeed(site: Site, answer: Answer) -> None:
     site.answers = {"/logo.png": answer}
     async with asyncio.timeout(30):
         with pytest.raises(Unavailable) as failed:
-            await site.fetcher(Bounds(most_bytes=100_000, within_s=1)).fetch(site.url())
+            await site.fetcher(FetchLimits(max_bytes=100_000, timeout_s=1)).fetch(site.url())
     assert failed.value.code == "fetch.failed"
 
 
-async def test_nobody_listening_and_names_that_are_not_there(site: Site) -> None:
+async def test_a_closed_port_and_an_unknown_host_are_unavailable(site: Site) -> None:
     site.names["closed.example"] = [OURS]
     with pytest.raises(Unavailable, match="cannot be reached"):
         await site.fetcher().fetch(f"http://closed.example:{site.trap_port}/")
@@ -294,15 +296,15 @@ async def test_nobody_listening_and_names_that_are_not_there(site: Site) -> None
 async def test_the_second_address_is_tried_when_the_first_is_dead(site: Site) -> None:
     dead = ip_address("127.0.0.3")
     site.names["logos.example"] = [dead, OURS]
-    site.answers = {"/logo.png": plain()}
+    site.answers = {"/logo.png": answer_plainly()}
     fetcher = Fetcher(
-        BOUNDS, resolve=site.resolve, allows=lambda address: address in {dead, OURS}, ports={site.port}
+        LIMITS, resolve=site.resolve, is_allowed=lambda address: address in {dead, OURS}, ports={site.port}
     )
     assert await fetcher.fetch(site.url()) == PICTURE
 
 
 def _certificate(name: str, folder: Path) -> tuple[Path, Path]:
-    """A certificate for a name that vouches for itself, and its key."""
+    """A self-signed certificate for a name, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -336,7 +338,7 @@ async def test_tls_is_spoken_with_the_name_though_the_address_is_pinned(site: Si
     trusting = ssl.create_default_context(cafile=str(certificate))
     server = await asyncio.start_server(site.serve, str(OURS), 0, ssl=ours)
     port = site.port = server.sockets[0].getsockname()[1]
-    site.answers = {"/logo.png": plain()}
+    site.answers = {"/logo.png": answer_plainly()}
     site.names["other.example"] = [OURS]
     try:
         url = f"https://logos.example:{port}/logo.png"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from kernel import units
 from kernel.errors import Invalid
-from kernel.language import OWN_CATALOGUES, Language
-from kernel.money import LARGEST, SMALLEST, Money, currencies, currency
+from kernel.language import KERNEL_CATALOGUES, Language
+from kernel.money import MAX_MINOR, MIN_MINOR, Money, find_currency, load_currencies
 
 SP, NSP, MINUS, RLM = (
     "\N{NO-BREAK SPACE}",
@@ -103,7 +103,7 @@ def catalogues(tmp_path: Path) -> tuple[Path, ...]:
     ],
 )
 def test_amounts_are_said_as_people_there_write_them(tag: str, minor: int, code: str, said: str) -> None:
-    assert Language.load(tag).money(Money(minor, currency(code))) == said
+    assert Language.load(tag).format_money(Money(minor, find_currency(code))) == said
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_amounts_are_said_as_people_there_write_them(tag: str, minor: int, code:
     ],
 )
 def test_bare_amounts_have_all_digits_of_the_currency(tag: str, minor: int, code: str, said: str) -> None:
-    assert Language.load(tag).amount(Money(minor, currency(code))) == said
+    assert Language.load(tag).format_amount(Money(minor, find_currency(code))) == said
 
 
 @pytest.mark.parametrize(
@@ -132,19 +132,19 @@ def test_bare_amounts_have_all_digits_of_the_currency(tag: str, minor: int, code
     ],
 )
 def test_an_amount_to_type_has_no_grouping(tag: str, minor: int, code: str, typed: str) -> None:
-    assert Language.load(tag).typed(Money(minor, currency(code))) == typed
+    assert Language.load(tag).format_ungrouped_amount(Money(minor, find_currency(code))) == typed
 
 
 @given(
     st.sampled_from(TAGS),
-    st.sampled_from(sorted(currencies())),
-    st.integers(SMALLEST, LARGEST),
+    st.sampled_from(sorted(load_currencies())),
+    st.integers(MIN_MINOR, MAX_MINOR),
     st.integers(2, 30),
 )
 def test_no_figure_of_an_amount_is_ever_lost(tag: str, code: str, minor: int, precision: int) -> None:
-    money = Money(minor, currency(code))
+    money = Money(minor, find_currency(code))
     with localcontext(Context(prec=precision)):
-        for said in (Language.load(tag).money(money), Language.load(tag).amount(money)):
+        for said in (Language.load(tag).format_money(money), Language.load(tag).format_amount(money)):
             figures = "".join(character for character in said if character in "0123456789")
             assert int(figures) == abs(minor)
             assert (MINUS in said) == (minor < 0)
@@ -165,17 +165,17 @@ def test_no_figure_of_an_amount_is_ever_lost(tag: str, code: str, minor: int, pr
     ],
 )
 def test_numbers_have_the_digits_they_have(value: str, german: str, english: str) -> None:
-    assert DE.decimal(Decimal(value)) == german
-    assert EN.decimal(Decimal(value)) == english
+    assert DE.format_decimal(Decimal(value)) == german
+    assert EN.format_decimal(Decimal(value)) == english
 
 
 def test_numbers_round_half_up_and_may_have_digits_to_align_by() -> None:
-    assert [EN.decimal(Decimal(value), max_digits=2) for value in ("0.125", "0.135", "-0.125")] == [
+    assert [EN.format_decimal(Decimal(value), max_digits=2) for value in ("0.125", "0.135", "-0.125")] == [
         "0.13",
         "0.14",
         f"{MINUS}0.13",
     ]
-    assert [EN.decimal(Decimal(value), min_digits=2) for value in ("1", "1.5", "0.0275")] == [
+    assert [EN.format_decimal(Decimal(value), min_digits=2) for value in ("1", "1.5", "0.0275")] == [
         "1.00",
         "1.50",
         "0.0275",
@@ -185,17 +185,17 @@ def test_numbers_round_half_up_and_may_have_digits_to_align_by() -> None:
 @pytest.mark.parametrize("value", ["NaN", "Infinity"])
 def test_what_is_no_number_is_not_written(value: str) -> None:
     with pytest.raises(Invalid, match=r"number\.not_finite"):
-        EN.decimal(Decimal(value))
+        EN.format_decimal(Decimal(value))
 
 
 def test_percentages_are_given_as_percent() -> None:
-    assert [DE.percent(Decimal(rate)) for rate in ("19", "7.0", "0", "5.5")] == [
+    assert [DE.format_percent(Decimal(rate)) for rate in ("19", "7.0", "0", "5.5")] == [
         f"19{SP}%",
         f"7{SP}%",
         f"0{SP}%",
         f"5,5{SP}%",
     ]
-    assert [EN.percent(Decimal(rate)) for rate in ("19", "8.875", "33.33335", "-3")] == [
+    assert [EN.format_percent(Decimal(rate)) for rate in ("19", "8.875", "33.33335", "-3")] == [
         "19%",
         "8.875%",
         "33.3334%",
@@ -205,14 +205,14 @@ def test_percentages_are_given_as_percent() -> None:
 
 def test_days() -> None:
     day = date(2026, 11, 2)
-    assert (DE.date(day), DE.date(day, "long")) == ("02.11.2026", "2. November 2026")
-    assert (EN.date(day), EN.date(day, "long")) == ("Nov 2, 2026", "November 2, 2026")
-    assert (JA.date(day), JA.date(day, "long")) == ("2026/11/02", "2026年11月2日")
+    assert (DE.format_date(day), DE.format_date(day, "long")) == ("02.11.2026", "2. November 2026")
+    assert (EN.format_date(day), EN.format_date(day, "long")) == ("Nov 2, 2026", "November 2, 2026")
+    assert (JA.format_date(day), JA.format_date(day, "long")) == ("2026/11/02", "2026年11月2日")
 
 
 def test_a_moment_is_not_a_day() -> None:
     with pytest.raises(TypeError, match="time zone"):
-        EN.date(datetime(2026, 11, 2, tzinfo=UTC))
+        EN.format_date(datetime(2026, 11, 2, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -239,16 +239,16 @@ def test_a_moment_is_not_a_day() -> None:
     ],
 )
 def test_units_are_words_beside_their_quantity(code: str, quantity: str, german: str, english: str) -> None:
-    assert DE.unit(code, Decimal(quantity)) == german
-    assert EN.unit(code, Decimal(quantity)) == english
+    assert DE.translate_unit(code, Decimal(quantity)) == german
+    assert EN.translate_unit(code, Decimal(quantity)) == english
 
 
 @pytest.mark.parametrize("tag", TAGS)
 def test_every_unit_of_the_table_has_a_word_everywhere(tag: str) -> None:
     language = Language.load(tag)
-    for code in {*units.MEASURED, *units.COUNTED} - {units.ONE}:
+    for code in {*units.MEASURE_UNITS, *units.COUNT_UNITS} - {units.ONE}:
         for quantity in (Decimal(1), Decimal(2), Decimal("2.5")):
-            word = language.unit(code, quantity)
+            word = language.translate_unit(code, quantity)
             assert word
             assert word != code
             assert not set(word) & set("0123456789{}")
@@ -257,32 +257,41 @@ def test_every_unit_of_the_table_has_a_word_everywhere(tag: str) -> None:
 @pytest.mark.parametrize("tag", TAGS)
 def test_a_sign_is_the_same_beside_every_number(tag: str) -> None:
     language = Language.load(tag)
-    for code, (_unit, length) in units.MEASURED.items():
+    for code, (_unit, length) in units.MEASURE_UNITS.items():
         if length == "short":
-            assert len({language.unit(code, Decimal(quantity)) for quantity in ("1", "2", "22", "0.5")}) == 1
+            assert (
+                len(
+                    {language.translate_unit(code, Decimal(quantity)) for quantity in ("1", "2", "22", "0.5")}
+                )
+                == 1
+            )
 
 
 @pytest.mark.parametrize(("tag", "word"), [("ja-JP", ""), ("ar", ""), ("de-AT", "Stück"), ("en-GB", "units")])
 def test_what_is_simply_counted_has_no_word_of_a_foreign_tongue(tag: str, word: str) -> None:
-    assert Language.load(tag).unit("C62", Decimal(3)) == word
+    assert Language.load(tag).translate_unit("C62", Decimal(3)) == word
 
 
 def test_every_counted_unit_is_translated_into_german() -> None:
     same_in_both = {"Person"}
-    for code, (singular, plural) in units.COUNTED.items():
-        one, many = DE.unit(code, Decimal(1)), DE.unit(code, Decimal(2))
+    for code, (singular, plural) in units.COUNT_UNITS.items():
+        one, many = DE.translate_unit(code, Decimal(1)), DE.translate_unit(code, Decimal(2))
         assert (one, many) != (singular, plural), code
         assert one[0].isupper() or one in same_in_both
 
 
 def test_no_code_is_in_two_tables() -> None:
-    assert set(units.MEASURED) & set(units.COUNTED) == set()
-    assert units.WORDLESS & (set(units.MEASURED) | set(units.COUNTED)) == set()
+    assert set(units.MEASURE_UNITS) & set(units.COUNT_UNITS) == set()
+    assert units.UNNAMED & (set(units.MEASURE_UNITS) | set(units.COUNT_UNITS)) == set()
 
 
 def test_countries() -> None:
-    assert [language.country("DE") for language in (DE, EN, JA)] == ["Deutschland", "Germany", "ドイツ"]
-    assert EN.country("ZQ") == "ZQ"
+    assert [language.translate_country("DE") for language in (DE, EN, JA)] == [
+        "Deutschland",
+        "Germany",
+        "ドイツ",
+    ]
+    assert EN.translate_country("ZQ") == "ZQ"
 
 
 @pytest.mark.parametrize(
@@ -327,7 +336,7 @@ def test_what_is_no_language_is_refused(tag: str) -> None:
 
 def test_words_come_from_the_catalogue(catalogues: tuple[Path, ...]) -> None:
     german = Language.load("de-DE", catalogues)
-    assert german.words_tag == "de"
+    assert german.message_tag == "de"
     assert german.gettext("Amount due") == "Offener Betrag"
     assert german.pgettext("verb", "Print") == "Drucken"
     assert [german.ngettext("due in %(days)s day", "due in %(days)s days", n) for n in (1, 2, 0)] == [
@@ -335,7 +344,7 @@ def test_words_come_from_the_catalogue(catalogues: tuple[Path, ...]) -> None:
         "fällig in %(days)s Tagen",
         "fällig in %(days)s Tagen",
     ]
-    assert german.unit("NAR", Decimal(2)) == "Artikel"
+    assert german.translate_unit("NAR", Decimal(2)) == "Artikel"
 
 
 def test_a_word_without_translation_stays_english(catalogues: tuple[Path, ...]) -> None:
@@ -349,19 +358,19 @@ def test_a_word_without_translation_stays_english(catalogues: tuple[Path, ...]) 
 
 def test_the_nearer_catalogue_wins_word_by_word(catalogues: tuple[Path, ...]) -> None:
     austrian = Language.load("de-AT", catalogues)
-    assert austrian.words_tag == "de-AT"
+    assert austrian.message_tag == "de-AT"
     assert austrian.gettext("Amount due") == "Aushaftender Betrag"
     assert austrian.pgettext("verb", "Print") == "Drucken"
-    assert austrian.money(Money(100, currency("EUR"))) == f"€{SP}1,00"
+    assert austrian.format_money(Money(100, find_currency("EUR"))) == f"€{SP}1,00"
 
 
 def test_without_a_catalogue_words_are_english_and_numbers_are_not(catalogues: tuple[Path, ...]) -> None:
     french = Language.load("fr-FR", catalogues)
-    assert french.words_tag == "en"
+    assert french.message_tag == "en"
     assert french.gettext("Amount due") == "Amount due"
     assert french.ngettext("%(n)s line", "%(n)s lines", 0) == "%(n)s lines"
     assert french.npgettext("unit", "piece", "pieces", 1) == "piece"
-    assert french.decimal(Decimal("1234.5")) == f"1{NSP}234,5"
+    assert french.format_decimal(Decimal("1234.5")) == f"1{NSP}234,5"
 
 
 def test_a_language_is_loaded_once(catalogues: tuple[Path, ...]) -> None:
@@ -375,4 +384,4 @@ def test_a_folder_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
 
 
 def test_no_compiled_catalogue_is_kept() -> None:
-    assert [path.suffix for path in OWN_CATALOGUES.rglob("*") if path.is_file()] == [".po"]
+    assert [path.suffix for path in KERNEL_CATALOGUES.rglob("*") if path.is_file()] == [".po"]

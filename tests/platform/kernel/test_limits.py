@@ -13,15 +13,15 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from kernel.limits import DEADLINE_S, LOCAL_KEYS, Breaker, Limiter, LocalCounter, Source, Verdict
+from kernel.limits import DEADLINE_S, MAX_LOCAL_KEYS, CircuitBreaker, Limiter, LocalCounter, Source, Verdict
 from ops.dev.servers import find_pid, start_redis, stop_redis
 
 YES, LOCAL_YES = Verdict(True, 0, Source.REDIS), Verdict(True, 0, Source.LOCAL)
 
 
 @dataclass
-class Hands:
-    """A monotonic clock turned by hand."""
+class ManualClock:
+    """A monotonic clock that the test sets."""
 
     now: float = 1000.0
 
@@ -64,8 +64,8 @@ def redis_pid(state: Path) -> int:
     return pid
 
 
-async def answered_by(limiter: Limiter, source: Source, *, within_s: float) -> Verdict:
-    """Hit until the wanted side answers."""
+async def hit_until(limiter: Limiter, source: Source, *, within_s: float) -> Verdict:
+    """Hit until the given counter is used."""
     deadline = time.monotonic() + within_s
     while True:
         verdict = await limiter.hit(f"test:{uuid4()}", period_s=60, limit=60, burst=60)
@@ -99,7 +99,7 @@ async def test_two_hundred_at_once_over_four_processes_get_exactly_the_burst(
 ) -> None:
     pods = [limiters() for _ in range(4)]
     for pod in pods:
-        await answered_by(pod, Source.REDIS, within_s=10)
+        await hit_until(pod, Source.REDIS, within_s=10)
     verdicts = await asyncio.gather(
         *(pod.hit(key, period_s=3600, limit=25, burst=25) for pod in pods for _ in range(50))
     )
@@ -133,11 +133,11 @@ async def test_a_flushed_redis_forgets_the_script_and_is_still_asked(
 ) -> None:
     url = start_redis(own_redis, environ={})
     limiter = limiters(url)
-    await answered_by(limiter, Source.REDIS, within_s=10)
+    await hit_until(limiter, Source.REDIS, within_s=10)
     async with Redis.from_url(url) as redis:
         await redis.flushall()
         await redis.script_flush()
-    assert (await answered_by(limiter, Source.REDIS, within_s=10)).allowed
+    assert (await hit_until(limiter, Source.REDIS, within_s=10)).allowed
 
 
 async def test_without_redis_each_process_gives_out_its_share(
@@ -158,7 +158,7 @@ async def test_a_frozen_redis_costs_one_deadline_and_then_nothing(
     limiters: Callable[..., Limiter], own_redis: Path, key: str
 ) -> None:
     limiter = limiters(start_redis(own_redis, environ={}), deadline_s=DEADLINE_S)
-    await answered_by(limiter, Source.REDIS, within_s=10)
+    await hit_until(limiter, Source.REDIS, within_s=10)
     os.kill(redis_pid(own_redis), signal.SIGSTOP)
     started = time.monotonic()
     first = await limiter.hit(key, period_s=60, limit=400, burst=400)
@@ -199,7 +199,7 @@ async def test_answers_stay_with_their_questions_after_a_freeze(
 ) -> None:
     """A reply that comes after its deadline must not be read as the answer to the next question."""
     limiter = limiters(start_redis(own_redis, environ={}), deadline_s=0.3, processes=1)
-    await answered_by(limiter, Source.REDIS, within_s=10)
+    await hit_until(limiter, Source.REDIS, within_s=10)
     pid = redis_pid(own_redis)
     os.kill(pid, signal.SIGSTOP)
     frozen = await asyncio.gather(
@@ -207,7 +207,7 @@ async def test_answers_stay_with_their_questions_after_a_freeze(
     )
     assert {verdict.source for verdict in frozen} == {Source.LOCAL}
     os.kill(pid, signal.SIGCONT)
-    await answered_by(limiter, Source.REDIS, within_s=20)
+    await hit_until(limiter, Source.REDIS, within_s=20)
     for n in range(20):
         spent, fresh = f"{key}:spent:{n}", f"{key}:fresh:{n}"
         verdicts = [
@@ -222,20 +222,20 @@ async def test_a_killed_redis_is_used_again_when_it_is_back(
 ) -> None:
     url = start_redis(own_redis, environ={})
     limiter = limiters(url, deadline_s=DEADLINE_S)
-    await answered_by(limiter, Source.REDIS, within_s=10)
+    await hit_until(limiter, Source.REDIS, within_s=10)
     os.kill(redis_pid(own_redis), signal.SIGKILL)
     stop_redis(own_redis)
     while_away = [await limiter.hit(key, period_s=60, limit=60, burst=16) for _ in range(5)]
     assert while_away == [LOCAL_YES] * 4 + [Verdict(False, 4, Source.LOCAL)]
     assert start_redis(own_redis, environ={}) == url
-    assert (await answered_by(limiter, Source.REDIS, within_s=20)).allowed
+    assert (await hit_until(limiter, Source.REDIS, within_s=20)).allowed
 
 
-async def test_a_caller_that_hangs_up_does_not_open_the_breaker(
+async def test_a_cancelled_caller_does_not_open_the_breaker(
     limiters: Callable[..., Limiter], own_redis: Path, key: str
 ) -> None:
     limiter = limiters(start_redis(own_redis, environ={}))
-    await answered_by(limiter, Source.REDIS, within_s=10)
+    await hit_until(limiter, Source.REDIS, within_s=10)
     os.kill(redis_pid(own_redis), signal.SIGSTOP)
     hit = asyncio.create_task(limiter.hit(key, period_s=60, limit=60, burst=60))
     await asyncio.sleep(0.005)
@@ -249,74 +249,86 @@ async def test_a_caller_that_hangs_up_does_not_open_the_breaker(
 @pytest.mark.parametrize(
     ("period_s", "limit", "burst"), [(0, 1, 1), (-1, 1, 1), (1, 0, 1), (1, 1, 0), (1, -5, 1)]
 )
-async def test_a_limit_that_is_none_is_a_mistake(
+async def test_an_invalid_limit_is_a_value_error(
     limiters: Callable[..., Limiter], key: str, period_s: float, limit: int, burst: int
 ) -> None:
     with pytest.raises(ValueError, match="positive period"):
         await limiters().hit(key, period_s=period_s, limit=limit, burst=burst)
 
 
-def test_the_local_count_is_bounded_and_forgets_who_was_idle_longest() -> None:
-    counter = LocalCounter(Hands())
+def test_the_local_counter_is_bounded_and_evicts_the_least_recently_used_key() -> None:
+    counter = LocalCounter(ManualClock())
     second = 1_000_000
     for name in ("idle", "busy"):
-        assert counter.wait(name, second, 2 * second) == 0
-    for n in range(LOCAL_KEYS - 2):
-        assert counter.wait(f"flood {n}", second, 2 * second) == 0
-    assert counter.wait("busy", second, 2 * second) == 0
-    assert len(counter) == LOCAL_KEYS
-    assert counter.wait("one more", second, 2 * second) == 0
-    assert counter.wait("two more", second, 2 * second) == 0
-    assert len(counter) == LOCAL_KEYS
+        assert counter.hit(name, second, 2 * second) == 0
+    for n in range(MAX_LOCAL_KEYS - 2):
+        assert counter.hit(f"flood {n}", second, 2 * second) == 0
+    assert counter.hit("busy", second, 2 * second) == 0
+    assert len(counter) == MAX_LOCAL_KEYS
+    assert counter.hit("one more", second, 2 * second) == 0
+    assert counter.hit("two more", second, 2 * second) == 0
+    assert len(counter) == MAX_LOCAL_KEYS
     # Busy is remembered and has used up its two; idle begins again.
-    assert counter.wait("busy", second, 2 * second) == second
-    assert [counter.wait("idle", second, 2 * second) for _ in range(2)] == [0, 0]
+    assert counter.hit("busy", second, 2 * second) == second
+    assert [counter.hit("idle", second, 2 * second) for _ in range(2)] == [0, 0]
+
+
+def test_a_key_that_is_refused_counts_as_used() -> None:
+    counter = LocalCounter(ManualClock())
+    second = 1_000_000
+    for name in ("busy", "idle"):
+        assert counter.hit(name, second, second) == 0
+    for n in range(MAX_LOCAL_KEYS - 2):
+        assert counter.hit(f"flood {n}", second, second) == 0
+    assert counter.hit("busy", second, second) == second
+    assert counter.hit("one more", second, second) == 0
+    assert counter.hit("busy", second, second) == second
 
 
 def test_the_local_count_gives_back_with_time() -> None:
-    hands = Hands()
-    counter = LocalCounter(hands)
-    assert [counter.wait("a", 1_000_000, 2_000_000) for _ in range(3)] == [0, 0, 1_000_000]
-    hands.now += 0.4
-    assert counter.wait("a", 1_000_000, 2_000_000) == 600_000
-    hands.now += 0.6
-    assert [counter.wait("a", 1_000_000, 2_000_000) for _ in range(2)] == [0, 1_000_000]
+    clock = ManualClock()
+    counter = LocalCounter(clock)
+    assert [counter.hit("a", 1_000_000, 2_000_000) for _ in range(3)] == [0, 0, 1_000_000]
+    clock.now += 0.4
+    assert counter.hit("a", 1_000_000, 2_000_000) == 600_000
+    clock.now += 0.6
+    assert [counter.hit("a", 1_000_000, 2_000_000) for _ in range(2)] == [0, 1_000_000]
 
 
-def test_the_breaker_waits_longer_each_time_and_lets_one_try() -> None:
-    hands = Hands()
-    breaker = Breaker(hands)
-    assert (breaker.lets_through(), breaker.lets_through()) == (True, True)
-    breaker.failed()
+def test_the_breaker_waits_longer_each_time_and_allows_one_trial() -> None:
+    clock = ManualClock()
+    breaker = CircuitBreaker(clock)
+    assert (breaker.allows_request(), breaker.allows_request()) == (True, True)
+    breaker.record_failure()
     for pause in (0.5, 1.0, 2.0, 4.0, 8.0, 8.0):
-        hands.now += pause - 0.01
-        assert not breaker.lets_through()
-        hands.now += 0.01
-        assert (breaker.lets_through(), breaker.lets_through()) == (True, False)
-        breaker.failed()
-    hands.now += 8
-    assert breaker.lets_through()
-    breaker.succeeded()
-    assert (breaker.lets_through(), breaker.lets_through()) == (True, True)
-    breaker.failed()
-    hands.now += 0.5
-    assert breaker.lets_through()
+        clock.now += pause - 0.01
+        assert not breaker.allows_request()
+        clock.now += 0.01
+        assert (breaker.allows_request(), breaker.allows_request()) == (True, False)
+        breaker.record_failure()
+    clock.now += 8
+    assert breaker.allows_request()
+    breaker.record_success()
+    assert (breaker.allows_request(), breaker.allows_request()) == (True, True)
+    breaker.record_failure()
+    clock.now += 0.5
+    assert breaker.allows_request()
 
 
 def test_many_failures_at_once_count_as_one() -> None:
-    hands = Hands()
-    breaker = Breaker(hands)
+    clock = ManualClock()
+    breaker = CircuitBreaker(clock)
     for _ in range(50):
-        breaker.failed()
-    hands.now += 0.5
-    assert breaker.lets_through()
+        breaker.record_failure()
+    clock.now += 0.5
+    assert breaker.allows_request()
 
 
-def test_a_trial_that_nobody_waited_for_leaves_the_door_ajar() -> None:
-    hands = Hands()
-    breaker = Breaker(hands)
-    breaker.failed()
-    hands.now += 0.5
-    assert (breaker.lets_through(), breaker.lets_through()) == (True, False)
-    breaker.unknown()
-    assert breaker.lets_through()
+def test_a_trial_that_nobody_waited_for_allows_another_one() -> None:
+    clock = ManualClock()
+    breaker = CircuitBreaker(clock)
+    breaker.record_failure()
+    clock.now += 0.5
+    assert (breaker.allows_request(), breaker.allows_request()) == (True, False)
+    breaker.record_cancellation()
+    assert breaker.allows_request()

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.errors import Invalid
-from kernel.money import LARGEST, SMALLEST, Currency, Money, currencies, currency
+from kernel.money import MAX_MINOR, MIN_MINOR, Currency, Money, find_currency, load_currencies
 
-EUR, JPY, KWD = currency("EUR"), currency("JPY"), currency("KWD")
+EUR, JPY, KWD = find_currency("EUR"), find_currency("JPY"), find_currency("KWD")
 any_currency = st.sampled_from([EUR, JPY, KWD])
-minors = st.integers(SMALLEST // 4, LARGEST // 4)
+minors = st.integers(MIN_MINOR // 4, MAX_MINOR // 4)
 amounts = st.decimals(min_value=-(10**15), max_value=10**15, allow_nan=False, allow_infinity=False)
 
 
@@ -28,20 +28,20 @@ amounts = st.decimals(min_value=-(10**15), max_value=10**15, allow_nan=False, al
     ],
 )  # fmt: skip
 def test_currencies_have_the_digits_of_iso_4217(code: str, digits: int) -> None:
-    assert currency(code) == Currency(code, digits)
+    assert find_currency(code) == Currency(code, digits)
 
 
 def test_every_currency_of_the_list_exists_and_has_sensible_digits() -> None:
     known = list_currencies()
-    assert len(currencies()) == 139
-    assert [code for code in currencies() if code not in known] == []
-    assert {each.digits for each in currencies().values()} == {0, 2, 3}
+    assert len(load_currencies()) == 139
+    assert [code for code in load_currencies() if code not in known] == []
+    assert {each.digits for each in load_currencies().values()} == {0, 2, 3}
 
 
 @pytest.mark.parametrize("code", ["", "eur", "XYZ", "EURO", "€"])
 def test_an_unknown_currency_is_refused(code: str) -> None:
     with pytest.raises(Invalid) as refusal:
-        currency(code)
+        find_currency(code)
     assert (refusal.value.code, refusal.value.data) == ("currency.unknown", {"currency": code})
 
 
@@ -59,9 +59,9 @@ def test_a_code_is_not_a_currency() -> None:
 @pytest.mark.parametrize("amount", [1.5, 1, "1.50", True])
 def test_amounts_are_decimals_only(amount: Decimal) -> None:
     with pytest.raises(TypeError):
-        Money.rounded(amount, EUR)
+        Money.round_decimal(amount, EUR)
     with pytest.raises(TypeError):
-        Money.exact(amount, EUR)
+        Money.from_decimal(amount, EUR)
 
 
 @pytest.mark.parametrize(
@@ -74,25 +74,25 @@ def test_amounts_are_decimals_only(amount: Decimal) -> None:
     ],
 )  # fmt: skip
 def test_rounding_is_half_up_away_from_zero(amount: str, of: Currency, minor: int) -> None:
-    assert Money.rounded(Decimal(amount), of) == Money(minor, of)
+    assert Money.round_decimal(Decimal(amount), of) == Money(minor, of)
 
 
 @given(amounts, any_currency)
 def test_rounding_moves_an_amount_by_at_most_half_a_minor_unit(amount: Decimal, of: Currency) -> None:
     with localcontext(Context(prec=400)):
-        off = (Money.rounded(amount, of).amount - amount).copy_abs()
+        off = (Money.round_decimal(amount, of).amount - amount).copy_abs()
         assert off <= Decimal(5).scaleb(-of.digits - 1)
 
 
 @given(amounts, any_currency)
 def test_rounding_is_symmetric(amount: Decimal, of: Currency) -> None:
-    assert Money.rounded(-amount, of) == -Money.rounded(amount, of)
+    assert Money.round_decimal(-amount, of) == -Money.round_decimal(amount, of)
 
 
 @given(minors, any_currency)
 def test_an_amount_comes_back_exactly(minor: int, of: Currency) -> None:
     money = Money(minor, of)
-    assert Money.exact(money.amount, of) == money
+    assert Money.from_decimal(money.amount, of) == money
     assert money.amount.as_tuple().exponent == -of.digits
 
 
@@ -100,37 +100,37 @@ def test_an_amount_comes_back_exactly(minor: int, of: Currency) -> None:
 def test_the_precision_of_the_caller_changes_nothing(minor: int, of: Currency) -> None:
     with localcontext(Context(prec=3)):
         money = Money(minor, of)
-        assert Money.exact(money.amount, of) == money
+        assert Money.from_decimal(money.amount, of) == money
 
 
 @pytest.mark.parametrize(("amount", "of"), [("0.001", EUR), ("1.5", JPY), ("0.0001", KWD), ("1E-40", EUR)])
 def test_what_needs_rounding_is_not_exact(amount: str, of: Currency) -> None:
     with pytest.raises(Invalid) as refusal:
-        Money.exact(Decimal(amount), of)
+        Money.from_decimal(Decimal(amount), of)
     assert refusal.value.code == "money.inexact"
 
 
 def test_zeros_at_the_end_do_not_make_an_amount_inexact() -> None:
-    assert Money.exact(Decimal("1.50000"), EUR) == Money(150, EUR)
-    assert Money.exact(Decimal("-0"), JPY) == Money(0, JPY)
+    assert Money.from_decimal(Decimal("1.50000"), EUR) == Money(150, EUR)
+    assert Money.from_decimal(Decimal("-0"), JPY) == Money(0, JPY)
 
 
 @pytest.mark.parametrize("amount", ["NaN", "sNaN", "Infinity", "-Infinity", "1E+17", "9E+999999", "-1E+30"])
 def test_what_no_bigint_holds_is_out_of_range(amount: str) -> None:
-    for make in (Money.rounded, Money.exact):
+    for make in (Money.round_decimal, Money.from_decimal):
         with pytest.raises(Invalid) as refusal:
             make(Decimal(amount), EUR)
         assert refusal.value.code == "money.range"
 
 
 def test_the_range_is_that_of_a_bigint_to_the_last_unit() -> None:
-    assert Money.exact(Decimal("92233720368547758.07"), EUR) == Money(LARGEST, EUR)
-    for minor in (LARGEST + 1, SMALLEST - 1):
+    assert Money.from_decimal(Decimal("92233720368547758.07"), EUR) == Money(MAX_MINOR, EUR)
+    for minor in (MAX_MINOR + 1, MIN_MINOR - 1):
         with pytest.raises(Invalid, match="too large"):
             Money(minor, EUR)
     beyond: list[Callable[[], Money]] = [
-        lambda: Money(LARGEST, EUR) + Money(1, EUR),
-        lambda: -Money(SMALLEST, EUR),
+        lambda: Money(MAX_MINOR, EUR) + Money(1, EUR),
+        lambda: -Money(MIN_MINOR, EUR),
     ]
     for leave in beyond:
         with pytest.raises(Invalid, match="too large"):

@@ -160,7 +160,7 @@ async def test_the_database_is_that_of_the_role_and_its_pool_is_shown(process_se
 
 
 async def test_a_process_with_the_wrong_role_does_not_start(process_settings: Settings) -> None:
-    swapped = replace(process_settings, database_url=process_settings.svc_url())
+    swapped = replace(process_settings, database_url=process_settings.require_svc_url())
     with pytest.raises(Invalid, match="portal_app") as refused:
         async with open_test_process(swapped):
             pass

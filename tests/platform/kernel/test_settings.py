@@ -7,8 +7,8 @@ from ipaddress import ip_network
 import pytest
 
 from kernel.errors import Invalid
-from kernel.setting_values import DEMO_SECRET
-from kernel.settings import Profile, Settings, variables
+from kernel.setting_parsers import DEMO_SECRET
+from kernel.settings import Profile, Settings, list_variables
 
 KEY = bytes(range(32))
 PRODUCTION = {
@@ -19,7 +19,7 @@ PRODUCTION = {
 }
 
 
-def refusal_of(**environ: str) -> Invalid:
+def read_error(**environ: str) -> Invalid:
     with pytest.raises(Invalid) as refusal:
         Settings.from_environ(environ)
     assert refusal.value.code == "settings.invalid"
@@ -68,7 +68,7 @@ def test_each_surface_has_a_host_beneath_the_base_domain_unless_another_is_given
     ],
 )
 def test_two_surfaces_never_share_a_host_nor_take_the_base_domain(name: str, host: str, other: str) -> None:
-    refusal = refusal_of(**(PRODUCTION | {name: host}))
+    refusal = read_error(**(PRODUCTION | {name: host}))
     assert refusal.data == {"variable": name}
     assert refusal.message == f"{name} must differ from {other}; both are {host.lower()}."
 
@@ -87,7 +87,7 @@ def test_two_surfaces_never_share_a_host_nor_take_the_base_domain(name: str, hos
     ],
 )
 def test_the_host_of_a_surface_is_a_name_of_two_labels_or_more(name: str, host: str) -> None:
-    assert refusal_of(**(PRODUCTION | {name: host})).data == {"variable": name}
+    assert read_error(**(PRODUCTION | {name: host})).data == {"variable": name}
 
 
 @pytest.mark.parametrize("profile", ["demo", "test"])
@@ -104,7 +104,7 @@ def test_production_has_no_default_for_what_must_be_chosen(name: str) -> None:
         {key: value for key, value in PRODUCTION.items() if key != name},
         PRODUCTION | {name: "  "},
     ):
-        refusal = refusal_of(**environ)
+        refusal = read_error(**environ)
         assert refusal.data == {"variable": name}
         assert "is not set" in refusal.message
 
@@ -112,12 +112,12 @@ def test_production_has_no_default_for_what_must_be_chosen(name: str) -> None:
 @pytest.mark.parametrize("secret", [DEMO_SECRET, bytes(32), b"a" * 32])
 def test_production_refuses_a_secret_that_everybody_knows(secret: bytes) -> None:
     keys = "a:" + urlsafe_b64encode(KEY).decode() + ",b:" + urlsafe_b64encode(secret).decode()
-    assert "well-known key" in refusal_of(**PRODUCTION | {"PORTAL_SECRET_KEYS": keys}).message
+    assert "well-known key" in read_error(**PRODUCTION | {"PORTAL_SECRET_KEYS": keys}).message
     assert len(Settings.from_environ({"PORTAL_PROFILE": "demo", "PORTAL_SECRET_KEYS": keys}).secret_keys) == 2
 
 
 def test_production_refuses_plain_http() -> None:
-    assert "https" in refusal_of(**PRODUCTION | {"PORTAL_PUBLIC_SCHEME": "http"}).message
+    assert "https" in read_error(**PRODUCTION | {"PORTAL_PUBLIC_SCHEME": "http"}).message
 
 
 def test_the_first_key_is_the_current_one_and_padding_does_not_matter() -> None:
@@ -135,6 +135,10 @@ def test_the_first_key_is_the_current_one_and_padding_does_not_matter() -> None:
         ("DATABASE_SVC_URL", "http://db"),
         ("DATABASE_URL", "postgresql://app@db:notaport/portal"),
         ("DATABASE_URL", "postgresql://app@one:5432,two:65536/portal"),
+        ("DATABASE_URL", "postgresql://app@[::1/portal"),
+        # urlsplit's own error repeats the password: "\u2100" becomes "a/c" by NFKC.
+        ("DATABASE_URL", "postgresql://app:secret\u2100@db/portal"),
+        ("BLOBS_URL", "ftp://app:secret\u2100@db/portal"),
         ("DATABASE_PREPARED", "maybe"),
         ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "redis://h:notaport"),
@@ -164,11 +168,12 @@ def test_the_first_key_is_the_current_one_and_padding_does_not_matter() -> None:
     ],
 )
 def test_what_is_wrong_is_named_with_its_cure_and_never_repeated(name: str, value: str) -> None:
-    refusal = refusal_of(**{"PORTAL_PROFILE": "test", f"PORTAL_{name}": value})
+    refusal = read_error(**{"PORTAL_PROFILE": "test", f"PORTAL_{name}": value})
     assert refusal.data == {"variable": f"PORTAL_{name}"}
     assert refusal.message.startswith(f"PORTAL_{name} ")
     if name.endswith(("URL", "KEYS")):
         assert value not in str(refusal)
+        assert "secret" not in str(refusal).replace("PORTAL_SECRET_KEYS", "")
 
 
 def test_everything_can_be_set() -> None:
@@ -189,8 +194,8 @@ def test_everything_can_be_set() -> None:
             "PORTAL_PAGE_LIMIT_PER_MINUTE": "60",
         }
     )
-    assert settings.owner_url() == "postgresql://owner@db/portal"
-    assert settings.svc_url() == "postgres://svc@db/portal"
+    assert settings.require_owner_url() == "postgresql://owner@db/portal"
+    assert settings.require_svc_url() == "postgres://svc@db/portal"
     assert settings.database_prepared is False
     assert (settings.public_port, settings.port, settings.metrics_port) == (8443, 80, 9101)
     assert settings.trusted_proxies == (
@@ -216,12 +221,12 @@ def test_a_database_may_have_any_address_that_postgres_knows(url: str) -> None:
 
 def test_a_role_that_was_not_given_is_asked_for_by_its_variable() -> None:
     settings = Settings.from_environ(PRODUCTION)
-    for ask, variable in (
-        (settings.owner_url, "PORTAL_DATABASE_OWNER_URL"),
-        (settings.svc_url, "PORTAL_DATABASE_SVC_URL"),
+    for require_url, variable in (
+        (settings.require_owner_url, "PORTAL_DATABASE_OWNER_URL"),
+        (settings.require_svc_url, "PORTAL_DATABASE_SVC_URL"),
     ):
         with pytest.raises(Invalid) as refusal:
-            ask()
+            require_url()
         assert refusal.value.data == {"variable": variable}
 
 
@@ -245,18 +250,18 @@ def test_settings_do_not_show_secrets_and_cannot_be_changed() -> None:
 
 
 def test_the_names_of_all_variables_are_known() -> None:
-    assert set(PRODUCTION) <= set(variables())
-    assert len(variables()) == len(dataclasses.fields(Settings)) - 1
-    assert all(name.startswith("PORTAL_") and name.isupper() for name in variables())
+    assert set(PRODUCTION) <= set(list_variables())
+    assert len(list_variables()) == len(dataclasses.fields(Settings)) - 1
+    assert all(name.startswith("PORTAL_") and name.isupper() for name in list_variables())
 
 
 def test_public_urls_have_the_configured_scheme_and_port_and_no_other() -> None:
     settings = Settings.from_environ(PRODUCTION)
-    assert settings.public_url("acme.pay.example.com", "/i/x") == "https://acme.pay.example.com/i/x"
+    assert settings.build_public_url("acme.pay.example.com", "/i/x") == "https://acme.pay.example.com/i/x"
     demo = Settings.from_environ(
         {"PORTAL_PROFILE": "demo", "PORTAL_PUBLIC_SCHEME": "http", "PORTAL_PUBLIC_PORT": "8000"}
     )
-    assert demo.public_url("acme.localhost", "/") == "http://acme.localhost:8000/"
+    assert demo.build_public_url("acme.localhost", "/") == "http://acme.localhost:8000/"
 
 
 def test_jobs_have_their_own_redis_only_where_it_is_given() -> None:
@@ -268,4 +273,4 @@ def test_jobs_have_their_own_redis_only_where_it_is_given() -> None:
     settings = Settings.from_environ(PRODUCTION | own)
     assert settings.jobs_redis_url == "redis://jobs.internal:6379/1"
     assert settings.job_queues == ("pdf", "default")
-    assert "names of queues" in refusal_of(**PRODUCTION | {"PORTAL_JOB_QUEUES": "PDF;x"}).message
+    assert "names of queues" in read_error(**PRODUCTION | {"PORTAL_JOB_QUEUES": "PDF;x"}).message

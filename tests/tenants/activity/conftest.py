@@ -10,7 +10,7 @@ import pytest
 
 from kernel.store import Database, fetch_value
 from kernel.store.pool import Connection
-from kernel.store.roles import Urls, url_as
+from kernel.store.roles import Urls, build_database_url
 from tests.fakes.event_log import Log, place_all
 from tests.fakes.sample_workspaces import SampleWorkspace
 
@@ -28,6 +28,6 @@ async def log(acme: SampleWorkspace, database: Database, svc: Database) -> Log:
 async def tamperer(admin_url: str, urls: Urls) -> AsyncIterator[Connection]:
     """A superuser in this worker's database."""
     name = unquote(urlsplit(urls.owner).path.removeprefix("/"))
-    connection: Connection = await asyncpg.connect(url_as(admin_url, name))
+    connection: Connection = await asyncpg.connect(build_database_url(admin_url, name))
     yield connection
     await connection.close()

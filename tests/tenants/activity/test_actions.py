@@ -11,7 +11,7 @@ import pytest
 from kernel.actor import Actor, ActorKind
 from kernel.errors import Conflict, Denied
 from kernel.ids import WorkspaceId, new_id
-from kernel.store import Database, NoActor, Unbound, execute, fetch
+from kernel.store import Database, NoActor, NoUnitOfWork, execute, fetch
 from kernel.store.roles import Urls
 from kernel.telemetry import logs
 from tenants.activity.actions import audit_refusal, emit
@@ -49,7 +49,7 @@ async def load_drafts(svc: Database, workspace_id: WorkspaceId, sql: str = DRAFT
 async def test_an_event_is_a_draft_of_its_transaction(
     acme: SampleWorkspace, database: Database, svc: Database
 ) -> None:
-    with logs.bound(request="r-1"):
+    with logs.bind_temporarily(request="r-1"):
         async with database.scope(acme.workspace_id, actor=MEMBER):
             await emit(ShelfBuilt(shelf_id="s-1"))
     (draft,) = await load_drafts(svc, acme.workspace_id)
@@ -85,7 +85,7 @@ async def test_a_rollback_leaves_no_event(acme: SampleWorkspace, database: Datab
 
 async def test_nobody_emits_without_a_workspace_or_an_actor(urls: Urls, acme: SampleWorkspace) -> None:
     event = ShelfBuilt(shelf_id="s-1")
-    with pytest.raises(Unbound):
+    with pytest.raises(NoUnitOfWork):
         await emit(event)
     anonymous = await Database.open(urls.app, size=1)
     try:

@@ -55,7 +55,7 @@ def build_faults(log: Log, *found: tuple[int, FaultKind]) -> tuple[Fault, ...]:
 
 
 async def test_events_are_listed_newest_first_with_who_and_what(log: Log) -> None:
-    with logs.bound(request="r-1"):
+    with logs.bind_temporarily(request="r-1"):
         await log.write(1, 2, actor=MEMBER)
     async with log.database.scope(log.workspace_id, read_only=True):
         newest, before = await list_events(audit=False, limit=2)

@@ -22,7 +22,7 @@ from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database, fetch
 from kernel.store.pool import Connection
-from kernel.store.roles import Urls, url_as
+from kernel.store.roles import Urls, build_database_url
 from tenants.activity.actions import emit
 from tenants.activity.queries import FaultKind
 from tenants.activity.sequencer import find_workspaces_with_drafts, place_events
@@ -136,7 +136,7 @@ async def open_run(
 ) -> AsyncIterator[Callable[[int], Awaitable[Run]]]:
     """Open three sample_workspaces and those who write, place, kill and read in them."""
     name = unquote(urlsplit(own_urls.owner).path.removeprefix("/"))
-    administrator: Connection = await asyncpg.connect(url_as(admin_url, name))
+    administrator: Connection = await asyncpg.connect(build_database_url(admin_url, name))
     operator = Actor(ActorKind.OPERATOR, "tests")
     app = await Database.open(own_urls.app, size=WRITERS + WORKSPACES, actor=operator)
     svc = await Database.open(own_urls.svc, size=SEQUENCERS)

@@ -11,7 +11,7 @@ import pytest
 from kernel.clock import FixedClock, SystemClock
 from kernel.errors import Conflict, Invalid, Missing
 from kernel.ids import new_id
-from kernel.money import Money, currency
+from kernel.money import Money, find_currency
 from kernel.store import Database, execute, savepoint
 from tenants.ids import CustomerId, InvoiceId
 from tenants.invoices import actions, queries
@@ -49,7 +49,7 @@ async def test_a_draft_may_change_its_currency(acme: SampleWorkspace) -> None:
     draft = await acme.create_draft()
     async with acme.database.scope(acme.workspace_id):
         await actions.update_draft(draft, build_content("100", currency_code="JPY"), clock=CLOCK)
-        assert (await queries.load_invoice(draft)).total == Money(119, currency("JPY"))
+        assert (await queries.load_invoice(draft)).total == Money(119, find_currency("JPY"))
 
 
 async def test_a_discarded_draft_is_gone_with_its_links(acme: SampleWorkspace) -> None:
@@ -229,7 +229,7 @@ async def test_a_payment_is_no_less_than_nothing_in_the_invoices_currency_and_ne
         with pytest.raises(Invalid) as negative:
             await actions.set_paid(invoice_id, euros("-0.01"), clock=CLOCK)
         with pytest.raises(Invalid) as foreign:
-            await actions.set_paid(invoice_id, Money(11_900, currency("USD")), clock=CLOCK)
+            await actions.set_paid(invoice_id, Money(11_900, find_currency("USD")), clock=CLOCK)
         with pytest.raises(Conflict) as early:
             await actions.set_paid(draft, euros("1"), clock=CLOCK)
         assert (await queries.load_invoice(invoice_id)).paid == euros("0")

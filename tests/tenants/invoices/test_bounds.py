@@ -8,10 +8,10 @@ from fractions import Fraction
 import pytest
 
 from kernel.errors import Invalid
-from kernel.money import currency
+from kernel.money import find_currency
 from tenants.invoices.bounds import strip_trailing_zeros, to_fraction, to_minor
 
-EUR = currency("EUR")
+EUR = find_currency("EUR")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_only_decimals_are_numbers(value: object) -> None:
 
 def test_an_amount_finer_than_its_currency_is_refused() -> None:
     assert to_minor(Decimal("-12.3400"), EUR, "prepaid") == -1234
-    assert to_minor(Decimal("1.005"), currency("KWD"), "prepaid") == 1005
+    assert to_minor(Decimal("1.005"), find_currency("KWD"), "prepaid") == 1005
     with pytest.raises(Invalid) as refused:
         to_minor(Decimal("1.005"), EUR, "prepaid")
     assert refused.value.code == "money.inexact"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from kernel.errors import Conflict, Invalid
-from kernel.money import Money, currency
+from kernel.money import Money, find_currency
 from tenants.invoices.status import (
     InvoiceStatus,
     PaymentState,
@@ -20,7 +20,7 @@ from tenants.invoices.status import (
     derive_payment_state,
 )
 
-EUR = currency("EUR")
+EUR = find_currency("EUR")
 DUE = dt.date(2026, 3, 31)
 ALLOWED = {
     ("draft", "issued"),
@@ -112,7 +112,7 @@ def test_nothing_negative_was_ever_paid(paid: int, held: int) -> None:
 
 def test_money_of_another_currency_never_pays() -> None:
     with pytest.raises(Invalid) as refused:
-        compute_amount_due(build_euros(100), Money(100, currency("USD")))
+        compute_amount_due(build_euros(100), Money(100, find_currency("USD")))
     assert refused.value.code == "money.currency"
 
 

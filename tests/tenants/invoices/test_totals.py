@@ -32,7 +32,7 @@ def build_gross_invoice(*lines: Line, **more: object) -> Content:
 
 
 def build_euros(text: str) -> Money:
-    return Money.exact(d(text), EUR)
+    return Money.from_decimal(d(text), EUR)
 
 
 def format_subtotals(of: Totals) -> list[tuple[str, str, str, str]]:

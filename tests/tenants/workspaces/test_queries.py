@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 
 from kernel.errors import Missing
-from kernel.store import Database, Unbound, fetch, fetch_one, fetch_value
-from kernel.store.roles import url_as
+from kernel.store import Database, NoWorkspace, fetch, fetch_one, fetch_value
+from kernel.store.roles import build_database_url
 from tenants.workspaces import queries
 from tests.fakes.sample_workspaces import SampleWorkspace
 
@@ -60,7 +60,7 @@ async def test_without_the_door_the_unbound_see_nothing_but_an_error(acme: Sampl
 
 async def test_queries_of_a_workspace_need_one(acme: SampleWorkspace) -> None:
     async with acme.database.unbound():
-        with pytest.raises(Unbound):
+        with pytest.raises(NoWorkspace):
             await queries.load_profile()
 
 
@@ -68,7 +68,7 @@ async def test_a_table_of_ones_own_cannot_stand_in_for_a_real_one(
     acme: SampleWorkspace, owner_url: str, admin_url: str
 ) -> None:
     """The definer function looks things up by its own search path, whatever its caller's is."""
-    connection = await asyncpg.connect(url_as(admin_url, urlsplit(owner_url).path[1:]))
+    connection = await asyncpg.connect(build_database_url(admin_url, urlsplit(owner_url).path[1:]))
     try:
         await connection.execute("SET search_path = pg_temp, public")
         async with connection.transaction():

@@ -32,7 +32,7 @@ async def test_a_machine_is_told_of_problems_as_json(visitor: Any, acme: Any, se
     answer = await visitor.ask("/i/nothing", acme.host, accept="application/json")
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json() == {
-        "type": settings.public_url("api.localhost", "/problems/http.not_found"),
+        "type": settings.build_public_url("api.localhost", "/problems/http.not_found"),
         "title": "Invoice not found",
         "status": 404,
         "detail": "The link may be incomplete, have expired or been withdrawn. Ask the sender for a new one.",
@@ -48,7 +48,7 @@ async def test_each_surface_has_its_own_form_of_errors(visitor: Any, acme: Any, 
     assert "Page not found" in page.text
     problem = await visitor.ask("/nowhere", "api.localhost", accept="text/html")
     assert problem.headers["content-type"] == "application/problem+json"
-    assert problem.json()["type"] == settings.public_url("api.localhost", "/problems/http.not_found")
+    assert problem.json()["type"] == settings.build_public_url("api.localhost", "/problems/http.not_found")
     status = await visitor.ask("/nowhere", "hooks.localhost", accept="text/html")
     assert (status.status_code, status.content) == (404, b"")
 

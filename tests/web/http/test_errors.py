@@ -133,7 +133,7 @@ def test_a_problem_names_its_code_under_the_address_of_the_api(
     assert response.headers["vary"] == "accept-language"
     words = load_words("de")
     assert json.loads(response.content) == {
-        "type": settings.public_url(settings.api_host, "/problems/thing.changed"),
+        "type": settings.build_public_url(settings.api_host, "/problems/thing.changed"),
         "title": words.gettext(TEXTS[409].title),
         "status": 409,
         "detail": words.gettext(TEXTS[409].text),

@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from kernel.clock import FixedClock, SystemClock
-from kernel.money import Money, currency
+from kernel.money import Money, find_currency
 from kernel.store import execute
 from tenants.invoices import actions
 from tenants.invoices.content import Party
@@ -85,7 +85,7 @@ async def test_a_payment_is_seen_at_once(portal: Any, tenants: Any, acme: Any) -
     visitor = portal.visitor()
     before = await visitor.ask(acme.path, acme.host)
     async with tenants.database.scope(acme.profile.workspace_id):
-        await actions.set_paid(acme.invoice_id, Money(23800, currency("EUR")), clock=CLOCK)
+        await actions.set_paid(acme.invoice_id, Money(23800, find_currency("EUR")), clock=CLOCK)
     after = await visitor.ask(acme.path, acme.host)
     assert 'data-state="due"' in before.text
     assert 'data-state="paid"' in after.text

@@ -147,11 +147,11 @@ class RestartingDatabase:
         self.failures = failures
         self.statements = 0
 
-    async def fetch_alone(self, sql: str, *args: object) -> Any:
+    async def fetch_autocommit(self, sql: str, *args: object) -> Any:
         self.statements += 1
         if self.statements <= self.failures:
             raise Unavailable(self.code, "The database is not available.")
-        return await self.database.fetch_alone(sql, *args)
+        return await self.database.fetch_autocommit(sql, *args)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from kernel.ids import WorkspaceId
-from kernel.money import Money, currency
+from kernel.money import Money, find_currency
 from tenants.ids import CustomerId, InvoiceId, LinkId
 from tenants.invoices.content import Content, Transfer
 from tenants.invoices.document.fonts import PageFonts
@@ -24,7 +24,7 @@ from web.portal.words import build_language_form
 
 ID = UUID(int=7)
 TODAY = dt.date(2026, 3, 16)
-EUR = currency("EUR")
+EUR = find_currency("EUR")
 PROFILE = WorkspaceProfile(
     workspace_id=WorkspaceId(ID),
     slug="acme",
@@ -193,7 +193,7 @@ def test_where_nothing_is_to_be_paid_no_account_is_named(
 
 
 def test_currencies_keep_their_own_digits(model: Make) -> None:
-    yen, dinar = currency("JPY"), currency("KWD")
+    yen, dinar = find_currency("JPY"), find_currency("KWD")
     assert model(total=Money(1234, yen), paid=Money(0, yen)).amounts.due_exact == "1234"
     assert model(total=Money(1234, dinar), paid=Money(0, dinar)).amounts.due_exact == "1.234"
 

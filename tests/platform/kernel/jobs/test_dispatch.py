@@ -18,12 +18,12 @@ from kernel.jobs import dispatch, enqueue
 from kernel.jobs.dispatch import (
     LOWEST_ID,
     DueJob,
+    dispatch_due,
     find_due_queues,
     mark_crashed_dead,
     measure_backlog,
     prune,
     reset_dispatched,
-    take_due,
     undo_dispatch,
 )
 from kernel.jobs.leases import claim
@@ -56,7 +56,7 @@ class Dispatcher:
             await reset_dispatched(older_than=redispatch_after)
             for queue in await find_due_queues():
                 if queue not in without:
-                    found += (await take_due(queue, limit=limit)).jobs
+                    found += (await dispatch_due(queue, limit=limit)).jobs
         return found
 
     async def claim(self, job_id: UUID) -> None:
@@ -179,7 +179,7 @@ async def take_all(dispatcher: Dispatcher, limit: int) -> list[DueJob]:
     after = LOWEST_ID
     while True:
         async with dispatcher.svc.unbound():
-            batch = await take_due("pdf", limit=limit, after=after)
+            batch = await dispatch_due("pdf", limit=limit, after=after)
         if not batch.jobs:
             return found
         assert len(batch.jobs) <= limit
@@ -191,12 +191,12 @@ async def test_one_job_does_not_wait_behind_anothers_thousands(dispatcher: Dispa
     flooder, other = WorkspaceId(new_id()), WorkspaceId(new_id())
     await fill(dispatcher, {flooder: 3000, other: 1})
     async with dispatcher.svc.unbound():
-        first = await take_due("pdf", limit=100)
+        first = await dispatch_due("pdf", limit=100)
     assert [due.workspace_id for due in first.jobs].index(other) <= 1
     assert len(first.jobs) == 100
     await fill(dispatcher, {other: 1})
     async with dispatcher.svc.unbound():
-        second = await take_due("pdf", limit=100, after=first.last_workspace_id)
+        second = await dispatch_due("pdf", limit=100, after=first.last_workspace_id)
     assert [due.workspace_id for due in second.jobs].index(other) <= 1
 
 
@@ -237,7 +237,7 @@ async def test_a_turn_costs_little_among_a_hundred_thousand_jobs(dispatcher: Dis
         " FROM generate_series(1, 50000)"
     )
     for query, arguments in (
-        (dispatch._TAKE, ("pdf", new_id(), 100)),
+        (dispatch._DISPATCH_DUE, ("pdf", new_id(), 100)),
         (dispatch._DUE_QUEUES, ()),
         (dispatch._RESET_DISPATCHED, (LATER,)),
         (dispatch._MARK_DEAD, ("-",)),

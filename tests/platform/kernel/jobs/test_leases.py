@@ -42,7 +42,7 @@ class LeasedJob:
         async with self.database.scope(self.workspace_id):
             return await claim(self.job_id, lease=lease)
 
-    async def held(self, lease: timedelta = LEASE) -> ClaimedJob:
+    async def claim_now(self, lease: timedelta = LEASE) -> ClaimedJob:
         held = await self.claim(lease)
         assert held is not None
         return held
@@ -52,7 +52,7 @@ class LeasedJob:
         async with self.database.scope(self.workspace_id):
             await execute("UPDATE job SET lease_until = now() - interval '1 second'")
 
-    async def row(self) -> Any:
+    async def fetch_row(self) -> Any:
         async with self.database.scope(self.workspace_id):
             return await fetch_one("SELECT *, run_at - now() AS pause FROM job")
 
@@ -89,16 +89,16 @@ async def test_of_concurrent_claims_one_succeeds(settings: Any, leased: LeasedJo
 async def test_a_job_is_claimed_only_in_its_own_workspace(leased: LeasedJob) -> None:
     async with leased.database.scope(new_id()):
         assert await claim(leased.job_id, lease=LEASE) is None
-    assert (await leased.held()).workspace_id == leased.workspace_id
+    assert (await leased.claim_now()).workspace_id == leased.workspace_id
 
 
 async def test_after_the_lease_another_worker_claims_the_job_and_the_first_can_change_nothing(
     leased: LeasedJob,
 ) -> None:
-    first = await leased.held()
+    first = await leased.claim_now()
     assert await leased.claim() is None
     await leased.expire()
-    second = await leased.held()
+    second = await leased.claim_now()
     assert (first.attempt, second.attempt) == (1, 2)
     async with leased.database.scope(leased.workspace_id):
         assert not await extend(first, lease=LEASE)
@@ -109,21 +109,21 @@ async def test_after_the_lease_another_worker_claims_the_job_and_the_first_can_c
             await complete(first)
     async with leased.database.scope(leased.workspace_id):
         await complete(second)
-    assert (await leased.row())["state"] == "done"
+    assert (await leased.fetch_row())["state"] == "done"
 
 
 async def test_an_extended_lease_ends_later(leased: LeasedJob) -> None:
-    held = await leased.held(SECOND)
+    held = await leased.claim_now(SECOND)
     async with leased.database.scope(leased.workspace_id):
         assert await extend(held, lease=timedelta(minutes=5))
-    row = await leased.row()
+    row = await leased.fetch_row()
     assert timedelta(minutes=4) < row["lease_until"] - row["run_at"] < timedelta(minutes=6)
 
 
 async def test_an_effect_whose_lease_was_lost_is_not_stored(leased: LeasedJob) -> None:
-    first = await leased.held()
+    first = await leased.claim_now()
     await leased.expire()
-    await leased.held()
+    await leased.claim_now()
     with pytest.raises(LeaseLost):
         async with leased.database.scope(leased.workspace_id):
             await enqueue(SampleJob(key="the effect"))
@@ -136,7 +136,7 @@ async def test_while_the_effect_is_written_no_worker_claims_the_job_even_after_i
     settings: Any, leased: LeasedJob
 ) -> None:
     database = await Database.open(settings.database_url, size=2)
-    held = await leased.held(timedelta(milliseconds=50))
+    held = await leased.claim_now(timedelta(milliseconds=50))
     async with database.scope(leased.workspace_id):
         await complete(held)
         await asyncio.sleep(0.1)
@@ -145,16 +145,17 @@ async def test_while_the_effect_is_written_no_worker_claims_the_job_even_after_i
         assert not other.done()
     assert await other is None
     await database.close()
-    assert (await leased.row())["attempts"] == 1
+    assert (await leased.fetch_row())["attempts"] == 1
 
 
 async def test_pauses_grow_with_the_attempts_and_the_last_failure_is_dead(leased: LeasedJob) -> None:
     pauses = []
     for attempt in (1, 2):
         assert (
-            await leased.fail(await leased.held(), backoff=timedelta(seconds=100)) is StateAfterFailure.QUEUED
+            await leased.fail(await leased.claim_now(), backoff=timedelta(seconds=100))
+            is StateAfterFailure.QUEUED
         )
-        row = await leased.row()
+        row = await leased.fetch_row()
         assert (row["attempts"], row["dispatched_at"], row["error"]) == (attempt, None, "no")
         pauses.append(row["pause"].total_seconds())
         assert await leased.claim() is None
@@ -162,32 +163,32 @@ async def test_pauses_grow_with_the_attempts_and_the_last_failure_is_dead(leased
             await execute("UPDATE job SET run_at = now()")
     assert 45 < pauses[0] < 151
     assert 95 < pauses[1] < 301
-    assert await leased.fail(await leased.held(), RuntimeError("gone")) is StateAfterFailure.DEAD
-    row = await leased.row()
+    assert await leased.fail(await leased.claim_now(), RuntimeError("gone")) is StateAfterFailure.DEAD
+    row = await leased.fetch_row()
     assert (row["state"], row["error"]) == ("dead", "RuntimeError: gone")
     assert await leased.claim() is None
 
 
 async def test_a_permanent_failure_is_dead_at_once_and_pauses_are_bounded(leased: LeasedJob) -> None:
-    assert await leased.fail(await leased.held(), backoff=timedelta(days=9)) is StateAfterFailure.QUEUED
-    assert (await leased.row())["pause"] < timedelta(hours=1.5)
+    assert await leased.fail(await leased.claim_now(), backoff=timedelta(days=9)) is StateAfterFailure.QUEUED
+    assert (await leased.fetch_row())["pause"] < timedelta(hours=1.5)
     async with leased.database.scope(leased.workspace_id):
         await execute("UPDATE job SET run_at = now()")
-    assert await leased.fail(await leased.held(), is_permanent=True) is StateAfterFailure.DEAD
+    assert await leased.fail(await leased.claim_now(), is_permanent=True) is StateAfterFailure.DEAD
 
 
 async def test_a_released_job_is_due_at_once_and_its_attempt_does_not_count(leased: LeasedJob) -> None:
-    held = await leased.held()
+    held = await leased.claim_now()
     async with leased.database.scope(leased.workspace_id):
         assert await release(held)
-    row = await leased.row()
+    row = await leased.fetch_row()
     assert (row["state"], row["attempts"], row["lease"], row["dispatched_at"]) == ("queued", 0, None, None)
-    assert (await leased.held()).attempt == 1
+    assert (await leased.claim_now()).attempt == 1
 
 
 async def test_an_error_is_stored_without_secrets_and_with_a_bounded_length(leased: LeasedJob) -> None:
     token = "Zz3Zz3Zz3Zz3Zz3Zz3Zz3Zz3"
-    await leased.fail(await leased.held(), f"GET /i/{token} \x00" + "x" * 5000)
-    error = (await leased.row())["error"]
+    await leased.fail(await leased.claim_now(), f"GET /i/{token} \x00" + "x" * 5000)
+    error = (await leased.fetch_row())["error"]
     assert error.startswith("GET /i/[token] xxx")
     assert len(error) == 2000

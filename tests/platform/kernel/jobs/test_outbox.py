@@ -13,7 +13,7 @@ from kernel.ids import new_id
 from kernel.jobs import enqueue, enqueue_many
 from kernel.jobs.job import decode_job, encode_job
 from kernel.jobs.leases import claim
-from kernel.store import Database, Unbound, fetch, fetch_one
+from kernel.store import Database, NoUnitOfWork, NoWorkspace, fetch, fetch_one
 from tests.fakes.jobs import Behavior, SampleJob
 
 SOON = timedelta(seconds=30)
@@ -49,10 +49,10 @@ async def test_a_job_is_stored_with_the_transaction_it_belongs_to(database: Data
 
 
 async def test_a_job_belongs_to_a_workspace(database: Database) -> None:
-    with pytest.raises(Unbound):
+    with pytest.raises(NoUnitOfWork):
         await enqueue(SampleJob())
     async with database.unbound():
-        with pytest.raises(Unbound):
+        with pytest.raises(NoWorkspace):
             await enqueue(SampleJob())
 
 

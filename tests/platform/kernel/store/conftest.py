@@ -61,13 +61,13 @@ async def open_shelf(shelf_urls: Urls) -> AsyncIterator[Callable[..., Awaitable[
     """Open the library as role app with so many connections; none may be in use when the test is over."""
     opened: list[Database] = []
 
-    async def open_it(*, size: int = 1, acquire_timeout_s: float = 5) -> Database:
+    async def open_database(*, size: int = 1, acquire_timeout_s: float = 5) -> Database:
         opened.append(
             await Database.open(shelf_urls.app, size=size, name="shelf", acquire_timeout_s=acquire_timeout_s)
         )
         return opened[-1]
 
-    yield open_it
+    yield open_database
     for database in opened:
         in_use = database.in_use
         await database.close()
@@ -81,7 +81,7 @@ async def shelf(open_shelf: Callable[..., Awaitable[Database]]) -> Database:
 
 
 @pytest.fixture
-async def onlooker(shelf_urls: Urls) -> AsyncIterator[Connection]:
+async def svc_connection(shelf_urls: Urls) -> AsyncIterator[Connection]:
     """A connection of role svc, outside any pool: sees what is really stored, in every workspace."""
     connection = await asyncpg.connect(shelf_urls.svc)
     yield connection

@@ -16,7 +16,7 @@ from kernel.store import (
     Database,
     FailedTransaction,
     NoActor,
-    Unbound,
+    NoUnitOfWork,
     after_commit,
     current_actor,
     execute,
@@ -152,7 +152,7 @@ async def test_only_the_attempt_that_commits_calls_back(shelf: Database) -> None
 
 
 async def test_a_callback_needs_an_open_unit(shelf: Database) -> None:
-    with pytest.raises(Unbound):
+    with pytest.raises(NoUnitOfWork):
         after_commit(record([], "never"))
     async with shelf.unbound():
         after_commit(record([], "at once"))
@@ -169,7 +169,7 @@ async def test_the_unit_names_who_acts(shelf: Database) -> None:
 
 
 async def test_a_unit_without_an_actor_says_so(shelf: Database) -> None:
-    with pytest.raises(Unbound):
+    with pytest.raises(NoUnitOfWork):
         current_actor()
     async with shelf.scope(uuid4()):
         with pytest.raises(NoActor, match="actor="):

@@ -13,7 +13,7 @@ import pytest
 from kernel.errors import Invalid, Unavailable
 from kernel.store import Database, Isolation, NestedUnitOfWork, current_workspace, execute, fetch, fetch_value
 from kernel.store.pool import Connection
-from kernel.store.roles import Urls, url_as
+from kernel.store.roles import Urls, build_database_url
 
 COLLIDE = "DO $$ BEGIN RAISE EXCEPTION 'collision' USING ERRCODE = '{}'; END $$"
 
@@ -42,9 +42,7 @@ async def test_the_isolation_asked_for_is_the_isolation_given(shelf: Database) -
 
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
-async def test_what_keeps_colliding_is_tried_three_times_and_then_given_up(
-    shelf: Database, sqlstate: str
-) -> None:
+async def test_work_that_never_serializes_is_tried_three_times(shelf: Database, sqlstate: str) -> None:
     attempts = 0
 
     async def collide() -> None:
@@ -57,7 +55,7 @@ async def test_what_keeps_colliding_is_tried_three_times_and_then_given_up(
     assert (attempts, caught.value.code) == (3, "store.contended")
 
 
-async def test_what_collides_twice_succeeds_the_third_time_with_nothing_left_of_the_others(
+async def test_work_that_serializes_at_the_third_attempt_leaves_nothing_of_the_others(
     shelf: Database,
 ) -> None:
     workspace, attempts = uuid4(), 0
@@ -117,7 +115,7 @@ async def _count_readers(shelf: Database, workspace: UUID, how: Callable[..., Aw
         return int(await fetch_value("SELECT readers FROM book WHERE book_id = $1", book))
 
 
-async def test_two_units_that_really_collide_both_take_effect(
+async def test_two_units_that_conflict_both_take_effect(
     open_shelf: Callable[..., Awaitable[Database]],
 ) -> None:
     shelf, workspace = await open_shelf(size=2), uuid4()
@@ -142,7 +140,7 @@ async def test_without_repeating_one_of_them_would_fail(
     assert caught.value.code == "store.contended"
 
 
-async def test_opening_tells_when_postgres_is_away(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_opening_without_postgres_is_unavailable(tmp_path_factory: pytest.TempPathFactory) -> None:
     nowhere = f"postgresql://portal_app@/portal?host={tmp_path_factory.mktemp('empty')}"
     with pytest.raises(Unavailable) as caught:
         await Database.open(nowhere)
@@ -151,10 +149,10 @@ async def test_opening_tells_when_postgres_is_away(tmp_path_factory: pytest.Temp
 
 async def test_a_database_that_does_not_exist_is_a_mistake_not_an_outage(shelf_urls: Urls) -> None:
     with pytest.raises(asyncpg.InvalidCatalogNameError):
-        await Database.open(url_as(shelf_urls.app, "portal_nowhere"))
+        await Database.open(build_database_url(shelf_urls.app, "portal_nowhere"))
 
 
-async def test_it_counts_what_is_in_use_and_what_waits(
+async def test_connections_in_use_and_waiting_units_are_counted(
     open_shelf: Callable[..., Awaitable[Database]],
 ) -> None:
     shelf = await open_shelf(size=1)
@@ -167,7 +165,7 @@ async def test_it_counts_what_is_in_use_and_what_waits(
     assert (shelf.size, shelf.in_use, shelf.waiting) == (1, 0, 0)
 
 
-async def test_when_none_comes_free_in_time_it_says_so(
+async def test_a_connection_that_is_not_released_in_time_is_store_busy(
     open_shelf: Callable[..., Awaitable[Database]],
 ) -> None:
     shelf = await open_shelf(size=1, acquire_timeout_s=0.05)
@@ -195,41 +193,41 @@ BIND = "SELECT set_config('app.workspace', $1::uuid::text, true)"
 BIND_AND_DIVIDE = """
 SELECT 1 / (length(bound) - 36) FROM (SELECT set_config('app.workspace', $1::uuid::text, true)) b (bound)
 """
-BOUND = "SELECT coalesce(current_setting('app.workspace', true), '')"
+READ_BINDING = "SELECT coalesce(current_setting('app.workspace', true), '')"
 
 
-async def test_one_statement_alone_returns_its_first_row_or_none(shelf: Database) -> None:
-    assert tuple(await shelf.fetch_alone("SELECT n FROM generate_series($1::int, 9) n", 7)) == (7,)
-    assert await shelf.fetch_alone("SELECT 1 WHERE false") is None
+async def test_an_autocommit_read_returns_its_first_row_or_none(shelf: Database) -> None:
+    assert tuple(await shelf.fetch_autocommit("SELECT n FROM generate_series($1::int, 9) n", 7)) == (7,)
+    assert await shelf.fetch_autocommit("SELECT 1 WHERE false") is None
     assert shelf.in_use == 0
 
 
-async def test_one_statement_alone_is_all_that_is_sent(shelf: Database) -> None:
+async def test_an_autocommit_read_sends_one_statement(shelf: Database) -> None:
     sent: list[str] = []
     connection: Any = await shelf._pool.acquire()
     shelf._pool.release(connection, reusable=True)
     with connection.query_logger(lambda record: sent.append(record.query)):
-        await shelf.fetch_alone("SELECT 1")
+        await shelf.fetch_autocommit("SELECT 1")
         await asyncio.sleep(0)
     assert sent == ["SELECT 1"]
 
 
 @pytest.mark.parametrize("prepared", [True, False])
-async def test_what_a_statement_alone_binds_ends_with_it(shelf_urls: Urls, *, prepared: bool) -> None:
+async def test_the_binding_of_an_autocommit_read_ends_with_it(shelf_urls: Urls, *, prepared: bool) -> None:
     shelf = await Database.open(shelf_urls.app, size=1, prepared=prepared)
-    pid = (await shelf.fetch_alone("SELECT pg_backend_pid()"))[0]
+    pid = (await shelf.fetch_autocommit("SELECT pg_backend_pid()"))[0]
     workspace = uuid4()
-    assert tuple(await shelf.fetch_alone(BIND, workspace)) == (str(workspace),)
-    assert tuple(await shelf.fetch_alone(BOUND)) == ("",)
+    assert tuple(await shelf.fetch_autocommit(BIND, workspace)) == (str(workspace),)
+    assert tuple(await shelf.fetch_autocommit(READ_BINDING)) == ("",)
     with pytest.raises(asyncpg.DivisionByZeroError):
-        await shelf.fetch_alone(BIND_AND_DIVIDE, workspace)
-    assert tuple(await shelf.fetch_alone(BOUND)) == ("",)
+        await shelf.fetch_autocommit(BIND_AND_DIVIDE, workspace)
+    assert tuple(await shelf.fetch_autocommit(READ_BINDING)) == ("",)
     # It was the same connection all along: an error of the statement's own costs none.
-    assert tuple(await shelf.fetch_alone("SELECT pg_backend_pid()")) == (pid,)
+    assert tuple(await shelf.fetch_autocommit("SELECT pg_backend_pid()")) == (pid,)
     await shelf.close()
 
 
-async def test_without_prepared_statements_one_alone_keeps_its_connection_by_a_transaction(
+async def test_without_prepared_statements_an_autocommit_read_has_a_transaction(
     shelf_urls: Urls,
 ) -> None:
     shelf = await Database.open(shelf_urls.app, size=1, prepared=False)
@@ -237,75 +235,77 @@ async def test_without_prepared_statements_one_alone_keeps_its_connection_by_a_t
     connection: Any = await shelf._pool.acquire()
     shelf._pool.release(connection, reusable=True)
     with connection.query_logger(lambda record: sent.append(record.query)):
-        await shelf.fetch_alone("SELECT 1")
+        await shelf.fetch_autocommit("SELECT 1")
         await asyncio.sleep(0)
     assert [statement.partition(";")[0] for statement in sent] == ["BEGIN READ ONLY", "SELECT 1", "COMMIT"]
     await shelf.close()
 
 
 @pytest.mark.parametrize("prepared", [True, False])
-async def test_one_alone_is_refused_inside_a_unit_of_work(shelf_urls: Urls, *, prepared: bool) -> None:
+async def test_an_autocommit_read_is_refused_inside_a_unit_of_work(
+    shelf_urls: Urls, *, prepared: bool
+) -> None:
     shelf = await Database.open(shelf_urls.app, size=2, prepared=prepared)
     async with shelf.scope(uuid4()):
         with pytest.raises(NestedUnitOfWork):
-            await shelf.fetch_alone("SELECT 1")
+            await shelf.fetch_autocommit("SELECT 1")
         assert await fetch_value("SELECT 2") == 2
     await shelf.close()
 
 
-async def test_one_alone_finds_another_connection_when_idle_ones_died(
+async def test_an_autocommit_read_replaces_connections_that_were_closed_while_idle(
     open_shelf: Callable[..., Awaitable[Database]], administrator: Connection
 ) -> None:
     shelf = await open_shelf(size=2)
 
     async def name_backend() -> int:
-        (pid, _) = await shelf.fetch_alone("SELECT pg_backend_pid(), pg_sleep(0.05)")
+        (pid, _) = await shelf.fetch_autocommit("SELECT pg_backend_pid(), pg_sleep(0.05)")
         return int(pid)
 
     pids = await asyncio.gather(name_backend(), name_backend())
     assert len(set(pids)) == 2
     for pid in pids:
-        await administrator.execute("SELECT pg_terminate_backend($1)", pid)
+        await administrator.execute("SELECT pg_terminate_backend($1, 10000)", pid)
     assert await name_backend() not in pids
     assert shelf.in_use == 0
 
 
-async def test_one_alone_that_ends_its_connection_every_time_is_an_outage(shelf: Database) -> None:
+async def test_an_autocommit_read_whose_connections_all_end_is_unavailable(shelf: Database) -> None:
     with pytest.raises(Unavailable) as caught:
-        await shelf.fetch_alone("SELECT pg_terminate_backend(pg_backend_pid())")
+        await shelf.fetch_autocommit("SELECT pg_terminate_backend(pg_backend_pid())")
     assert (caught.value.code, shelf.in_use) == ("store.unavailable", 0)
 
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
-async def test_one_alone_that_collides_says_so_and_costs_no_connection(
+async def test_an_autocommit_read_that_fails_to_serialize_costs_no_connection(
     shelf: Database, sqlstate: str
 ) -> None:
-    (pid,) = await shelf.fetch_alone("SELECT pg_backend_pid()")
+    (pid,) = await shelf.fetch_autocommit("SELECT pg_backend_pid()")
     with pytest.raises(Unavailable) as caught:
-        await shelf.fetch_alone(COLLIDE.format(sqlstate))
+        await shelf.fetch_autocommit(COLLIDE.format(sqlstate))
     assert caught.value.code == "store.contended"
-    assert tuple(await shelf.fetch_alone("SELECT pg_backend_pid()")) == (pid,)
+    assert tuple(await shelf.fetch_autocommit("SELECT pg_backend_pid()")) == (pid,)
 
 
-async def test_one_alone_without_an_answer_is_an_outage_and_costs_the_connection(shelf_urls: Urls) -> None:
+async def test_an_autocommit_read_without_an_answer_terminates_its_connection(shelf_urls: Urls) -> None:
     shelf = await Database.open(shelf_urls.app, size=1, command_timeout_s=0.1)
-    (pid,) = await shelf.fetch_alone("SELECT pg_backend_pid()")
+    (pid,) = await shelf.fetch_autocommit("SELECT pg_backend_pid()")
     with pytest.raises(Unavailable) as caught:
-        await shelf.fetch_alone("SELECT pg_sleep(20)")
+        await shelf.fetch_autocommit("SELECT pg_sleep(20)")
     assert (caught.value.code, shelf.in_use) == ("store.slow", 0)
-    assert tuple(await shelf.fetch_alone("SELECT pg_backend_pid()")) != (pid,)
+    assert tuple(await shelf.fetch_autocommit("SELECT pg_backend_pid()")) != (pid,)
     await shelf.close()
 
 
-async def test_one_alone_that_is_cancelled_gives_its_connection_back(shelf: Database) -> None:
-    task = asyncio.create_task(shelf.fetch_alone("SELECT pg_sleep(20)"))
+async def test_a_cancelled_autocommit_read_releases_its_connection(shelf: Database) -> None:
+    task = asyncio.create_task(shelf.fetch_autocommit("SELECT pg_sleep(20)"))
     await asyncio.sleep(0.05)
     assert shelf.in_use == 1
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert shelf.in_use == 0
-    assert await shelf.fetch_alone("SELECT 1") is not None
+    assert await shelf.fetch_autocommit("SELECT 1") is not None
 
 
 async def test_a_role_is_required_by_name(shelf: Database) -> None:

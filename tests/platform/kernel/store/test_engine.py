@@ -9,10 +9,10 @@ import pytest
 from piccolo.columns import UUID, BigInt, Text
 from piccolo.table import Table
 
-from kernel.store import BOUND, Database, Unbound, Unsupported, WrongTask
+from kernel.store import ENGINE, Database, NoUnitOfWork, Unsupported, WrongTask
 
 
-class Book(Table, db=BOUND, tablename="book"):
+class Book(Table, db=ENGINE, tablename="book"):
     """The book of the test tables."""
 
     workspace_id = UUID()
@@ -38,13 +38,13 @@ async def test_a_query_runs_on_the_connection_of_the_open_unit(shelf: Database) 
 
 
 async def test_a_query_outside_any_unit_is_refused(shelf: Database) -> None:
-    with pytest.raises(Unbound):
+    with pytest.raises(NoUnitOfWork):
         await Book.select()
     async with shelf.scope(uuid4()):
         assert await Book.count() == 0
-    with pytest.raises(Unbound):
+    with pytest.raises(NoUnitOfWork):
         await Book.raw("SELECT 1")
-    with pytest.raises(Unbound):
+    with pytest.raises(NoUnitOfWork):
         await Book.alter().drop_table()
 
 
@@ -62,17 +62,17 @@ async def test_batches_and_transactions_of_piccolo_are_refused(shelf: Database) 
         with pytest.raises(Unsupported):
             await Book.select().batch()
         with pytest.raises(Unsupported):
-            BOUND.transaction()
+            ENGINE.transaction()
         with pytest.raises(Unsupported):
-            BOUND.atomic()
+            ENGINE.atomic()
         with pytest.raises(Unsupported):
-            await BOUND.start_connection_pool()
+            await ENGINE.start_connection_pool()
         with pytest.raises(Unsupported):
-            await BOUND.close_connection_pool()
+            await ENGINE.close_connection_pool()
         assert await Book.count() == 0
 
 
 async def test_the_engine_asks_no_server_anything_by_itself() -> None:
-    await BOUND.prep_database()
-    assert await BOUND.get_version() == BOUND.get_version_sync() == 16
-    assert BOUND.engine_type == "postgres"
+    await ENGINE.prep_database()
+    assert await ENGINE.get_version() == ENGINE.get_version_sync() == 16
+    assert ENGINE.engine_type == "postgres"

@@ -20,7 +20,7 @@ TABLE = (
 CUPS = Migration(1, "cups", TABLE.format("cup"))
 SAUCERS = Migration(2, "saucers", TABLE.format("saucer"))
 SPOONS = Migration(5, "spoons", TABLE.format("spoon"))
-APPLIED = "SELECT number FROM schema_migration ORDER BY number"
+SELECT_NUMBERS = "SELECT number FROM schema_migration ORDER BY number"
 
 
 @pytest.fixture
@@ -32,11 +32,11 @@ async def empty(scratch: Callable[..., Awaitable[Urls]]) -> AsyncIterator[tuple[
     await connection.close()
 
 
-async def applied(connection: Connection) -> list[int]:
-    return [row["number"] for row in await connection.fetch(APPLIED)]
+async def fetch_numbers(connection: Connection) -> list[int]:
+    return [row["number"] for row in await connection.fetch(SELECT_NUMBERS)]
 
 
-async def tables(connection: Connection) -> set[str]:
+async def fetch_tables(connection: Connection) -> set[str]:
     rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     return {row["tablename"] for row in rows}
 
@@ -46,8 +46,8 @@ async def test_what_is_missing_is_applied_in_order_and_only_once(empty: tuple[st
     assert await migrate(url, [SAUCERS, CUPS]) == [CUPS, SAUCERS]
     assert await migrate(url, [SAUCERS, CUPS]) == []
     assert await migrate(url, [SPOONS, SAUCERS, CUPS]) == [SPOONS]
-    assert await applied(connection) == [1, 2, 5]
-    assert await tables(connection) == {"cup", "saucer", "spoon", "schema_migration"}
+    assert await fetch_numbers(connection) == [1, 2, 5]
+    assert await fetch_tables(connection) == {"cup", "saucer", "spoon", "schema_migration"}
 
 
 async def test_every_new_table_is_under_the_policies(empty: tuple[str, Connection]) -> None:
@@ -68,7 +68,7 @@ async def test_migrators_that_run_at_once_apply_everything_once(empty: tuple[str
     slow = Migration(1, "slow", f"{CUPS.sql}; SELECT pg_sleep(0.2)")
     done = await asyncio.gather(*(migrate(url, [slow, SAUCERS]) for _ in range(4)))
     assert sorted(done) == [[], [], [], [slow, SAUCERS]]
-    assert await applied(connection) == [1, 2]
+    assert await fetch_numbers(connection) == [1, 2]
 
 
 async def test_the_same_script_twice_at_once_without_the_lock_would_fail(
@@ -76,14 +76,14 @@ async def test_the_same_script_twice_at_once_without_the_lock_would_fail(
 ) -> None:
     url, _ = empty
 
-    async def unlocked() -> None:
+    async def apply_without_lock() -> None:
         connection: Connection = await asyncpg.connect(url)
         try:
             await connection.execute(f"{CUPS.sql}; SELECT pg_sleep(0.1)")
         finally:
             await connection.close()
 
-    results = await asyncio.gather(unlocked(), unlocked(), return_exceptions=True)
+    results = await asyncio.gather(apply_without_lock(), apply_without_lock(), return_exceptions=True)
     failures = [type(result) for result in results if result is not None]
     assert failures in ([asyncpg.UniqueViolationError], [asyncpg.DuplicateTableError])
 
@@ -113,7 +113,7 @@ async def test_a_locked_table_fails_the_migration_rather_than_stop_all_readers(
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable) as caught:
             await migrate(url, [CUPS, colour], lock_timeout_s=0.2)
-    assert caught.value.code == "migration.locked_out"
+    assert caught.value.code == "migration.lock_timeout"
     await connection.execute("ROLLBACK")
     assert await migrate(url, [CUPS, colour], lock_timeout_s=0.2) == [colour]
 
@@ -125,20 +125,20 @@ async def test_a_failing_script_leaves_nothing_of_itself_and_all_before_it(
     broken = Migration(2, "broken", f"{SAUCERS.sql}; SELECT 1 / 0")
     with pytest.raises(asyncpg.DivisionByZeroError):
         await migrate(url, [CUPS, broken])
-    assert await applied(connection) == [1]
-    assert "saucer" not in await tables(connection)
+    assert await fetch_numbers(connection) == [1]
+    assert "saucer" not in await fetch_tables(connection)
     assert await migrate(url, [CUPS, SAUCERS]) == [SAUCERS]
 
 
-async def test_a_script_and_its_entry_in_the_ledger_come_together_or_not_at_all(
+async def test_a_script_and_its_record_come_together_or_not_at_all(
     empty: tuple[str, Connection],
 ) -> None:
     url, connection = empty
     unpinned = "CREATE FUNCTION spy() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'"
     with pytest.raises(Invalid, match="search_path"):
         await migrate(url, [CUPS, Migration(2, "spy", f"{SAUCERS.sql}; {unpinned}")])
-    assert await applied(connection) == [1]
-    assert await tables(connection) == {"cup", "schema_migration"}
+    assert await fetch_numbers(connection) == [1]
+    assert await fetch_tables(connection) == {"cup", "schema_migration"}
 
 
 async def test_an_applied_script_may_not_be_edited(empty: tuple[str, Connection]) -> None:
@@ -179,7 +179,7 @@ async def test_an_older_release_leaves_a_newer_database_alone(empty: tuple[str, 
     url, connection = empty
     await migrate(url, [CUPS, SAUCERS])
     assert await migrate(url, [CUPS]) == []
-    assert await applied(connection) == [1, 2]
+    assert await fetch_numbers(connection) == [1, 2]
 
 
 async def test_a_migration_may_replace_a_function_of_svc(empty: tuple[str, Connection]) -> None:
@@ -214,14 +214,14 @@ async def test_an_index_is_built_and_dropped_without_a_transaction(empty: tuple[
     assert await connection.fetchval(IS_VALID)
     assert await migrate(url, [CUPS, INDEX, DROP, SPOONS]) == [DROP, SPOONS]
     assert await connection.fetchval(IS_VALID) is None
-    assert await applied(connection) == [1, 2, 3, 5]
+    assert await fetch_numbers(connection) == [1, 2, 3, 5]
 
 
 async def test_an_index_is_not_built_concurrently_in_a_transaction(empty: tuple[str, Connection]) -> None:
     url, connection = empty
     with pytest.raises(asyncpg.ActiveSQLTransactionError):
         await migrate(url, [CUPS, Migration(2, "cup_index", INDEX.sql.removeprefix("-- no transaction\n"))])
-    assert await applied(connection) == [1]
+    assert await fetch_numbers(connection) == [1]
 
 
 async def test_a_build_that_waits_too_long_for_open_transactions_is_repeated(
@@ -233,10 +233,10 @@ async def test_a_build_that_waits_too_long_for_open_transactions_is_repeated(
     async with asyncio.timeout(5):
         with pytest.raises(Unavailable) as caught:
             await migrate(url, [CUPS, INDEX], wait_timeout_s=0.2)
-    assert caught.value.code == "migration.locked_out"
+    assert caught.value.code == "migration.lock_timeout"
     await connection.execute("ROLLBACK")
     assert await connection.fetchval(IS_VALID) is False
-    assert await applied(connection) == [1]
+    assert await fetch_numbers(connection) == [1]
     assert await migrate(url, [CUPS, INDEX]) == [INDEX]
     assert await connection.fetchval(IS_VALID)
 
@@ -310,7 +310,7 @@ def test_a_script_without_a_transaction_is_one_statement_that_can_be_repeated(st
 def test_a_number_is_given_once() -> None:
     with pytest.raises(Invalid) as caught:
         sort_migrations([CUPS, SAUCERS, Migration(1, "mugs", "")])
-    assert (caught.value.code, caught.value.data) == ("migration.number_twice", {"number": 1})
+    assert (caught.value.code, caught.value.data) == ("migration.duplicate_number", {"number": 1})
 
 
 def test_scripts_are_read_from_a_folder_by_their_number(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from kernel.errors import Invalid
 from kernel.store import Database, execute, fetch, fetch_value
-from kernel.store.faults import UNBOUND_SQLSTATE
+from kernel.store.errors import UNBOUND_SQLSTATE
 from kernel.store.migrations import Migration, migrate
 from kernel.store.policies import apply_policies
 from kernel.store.pool import Connection
@@ -33,7 +33,7 @@ ADD_SHEET = "INSERT INTO sheet (workspace_id, sheet_id, back_of) VALUES ($1, $2,
 Scratch = Callable[..., Awaitable[Urls]]
 
 
-def sqlstate_of(error: Any) -> object:
+def get_sqlstate(error: Any) -> object:
     return error.sqlstate
 
 
@@ -63,22 +63,22 @@ async def test_without_a_workspace_every_statement_raises(shelf_urls: Urls, sett
         ):
             with pytest.raises(asyncpg.PostgresError) as caught:
                 await connection.fetch(statement, *args)
-            assert sqlstate_of(caught.value) == UNBOUND_SQLSTATE, statement
+            assert get_sqlstate(caught.value) == UNBOUND_SQLSTATE, statement
     finally:
         await connection.close()
 
 
 async def test_the_unbound_unit_reaches_definer_functions_and_no_table(
-    shelf: Database, onlooker: Connection
+    shelf: Database, svc_connection: Connection
 ) -> None:
-    await onlooker.execute(ADD_BOOK, uuid4(), uuid4(), "Somebody's")
+    await svc_connection.execute(ADD_BOOK, uuid4(), uuid4(), "Somebody's")
     async with shelf.unbound():
-        assert await fetch_value("SELECT book_count()") == await onlooker.fetchval(
+        assert await fetch_value("SELECT book_count()") == await svc_connection.fetchval(
             "SELECT count(*) FROM book"
         )
         with pytest.raises(asyncpg.PostgresError) as caught:
             await fetch_value("SELECT app_workspace()")
-        assert sqlstate_of(caught.value) == UNBOUND_SQLSTATE
+        assert get_sqlstate(caught.value) == UNBOUND_SQLSTATE
         await execute("ROLLBACK; BEGIN")
 
 
@@ -96,9 +96,9 @@ async def test_a_row_cannot_be_given_to_another_workspace(shelf: Database) -> No
             await execute("UPDATE book SET workspace_id = $1", uuid4())
 
 
-async def test_a_foreign_row_cannot_be_pointed_at(shelf: Database, onlooker: Connection) -> None:
+async def test_a_foreign_row_cannot_be_pointed_at(shelf: Database, svc_connection: Connection) -> None:
     ours, theirs, their_book = uuid4(), uuid4(), uuid4()
-    await onlooker.execute(ADD_BOOK, theirs, their_book, "Theirs")
+    await svc_connection.execute(ADD_BOOK, theirs, their_book, "Theirs")
     with pytest.raises(asyncpg.ForeignKeyViolationError, match="page_of_book"):
         async with shelf.scope(ours):
             await execute(ADD_PAGE, ours, uuid4(), their_book)
@@ -163,19 +163,19 @@ async def test_the_owner_is_held_by_the_policies_too(sheets: tuple[Urls, Connect
     _, owner = sheets
     with pytest.raises(asyncpg.PostgresError) as caught:
         await owner.fetch("SELECT * FROM sheet WHERE workspace_id = $1 AND sheet_id = $2", uuid4(), uuid4())
-    assert sqlstate_of(caught.value) == UNBOUND_SQLSTATE
+    assert get_sqlstate(caught.value) == UNBOUND_SQLSTATE
     await owner.execute("SELECT set_config('app.workspace', $1, false)", str(uuid4()))
     assert await owner.fetchval("SELECT count(*) FROM sheet") == 0
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await owner.execute(ADD_SHEET, uuid4(), uuid4(), None)
 
 
-async def test_svc_sees_every_workspace(shelf_urls: Urls, onlooker: Connection) -> None:
+async def test_svc_sees_every_workspace(shelf_urls: Urls, svc_connection: Connection) -> None:
     one, other = uuid4(), uuid4()
     for workspace in (one, other):
-        await onlooker.execute(ADD_BOOK, workspace, uuid4(), "Seen")
+        await svc_connection.execute(ADD_BOOK, workspace, uuid4(), "Seen")
     query = "SELECT count(*) FROM book WHERE workspace_id = ANY ($1)"
-    assert await onlooker.fetchval(query, [one, other]) == 2
+    assert await svc_connection.fetchval(query, [one, other]) == 2
 
 
 async def test_app_may_not_truncate_nor_change_the_structure(shelf: Database) -> None:
@@ -270,7 +270,7 @@ async def test_a_definer_function_left_with_the_owner_would_be_unbound(
     app: Connection = await asyncpg.connect(urls.app)
     with pytest.raises(asyncpg.PostgresError) as caught:
         await app.fetchval("SELECT sheet_count()")
-    assert sqlstate_of(caught.value) == UNBOUND_SQLSTATE
+    assert get_sqlstate(caught.value) == UNBOUND_SQLSTATE
     await apply_policies(owner)
     assert await app.fetchval("SELECT sheet_count()") == 1
     await app.close()

@@ -1,4 +1,4 @@
-"""The pool: each connection with one borrower, none lost, the oldest wait served first."""
+"""The pool: each connection has one user, none is lost, and waiters are served in order."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Opener = Callable[..., Pool]
 
 
 @pytest.fixture
-async def opened(shelf_urls: Urls) -> AsyncIterator[Opener]:
+async def open_pool(shelf_urls: Urls) -> AsyncIterator[Opener]:
     pools: list[Pool] = []
 
-    def open_it(*, size: int = 1, acquire_timeout_s: float = 5, lifetime_s: float = 60) -> Pool:
+    def open_one(*, size: int = 1, acquire_timeout_s: float = 5, lifetime_s: float = 60) -> Pool:
         pools.append(
             Pool(
                 shelf_urls.app,
@@ -32,18 +32,18 @@ async def opened(shelf_urls: Urls) -> AsyncIterator[Opener]:
         )
         return pools[-1]
 
-    yield open_it
+    yield open_one
     for pool in pools:
         await pool.close()
 
 
-async def turns(count: int = 5) -> None:
+async def run_other_tasks(count: int = 5) -> None:
     for _ in range(count):
         await asyncio.sleep(0)
 
 
-async def test_a_sound_connection_is_lent_again(opened: Opener) -> None:
-    pool = opened()
+async def test_a_reusable_connection_is_used_again(open_pool: Opener) -> None:
+    pool = open_pool()
     first = await pool.acquire()
     assert pool.in_use == 1
     pool.release(first, reusable=True)
@@ -52,8 +52,8 @@ async def test_a_sound_connection_is_lent_again(opened: Opener) -> None:
     pool.release(first, reusable=True)
 
 
-async def test_one_that_is_not_sound_is_cut_off(opened: Opener) -> None:
-    pool = opened()
+async def test_a_connection_that_is_not_reusable_is_terminated(open_pool: Opener) -> None:
+    pool = open_pool()
     first = await pool.acquire()
     pool.release(first, reusable=False)
     assert first.is_closed()
@@ -62,38 +62,38 @@ async def test_one_that_is_not_sound_is_cut_off(opened: Opener) -> None:
     pool.release(second, reusable=True)
 
 
-async def test_an_old_one_is_replaced(opened: Opener) -> None:
-    pool = opened(lifetime_s=0)
+async def test_an_old_connection_is_replaced(open_pool: Opener) -> None:
+    pool = open_pool(lifetime_s=0)
     first = await pool.acquire()
     pool.release(first, reusable=True)
     assert first.is_closed()
     assert pool.in_use == 0
 
 
-async def test_waiters_are_served_in_order(opened: Opener) -> None:
-    pool, order = opened(), list[int]()
+async def test_waiters_are_served_in_order(open_pool: Opener) -> None:
+    pool, order = open_pool(), list[int]()
     held = await pool.acquire()
 
-    async def borrow(number: int) -> None:
+    async def use(number: int) -> None:
         connection = await pool.acquire()
         order.append(number)
         pool.release(connection, reusable=True)
 
     waiters = []
     for number in range(4):
-        waiters.append(asyncio.create_task(borrow(number)))
-        await turns()
+        waiters.append(asyncio.create_task(use(number)))
+        await run_other_tasks()
     pool.release(held, reusable=True)
     await asyncio.gather(*waiters)
     assert order == [0, 1, 2, 3]
     assert pool.in_use == 0
 
 
-async def test_a_waiter_gets_the_place_of_a_connection_that_was_cut_off(opened: Opener) -> None:
-    pool = opened()
+async def test_a_waiter_gets_the_slot_of_a_terminated_connection(open_pool: Opener) -> None:
+    pool = open_pool()
     held = await pool.acquire()
     waiter = asyncio.create_task(pool.acquire())
-    await turns()
+    await run_other_tasks()
     pool.release(held, reusable=False)
     connection = await waiter
     assert connection is not held
@@ -101,13 +101,13 @@ async def test_a_waiter_gets_the_place_of_a_connection_that_was_cut_off(opened: 
 
 
 @pytest.mark.parametrize("reusable", [True, False], ids=("connection", "slot"))
-async def test_what_is_handed_to_a_waiter_that_was_just_cancelled_is_not_lost(
-    opened: Opener, *, reusable: bool
+async def test_a_connection_or_slot_of_a_cancelled_waiter_is_not_lost(
+    open_pool: Opener, *, reusable: bool
 ) -> None:
-    pool = opened()
+    pool = open_pool()
     held = await pool.acquire()
     waiter = asyncio.create_task(pool.acquire())
-    await turns()
+    await run_other_tasks()
     pool.release(held, reusable=reusable)
     waiter.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -118,11 +118,11 @@ async def test_what_is_handed_to_a_waiter_that_was_just_cancelled_is_not_lost(
     pool.release(again, reusable=True)
 
 
-async def test_the_place_of_a_waiter_that_was_just_cancelled_goes_to_the_next(opened: Opener) -> None:
-    pool = opened()
+async def test_the_slot_of_a_cancelled_waiter_goes_to_the_next(open_pool: Opener) -> None:
+    pool = open_pool()
     held = await pool.acquire()
     first, second = asyncio.create_task(pool.acquire()), asyncio.create_task(pool.acquire())
-    await turns()
+    await run_other_tasks()
     pool.release(held, reusable=False)
     first.cancel()
     async with asyncio.timeout(2):
@@ -131,11 +131,11 @@ async def test_the_place_of_a_waiter_that_was_just_cancelled_goes_to_the_next(op
     pool.release(connection, reusable=True)
 
 
-async def test_a_cancelled_waiter_leaves_the_queue(opened: Opener) -> None:
-    pool = opened()
+async def test_a_cancelled_waiter_leaves_the_queue(open_pool: Opener) -> None:
+    pool = open_pool()
     held = await pool.acquire()
     waiter = asyncio.create_task(pool.acquire())
-    await turns()
+    await run_other_tasks()
     waiter.cancel()
     await asyncio.gather(waiter, return_exceptions=True)
     assert pool.waiting == 0
@@ -143,8 +143,8 @@ async def test_a_cancelled_waiter_leaves_the_queue(opened: Opener) -> None:
     assert pool.in_use == 0
 
 
-async def test_patience_ends(opened: Opener) -> None:
-    pool = opened(acquire_timeout_s=0.02)
+async def test_waiting_ends_at_the_acquire_timeout(open_pool: Opener) -> None:
+    pool = open_pool(acquire_timeout_s=0.02)
     held = await pool.acquire()
     with pytest.raises(Unavailable) as caught:
         await pool.acquire()
@@ -153,7 +153,7 @@ async def test_patience_ends(opened: Opener) -> None:
     pool.release(held, reusable=True)
 
 
-async def test_a_connection_that_cannot_be_made_takes_no_place(
+async def test_a_connection_that_fails_takes_no_slot(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     nowhere = f"postgresql://portal_app@/portal?host={tmp_path_factory.mktemp('empty')}"
@@ -164,22 +164,22 @@ async def test_a_connection_that_cannot_be_made_takes_no_place(
     assert pool.in_use == 0
 
 
-async def test_it_never_lends_more_than_its_size(opened: Opener) -> None:
-    pool, most = opened(size=3), 0
+async def test_there_are_never_more_connections_than_its_size(open_pool: Opener) -> None:
+    pool, most = open_pool(size=3), 0
 
-    async def borrow(ask: Callable[[Connection], Awaitable[object]]) -> None:
+    async def use(run: Callable[[Connection], Awaitable[object]]) -> None:
         nonlocal most
         connection = await pool.acquire()
         most = max(most, pool.in_use)
-        await ask(connection)
+        await run(connection)
         pool.release(connection, reusable=True)
 
-    await asyncio.gather(*(borrow(lambda connection: connection.fetch("SELECT 1")) for _ in range(50)))
+    await asyncio.gather(*(use(lambda connection: connection.fetch("SELECT 1")) for _ in range(50)))
     assert (most, pool.in_use, pool.waiting) == (3, 0, 0)
 
 
-async def test_a_closed_pool_refuses_and_terminates_what_is_released(opened: Opener) -> None:
-    pool = opened(size=2)
+async def test_a_closed_pool_refuses_and_terminates_what_is_released(open_pool: Opener) -> None:
+    pool = open_pool(size=2)
     held, idle = await pool.acquire(), await pool.acquire()
     pool.release(idle, reusable=True)
     await pool.close()
@@ -191,11 +191,11 @@ async def test_a_closed_pool_refuses_and_terminates_what_is_released(opened: Ope
     assert held.is_closed()
 
 
-async def test_closing_wakes_who_waits(opened: Opener) -> None:
-    pool = opened()
+async def test_closing_wakes_the_waiters(open_pool: Opener) -> None:
+    pool = open_pool()
     held = await pool.acquire()
     waiter = asyncio.create_task(pool.acquire())
-    await turns()
+    await run_other_tasks()
     await pool.close()
     with pytest.raises(Unavailable):
         await waiter
@@ -203,7 +203,7 @@ async def test_closing_wakes_who_waits(opened: Opener) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("plan_cache_mode", "force_generic_plan"), ("jit", "off")])
-async def test_what_a_connection_starts_with_comes_from_its_role(
+async def test_the_settings_of_a_connection_come_from_its_role(
     shelf: Database, name: str, value: str
 ) -> None:
     async with shelf.unbound():

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from kernel.store.pool import Connection
-from kernel.store.roles import PROVISION_LOCK, Passwords, Urls, drop_database, provision, url_as
+from kernel.store.roles import PROVISION_LOCK, Passwords, Urls, build_database_url, drop_database, provision
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ async def name(admin_url: str, worker_name: str) -> AsyncIterator[str]:
     await drop_database(admin_url, name)
 
 
-async def ask(url: str, sql: str) -> object:
+async def fetch_value(url: str, sql: str) -> object:
     connection: Connection = await asyncpg.connect(url)
     try:
         return await connection.fetchval(sql)
@@ -32,9 +32,9 @@ async def ask(url: str, sql: str) -> object:
 async def test_each_url_is_the_database_as_its_role(admin_url: str, name: str) -> None:
     urls = await provision(admin_url, name)
     for url, role in ((urls.owner, "portal_owner"), (urls.app, "portal_app"), (urls.svc, "portal_svc")):
-        assert await ask(url, "SELECT current_user::text") == role
-        assert await ask(url, "SELECT current_database()::text") == name
-        assert await ask(url, "SHOW search_path") == "public, pg_temp"
+        assert await fetch_value(url, "SELECT current_user::text") == role
+        assert await fetch_value(url, "SELECT current_database()::text") == name
+        assert await fetch_value(url, "SHOW search_path") == "public, pg_temp"
 
 
 async def test_it_may_be_repeated_and_run_at_once(admin_url: str, name: str) -> None:
@@ -64,17 +64,19 @@ async def test_what_differs_in_a_role_is_set_right(admin_url: str, name: str) ->
     await administrator.execute("ALTER ROLE portal_app CREATEDB; ALTER ROLE portal_app RESET search_path")
     await administrator.close()
     urls = await provision(admin_url, name)
-    assert await ask(urls.app, "SHOW search_path") == "public, pg_temp"
-    assert await ask(admin_url, "SELECT rolcreatedb FROM pg_roles WHERE rolname = 'portal_app'") is False
+    assert await fetch_value(urls.app, "SHOW search_path") == "public, pg_temp"
+    assert (
+        await fetch_value(admin_url, "SELECT rolcreatedb FROM pg_roles WHERE rolname = 'portal_app'") is False
+    )
 
 
 async def test_only_the_owner_may_create(admin_url: str, name: str) -> None:
     urls = await provision(admin_url, name)
-    assert await ask(urls.owner, "CREATE TABLE made ()") is None
+    assert await fetch_value(urls.owner, "CREATE TABLE made ()") is None
     for url in (urls.app, urls.svc):
         for statement in ("CREATE TABLE unmade ()", "CREATE TEMP TABLE unmade ()", "CREATE SCHEMA unmade"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await ask(url, statement)
+                await fetch_value(url, statement)
 
 
 async def test_a_new_database_can_be_a_copy(
@@ -84,11 +86,13 @@ async def test_a_new_database_can_be_a_copy(
     source = f"portal_source_{worker_name}"
     await drop_database(admin_url, source)
     urls = await provision(admin_url, source)
-    await ask(urls.owner, "CREATE TABLE original ()")
+    await fetch_value(urls.owner, "CREATE TABLE original ()")
     copied = await provision(admin_url, name, template=source)
-    assert await ask(copied.owner, "SELECT to_regclass('original')::text") == "original"
+    assert await fetch_value(copied.owner, "SELECT to_regclass('original')::text") == "original"
     assert (
-        await ask(copied.owner, "SELECT has_database_privilege('portal_app', current_database(), 'TEMP')")
+        await fetch_value(
+            copied.owner, "SELECT has_database_privilege('portal_app', current_database(), 'TEMP')"
+        )
         is False
     )
     await drop_database(admin_url, source)
@@ -99,18 +103,21 @@ async def test_a_password_goes_into_the_url_quoted_and_into_no_text(admin_url: s
     assert "portal_app:it%27s%2Fa%3Apass%40word@" in urls.app
     assert "word" not in repr(urls)
     assert repr(Passwords(app="it's/a:pass@word")) == "Passwords()"
-    assert await ask(urls.app, "SELECT current_user::text") == "portal_app"
+    assert await fetch_value(urls.app, "SELECT current_user::text") == "portal_app"
     stored = "SELECT rolpassword LIKE 'SCRAM-SHA-256%' FROM pg_authid WHERE rolname = 'portal_app'"
-    assert await ask(admin_url, stored) is True
-    await ask(admin_url, "ALTER ROLE portal_app PASSWORD NULL")
+    assert await fetch_value(admin_url, stored) is True
+    await fetch_value(admin_url, "ALTER ROLE portal_app PASSWORD NULL")
 
 
 def test_a_url_keeps_its_host_and_options() -> None:
     url = "postgresql://admin:secret@db.example:6432/postgres?sslmode=verify-full"
-    assert url_as(url, "portal", "portal_app", "p@ss") == (
+    assert build_database_url(url, "portal", "portal_app", "p@ss") == (
         "postgresql://portal_app:p%40ss@db.example:6432/portal?sslmode=verify-full"
     )
-    assert url_as(url, "other") == "postgresql://admin:secret@db.example:6432/other?sslmode=verify-full"
-    assert url_as("postgresql://postgres@/postgres?host=/run/pg", "portal", "portal_svc") == (
+    assert (
+        build_database_url(url, "other")
+        == "postgresql://admin:secret@db.example:6432/other?sslmode=verify-full"
+    )
+    assert build_database_url("postgresql://postgres@/postgres?host=/run/pg", "portal", "portal_svc") == (
         "postgresql://portal_svc@/portal?host=/run/pg"
     )

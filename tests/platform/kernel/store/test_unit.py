@@ -1,4 +1,4 @@
-"""The unit of work: what it stores, what it refuses, and that it never keeps a connection."""
+"""The unit of work: what it stores and refuses, and that it always releases its connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from kernel.store import (
     Database,
     FailedTransaction,
     NestedUnitOfWork,
-    Unbound,
+    NoUnitOfWork,
+    NoWorkspace,
     UnitOfWork,
     WrongTask,
     bulk_insert,
@@ -23,8 +24,8 @@ from kernel.store import (
     execute,
     fetch,
     fetch_one,
-    fetch_planned,
     fetch_value,
+    fetch_with_custom_plan,
     savepoint,
 )
 from kernel.store.pool import Connection
@@ -41,12 +42,12 @@ async def add_book(title: str, workspace: UUID | None = None) -> UUID:
     return book
 
 
-async def titles(database: Database, workspace: UUID) -> list[str]:
+async def fetch_titles(database: Database, workspace: UUID) -> list[str]:
     async with database.scope(workspace):
         return [row["title"] for row in await fetch("SELECT title FROM book ORDER BY title")]
 
 
-async def backend(database: Database) -> int:
+async def fetch_backend_pid(database: Database) -> int:
     async with database.unbound():
         return int(await fetch_value(BACKEND))
 
@@ -61,15 +62,15 @@ async def test_leaving_commits_and_an_error_rolls_back(shelf: Database) -> None:
         async with shelf.scope(workspace):
             await add_book("Lost")
             raise Missing("shelf.missing", "no such shelf")
-    assert await titles(shelf, workspace) == ["Kept"]
+    assert await fetch_titles(shelf, workspace) == ["Kept"]
 
 
 async def test_an_error_in_the_work_costs_no_connection(shelf: Database) -> None:
-    before = await backend(shelf)
+    before = await fetch_backend_pid(shelf)
     with pytest.raises(asyncpg.DivisionByZeroError):
         async with shelf.scope(uuid4()):
             await fetch("SELECT 1 / 0")
-    assert await backend(shelf) == before
+    assert await fetch_backend_pid(shelf) == before
 
 
 async def test_a_workspace_sees_and_counts_its_own_rows_only(shelf: Database) -> None:
@@ -79,35 +80,35 @@ async def test_a_workspace_sees_and_counts_its_own_rows_only(shelf: Database) ->
     async with shelf.scope(theirs):
         await add_book("Theirs")
         assert await execute("UPDATE book SET readers = readers + 1") == "UPDATE 1"
-    assert await titles(shelf, ours) == ["Ours"]
-    assert await titles(shelf, theirs) == ["Theirs"]
+    assert await fetch_titles(shelf, ours) == ["Ours"]
+    assert await fetch_titles(shelf, theirs) == ["Theirs"]
 
 
 async def test_a_statement_outside_any_unit_is_refused(shelf: Database) -> None:
     for statement in (fetch, fetch_one, fetch_value, execute):
-        with pytest.raises(Unbound):
+        with pytest.raises(NoUnitOfWork):
             await statement("SELECT 1")
-    with pytest.raises(Unbound):
+    with pytest.raises(NoUnitOfWork):
         current()
     async with shelf.scope(uuid4()):
         pass
-    with pytest.raises(Unbound):
+    with pytest.raises(NoUnitOfWork):
         await fetch("SELECT 1")
 
 
 async def test_the_unbound_unit_has_no_workspace_to_name(shelf: Database) -> None:
     async with shelf.unbound():
-        with pytest.raises(Unbound):
+        with pytest.raises(NoWorkspace):
             current_workspace()
 
 
-async def test_a_failed_commit_cuts_the_connection_off_and_frees_its_place(shelf: Database) -> None:
-    before = await backend(shelf)
+async def test_a_failed_commit_terminates_the_connection_and_frees_its_slot(shelf: Database) -> None:
+    before = await fetch_backend_pid(shelf)
     with pytest.raises(asyncpg.ForeignKeyViolationError):
         async with shelf.scope(uuid4()):
             await execute(ADD_PAGE, current_workspace(), uuid4(), uuid4())
     assert shelf.in_use == 0
-    assert await backend(shelf) != before
+    assert await fetch_backend_pid(shelf) != before
 
 
 async def test_gather_inside_a_unit_is_refused_and_gives_the_connection_back(shelf: Database) -> None:
@@ -115,7 +116,7 @@ async def test_gather_inside_a_unit_is_refused_and_gives_the_connection_back(she
         async with shelf.scope(uuid4()):
             await asyncio.gather(fetch("SELECT 1"), fetch("SELECT 2"))
     assert shelf.in_use == 0
-    assert await titles(shelf, uuid4()) == []
+    assert await fetch_titles(shelf, uuid4()) == []
 
 
 async def test_a_task_may_not_use_the_unit_of_the_task_that_started_it(shelf: Database) -> None:
@@ -132,16 +133,16 @@ async def test_a_task_started_inside_a_unit_may_open_one_of_its_own(
     shelf = await open_shelf(size=2)
     ours, theirs = uuid4(), uuid4()
 
-    async def elsewhere() -> UUID:
+    async def read_workspace() -> UUID:
         async with shelf.scope(theirs):
             return UUID(str(await fetch_value("SELECT app_workspace()")))
 
     async with shelf.scope(ours):
-        assert await asyncio.create_task(elsewhere()) == theirs
+        assert await asyncio.create_task(read_workspace()) == theirs
         assert await fetch_value("SELECT app_workspace()") == ours
 
 
-async def test_a_unit_left_by_another_task_is_cut_off(shelf: Database) -> None:
+async def test_a_unit_left_by_another_task_loses_its_connection(shelf: Database) -> None:
     workspace = uuid4()
     unit = shelf.scope(workspace)
 
@@ -154,10 +155,12 @@ async def test_a_unit_left_by_another_task_is_cut_off(shelf: Database) -> None:
     with pytest.raises(WrongTask):
         await unit.__aexit__(None, None, None)
     assert shelf.in_use == 0
-    assert await titles(shelf, workspace) == []
+    assert await fetch_titles(shelf, workspace) == []
 
 
-async def test_double_cancellation_gives_the_connection_back(shelf: Database, onlooker: Connection) -> None:
+async def test_double_cancellation_gives_the_connection_back(
+    shelf: Database, svc_connection: Connection
+) -> None:
     workspace, working = uuid4(), asyncio.Event()
 
     async def work() -> None:
@@ -175,9 +178,9 @@ async def test_double_cancellation_gives_the_connection_back(shelf: Database, on
     with pytest.raises(asyncio.CancelledError):
         await task
     assert shelf.in_use == 0
-    assert await titles(shelf, workspace) == []
+    assert await fetch_titles(shelf, workspace) == []
     async with asyncio.timeout(5):
-        while await onlooker.fetchval(  # noqa: ASYNC110  -- Postgres' state
+        while await svc_connection.fetchval(  # noqa: ASYNC110  -- Postgres' state
             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(20%'"
         ):
             await asyncio.sleep(0.02)
@@ -197,7 +200,7 @@ async def test_whenever_it_is_cancelled_the_next_unit_finds_a_connection(shelf: 
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert shelf.in_use == 0
-    assert await titles(shelf, workspace) == []
+    assert await fetch_titles(shelf, workspace) == []
 
 
 async def test_a_timeout_inside_the_work_rolls_back(shelf: Database) -> None:
@@ -207,7 +210,7 @@ async def test_a_timeout_inside_the_work_rolls_back(shelf: Database) -> None:
             await add_book("Late")
             async with asyncio.timeout(0.05):
                 await fetch("SELECT pg_sleep(20)")
-    assert await titles(shelf, workspace) == []
+    assert await fetch_titles(shelf, workspace) == []
 
 
 async def test_a_statement_without_an_answer_is_an_outage_and_costs_the_connection(shelf_urls: Urls) -> None:
@@ -231,7 +234,7 @@ async def test_a_nested_unit_is_refused_and_the_outer_one_goes_on(shelf: Databas
             with pytest.raises(NestedUnitOfWork):
                 await inner.__aenter__()
         await add_book("Still outer")
-    assert await titles(shelf, workspace) == ["Outer", "Still outer"]
+    assert await fetch_titles(shelf, workspace) == ["Outer", "Still outer"]
 
 
 async def test_an_error_of_postgres_that_was_caught_inside_fails_the_commit(shelf: Database) -> None:
@@ -241,7 +244,7 @@ async def test_an_error_of_postgres_that_was_caught_inside_fails_the_commit(shel
             await add_book("Once")
             with pytest.raises(asyncpg.UniqueViolationError):
                 await add_book("Once")
-    assert await titles(shelf, workspace) == []
+    assert await fetch_titles(shelf, workspace) == []
 
 
 async def test_a_savepoint_keeps_what_came_before(shelf: Database) -> None:
@@ -256,20 +259,20 @@ async def test_a_savepoint_keeps_what_came_before(shelf: Database) -> None:
             with pytest.raises(asyncpg.UniqueViolationError):
                 async with savepoint():
                     await add_book("Twice")
-    assert await titles(shelf, workspace) == ["Once", "Twice"]
+    assert await fetch_titles(shelf, workspace) == ["Once", "Twice"]
 
 
 async def test_a_connection_ended_by_postgres_is_unavailable_and_replaced(
     shelf: Database, administrator: Connection
 ) -> None:
-    pid = await backend(shelf)
+    pid = await fetch_backend_pid(shelf)
     with pytest.raises(Unavailable) as caught:
         async with shelf.scope(uuid4()):
             await administrator.execute("SELECT pg_terminate_backend($1)", pid)
             await fetch("SELECT 1")
     assert caught.value.code == "store.unavailable"
     assert shelf.in_use == 0
-    assert await backend(shelf) != pid
+    assert await fetch_backend_pid(shelf) != pid
 
 
 async def test_a_connection_ended_before_the_commit_is_unavailable(
@@ -280,7 +283,7 @@ async def test_a_connection_ended_before_the_commit_is_unavailable(
         async with shelf.scope(workspace):
             await add_book("Uncommitted")
             await administrator.execute("SELECT pg_terminate_backend($1)", await fetch_value(BACKEND))
-    assert await titles(shelf, workspace) == []
+    assert await fetch_titles(shelf, workspace) == []
 
 
 async def test_connections_that_ended_while_idle_go_unnoticed(
@@ -296,7 +299,7 @@ async def test_connections_that_ended_while_idle_go_unnoticed(
     pids = await asyncio.gather(*(name_backend() for _ in range(3)))
     assert len(set(pids)) == 3
     for pid in pids:
-        await administrator.execute("SELECT pg_terminate_backend($1)", pid)
+        await administrator.execute("SELECT pg_terminate_backend($1, 10000)", pid)
     assert not set(await asyncio.gather(*(name_backend() for _ in range(3)))) & set(pids)
 
 
@@ -323,7 +326,7 @@ async def test_a_statement_is_planned_for_its_values_until_the_unit_ends(shelf: 
     plans = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement = $1"
     async with shelf.scope(uuid4()):
         book = await add_book("Plans")
-        found = [await fetch_planned(by_title, title) for title in ("Plans", "Others", None)]
+        found = [await fetch_with_custom_plan(by_title, title) for title in ("Plans", "Others", None)]
         assert [[row["book_id"] for row in rows] for rows in found] == [[book], [], [book]]
         assert tuple(await fetch_one(plans, by_title)) == (0, 3)
     async with shelf.unbound():

@@ -12,7 +12,7 @@ from kernel.telemetry import internal_server
 from kernel.telemetry.health import Check, Health
 from kernel.telemetry.metrics import Metrics
 
-PATIENCE_S = 10
+TIMEOUT_S = 10
 
 
 def serve(
@@ -34,21 +34,21 @@ def check(name: str, reason: str | None) -> Check:
     return Check(name, failure)
 
 
-async def talk(port: int, sent: bytes) -> bytes:
+async def exchange(port: int, sent: bytes) -> bytes:
     """Send bytes and return all that comes back until the server closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(sent)
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(TIMEOUT_S):
         answer = await reader.read()
     writer.close()
     await writer.wait_closed()
     return answer
 
 
-async def ask(port: int, path: str, *headers: str, method: str = "GET") -> tuple[int, list[str], str]:
+async def request(port: int, path: str, *headers: str, method: str = "GET") -> tuple[int, list[str], str]:
     """Send one request; returns status, headers and body of the answer."""
     lines = [f"{method} {path} HTTP/1.1", "Host: internal", *headers]
-    answer = (await talk(port, ("\r\n".join(lines) + "\r\n\r\n").encode())).decode()
+    answer = (await exchange(port, ("\r\n".join(lines) + "\r\n\r\n").encode())).decode()
     head, _, body = answer.partition("\r\n\r\n")
     first, *found = head.split("\r\n")
     return int(first.split()[1]), found, body
@@ -57,7 +57,7 @@ async def ask(port: int, path: str, *headers: str, method: str = "GET") -> tuple
 async def test_a_process_without_failures_is_alive_and_ready() -> None:
     async with serve(Health([check("database", None)])) as port:
         for path in ("/healthz", "/readyz"):
-            status, headers, body = await ask(port, path)
+            status, headers, body = await request(port, path)
             assert (status, body) == (200, '{"status":"ok","failing":[]}')
             assert {
                 "content-type: application/json",
@@ -72,9 +72,9 @@ async def test_a_process_that_is_not_ready_names_the_check_and_logs_the_reason(
 ) -> None:
     health = Health([check("database", "no route to db.internal"), check("server", None)])
     async with serve(health) as port:
-        status, _, body = await ask(port, "/readyz")
+        status, _, body = await request(port, "/readyz")
         assert (status, body) == (503, '{"status":"failing","failing":["database"]}')
-        assert (await ask(port, "/healthz"))[0] == 200
+        assert (await request(port, "/healthz"))[0] == 200
     logged = capsys.readouterr()
     assert "no route to db.internal" in logged.out + logged.err
 
@@ -82,10 +82,10 @@ async def test_a_process_that_is_not_ready_names_the_check_and_logs_the_reason(
 async def test_a_draining_process_is_alive_and_not_ready() -> None:
     health = Health([check("database", None)])
     async with serve(health) as port:
-        assert (await ask(port, "/readyz"))[0] == 200
+        assert (await request(port, "/readyz"))[0] == 200
         health.drain()
-        assert (await ask(port, "/readyz"))[::2] == (503, '{"status":"failing","failing":["process"]}')
-        assert (await ask(port, "/healthz"))[0] == 200
+        assert (await request(port, "/readyz"))[::2] == (503, '{"status":"failing","failing":["process"]}')
+        assert (await request(port, "/healthz"))[0] == 200
 
 
 async def test_what_happened_is_read_from_the_port() -> None:
@@ -93,9 +93,9 @@ async def test_what_happened_is_read_from_the_port() -> None:
     metrics.request_seconds.labels("GET", "/i/{token}", "200").observe(0.004)
     metrics.rate_limit_verdicts.labels("page", "refused", "local").inc()
     held = 3
-    metrics.watch_pool(lambda: held, lambda: 10, lambda: 2)
+    metrics.observe_pool(lambda: held, lambda: 10, lambda: 2)
     async with serve(registry=metrics.registry) as port:
-        status, headers, text = await ask(port, "/metrics")
+        status, headers, text = await request(port, "/metrics")
         assert status == 200
         assert "content-type: text/plain; version=0.0.4; charset=utf-8" in headers
         seconds = (
@@ -109,13 +109,13 @@ async def test_what_happened_is_read_from_the_port() -> None:
         assert "portal_pool_waiting_count 2.0" in text
         assert "process_resident_memory_bytes" in text
         held = 0
-        assert "portal_pool_in_use_connections 0.0" in (await ask(port, "/metrics"))[2]
+        assert "portal_pool_in_use_connections 0.0" in (await request(port, "/metrics"))[2]
 
 
 async def test_prometheus_chooses_the_format() -> None:
     async with serve() as port:
         accept = "Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3"
-        _, headers, text = await ask(port, "/metrics?name=x", accept)
+        _, headers, text = await request(port, "/metrics?name=x", accept)
         assert any(
             each.startswith("content-type: application/openmetrics-text; version=1.0.0") for each in headers
         )
@@ -132,26 +132,26 @@ async def test_prometheus_chooses_the_format() -> None:
 )
 async def test_a_format_that_there_is_not_is_answered_in_one_that_there_is(accept: str) -> None:
     async with serve() as port:
-        status, _, text = await ask(port, "/metrics", f"Accept: {accept}")
+        status, _, text = await request(port, "/metrics", f"Accept: {accept}")
         assert (status, "process_resident_memory_bytes" in text) == (200, True)
 
 
 async def test_head_has_the_headers_of_get_and_no_body() -> None:
     async with serve() as port:
         for path in ("/healthz", "/readyz", "/nowhere"):
-            status, headers, body = await ask(port, path)
-            assert await ask(port, path, method="HEAD") == (status, headers, "")
+            status, headers, body = await request(port, path)
+            assert await request(port, path, method="HEAD") == (status, headers, "")
             assert body
-        status, headers, body = await ask(port, "/metrics", method="HEAD")
+        status, headers, body = await request(port, "/metrics", method="HEAD")
         assert (status, body) == (200, "")
         assert any(each.startswith("content-length: ") for each in headers)
 
 
 async def test_there_is_nothing_else_and_nothing_to_write() -> None:
     async with serve() as port:
-        assert (await ask(port, "/nowhere"))[::2] == (404, "Not Found\n")
-        assert (await ask(port, "/metrics", method="POST"))[0] == 404
-        assert (await ask(port, "/healthz/"))[0] == 404
+        assert (await request(port, "/nowhere"))[::2] == (404, "Not Found\n")
+        assert (await request(port, "/metrics", method="POST"))[0] == 404
+        assert (await request(port, "/healthz/"))[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -164,32 +164,32 @@ async def test_there_is_nothing_else_and_nothing_to_write() -> None:
         b"\x16\x03\x01\x02\x00\r\n\r\n",
     ],
 )
-async def test_what_is_no_request_is_refused(sent: bytes) -> None:
+async def test_a_malformed_request_is_refused(sent: bytes) -> None:
     async with serve() as port:
-        assert (await talk(port, sent)).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert (await exchange(port, sent)).startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 
-async def test_a_head_without_end_is_refused_at_its_size() -> None:
+async def test_headers_that_are_too_large_are_refused() -> None:
     async with serve() as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /healthz HTTP/1.1\r\nX-Long: " + b"a" * (internal_server.HEAD_BYTES + 1000))
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             assert (await reader.readline()).startswith(b"HTTP/1.1 431 ")
         writer.transport.abort()
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nX-"], ids=["silent", "stops"])
-async def test_a_client_that_does_not_go_on_is_cut_off_and_holds_nobody_up(
+async def test_a_client_that_does_not_go_on_is_disconnected_and_delays_nobody(
     sent: bytes,
 ) -> None:
     async with serve(timeout_s=0.5) as port:
-        slow = asyncio.create_task(talk(port, sent))
-        assert (await ask(port, "/healthz"))[0] == 200
+        slow = asyncio.create_task(exchange(port, sent))
+        assert (await request(port, "/healthz"))[0] == 200
         assert not slow.done()
         assert await slow == b""
 
 
-async def test_a_client_that_does_not_read_is_cut_off() -> None:
+async def test_a_client_that_does_not_read_is_disconnected() -> None:
     registry = CollectorRegistry()
     for number in range(20):
         Counter(f"large_{number}", "x" * 1_000_000, registry=registry)
@@ -200,7 +200,7 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
         await reader.readuntil(b"\r\n\r\n")
         await asyncio.sleep(3.5)
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 await reader.readexactly(20_000_000)
         writer.transport.abort()
 
@@ -212,4 +212,4 @@ async def test_a_closed_port_is_free_again_and_one_in_use_is_refused() -> None:
                 pass
     async with serve(port=port) as again:
         assert again == port
-        assert "portal_http" in (await ask(again, "/metrics"))[2]
+        assert "portal_http" in (await request(again, "/metrics"))[2]

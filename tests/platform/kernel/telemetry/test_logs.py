@@ -36,7 +36,7 @@ def lines() -> Iterator[Lines]:
 
 
 def test_a_line_says_what_when_where_and_who(lines: Lines) -> None:
-    logs.logger("web.gateway").info("page served", status=200, seconds=0.25)
+    logs.get_logger("web.gateway").info("page served", status=200, seconds=0.25)
     assert lines() == [
         {
             "event": "page served",
@@ -51,9 +51,9 @@ def test_a_line_says_what_when_where_and_who(lines: Lines) -> None:
 
 
 def test_what_is_bound_is_on_every_line_until_it_is_forgotten(lines: Lines) -> None:
-    log = logs.logger("x")
+    log = logs.get_logger("x")
     logs.bind(request_id="r1")
-    with logs.bound(workspace_id=WORKSPACE):
+    with logs.bind_temporarily(workspace_id=WORKSPACE):
         log.info("inside")
         logging.getLogger("asyncpg").warning("a library's line")
     log.info("outside")
@@ -68,9 +68,9 @@ def test_what_is_bound_is_on_every_line_until_it_is_forgotten(lines: Lines) -> N
 
 
 def test_lines_below_the_level_are_not_written(lines: Lines) -> None:
-    logs.logger("x").debug("no")
+    logs.get_logger("x").debug("no")
     logging.getLogger("y").debug("no")
-    logs.logger("x").warning("yes")
+    logs.get_logger("x").warning("yes")
     assert [line["event"] for line in lines()] == ["yes"]
 
 
@@ -81,7 +81,7 @@ def test_an_exception_is_one_line_with_its_traceback(lines: Lines) -> None:
     try:
         fail()
     except RuntimeError:
-        logs.logger("x").exception("failed")
+        logs.get_logger("x").exception("failed")
         logging.getLogger("uvicorn.error").exception("failed too")
     mine, theirs = lines()
     for line in (mine, theirs):
@@ -92,7 +92,7 @@ def test_an_exception_is_one_line_with_its_traceback(lines: Lines) -> None:
 
 def test_a_token_is_hidden_wherever_it_stands(lines: Lines) -> None:
     token = new_token()
-    logs.logger("x").info(
+    logs.get_logger("x").info(
         f"event {token}",
         path=f"/i/{token}",
         url=f"https://acme.example/i/{token}/invoice.json?x=1",
@@ -162,6 +162,11 @@ def test_the_password_in_a_url_is_hidden() -> None:
     assert found["event"] == "connect postgresql://app:[redacted]@db:5432/portal and redis://:[redacted]@r/0"
 
 
+def test_a_password_with_an_at_sign_is_hidden_whole() -> None:
+    event = logs.redact(None, "info", {"event": "connect postgresql://app:hun@ter2@db:5432/portal"})
+    assert event["event"] == "connect postgresql://app:[redacted]@db:5432/portal"
+
+
 def test_nothing_that_is_logged_can_break_the_log(lines: Lines) -> None:
     class Odd:
         def __str__(self) -> str:
@@ -169,7 +174,7 @@ def test_nothing_that_is_logged_can_break_the_log(lines: Lines) -> None:
 
     loop: list[object] = []
     loop.append(loop)
-    log = logs.logger("x")
+    log = logs.get_logger("x")
     log.info("line\nbreak", bad="\udcff", odd=Odd(), raw=b"\xff", loop=loop, keys={1: "a"}, long="x" * 50_000)
     (line,) = lines()
     assert line["event"] == "line\nbreak"

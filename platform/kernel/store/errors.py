@@ -1,4 +1,4 @@
-"""Errors of Postgres and of its connection, and what callers see of them."""
+"""Errors of the store, and the translation of the driver's errors."""
 
 from __future__ import annotations
 
@@ -27,20 +27,25 @@ CONTENDED: Final = "store.contended"
 
 
 class StoreMisuse(RuntimeError):
-    """A mistake in our code, never in input.
+    """A bug of the caller, never caused by input.
 
     StoreMisuse
-    ├── Unbound            a statement outside any unit of work
+    ├── NoUnitOfWork       a statement outside any unit of work
+    ├── NoWorkspace        a unit of work that is bound to no workspace, where one is needed
     ├── WrongTask          a unit of work used from a task that did not open it
     ├── NestedUnitOfWork   a unit of work opened inside another
-    ├── NoActor            an event in a unit of work that names no actor
+    ├── NoActor            a unit of work that names no actor, where one is needed
     ├── Unsupported        a call of Piccolo that would leave the unit of work
     └── FailedTransaction  an error of Postgres was caught inside the unit of work, which then could not commit
     """
 
 
-class Unbound(StoreMisuse):
+class NoUnitOfWork(StoreMisuse):
     """A statement outside any unit of work."""
+
+
+class NoWorkspace(StoreMisuse):
+    """A unit of work that is bound to no workspace, where one is needed."""
 
 
 class WrongTask(StoreMisuse):
@@ -74,12 +79,12 @@ def is_connection_failure(error: BaseException, connection: Connection | None) -
 def is_timeout(error: BaseException) -> bool:
     """Tell whether Postgres did not answer a statement in time, which callers see as a failure of the connection.
 
-    The time-out of a caller's own `asyncio.timeout` does not count: its cause is a cancellation, the driver's is none.
+    The time-out of a caller's own `asyncio.timeout` does not count: its cause is a cancellation.
     """
     return isinstance(error, TimeoutError) and not isinstance(error.__cause__, CancelledError)
 
 
-def unavailable(error: BaseException) -> Unavailable:
+def convert_to_unavailable(error: BaseException) -> Unavailable:
     """Return the error that callers see; the cause names the driver's error for the log."""
     if isinstance(error, TimeoutError):
         return Unavailable("store.slow", "The database does not answer in time.", cause="TimeoutError")
@@ -89,7 +94,7 @@ def unavailable(error: BaseException) -> Unavailable:
 def translate_error(error: BaseException, connection: Connection | None) -> Unavailable | None:
     """Return the error that callers see instead of the driver's: "store.unavailable", "store.contended", or none."""
     if is_connection_failure(error, connection):
-        return unavailable(error)
+        return convert_to_unavailable(error)
     if isinstance(error, _CONFLICT_ERRORS):
-        return Unavailable(CONTENDED, "Too many changes to the same thing at once; try again.")
+        return Unavailable(CONTENDED, "Another transaction changed the same data; try again.")
     return None

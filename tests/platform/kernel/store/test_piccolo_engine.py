@@ -1,6 +1,6 @@
-"""What the same scenarios do to Piccolo's own engine and to plain settings: why the unit of work exists.
+"""Negative controls: Piccolo's own engine and session settings in the scenarios for which the unit of work exists.
 
-If one of these fails, its trap is gone from Piccolo or Postgres, and so may be our cure.
+If one of these fails, Piccolo or Postgres has changed, and the workaround may be removed.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ async def test_piccolo_leaks_the_connection_after_double_cancellation(stock: Pos
 
 
 async def test_a_nested_transaction_of_piccolo_joins_the_outer_one_and_is_not_undone(
-    stock: PostgresEngine, onlooker: Connection
+    stock: PostgresEngine, svc_connection: Connection
 ) -> None:
     workspace = uuid4()
     async with stock.transaction():
@@ -107,7 +107,7 @@ async def test_a_nested_transaction_of_piccolo_joins_the_outer_one_and_is_not_un
             async with stock.transaction():
                 await connection.execute(ADD_BOOK, workspace, uuid4(), "Inner")
                 raise LookupError
-    assert await onlooker.fetchval("SELECT count(*) FROM book WHERE workspace_id = $1", workspace) == 1
+    assert await svc_connection.fetchval("SELECT count(*) FROM book WHERE workspace_id = $1", workspace) == 1
 
 
 async def test_a_batch_of_piccolo_runs_on_another_connection_bound_to_nothing(stock: PostgresEngine) -> None:
@@ -126,10 +126,10 @@ async def test_a_batch_of_piccolo_runs_on_another_connection_bound_to_nothing(st
 
 
 async def test_a_binding_of_the_session_stays_for_whoever_has_the_connection_next(
-    shelf_urls: Urls, onlooker: Connection
+    shelf_urls: Urls, svc_connection: Connection
 ) -> None:
     ours = uuid4()
-    await onlooker.execute(ADD_BOOK, ours, uuid4(), "Ours")
+    await svc_connection.execute(ADD_BOOK, ours, uuid4(), "Ours")
     shared: Connection = await asyncpg.connect(shelf_urls.app)
     try:
         await shared.execute("SELECT set_config('app.workspace', $1, false)", str(ours))

@@ -1,6 +1,6 @@
-"""The texts of settings: each function returns the value of a stripped, non-empty one.
+"""Parsers of settings: each takes a stripped, non-empty text and returns its value.
 
-Each raises ValueError, whose words follow the name of the variable and say the cure.
+Each raises ValueError, whose text follows the name of the variable and tells what is expected, without the value.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SECRET_BYTES: Final = 32
-# Known to everybody who can read this file, hence refused where anything is worth protecting.
+# Public, since it is in the source; refused in production.
 DEMO_SECRET: Final = b"invoice-portal: not a secret key"
 _LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -40,14 +40,18 @@ def parse_redis_url(text: str) -> str:
 
 def parse_blobs_url(text: str) -> str:
     """Return the folder or the url of a store of blobs."""
-    if "://" in text and urlsplit(text).scheme not in {"file", "s3"}:
+    if "://" in text and text.partition("://")[0] not in {"file", "s3"}:
         raise ValueError("must be a folder, or the url of an S3 store: s3://bucket/prefix")
     return text
 
 
 def _is_url(text: str, schemes: set[str]) -> bool:
-    """Tell whether it is a url of such a scheme whose ports are ports; Postgres takes several hosts at once."""
-    parts = urlsplit(text)
+    """Tell whether it is a url of one of the schemes with valid ports; Postgres accepts several hosts."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        # Its text may contain the password.
+        return False
     hosts = parts.netloc.rpartition("@")[2].split(",")
     ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
     return parts.scheme in schemes and all(not port or _is_port(port) for port in ports)
@@ -66,27 +70,27 @@ def parse_flag(text: str) -> bool:
 
 def parse_keys(text: str) -> tuple[tuple[str, bytes], ...]:
     """Return (key id, 32 bytes) of each key, in the order written."""
-    cure = (
+    message = (
         "must be `id:key` separated by commas, the current one first; each key is 32 random bytes in"
         " base64url (make one with: openssl rand -base64 32 | tr '+/' '-_')"
     )
-    found: dict[str, bytes] = {}
+    keys: dict[str, bytes] = {}
     for part in text.split(","):
         key_id, separator, encoded = part.strip().partition(":")
         try:
             key = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
         except (binascii.Error, ValueError):
-            raise ValueError(cure) from None
+            raise ValueError(message) from None
         if not separator or not _KEY_ID.fullmatch(key_id) or len(key) != SECRET_BYTES:
-            raise ValueError(cure)
-        if key_id in found:
+            raise ValueError(message)
+        if key_id in keys:
             raise ValueError(f"names the key {key_id} twice; give every key an id of its own")
-        found[key_id] = key
-    return tuple(found.items())
+        keys[key_id] = key
+    return tuple(keys.items())
 
 
 def parse_production_keys(text: str) -> tuple[tuple[str, bytes], ...]:
-    """Return keys as `parse_keys` does; well-known ones are refused."""
+    """Return keys as `parse_keys` does; raises ValueError for well-known ones."""
     keys = parse_keys(text)
     if any(key == DEMO_SECRET or len(set(key)) == 1 for _, key in keys):
         raise ValueError("holds a well-known key; make one with: openssl rand -base64 32 | tr '+/' '-_'")
@@ -106,7 +110,7 @@ def parse_domain(text: str) -> str:
 
 
 def parse_host(text: str) -> str:
-    """Return a host name as `parse_domain` does; one label alone is none."""
+    """Return a host name of two labels at least, as `parse_domain` does."""
     name = parse_domain(text)
     if "." not in name:
         raise ValueError("must be a host name of two labels or more, such as console.example.com")
@@ -134,15 +138,15 @@ def parse_bind_address(text: str) -> str:
     return text
 
 
-def whole_number_parser(least: int, most: int) -> Callable[[str], int]:
+def whole_number_parser(minimum: int, maximum: int) -> Callable[[str], int]:
     """Return a parser of whole numbers within bounds, both included."""
 
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-            raise ValueError(f"must be a whole number from {least} to {most}")
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and minimum <= int(text) <= maximum):
+            raise ValueError(f"must be a whole number from {minimum} to {maximum}")
         return int(text)
 
-    return read
+    return parse
 
 
 parse_port: Final = whole_number_parser(1, _LARGEST_PORT)

@@ -1,4 +1,4 @@
-"""Which errors are failures of the connection."""
+"""Errors of the driver, and which of them are failures of the connection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from kernel.errors import Unavailable
-from kernel.store.faults import is_connection_failure, unavailable
+from kernel.store.errors import convert_to_unavailable, is_connection_failure
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from kernel.store.faults import is_connection_failure, unavailable
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_away(error: Exception) -> None:
+def test_failures_of_the_connection(error: Exception) -> None:
     assert is_connection_failure(error, None)
 
 
@@ -34,16 +34,16 @@ def test_away(error: Exception) -> None:
         asyncpg.SerializationError("collided"),
         asyncpg.InsufficientPrivilegeError("policy"),
         ValueError("ours"),
-        unavailable(OSError()),
+        convert_to_unavailable(OSError()),
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_not_away(error: Exception) -> None:
+def test_other_errors(error: Exception) -> None:
     assert not is_connection_failure(error, None)
 
 
-def test_the_error_that_callers_see_names_the_kind_of_cause_but_no_words_of_the_driver() -> None:
-    error = unavailable(OSError("/run/secret.sock"))
+def test_the_error_of_callers_has_the_type_but_not_the_text_of_the_cause() -> None:
+    error = convert_to_unavailable(OSError("/run/secret.sock"))
     assert isinstance(error, Unavailable)
     assert str(error) == "The database is not available. [store.unavailable]"
     assert error.data == {"cause": "OSError"}
