@@ -206,12 +206,12 @@ DIVISIONS = {
     "tenants/invoices/totals.py": {
         "to_fraction(percent, field, line) / 100",  # a Fraction
         "quantity * price / base_quantity",  # Fractions
-        "priced[place].minor / divisor",  # by a Fraction
+        "priced[index].minor / divisor",  # by a Fraction
     },
     # Pixels of a picture.
     "tenants/invoices/document/brand.py": {
         "logo.width * _LOGO_HEIGHT / logo.height",
-        "logo.height * _LOGO_WIDEST / logo.width",
+        "logo.height * _LOGO_MAX_WIDTH / logo.width",
     },
     # Paths.
     "tenants/invoices/document/fonts.py": {

@@ -8,9 +8,9 @@ import msgspec
 
 from kernel.errors import Invalid
 from kernel.money import Currency, Money
+from tenants.invoices.amounts import LineTotal, TaxSubtotal, Totals
 from tenants.invoices.bounds import MAX_CONTENT_BYTES
 from tenants.invoices.content import Content, Tax, Value
-from tenants.invoices.totals import LineTotal, TaxSubtotal, Totals
 
 
 class _Line(msgspec.Struct, frozen=True, array_like=True):

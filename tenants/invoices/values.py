@@ -12,9 +12,9 @@ from uuid import UUID
 from kernel.ids import WorkspaceId
 from kernel.money import Money
 from tenants.ids import ContactId, CustomerId, InvoiceId, LinkId
+from tenants.invoices.amounts import Totals
 from tenants.invoices.content import Content
 from tenants.invoices.status import InvoiceStatus
-from tenants.invoices.totals import Totals
 
 
 class ActorClass(StrEnum):

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 from defusedxml.ElementTree import fromstring
 
+from tenants.invoices.amounts import Totals
 from tenants.invoices.content import Adjustment, Content, Line, Tax
-from tenants.invoices.totals import Totals
 
 FOLDER = Path(__file__).parents[1] / "data" / "ubl"
 NAMES = tuple(sorted(path.name.removesuffix("-INVOICE_ubl.xml") for path in FOLDER.glob("*.xml")))

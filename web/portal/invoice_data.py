@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from kernel.clock import Clock
     from kernel.money import Money
     from kernel.store import Database
+    from tenants.invoices.amounts import Totals
     from tenants.invoices.content import Content
     from tenants.invoices.status import PaymentState
-    from tenants.invoices.totals import Totals
     from tenants.invoices.values import OpenedInvoice
     from tenants.workspaces.profile import WorkspaceProfile
     from web.portal.links import Links

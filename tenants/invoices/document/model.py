@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from kernel.identifiers import find_iban, format_account
 from kernel.money import Money
+from tenants.invoices.amounts import Totals
 from tenants.invoices.content import Content, DocumentType, Party, Transfer
 from tenants.invoices.document import addresses, rows
 from tenants.invoices.document.accounts import find_holder
@@ -23,7 +24,6 @@ from tenants.invoices.document.values import (
     Row,
     TotalRow,
 )
-from tenants.invoices.totals import Totals
 
 if TYPE_CHECKING:
     import datetime as dt

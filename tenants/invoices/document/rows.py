@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from kernel import units
 from kernel.money import Money
+from tenants.invoices.amounts import Totals
 from tenants.invoices.content import Adjustment, Content, Line, Period, PriceBasis, Tax, TaxCategory
 from tenants.invoices.document.remarks import list_line_remarks
 from tenants.invoices.document.values import Columns, Row, RowAdjustment
-from tenants.invoices.totals import Totals
 
 if TYPE_CHECKING:
     from kernel.language import Language

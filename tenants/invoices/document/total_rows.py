@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kernel.money import Money
+from tenants.invoices.amounts import TaxSubtotal, Totals
 from tenants.invoices.content import Content, Tax, TaxCategory
 from tenants.invoices.document.rows import label_adjustment
 from tenants.invoices.document.values import TotalRow, TotalRowKind
-from tenants.invoices.totals import TaxSubtotal, Totals
 
 if TYPE_CHECKING:
     from kernel.language import Language

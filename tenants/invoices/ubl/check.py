@@ -8,9 +8,10 @@ from typing import Final
 
 from kernel.errors import Invalid
 from kernel.money import Money
+from tenants.invoices.amounts import Totals
 from tenants.invoices.content import Content, Exemption, Tax, TaxCategory
 from tenants.invoices.taxes import UNTAXED
-from tenants.invoices.totals import Totals, compute_totals
+from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl.node import UblRefused
 from tenants.invoices.ubl.read import ParsedInvoice, StatedTax, StatedTotals
 

@@ -6,9 +6,10 @@ import pytest
 
 from kernel.errors import Invalid
 from kernel.money import Money
+from tenants.invoices.amounts import Totals
 from tenants.invoices.bounds import MAX_DOCUMENT_ADJUSTMENTS, MAX_LINE_ADJUSTMENTS, MAX_LINES, MAX_MINOR
 from tenants.invoices.content import Adjustment, Content, Line, PriceBasis, Tax, TaxCategory
-from tenants.invoices.totals import Totals, compute_totals
+from tenants.invoices.totals import compute_totals
 from tests.fakes.invoice_values import BUYER, EUR, EXEMPT, S19, S20, SELLER, d
 
 

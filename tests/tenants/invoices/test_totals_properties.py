@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernel.money import Money, find_currency
+from tenants.invoices.amounts import Totals
 from tenants.invoices.content import Adjustment, Content, Line, PriceBasis, Tax
-from tenants.invoices.totals import Totals, compute_totals
+from tenants.invoices.totals import compute_totals
 from tests.fakes.invoice_values import BUYER, SELLER, TAXES, d
 
 

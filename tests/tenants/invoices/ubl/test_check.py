@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.money import Money
+from tenants.invoices.amounts import Totals
 from tenants.invoices.content import Adjustment, Content, Line, Party, Tax, TaxCategory
-from tenants.invoices.totals import Totals, compute_totals
+from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl import LINE_NET, UblRefused, check_totals, parse
 from tests.fakes.ubl_writer import append_elements, change_texts, read_published, set_attribute, write_invoice
 

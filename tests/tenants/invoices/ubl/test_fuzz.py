@@ -10,8 +10,9 @@ import msgspec
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
+from tenants.invoices.amounts import Totals
 from tenants.invoices.content import Content
-from tenants.invoices.totals import Totals, compute_totals
+from tenants.invoices.totals import compute_totals
 from tenants.invoices.ubl import ParsedInvoice, UblRefused, check_totals, parse
 from tests.fakes.ubl_writer import NAMES, SPACES, parse_tree, read_published, write_tree
 

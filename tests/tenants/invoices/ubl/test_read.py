@@ -367,29 +367,21 @@ def test_references_of_the_document_are_kept() -> None:
     )
     content = parse(document).content
 
-    assert (content.accounting_reference, content.receiving_advice, content.despatch_advice) == (
-        "K-1",
-        "R-1",
-        "D-1",
-    )
-    assert content.preceding_invoice == "PRG1502168, OLD-2"
-    assert (content.object_identifier, content.attachments) == ("METER-9", ())
+    references = content.accounting_reference, content.receiving_advice, content.despatch_advice
+    assert references == ("K-1", "R-1", "D-1")
+    others = content.preceding_invoice, content.object_identifier, content.attachments
+    assert others == ("PRG1502168, OLD-2", "METER-9", ())
 
 
 @pytest.mark.parametrize("code", list(DocumentType))
 def test_every_kind_of_invoice_is_read(code: DocumentType) -> None:
-    assert (
-        parse(
-            change_texts(read_published("01.05a"), {"cbc:InvoiceTypeCode": code.value})
-        ).content.document_type
-        is code
-    )
+    document = change_texts(read_published("01.05a"), {"cbc:InvoiceTypeCode": code.value})
+    assert parse(document).content.document_type is code
 
 
 def test_a_refusal_never_repeats_a_long_text() -> None:
-    with pytest.raises(UblRefused) as refused:
+    with pytest.raises(UblRefused, match=r"\A.{1,199}\Z"):
         parse(change_texts(read_published("02.01a"), {"cbc:InvoiceTypeCode": "x" * 900}))
-    assert len(refused.value.message) < 200
 
 
 @pytest.mark.parametrize(
