@@ -142,5 +142,5 @@ def _read_anchors(lines: Iterable[str], oldest: datetime) -> Iterator[Anchor]:
             if entry["event"] == "event log anchor" and datetime.fromisoformat(entry["time"]) >= oldest:
                 bytes.fromhex(entry["hash"])
                 yield Anchor(WorkspaceId(UUID(entry["workspace"])), int(entry["place"]), entry["hash"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue

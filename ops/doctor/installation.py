@@ -187,7 +187,9 @@ async def _examine_all_workspaces(settings: Settings) -> AsyncIterator[Finding]:
         return
     sealer = Sealer(settings.secret_keys)
     try:
-        database = await Database.open(settings.database_svc_url, size=1, name="portal doctor")
+        database = await Database.open(
+            settings.database_svc_url, size=1, name="portal doctor", prepared=settings.database_prepared
+        )
     except PortalError:
         return  # a finding of the roles
     try:

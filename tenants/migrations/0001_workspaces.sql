@@ -58,8 +58,8 @@ CREATE TABLE portal_domain (
     CONSTRAINT portal_domain_released CHECK ((state = 'released') = (released_at IS NOT NULL))
 );
 
--- Any workspace may claim any host; only one may have verified it. A released host stays reserved as a tombstone
--- until it is purged, so that no other workspace takes over links that still circulate.
+-- Any workspace may claim any host; only one may have verified it. A released host stays reserved until it is
+-- purged, so that no other workspace takes over links that still circulate.
 CREATE UNIQUE INDEX portal_domain_host ON portal_domain (host) WHERE state <> 'claimed';
 CREATE UNIQUE INDEX portal_domain_primary ON portal_domain (workspace_id) WHERE is_primary;
 

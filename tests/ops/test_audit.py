@@ -145,6 +145,9 @@ async def test_anchors_of_a_log_file_are_compared(
         '{"event": "starting"}',
         "[]",
         '{"event": "event log anchor", "time": "never"}',
+        json.dumps(
+            {"event": "event log anchor", "time": now.isoformat(), "hash": "00", "workspace": 1, "place": 1}
+        ),
         anchor_line(log, anchor.place, anchor.hash, now),
         # Older than the retention: it may name an event that was pruned.
         anchor_line(log, 10_000, "00" * 32, now - RETENTION),

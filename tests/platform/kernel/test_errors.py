@@ -54,9 +54,14 @@ def test_the_words_carry_the_code_and_not_the_data() -> None:
     "error", [PortalError("a.b", Kind.DENIED, "No.", why="x"), Invalid("a.b", "No.", why="x")]
 )
 def test_an_error_survives_pickling_and_copying(error: PortalError) -> None:
-    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - our own bytes
-        assert type(twin) is type(error)
-        assert (twin.code, twin.kind, twin.message, twin.data) == ("a.b", error.kind, "No.", {"why": "x"})
+    for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - our own bytes
+        assert type(copied) is type(error)
+        assert (copied.code, copied.kind, copied.message, copied.data) == (
+            "a.b",
+            error.kind,
+            "No.",
+            {"why": "x"},
+        )
 
 
 def test_a_subclass_may_be_refined() -> None:

@@ -272,7 +272,7 @@ async def test_the_load_of_a_queue_is_counted_over_all_workspaces_by_their_turns
         many,
     )
     async with dispatcher.app.scope(many):
-        # One that runs, one that was rung for; four of its own, and two others that come before its fifth.
+        # One that runs, one that was dispatched; four of its own, and two others that come before its fifth.
         assert (await measure_load("pdf", "k")).depth == 8
     async with dispatcher.app.scope(new_id()):
         load = await measure_load("pdf", "k")
