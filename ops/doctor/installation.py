@@ -215,7 +215,7 @@ async def _examine_all_workspaces(settings: Settings) -> AsyncIterator[Finding]:
 def _examine_jobs(job_backlog: Backlog) -> Iterator[Finding]:
     for queue, age_s in sorted(job_backlog.oldest_s.items()):
         if age_s > LATE_JOB_S:
-            remedy = f"Check that a relay and a worker run that serve {queue}; see ops/runbooks/jobs.md."
+            remedy = f"Check that a relay runs, and a worker that serves {queue}; see ops/runbooks/jobs.md."
             yield Finding(f"The oldest job due in the queue {queue} has waited for {age_s:.0f} s.", remedy)
     if job_backlog.dead:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(job_backlog.dead.items()))

@@ -128,10 +128,10 @@ async def test_a_job_that_is_cancelled_after_its_commit_is_done(harness: Any) ->
             after_commit(wait_forever)
 
     harness.handlers.register(SlowAfterCommitJob, wait_after_commit)
-    job = await harness.add(SlowAfterCommitJob())
+    job = await harness.enqueue_job(SlowAfterCommitJob())
     await harness.create_runner().run(harness.workspace_id, job)
-    assert (await harness.row(job))["state"] == "done"
-    assert await harness.effects() == [(job, 1)]
+    assert (await harness.load_job(job))["state"] == "done"
+    assert await harness.load_effects() == [(job, 1)]
     assert harness.count(ATTEMPTS, kind="test.slow_after_commit", outcome="done") == 1
 
 
