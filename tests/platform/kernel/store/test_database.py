@@ -110,7 +110,10 @@ async def _count_readers(shelf: Database, workspace: UUID, how: Callable[..., Aw
 
         return read
 
-    await asyncio.gather(how(reader("one")), how(reader("two")))
+    # Both have ended before one's error is raised: the other one still commits.
+    tasks = [asyncio.ensure_future(how(reader(name))) for name in ("one", "two")]
+    await asyncio.wait(tasks)
+    await asyncio.gather(*tasks)
     async with shelf.scope(workspace):
         return int(await fetch_value("SELECT readers FROM book WHERE book_id = $1", book))
 
