@@ -118,17 +118,28 @@ async def test_what_is_committed_is_placed_and_counted(own_log: Log, wakeup: Wak
     assert running.read("portal_event_oldest_draft_seconds") is not None
 
 
-async def test_a_commit_with_events_sends_one_wake_up(own_log: Log, wakeup: Wakeup) -> None:
-    woken = asyncio.Event()
-    listener = asyncio.create_task(wakeup.listen(woken))
+async def test_a_commit_with_events_sends_one_wake_up(own_urls: Urls, own_log: Log) -> None:
+    sent: list[str] = []
+
+    async def record() -> None:
+        sent.append("wake-up")
+
+    app = await Database.open(own_urls.app, size=1, actor=Actor(ActorKind.OPERATOR, "tests"), notify=record)
     try:
-        async with asyncio.timeout(TIMEOUT_S):
-            while not woken.is_set():
-                await emit_one(own_log, 1)
-                await asyncio.sleep(0.01)
+        async with app.scope(own_log.workspace_id):
+            await emit(ShelfBuilt(number=1))
+            await emit(ShelfBuilt(number=2))
+            assert sent == []
+        assert sent == ["wake-up"]
+        async with app.scope(own_log.workspace_id):
+            await fetch_value("SELECT place FROM event_head")
+        with pytest.raises(ZeroDivisionError):
+            async with app.scope(own_log.workspace_id):
+                await emit(ShelfBuilt(number=3))
+                raise ZeroDivisionError
+        assert sent == ["wake-up"]
     finally:
-        listener.cancel()
-        await asyncio.wait([listener])
+        await app.close()
 
 
 async def test_without_redis_the_poll_finds_them(own_urls: Urls, own_log: Log) -> None:
