@@ -120,54 +120,54 @@ class Settings:
         An empty variable counts as not set. In the demo and test profiles everything has a default.
         """
         read = _Reader(environ)
-        profile = read.required("profile", _parse_profile, default=Profile.PRODUCTION)
+        profile = read.require("profile", _parse_profile, default=Profile.PRODUCTION)
         is_production = profile is Profile.PRODUCTION
-        redis_url = read.required(
+        redis_url = read.require(
             "redis_url", parse_redis_url, default=None if is_production else "redis://127.0.0.1:6379/0"
         )
-        base_domain = read.required("base_domain", parse_domain, default="localhost")
+        base_domain = read.require("base_domain", parse_domain, default="localhost")
         return cls(
             profile=profile,
-            database_url=read.required(
+            database_url=read.require(
                 "database_url",
                 parse_postgres_url,
                 default=None if is_production else "postgresql://portal_app@127.0.0.1/portal",
             ),
             database_owner_url=read.optional("database_owner_url", parse_postgres_url),
             database_svc_url=read.optional("database_svc_url", parse_postgres_url),
-            database_prepared=read.required("database_prepared", parse_flag, default=True),
+            database_prepared=read.require("database_prepared", parse_flag, default=True),
             redis_url=redis_url,
-            secret_keys=read.required(
+            secret_keys=read.require(
                 "secret_keys",
                 parse_production_keys if is_production else parse_keys,
                 default=None if is_production else ((profile.value, DEMO_SECRET),),
             ),
             base_domain=base_domain,
-            console_host=read.required("console_host", parse_host, default=f"console.{base_domain}"),
-            api_host=read.required("api_host", parse_host, default=f"api.{base_domain}"),
-            hooks_host=read.required("hooks_host", parse_host, default=f"hooks.{base_domain}"),
-            public_scheme=read.required(
+            console_host=read.require("console_host", parse_host, default=f"console.{base_domain}"),
+            api_host=read.require("api_host", parse_host, default=f"api.{base_domain}"),
+            hooks_host=read.require("hooks_host", parse_host, default=f"hooks.{base_domain}"),
+            public_scheme=read.require(
                 "public_scheme", parse_https if is_production else parse_scheme, default="https"
             ),
             public_port=read.optional("public_port", parse_port),
-            host=read.required("host", parse_bind_address, default="127.0.0.1"),
-            port=read.required("port", parse_port, default=8000),
-            metrics_host=read.required("metrics_host", parse_bind_address, default="127.0.0.1"),
-            metrics_port=read.required("metrics_port", parse_port, default=9100),
-            trusted_proxies=read.required("trusted_proxies", parse_networks, default=()),
-            pool_size=read.required("pool_size", whole_number_parser(1, 500), default=10),
-            log_level=read.required("log_level", parse_log_level, default="info"),
-            page_limit_per_minute=read.required(
+            host=read.require("host", parse_bind_address, default="127.0.0.1"),
+            port=read.require("port", parse_port, default=8000),
+            metrics_host=read.require("metrics_host", parse_bind_address, default="127.0.0.1"),
+            metrics_port=read.require("metrics_port", parse_port, default=9100),
+            trusted_proxies=read.require("trusted_proxies", parse_networks, default=()),
+            pool_size=read.require("pool_size", whole_number_parser(1, 500), default=10),
+            log_level=read.require("log_level", parse_log_level, default="info"),
+            page_limit_per_minute=read.require(
                 "page_limit_per_minute", whole_number_parser(1, 1_000_000), default=240
             ),
-            jobs_redis_url=read.required("jobs_redis_url", parse_redis_url, default=redis_url),
-            job_queues=read.required("job_queues", parse_queues, default=()),
-            job_slots=read.required("job_slots", whole_number_parser(1, 64), default=4),
-            job_lease_s=read.required("job_lease_s", whole_number_parser(1, 3600), default=30),
-            job_redispatch_s=read.required("job_redispatch_s", whole_number_parser(1, 3600), default=30),
-            blobs_url=read.required("blobs_url", parse_blobs_url, default=".portal/blobs"),
+            jobs_redis_url=read.require("jobs_redis_url", parse_redis_url, default=redis_url),
+            job_queues=read.require("job_queues", parse_queues, default=()),
+            job_slots=read.require("job_slots", whole_number_parser(1, 64), default=4),
+            job_lease_s=read.require("job_lease_s", whole_number_parser(1, 3600), default=30),
+            job_redispatch_s=read.require("job_redispatch_s", whole_number_parser(1, 3600), default=30),
+            blobs_url=read.require("blobs_url", parse_blobs_url, default=".portal/blobs"),
             chromium=read.optional("chromium", str),
-            chromium_sandbox=read.required("chromium_sandbox", parse_flag, default=True),
+            chromium_sandbox=read.require("chromium_sandbox", parse_flag, default=True),
             warnings=_warn_about_unknown(environ),
         )
 
@@ -216,7 +216,7 @@ class _Reader:
             # The value may be a secret.
             raise _make_invalid(name, str(error)) from None
 
-    def required(self, name: str, parse: Callable[[str], _T], *, default: _T | None) -> _T:
+    def require(self, name: str, parse: Callable[[str], _T], *, default: _T | None) -> _T:
         value = self.optional(name, parse)
         if value is None:
             value = default

@@ -138,7 +138,7 @@ def build_routes(gate: asyncio.Event) -> list[Any]:
         return bytes(LARGE)
 
     @route("/assets/streamed", http_method=["GET", "POST"], status_code=200, opt={"exclude_from_csrf": True})
-    async def streamed() -> Stream:
+    async def stream_response() -> Stream:
         async def parts() -> AsyncIterator[bytes]:
             yield b"first"
             await gate.wait()
@@ -155,7 +155,7 @@ def build_routes(gate: asyncio.Event) -> list[Any]:
     async def upload(request: Request[Any, Any, Any]) -> str:
         return str(len(await request.body()))
 
-    return [short, waiting, large, streamed, waiting_without_body, upload]
+    return [short, waiting, large, stream_response, waiting_without_body, upload]
 
 
 def is_refusal(answer: bytes, status: int) -> bool:

@@ -198,15 +198,15 @@ def _fail() -> None:
 def test_a_failure_is_logged_whole_an_outage_in_one_line_and_a_refusal_not_at_all(
     make_request: Any, problems: Problems, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def logged(error: Exception) -> str:
+    def log_error(error: Exception) -> str:
         problems(make_request(), error)
         captured = capsys.readouterr()
         return captured.out + captured.err
 
     with pytest.raises(RuntimeError) as caught:
         _fail()
-    assert "Traceback" in logged(caught.value)
-    outage = logged(Unavailable("store.unavailable", "The database is away."))
+    assert "Traceback" in log_error(caught.value)
+    outage = log_error(Unavailable("store.unavailable", "The database is away."))
     assert "store.unavailable" in outage
     assert "Traceback" not in outage
-    assert logged(Conflict("thing.changed", "It has changed.")) == ""
+    assert log_error(Conflict("thing.changed", "It has changed.")) == ""

@@ -14,7 +14,7 @@ def access_log() -> AccessLog:
     return AccessLog(Metrics(), SystemClock(), level="error")
 
 
-def shared(counted: AccessLog) -> float:
+def count_shared(counted: AccessLog) -> float:
     samples = [metric.samples for metric in counted.metrics.rate_limit_verdicts.collect()]
     return sum(sample.value for each in samples for sample in each if sample.name.endswith("_total"))
 
@@ -27,11 +27,11 @@ async def test_a_quarter_of_the_limit_is_counted_without_redis(limiter: Limiter,
     counted, client = access_log(), name()
     limit = RequestLimit(limiter, clock, counted, 12, name="page")
     assert [await limit.count_request(client) for _ in range(3)] == [0, 0, 0]
-    assert shared(counted) == 0
+    assert count_shared(counted) == 0
     waits = [await limit.count_request(client) for _ in range(10)]
     assert waits[:9] == [0] * 9
     assert 1 <= waits[9] <= 60
-    assert shared(counted) == 10
+    assert count_shared(counted) == 10
 
 
 async def test_two_processes_share_all_but_the_quarter(limiter: Limiter, clock: FixedClock) -> None:
@@ -49,7 +49,7 @@ async def test_the_next_minute_begins_anew(limiter: Limiter, clock: FixedClock) 
     await limit.count_request(client)
     clock.advance(timedelta(minutes=1))
     await limit.count_request(client)
-    assert shared(counted) == 0
+    assert count_shared(counted) == 0
 
 
 async def test_a_flood_of_addresses_does_not_grow_the_process(limiter: Limiter, clock: FixedClock) -> None:

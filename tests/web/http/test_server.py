@@ -103,7 +103,7 @@ async def test_it_ends_when_it_is_to_stop(start: Start) -> None:
         await running.task
 
 
-async def answered(port: int, path: str) -> bytes:
+async def wait_for_answer(port: int, path: str) -> bytes:
     """Ask until somebody listens, for as long as a slow machine may need to start."""
     async with asyncio.timeout(6 * TIMEOUT_S):
         while True:
@@ -187,7 +187,7 @@ def environment(settings: Any, folder: Path, port: int, metrics_port: int) -> di
 async def read_until(port: int, path: str, is_expected: Callable[[bytes], bool]) -> bytes:
     """Ask again and again, for as long as a slow machine may need, and return the answer that is as expected."""
     async with asyncio.timeout(6 * TIMEOUT_S):
-        while not is_expected(answer := await answered(port, path)):  # noqa: ASYNC110  -- another process
+        while not is_expected(answer := await wait_for_answer(port, path)):  # noqa: ASYNC110  -- another process
             await asyncio.sleep(0.05)
         return answer
 
@@ -198,12 +198,12 @@ def has_status(status: int) -> Callable[[bytes], bool]:
 
 async def test_the_process_starts_shows_its_metrics_and_ends_in_order(process: GatewayProcess) -> None:
     await read_until(process.metrics_port, "/readyz", has_status(200))
-    assert (await answered(process.metrics_port, "/healthz")).startswith(b"HTTP/1.1 200 ")
+    assert (await wait_for_answer(process.metrics_port, "/healthz")).startswith(b"HTTP/1.1 200 ")
     # Ready means that the pages' port is open: nobody waits for it here.
     _, writer = await asyncio.open_connection("127.0.0.1", process.port)
     writer.close()
     await writer.wait_closed()
-    assert (await answered(process.port, "/assets/nothing.js")).startswith(b"HTTP/1.1 404 ")
+    assert (await wait_for_answer(process.port, "/assets/nothing.js")).startswith(b"HTTP/1.1 404 ")
     route = b'portal_http_request_seconds_count{method="GET",route="/assets/{name}",status="404"} 1.0'
     await read_until(process.metrics_port, "/metrics", lambda answer: route in answer)
     process.process.terminate()
@@ -239,7 +239,7 @@ async def test_a_process_that_was_told_to_end_is_alive_and_not_ready_until_it_ha
     process.process.terminate()
     answer = await read_until(process.metrics_port, "/readyz", has_status(503))
     assert answer.endswith(b'{"status":"failing","failing":["process"]}')
-    assert (await answered(process.metrics_port, "/healthz")).startswith(b"HTTP/1.1 200 ")
+    assert (await wait_for_answer(process.metrics_port, "/healthz")).startswith(b"HTTP/1.1 200 ")
     writer.write(b"x")
     assert (await reader.read()).startswith(b"HTTP/1.1 403 ")
     writer.close()

@@ -258,15 +258,15 @@ async def test_a_long_invoice_is_the_same_document_compressed(
 S19 = Tax(TaxCategory.STANDARD, Decimal(19))
 
 
-def filled(of: Any) -> Any:
+def fill_every_field(of: Any) -> Any:
     """A value of a type with every field filled in: the same each time, and no default left out."""
     origin, args = get_origin(of), get_args(of)
     if origin in {types.UnionType, tuple}:
-        inner = filled(next(each for each in args if each is not type(None)))
+        inner = fill_every_field(next(each for each in args if each is not type(None)))
         return (inner,) if origin is tuple else inner
     if isinstance(of, type) and issubclass(of, msgspec.Struct):
         hints = get_type_hints(of)
-        values = {name: filled(hints[name]) for name in of.__struct_fields__}
+        values = {name: fill_every_field(hints[name]) for name in of.__struct_fields__}
         names = {name: name for name, value in values.items() if value == "text"}
         return of(**(values | names))
     if isinstance(of, type) and issubclass(of, enum.Enum):
@@ -300,7 +300,9 @@ def sample_document() -> bytes:
     opened = dataclasses.replace(
         _make_opened_invoice(), total=computed.payable, paid=Money(1234, find_currency("EUR"))
     )
-    return encode_invoice(opened, filled(Content), computed, _make_profile("en-US"), PaymentState.PARTLY_PAID)
+    return encode_invoice(
+        opened, fill_every_field(Content), computed, _make_profile("en-US"), PaymentState.PARTLY_PAID
+    )
 
 
 def test_a_document_of_another_form_has_another_format() -> None:

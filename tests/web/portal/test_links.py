@@ -34,7 +34,7 @@ APPENDED = [
 ]
 
 
-def answered(answer: Any) -> dict[str, Any]:
+def describe_answer(answer: Any) -> dict[str, Any]:
     """Everything of an answer but the request's own id."""
     return {
         "status": answer.status_code,
@@ -95,7 +95,7 @@ async def test_whether_a_link_opens_cannot_be_told_from_the_redirect(
     known, unknown, foreign = acme.path, f"/i/{new_token()}", bolt.path
     answers = []
     for path in (known, unknown, foreign):
-        answer = answered(await visitor.ask(path + appended, acme.host))
+        answer = describe_answer(await visitor.ask(path + appended, acme.host))
         assert answer["headers"].pop("location") == path
         answers.append(answer)
     assert answers[0] == answers[1] == answers[2]
@@ -104,10 +104,10 @@ async def test_whether_a_link_opens_cannot_be_told_from_the_redirect(
 @pytest.mark.parametrize("appended", [".", "/", "%20", "%E2%80%8B", ")."])
 async def test_a_malformed_token_is_the_ordinary_miss(visitor: Any, acme: Any, appended: str) -> None:
     typo = f"/i/{acme.token[:-1]}{'0' if acme.token[-1] != '0' else '1'}"
-    miss = answered(await visitor.ask(f"/i/{new_token()}", acme.host))
+    miss = describe_answer(await visitor.ask(f"/i/{new_token()}", acme.host))
     assert miss["status"] == 404
-    assert answered(await visitor.ask(typo, acme.host)) == miss
-    assert answered(await visitor.ask(typo + appended, acme.host)) == miss
+    assert describe_answer(await visitor.ask(typo, acme.host)) == miss
+    assert describe_answer(await visitor.ask(typo + appended, acme.host)) == miss
 
 
 @pytest.mark.parametrize("path", ["{}./invoice.json", "{}./invoice.pdf", "{}.x", "{}x", "{}/invoice.pdf."])

@@ -44,7 +44,7 @@ def is_soon(found: Pdf | PendingPdf) -> bool:
 
 
 @pytest.fixture
-def counted(database: Database) -> CountingDatabase:
+def counting_database(database: Database) -> CountingDatabase:
     return CountingDatabase(database)
 
 
@@ -52,11 +52,11 @@ MakeWaiter = Callable[..., PdfWaiter]
 
 
 @pytest.fixture
-async def make_waiter(counted: Any, blobs: Blobs) -> AsyncIterator[MakeWaiter]:
+async def make_waiter(counting_database: Any, blobs: Blobs) -> AsyncIterator[MakeWaiter]:
     made: list[PdfWaiter] = []
 
     def make(**bounds: Any) -> PdfWaiter:
-        made.append(PdfWaiter(counted, blobs, bounds.pop("metrics", Metrics()), **bounds))
+        made.append(PdfWaiter(counting_database, blobs, bounds.pop("metrics", Metrics()), **bounds))
         return made[-1]
 
     yield make
@@ -77,7 +77,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 async def test_five_hundred_who_wait_cost_the_queries_of_one(
-    make_waiter: MakeWaiter, counted: CountingDatabase, acme: Any, add_pdf: Any, database: Database
+    make_waiter: MakeWaiter, counting_database: CountingDatabase, acme: Any, add_pdf: Any, database: Database
 ) -> None:
     metrics = Metrics()
     waiter = make_waiter(metrics=metrics)
@@ -86,9 +86,9 @@ async def test_five_hundred_who_wait_cost_the_queries_of_one(
     data = await add_pdf(acme)
     found = await asyncio.gather(*waiting)
     assert {pdf.size if isinstance(pdf, Pdf) else pdf for pdf in found} == {len(data)}
-    assert counted.written == 1
+    assert counting_database.written == 1
     # One task polls, at most ten times a second; for one request it would have polled as often.
-    assert counted.read < 100
+    assert counting_database.read < 100
     assert await jobs(acme, database) == [(PDF_QUEUE, "queued")]
     assert metrics.registry.get_sample_value("portal_pdf_wait_seconds_count") == 500
     assert metrics.registry.get_sample_value("portal_pdf_waiting_count") == 0
@@ -150,7 +150,7 @@ async def test_beyond_the_bounds_nobody_waits(
 
 
 async def test_when_nobody_waits_any_more_nothing_is_polled(
-    make_waiter: MakeWaiter, counted: CountingDatabase, acme: Any
+    make_waiter: MakeWaiter, counting_database: CountingDatabase, acme: Any
 ) -> None:
     metrics = Metrics()
     waiter = make_waiter(metrics=metrics)
@@ -160,9 +160,9 @@ async def test_when_nobody_waits_any_more_nothing_is_polled(
         one.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     assert metrics.registry.get_sample_value("portal_pdf_waiting_count") == 0
-    queries = counted.read
+    queries = counting_database.read
     await asyncio.sleep(0.6)
-    assert counted.read == queries
+    assert counting_database.read == queries
 
 
 async def test_a_client_that_leaves_does_not_end_the_wait_of_others(
@@ -247,7 +247,7 @@ class Client:
 
 
 async def test_a_client_that_hangs_up_ends_its_wait(
-    make_waiter: MakeWaiter, counted: CountingDatabase, acme: Any
+    make_waiter: MakeWaiter, counting_database: CountingDatabase, acme: Any
 ) -> None:
     waiter, client = make_waiter(longest_wait_s=600), Client()
     request: Any = client
@@ -258,9 +258,9 @@ async def test_a_client_that_hangs_up_ends_its_wait(
         with pytest.raises(ClientDisconnected):
             await waiting
     assert (waiter._waiting, len(waiter._polls), len(waiter._requests)) == (0, 0, 0)
-    queries = counted.read
+    queries = counting_database.read
     await asyncio.sleep(0.6)
-    assert counted.read == queries
+    assert counting_database.read == queries
 
 
 async def test_a_client_that_stays_gets_the_pdf_and_is_listened_to_no_longer(
