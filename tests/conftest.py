@@ -14,6 +14,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import structlog
 
 from kernel.actor import Actor, ActorKind
 from kernel.clock import FixedClock, SystemClock
@@ -34,6 +35,14 @@ hypothesis.settings.register_profile(
     "portal", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("portal")
+
+# structlog's own choice, rich tracebacks with the source and variables of each frame, takes a second for each.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 TEMPLATE = "portal_test_template"
 OPERATOR = Actor(ActorKind.OPERATOR, "tests")

@@ -36,9 +36,9 @@ def process_settings(settings: Settings) -> Settings:
 @pytest.fixture(autouse=True)
 def restore_logging() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    handlers, level, configuration = list(root.handlers), root.level, structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**configuration)
     root.handlers = handlers
     root.setLevel(level)
 

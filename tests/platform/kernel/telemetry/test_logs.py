@@ -24,13 +24,13 @@ Lines = Callable[[], list[dict[str, Any]]]
 @pytest.fixture
 def lines() -> Iterator[Lines]:
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
+    handlers, level, configuration = list(root.handlers), root.level, structlog.get_config()
     stream = io.StringIO()
     clock = FixedClock(datetime(2026, 3, 16, 9, 30, 0, 123456, tzinfo=UTC))
     logs.configure(level="info", process="gateway", clock=clock, stream=stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     logs.unbind_all()
-    structlog.reset_defaults()
+    structlog.configure(**configuration)
     root.handlers = handlers
     root.setLevel(level)
 
