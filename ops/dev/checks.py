@@ -1,16 +1,21 @@
 """What ops/test runs: linters, formatters, type checkers, import contracts, vitest, then pytest in parallel."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "web" / "assets"
+MEMORY = Path("/dev/shm")  # noqa: S108  -- a folder of our own is made in it
+MIN_FREE_BYTES = 2 << 30
 HELP = """\
 usage: ops/test [--no-checks | --checks-only | --integration] [pytest arguments]
 
@@ -68,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
     os.chdir(ROOT)
     for_pytest = [argument for argument in arguments if argument not in _OPTIONS]
     if "--integration" in arguments:
-        return run_tests(select_integration(for_pytest))
+        return run_tests(select_integration(for_pytest), memory=None)
     failed = [] if "--no-checks" in arguments else run_checks(CHECKS)
     if "--checks-only" not in arguments and run_tests(for_pytest) != 0:
         failed.append("pytest")
@@ -95,8 +100,11 @@ def select_integration(arguments: Sequence[str]) -> list[str]:
     return ["-m", "integration", "-n", "0", *arguments]
 
 
-def run_tests(arguments: Sequence[str]) -> int:
-    """Find or install a Chromium, then run pytest, in parallel unless the arguments choose otherwise."""
+def run_tests(arguments: Sequence[str], *, memory: Path | None = MEMORY) -> int:
+    """Find or install a Chromium, then run pytest, in parallel unless the arguments choose otherwise.
+
+    `memory` is the folder in memory for the temporary files, where it has room; None: they are where they always are.
+    """
     from ops.dev import chromium  # noqa: PLC0415  -- `ops/test --help` runs before anything is installed
 
     try:
@@ -108,7 +116,32 @@ def run_tests(arguments: Sequence[str]) -> int:
         return 1
     has_mode = any(argument.startswith(("-n", "--numprocesses", "--pdb", "--co")) for argument in arguments)
     parallel = [] if has_mode else ["-n", "2", "--dist", "worksteal"]
-    return subprocess.run([sys.executable, "-m", "pytest", *parallel, *arguments], check=False).returncode
+    command = [sys.executable, "-m", "pytest", *parallel, *arguments]
+    with create_folder_in_memory(memory) as folder:
+        environ = os.environ | ({"TMPDIR": str(folder)} if folder else {})
+        return subprocess.run(command, check=False, env=environ).returncode
+
+
+@contextmanager
+def create_folder_in_memory(memory: Path | None) -> Iterator[Path | None]:
+    """Create a folder for temporary files; None where memory has no room or nothing in it may be executed.
+
+    The tests make a hundred databases, browser profiles and blobs that nobody needs a moment later. On some disks
+    each file costs a millisecond of processor time, which is a tenth of the run.
+    """
+    if memory is None or not _is_suitable(memory):
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="portal-", dir=memory, ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _is_suitable(memory: Path) -> bool:
+    try:
+        is_executable = not os.statvfs(memory).f_flag & os.ST_NOEXEC
+        return is_executable and shutil.disk_usage(memory).free >= MIN_FREE_BYTES
+    except OSError:
+        return False
 
 
 def _run_check(check: Check) -> CheckResult:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,20 @@ def test_integration_tests_run_only_when_they_are_asked_for(arguments: list[str]
         text=True,
     )
     assert selected in process.stdout.splitlines()[-1]
+
+
+def test_the_folder_for_temporary_files_is_in_memory_and_gone_afterwards(tmp_path: Path) -> None:
+    with checks.create_folder_in_memory(tmp_path) as folder:
+        assert folder is not None
+        assert folder.parent == tmp_path
+        (folder / "file").touch()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("memory", [None, Path("/nonexistent"), Path("/proc")], ids=str)
+def test_where_memory_has_no_room_the_system_chooses_the_folder(memory: Path | None) -> None:
+    with checks.create_folder_in_memory(memory) as folder:
+        assert folder is None
 
 
 def test_ci_runs_the_suite_and_then_the_integration_tests() -> None:
