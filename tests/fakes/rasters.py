@@ -24,6 +24,8 @@ SCALE: Final = 2
 # by tables of its own, and it sets letters on whole pixels. Both therefore draw four times larger, and each pixel is
 # the mean of sixteen: how much of it is covered, which depends on the outlines and not on the rasteriser.
 _OVERSAMPLING: Final = 4
+# A page of a PDF is drawn in strips, which stay in the processor's cache: a whole one is 200 MB.
+_STRIP_HEIGHT: Final = 128
 # A pixel differs from this distance in YIQ on (Kotsarenko and Ramos, "Measuring perceived color difference using YIQ
 # NTSC transmission color space in mobile applications", 2010), the measure of pixelmatch and of Playwright's
 # toHaveScreenshot; 0.2 is the latter's default. Unlike there, antialiased pixels count. Where a pixel has
@@ -44,13 +46,10 @@ Image.MAX_IMAGE_PIXELS = None
 class Raster:
     """A part of the paper at two device pixels per CSS pixel, with the contrast inside each pixel."""
 
-    def __init__(self, large: Image.Image) -> None:
-        """Take it as drawn, `_OVERSAMPLING` times larger."""
-        self.size = (large.width // _OVERSAMPLING, large.height // _OVERSAMPLING)
-        large = large.convert("RGB").crop((0, 0, self.size[0] * _OVERSAMPLING, self.size[1] * _OVERSAMPLING))
-        self.pixels = large.reduce(_OVERSAMPLING)
-        middle = large.resize(self.size, Image.Resampling.NEAREST)
-        self._contrast = ImageChops.difference(self.pixels, middle)
+    def __init__(self, pixels: Image.Image, middles: Image.Image) -> None:
+        """Take the mean and the middle one of the pixels that were drawn for each."""
+        self.size, self.pixels = pixels.size, pixels
+        self._contrast = ImageChops.difference(pixels, middles)
 
     def crop(self, box: tuple[int, int, int, int]) -> Raster:
         """Return a part of it."""
@@ -100,7 +99,7 @@ async def capture_page(page: Page, session: CDPSession, lower: float, top: int, 
     clip = {"x": 0, "y": top, "width": width, "height": bottom - top, "scale": SCALE * _OVERSAMPLING}
     options = {"format": "png", "optimizeForSpeed": True, "clip": clip}
     shot = await session.send("Page.captureScreenshot", options)
-    return Raster(Image.open(io.BytesIO(b64decode(shot["data"]))))
+    return Raster(*_shrink(Image.open(io.BytesIO(b64decode(shot["data"])))))
 
 
 @lru_cache(maxsize=2)
@@ -109,14 +108,30 @@ def draw_pdf_page(data: bytes, number: int) -> Raster:
     scale = SCALE * _OVERSAMPLING * PX
     with pypdfium2.PdfDocument(data) as pdf:
         page: Any = pdf[number]
-        width, height = (round(side * scale) for side in page.get_size())
-        bitmap = pypdfium2.PdfBitmap.new_native(width, height, pdfium.FPDFBitmap_BGR)
-        bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
-        # By a matrix, because a page that is fitted to a whole number of pixels is stretched.
-        matrix = pdfium.FS_MATRIX(scale, 0, 0, scale, 0, 0)
-        clip = pdfium.FS_RECTF(0, 0, width, height)
-        pdfium.FPDF_RenderPageBitmapWithMatrix(bitmap, page, matrix, clip, pdfium.FPDF_ANNOT)
-        return Raster(bitmap.to_pil())
+        width, height = (round(side * scale) // _OVERSAMPLING for side in page.get_size())
+        pixels, middles = (Image.new("RGB", (width, height)) for _ in range(2))
+        large_size = (width * _OVERSAMPLING, _STRIP_HEIGHT * _OVERSAMPLING)
+        bitmap = pypdfium2.PdfBitmap.new_native(*large_size, pdfium.FPDFBitmap_BGRx)
+        large = Image.frombuffer("RGBX", large_size, bitmap.buffer, "raw", "RGBX", 0, 1)
+        for top in range(0, height, _STRIP_HEIGHT):
+            bitmap.fill_rect((255, 255, 255, 255), 0, 0, *large_size)
+            # By a matrix, because a page that is fitted to a whole number of pixels is stretched.
+            matrix = pdfium.FS_MATRIX(scale, 0, 0, scale, 0, -top * _OVERSAMPLING)
+            flags = pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER
+            pdfium.FPDF_RenderPageBitmapWithMatrix(
+                bitmap, page, matrix, pdfium.FS_RECTF(0, 0, *large_size), flags
+            )
+            for whole, strip in zip((pixels, middles), _shrink(large), strict=True):
+                whole.paste(strip, (0, top))
+        return Raster(pixels, middles)
+
+
+def _shrink(large: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """Return the mean and the middle one of the pixels that were drawn for each pixel."""
+    size = (large.width // _OVERSAMPLING, large.height // _OVERSAMPLING)
+    box = (0, 0, size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING)
+    means, middles = large.reduce(_OVERSAMPLING, box), large.resize(size, Image.Resampling.NEAREST, box)
+    return means.convert("RGB"), middles.convert("RGB")
 
 
 def _measure_span(sheet: Sheet) -> tuple[int, int]:
