@@ -96,6 +96,14 @@ class PdfProcesses:
         """End a process as an operator would."""
         await asyncio.to_thread(stop, self.running.pop(kind))
 
+    def stop_all(self) -> None:
+        """End both."""
+        while self.running:
+            stop(self.running.popitem()[1])
+
+
+_PDF_PROCESSES = pytest.StashKey[PdfProcesses]()
+
 
 @pytest.fixture(scope="session")
 def blobs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -104,7 +112,9 @@ def blobs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-async def _pdf_processes(portal: Portal, urls: Urls, blobs_folder: Path) -> AsyncIterator[PdfProcesses]:
+async def _pdf_processes(
+    portal: Portal, urls: Urls, blobs_folder: Path, pytestconfig: pytest.Config
+) -> AsyncIterator[PdfProcesses]:
     assert portal.by_tag  # the invoices are issued before the worker starts
     # A Redis of its own, because workers of other tests would get its notifications. Its socket needs a short path.
     with tempfile.TemporaryDirectory(prefix="pdf-") as name:
@@ -119,24 +129,29 @@ async def _pdf_processes(portal: Portal, urls: Urls, blobs_folder: Path) -> Asyn
             # Without the bulk queue, in which all seeded invoices wait.
             "PORTAL_JOB_QUEUES": PDF_QUEUE,
             "PORTAL_JOB_LEASE_S": "2",
-            "PORTAL_JOB_REDISPATCH_S": "2",
+            # Longer than a test: the jobs of the other queues are dispatched again and again.
+            "PORTAL_JOB_REDISPATCH_S": "60",
         }
-        pdf_processes = PdfProcesses(folder, variables)
-        await pdf_processes.start("relay")
-        await pdf_processes.start("worker")
+        pdf_processes = pytestconfig.stash[_PDF_PROCESSES] = PdfProcesses(folder, variables)
         yield pdf_processes
-        for kind in list(pdf_processes.running):
-            await pdf_processes.stop(kind)
+        pdf_processes.stop_all()
         servers.stop_redis(folder)
 
 
 @pytest.fixture
-async def pdf_processes(_pdf_processes: PdfProcesses) -> AsyncIterator[PdfProcesses]:
-    """Relay and worker, started when a test first needs them; what a test has stopped is started again after it."""
-    yield _pdf_processes
+async def pdf_processes(_pdf_processes: PdfProcesses) -> PdfProcesses:
+    """Relay and worker; started unless they run already."""
     for kind in ("relay", "worker"):
         if kind not in _pdf_processes.running:
             await _pdf_processes.start(kind)
+    return _pdf_processes
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Stop relay and worker when the next test is none of the journeys: idle they take a tenth of a processor."""
+    processes = item.config.stash.get(_PDF_PROCESSES, None)
+    if processes is not None and (nextitem is None or Path(__file__).parent not in nextitem.path.parents):
+        processes.stop_all()
 
 
 @pytest.fixture(scope="session")
