@@ -133,7 +133,10 @@ def create_folder_in_memory(memory: Path | None) -> Iterator[Path | None]:
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="portal-", dir=memory, ignore_cleanup_errors=True) as name:
-        yield Path(name)
+        folder = Path(name)
+        # As /tmp is: some programs under test run as another user.
+        folder.chmod(0o1777)
+        yield folder
 
 
 def _is_suitable(memory: Path) -> bool:
