@@ -58,7 +58,7 @@ class _PendingView(NamedTuple):
 
     view_id: UUID
     invoice_id: InvoiceId
-    link_id: LinkId
+    link_id: LinkId | None
     viewed_at: dt.datetime
     address: str
     user_agent: str
@@ -93,6 +93,8 @@ class ViewRecorder:
         self._buffer: dict[WorkspaceId, list[_PendingView]] = {}
         self._count = 0
         self._task: asyncio.Task[None] | None = None
+        # Only one flush at a time removes what it has written from the buffer.
+        self._flush_lock = asyncio.Lock()
         self._closing = asyncio.Event()
 
     def record(
@@ -138,13 +140,14 @@ class ViewRecorder:
 
     async def flush(self) -> None:
         """Write what is buffered now; while Postgres is away it stays buffered."""
-        for workspace_id in list(self._buffer):
-            while pending := self._buffer[workspace_id][:_BATCH]:
-                if not await self._write(workspace_id, pending):
-                    return
-                del self._buffer[workspace_id][: len(pending)]
-                self._count -= len(pending)
-            del self._buffer[workspace_id]
+        async with self._flush_lock:
+            for workspace_id in list(self._buffer):
+                while pending := self._buffer[workspace_id][:_BATCH]:
+                    if not await self._write(workspace_id, pending):
+                        return
+                    del self._buffer[workspace_id][: len(pending)]
+                    self._count -= len(pending)
+                del self._buffer[workspace_id]
 
     async def _flush_regularly(self) -> None:
         while self._buffer and not self._closing.is_set():
