@@ -69,10 +69,15 @@ TRIGGERS: Final = frozenset(
 #: Every foreign key that must be there: without it a row could name one of another workspace.
 FOREIGN_KEYS: Final = frozenset(
     {
+        "authenticator.authenticator_workspace_id_fkey",
         "brand_asset.brand_asset_workspace_id_fkey",
+        "comment.comment_workspace_id_invoice_id_fkey",
+        "comment.comment_workspace_id_link_id_fkey",
+        "comment.comment_workspace_id_session_id_fkey",
         "contact.contact_workspace_id_customer_id_fkey",
         "customer.customer_workspace_id_fkey",
         "event_head.event_head_workspace_id_fkey",
+        "fresh_link_request.fresh_link_request_workspace_id_fkey",
         "invoice.invoice_current_version_fkey",
         "invoice.invoice_workspace_id_customer_id_fkey",
         "invoice.invoice_workspace_id_fkey",
@@ -83,8 +88,16 @@ FOREIGN_KEYS: Final = frozenset(
         "invoice_view.invoice_view_workspace_id_link_id_fkey",
         "link.link_workspace_id_customer_id_contact_id_fkey",
         "link.link_workspace_id_customer_id_invoice_id_fkey",
+        "live_event.live_event_workspace_id_stream_id_fkey",
+        "live_stream.live_stream_workspace_id_fkey",
         "number_series.number_series_workspace_id_fkey",
+        "one_time_code.one_time_code_workspace_id_customer_id_fkey",
+        "one_time_code.one_time_code_workspace_id_fkey",
         "portal_domain.portal_domain_workspace_id_fkey",
+        "recovery_code.recovery_code_workspace_id_authenticator_id_fkey",
+        "session.session_workspace_id_fkey",
+        "thread.thread_workspace_id_invoice_id_fkey",
+        "thread_mute.thread_mute_workspace_id_invoice_id_fkey",
         "workspace.workspace_logo",
     }
 )
