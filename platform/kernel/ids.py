@@ -42,6 +42,11 @@ def new_token() -> str:
     return body + _checksum(body)
 
 
+def new_code(length: int, alphabet: str) -> str:
+    """Return `length` random characters of an alphabet, each as likely as any other: for codes that people type."""
+    return "".join(secrets.choice(alphabet) for _ in range(length))
+
+
 def is_well_formed_token(text: str) -> bool:
     """Tell whether the length, the alphabet and the checksum are those of a token.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal, localcontext
 from functools import cached_property, lru_cache
 from gettext import GNUTranslations, NullTranslations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
-from babel.dates import format_date
+from babel.dates import format_date, format_time, get_datetime_format
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import NumberPattern, format_decimal, get_currency_symbol, parse_pattern
@@ -124,6 +124,13 @@ class Language:
         if isinstance(day, datetime):
             raise TypeError("this needs a date; convert the datetime to the date in a time zone first")
         return format_date(day, format=style, locale=self._locale)
+
+    def format_datetime(self, moment: datetime, zone: tzinfo) -> str:
+        """Return date and time in a time zone, without seconds: "Nov 30, 2026, 6:40 PM"."""
+        local = moment.astimezone(zone)
+        pattern = str(get_datetime_format("medium", locale=self._locale))
+        time = format_time(local, "short", locale=self._locale)
+        return pattern.replace("{0}", time).replace("{1}", self.format_date(local.date()))
 
     def translate_unit(self, code: str, quantity: Decimal) -> str:
         """Return the name of a UN/ECE Rec. 20 unit for a quantity ("hours"); an unknown code is returned unchanged.

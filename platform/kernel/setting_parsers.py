@@ -8,9 +8,9 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import urlsafe_b64decode
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,9 @@ _LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _QUEUE: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _LARGEST_PORT: Final = 65535
+STARTTLS_POLICIES: Final = ("required", "optional", "never")
+_MAX_SENDER_LENGTH: Final = 254  # RFC 5321, 4.5.3.1.3
+_SENDER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 
 
 def parse_postgres_url(text: str) -> str:
@@ -43,6 +46,40 @@ def parse_blobs_url(text: str) -> str:
     if "://" in text and text.partition("://")[0] not in {"file", "s3"}:
         raise ValueError("must be a folder, or the url of an S3 store: s3://bucket/prefix")
     return text
+
+
+def parse_smtp_url(text: str) -> str:
+    """Return the url of a mail server; see `kernel.mail.SmtpServer` for its parts."""
+    message = (
+        "must be the url of a mail server: smtp://user:password@host:587, smtps://host:465, or smtp://host"
+        " with ?starttls=required, optional or never"
+    )
+    if not _is_url(text, {"smtp", "smtps"}):
+        raise ValueError(message)
+    parts = urlsplit(text)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    policy = options.pop("starttls", "")
+    if not parts.hostname or parts.path not in {"", "/"} or options or policy not in {"", *STARTTLS_POLICIES}:
+        raise ValueError(message)
+    has_tls = parts.scheme == "smtps" or policy in {"", "required"} or is_loopback(parts.hostname)
+    if parts.username and not has_tls:
+        raise ValueError("would send its password without TLS: leave out ?starttls, or the password")
+    return text
+
+
+def parse_sender(text: str) -> str:
+    """Return an e-mail address that mails are sent from."""
+    if len(text) > _MAX_SENDER_LENGTH or not _SENDER.fullmatch(text):
+        raise ValueError("must be an e-mail address alone, such as no-reply@example.com")
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _is_url(text: str, schemes: set[str]) -> bool:

@@ -27,6 +27,8 @@ from kernel.setting_parsers import (
     parse_queues,
     parse_redis_url,
     parse_scheme,
+    parse_sender,
+    parse_smtp_url,
     whole_number_parser,
 )
 
@@ -84,6 +86,8 @@ class Settings:
     log_level: str
     page_limit_per_minute: int
     """Requests a minute for one client address."""
+    sign_in_limit_per_minute: int
+    """Requests a minute for one client address to the pages that sign in, prove something or send fresh links."""
     jobs_redis_url: str = field(repr=False)
     """Redis of the job queues; `redis_url` by default."""
     job_queues: tuple[str, ...]
@@ -100,6 +104,10 @@ class Settings:
     """The Chromium that renders PDFs, by name or path; None takes the one on PATH."""
     chromium_sandbox: bool
     """Whether Chromium must have its own sandbox; root never has it."""
+    smtp_url: str | None = field(repr=False)
+    """The mail server; None: mails wait, and their jobs end dead."""
+    mail_from: str
+    """The address that all mails are sent from; the name beside it is the workspace's."""
     warnings: tuple[str, ...] = ()
     """To be logged at start."""
 
@@ -160,6 +168,9 @@ class Settings:
             page_limit_per_minute=read.require(
                 "page_limit_per_minute", whole_number_parser(1, 1_000_000), default=240
             ),
+            sign_in_limit_per_minute=read.require(
+                "sign_in_limit_per_minute", whole_number_parser(1, 1_000_000), default=60
+            ),
             jobs_redis_url=read.require("jobs_redis_url", parse_redis_url, default=redis_url),
             job_queues=read.require("job_queues", parse_queues, default=()),
             job_slots=read.require("job_slots", whole_number_parser(1, 64), default=4),
@@ -168,6 +179,8 @@ class Settings:
             blobs_url=read.require("blobs_url", parse_blobs_url, default=".portal/blobs"),
             chromium=read.optional("chromium", str),
             chromium_sandbox=read.require("chromium_sandbox", parse_flag, default=True),
+            smtp_url=read.optional("smtp_url", parse_smtp_url),
+            mail_from=read.require("mail_from", parse_sender, default=f"no-reply@{base_domain}"),
             warnings=_warn_about_unknown(environ),
         )
 

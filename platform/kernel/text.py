@@ -59,6 +59,17 @@ def fold(text: str) -> str:
     return clean_identifier(unicodedata.normalize("NFKC", folded).casefold())
 
 
+def isolate(text: str) -> str:
+    """Return a text for the middle of a sentence: right-to-left letters in it do not reorder what stands around it.
+
+    Between FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE (UAX #9, 2.4), which are added where they have an effect.
+    """
+    needs_isolation = not text.isascii() and any(
+        unicodedata.bidirectional(character) in {"R", "AL", "AN"} for character in text
+    )
+    return f"\u2068{text}\u2069" if needs_isolation else text
+
+
 def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable() and "  " not in text and text == text.strip()
 

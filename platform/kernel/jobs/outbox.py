@@ -26,7 +26,7 @@ ON CONFLICT (workspace_id, kind, dedupe_key) WHERE dedupe_key IS NOT NULL AND st
 DO UPDATE SET queue = CASE WHEN j.state = 'queued' AND excluded.queue = $10 THEN excluded.queue ELSE j.queue END,
               dispatched_at = CASE WHEN j.state = 'queued' AND excluded.queue = $10 AND j.queue <> excluded.queue
                                    THEN NULL ELSE j.dispatched_at END
-RETURNING job_id, xmax = 0 AS is_new
+RETURNING job_id, xmax = 0 AS is_new, state = 'running' AS is_running
 """
 _COLUMNS: Final = {
     "workspace_id": "uuid",
@@ -42,10 +42,14 @@ _NOW: Final = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class EnqueuedJob:
-    """A queued or running job; `is_new` is False if it existed before the call (`Job.dedupe_key`)."""
+    """A queued or running job; `is_new` is False if it existed before the call (`Job.dedupe_key`).
+
+    Its row is locked: a job that is not running does not begin before the open unit of work ends.
+    """
 
     job_id: UUID
     is_new: bool
+    is_running: bool
 
 
 async def enqueue(job: Job, *, delay: timedelta | None = None, queue: str | None = None) -> EnqueuedJob:
@@ -68,7 +72,7 @@ async def enqueue(job: Job, *, delay: timedelta | None = None, queue: str | None
         current_request_id(),
         job.queue,
     )
-    return EnqueuedJob(row["job_id"], row["is_new"])
+    return EnqueuedJob(row["job_id"], row["is_new"], row["is_running"])
 
 
 async def enqueue_many(jobs: Sequence[tuple[Job, str]]) -> int:

@@ -36,12 +36,15 @@ class Metrics:
         GCCollector(registry=self.registry)
         self._add_http()
         self._add_store()
+        self._add_proofs()
         self._add_invoices()
+        self._add_comments()
         self._add_pdf_requests()
         self._add_jobs()
         self._add_backlog()
         self._add_events()
         self._add_pdfs()
+        self._add_mails()
 
     def _add_http(self) -> None:
         self.request_seconds = Histogram(
@@ -86,6 +89,26 @@ class Metrics:
             registry=self.registry,
         )
 
+    def _add_proofs(self) -> None:
+        self.code_requests = Counter(
+            "portal_code_requests_total",
+            "Requests for a one-time code, by outcome (accepted, throttled); portal_mails_total counts mails.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.code_checks = Counter(
+            "portal_code_checks_total",
+            "One-time codes that somebody entered, by outcome (right, wrong, attempts, expired).",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.totp_checks = Counter(
+            "portal_totp_checks_total",
+            "Codes of authenticators that somebody entered, by outcome (right, wrong, replayed, attempts).",
+            ("outcome",),
+            registry=self.registry,
+        )
+
     def _add_invoices(self) -> None:
         self.links_not_found = Counter(
             "portal_links_not_found_total",
@@ -110,6 +133,20 @@ class Metrics:
             "portal_views_total",
             "Views of an invoice's page, by result (written, dropped, skipped because the invoice was deleted).",
             ("result",),
+            registry=self.registry,
+        )
+
+    def _add_comments(self) -> None:
+        self.comments_posted = Counter(
+            "portal_comments_posted_total",
+            "Comments that customers sent, by result (stored, or repeated where they were stored before).",
+            ("result",),
+            registry=self.registry,
+        )
+        self.comments_refused = Counter(
+            "portal_comments_refused_total",
+            "Comments that customers sent and that were not stored, by the code of the error.",
+            ("code",),
             registry=self.registry,
         )
 
@@ -242,6 +279,14 @@ class Metrics:
         self.pdf_browser_memory_bytes = Gauge(
             "portal_pdf_browser_memory_bytes",
             "Memory of Chromium's processes at the last measurement.",
+            registry=self.registry,
+        )
+
+    def _add_mails(self) -> None:
+        self.mails = Counter(
+            "portal_mails_total",
+            "Mails handed to the mail server, by purpose and outcome (sent, failed for now, refused).",
+            ("purpose", "outcome"),
             registry=self.registry,
         )
 

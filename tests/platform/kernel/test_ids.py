@@ -3,7 +3,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.ids import ALPHABET, TOKEN_LENGTH, is_well_formed_token, new_id, new_nonce, new_secret, new_token
+from kernel.ids import (
+    ALPHABET,
+    TOKEN_LENGTH,
+    is_well_formed_token,
+    new_code,
+    new_id,
+    new_nonce,
+    new_secret,
+    new_token,
+)
 
 tokens = st.builds(new_token)
 
@@ -25,6 +34,13 @@ def test_a_nonce_is_128_bits_in_characters_a_header_may_hold() -> None:
     assert len(made) == 22
     assert set(made) <= set(ALPHABET) | {"-", "_"}
     assert len({new_nonce() for _ in range(100)}) == 100
+
+
+def test_a_code_has_the_length_and_the_characters_asked_for() -> None:
+    made = {new_code(8, "01") for _ in range(1000)}
+    assert {len(code) for code in made} == {8}
+    assert set("".join(made)) == {"0", "1"}
+    assert len(made) > 200
 
 
 def test_a_token_is_22_random_characters_and_2_of_checksum() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -49,13 +50,15 @@ async def limiters(redis_url: str) -> AsyncIterator[Callable[..., Limiter]]:
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[Path]:
-    """The state folder of a Redis that this test may freeze and kill."""
-    yield tmp_path
-    pid = find_pid(tmp_path, "redis")
-    if pid is not None:
-        os.kill(pid, signal.SIGCONT)
-    stop_redis(tmp_path)
+def own_redis() -> Iterator[Path]:
+    """The state folder of a Redis that this test may freeze and kill; a short path, which holds the socket."""
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:
+        state = Path(folder)
+        yield state
+        pid = find_pid(state, "redis")
+        if pid is not None:
+            os.kill(pid, signal.SIGCONT)
+        stop_redis(state)
 
 
 def redis_pid(state: Path) -> int:

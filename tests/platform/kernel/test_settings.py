@@ -40,6 +40,7 @@ def test_production_is_the_default_and_needs_little() -> None:
     )
     assert (settings.pool_size, settings.log_level, settings.page_limit_per_minute) == (10, "info", 240)
     assert settings.trusted_proxies == ()
+    assert (settings.smtp_url, settings.mail_from) == (None, "no-reply@pay.example.com")
     assert settings.warnings == ()
 
 
@@ -164,6 +165,17 @@ def test_the_first_key_is_the_current_one_and_padding_does_not_matter() -> None:
         ("TRUSTED_PROXIES", "proxy.internal"),
         ("POOL_SIZE", "0"),
         ("LOG_LEVEL", "loud"),
+        ("SMTP_URL", "mail.internal:25"),
+        ("SMTP_URL", "smtp://?starttls=never"),
+        ("SMTP_URL", "smtp://app:secret@mail.internal:notaport"),
+        ("SMTP_URL", "smtp://mail.internal/path"),
+        ("SMTP_URL", "smtp://mail.internal?starttls=maybe"),
+        ("SMTP_URL", "smtp://mail.internal?tls=yes"),
+        ("SMTP_URL", "smtp://app:secret@mail.internal?starttls=optional"),
+        ("SMTP_URL", "smtp://app:secret@mail.internal?starttls=never"),
+        ("MAIL_FROM", "Acme <no-reply@acme.example>"),
+        ("MAIL_FROM", "no-reply"),
+        ("MAIL_FROM", "a@b.example\r\nBcc: c@d.example"),
         ("PAGE_LIMIT_PER_MINUTE", "0"),
     ],
 )
@@ -192,6 +204,9 @@ def test_everything_can_be_set() -> None:
             "PORTAL_POOL_SIZE": "25",
             "PORTAL_LOG_LEVEL": "DEBUG",
             "PORTAL_PAGE_LIMIT_PER_MINUTE": "60",
+            "PORTAL_SIGN_IN_LIMIT_PER_MINUTE": "30",
+            "PORTAL_SMTP_URL": "smtp://app:hunter2@mail.internal:587?starttls=required",
+            "PORTAL_MAIL_FROM": "invoices@example.com",
         }
     )
     assert settings.require_owner_url() == "postgresql://owner@db/portal"
@@ -204,6 +219,9 @@ def test_everything_can_be_set() -> None:
         ip_network("192.0.2.7"),
     )
     assert (settings.pool_size, settings.log_level, settings.page_limit_per_minute) == (25, "debug", 60)
+    assert settings.smtp_url == "smtp://app:hunter2@mail.internal:587?starttls=required"
+    assert settings.mail_from == "invoices@example.com"
+    assert "hunter2" not in repr(settings)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kernel.text import clean_identifier, clean_line, clean_lines, fold
+from kernel.text import clean_identifier, clean_line, clean_lines, fold, isolate
 
 ROOT = Path(__file__).parents[3]
 PRODUCT = ("platform/kernel", "tenants", "workers", "web")
@@ -250,3 +250,9 @@ def cleans_text(source: str) -> bool:
             case _:
                 pass
     return False
+
+
+def test_a_name_in_a_sentence_is_isolated_where_it_would_reorder_the_words() -> None:
+    assert isolate("Ana Müller, 株式会社") == "Ana Müller, 株式会社"
+    assert isolate("عائشة") == "\u2068عائشة\u2069"
+    assert isolate("") == ""

@@ -77,6 +77,15 @@ async def test_live_jobs_with_one_key_are_one_job_of_each_workspace(database: Da
     assert len({first.job_id, different.job_id, elsewhere.job_id}) == 3
 
 
+async def test_who_adds_to_a_live_job_is_told_whether_it_has_begun(database: Database) -> None:
+    async with database.scope(new_id()):
+        first = await enqueue(SampleJob(key="k"))
+        assert (first.is_running, (await enqueue(SampleJob(key="k"))).is_running) == (False, False)
+        assert await claim(first.job_id, lease=SOON) is not None
+        again = await enqueue(SampleJob(key="k"))
+        assert (again.job_id, again.is_running) == (first.job_id, True)
+
+
 async def test_once_it_has_ended_the_same_key_is_a_new_job(database: Database) -> None:
     async with database.scope(new_id()):
         first = await enqueue(SampleJob(key="k"))
