@@ -1,0 +1,1 @@
+"""Access: what a visitor has proven, and what writing requires."""
