@@ -25,6 +25,7 @@ from kernel.settings import Settings
 from kernel.store import Database
 from kernel.store.roles import Urls, drop_database, provision
 from ops.dev.servers import start_postgres, start_redis, stop_postgres, stop_redis
+from ops.sandbox.mailbox import Mailbox
 from tenants import schema
 from tenants.workspaces.actions import create_workspace
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
@@ -226,3 +227,11 @@ def new_workspace(database: Database, settings: Settings) -> NewWorkspaceFixture
             )
 
     return make
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    """A real mail server that keeps what it gets, and misbehaves as the test asks."""
+    mailbox = Mailbox().start()
+    yield mailbox
+    mailbox.stop()

@@ -12,6 +12,7 @@ from kernel.process import Process, open_process
 from kernel.store.roles import SVC
 from kernel.telemetry import logs
 from tenants import schema
+from tenants.access.jobs import PurgeProofs
 from tenants.activity.jobs import PruneEvents
 from tenants.workspaces import queries
 from tenants.workspaces.jobs import PurgeReleasedDomains
@@ -32,6 +33,7 @@ SCHEDULES: Final = (
         at=timedelta(hours=3),
     ),
     Schedule("prune-events", PruneEvents(), every=timedelta(days=1), at=timedelta(hours=4)),
+    Schedule("purge-proofs", PurgeProofs(), every=timedelta(days=1), at=timedelta(hours=5)),
 )
 
 _log: Final = logs.get_logger("workers.scheduler")

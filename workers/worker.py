@@ -16,18 +16,31 @@ from kernel.errors import Unavailable
 from kernel.ids import new_id
 from kernel.jobs.broker import create_worker, open_broker
 from kernel.jobs.load import REGISTRATION_INTERVAL_S, register_worker, unregister_worker
+from kernel.mail import Mailer
 from kernel.process import Process, open_process
+from kernel.seals import Sealer
 from kernel.store.roles import APP
 from kernel.telemetry import logs
 from kernel.telemetry.health import Check
 from tenants import schema
+from tenants.access.jobs import PurgeProofs, SendCode
 from tenants.activity.jobs import PruneEvents
-from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUES, RenderPdf
+from tenants.comments.jobs import NotifyThread, SendComments
+from tenants.invoices.jobs import (
+    PDF_BULK_QUEUE,
+    PDF_QUEUES,
+    IssueFreshLinks,
+    RenderPdf,
+    SendFreshLinks,
+    SendInvoice,
+)
 from tenants.workspaces.jobs import FetchLogo, PurgeReleasedDomains
 from workers.actors.activity import prune_events
 from workers.actors.domains import purge_released_domains
 from workers.actors.logos import create_fetcher, create_logo_handler
+from workers.actors.mails import MailContext, MailJobs
 from workers.actors.pdfs import create_pdf_handler
+from workers.actors.proofs import purge_proofs
 from workers.handlers import Handlers
 from workers.pdf.render_service import RenderService
 from workers.runner import Runner
@@ -38,6 +51,7 @@ if TYPE_CHECKING:
     import dramatiq
 
     from kernel.settings import Settings
+    from kernel.telemetry.metrics import Metrics
     from workers.actors.pdfs import PdfService
 
 # Kubernetes gives 30 s from SIGTERM to SIGKILL.
@@ -53,14 +67,30 @@ _HEALTH_INTERVAL_S: Final = 0.25
 _log: Final = logs.get_logger("workers.worker")
 
 
-def create_handlers(pdf_service: PdfService | None = None) -> Handlers:
-    """Return the functions for all kinds of job of the product; without a PDF service, renders fail."""
+def create_handlers(
+    pdf_service: PdfService | None = None, mail_context: MailContext | None = None
+) -> Handlers:
+    """Return the functions for all kinds of job of the product; without a service or context, those jobs fail."""
     handlers = Handlers()
     handlers.register(PurgeReleasedDomains, purge_released_domains)
     handlers.register(PruneEvents, prune_events)
+    handlers.register(PurgeProofs, purge_proofs)
     handlers.register(FetchLogo, create_logo_handler(create_fetcher()))
+    mail_jobs = MailJobs(mail_context)
+    handlers.register(SendCode, mail_jobs.send_code)
+    handlers.register(NotifyThread, mail_jobs.notify_thread)
+    handlers.register(SendComments, mail_jobs.send_comments)
+    handlers.register(SendInvoice, mail_jobs.send_invoice)
+    handlers.register(IssueFreshLinks, mail_jobs.issue_fresh_links)
+    handlers.register(SendFreshLinks, mail_jobs.send_fresh_links)
     handlers.register(RenderPdf, create_pdf_handler(pdf_service), queue=PDF_BULK_QUEUE)
     return handlers
+
+
+def create_mail_context(settings: Settings, metrics: Metrics) -> MailContext:
+    """Return what the jobs that send mails need, by the settings."""
+    mailer = Mailer.from_settings(settings, clock=SystemClock(), metrics=metrics)
+    return MailContext(mailer, Sealer(settings.secret_keys), settings.build_public_url)
 
 
 def serve(settings: Settings, handlers: Handlers | None = None, *, grace_s: float = GRACE_S) -> None:
@@ -79,7 +109,9 @@ async def _serve(settings: Settings, handlers: Handlers | None, grace_s: float) 
     async with opening as process:
         queues = settings.job_queues or (handlers or create_handlers()).queues
         async with _open_render_service(process, queues) as render_service:
-            await _run(process, handlers or create_handlers(render_service), queues, render_service, grace_s)
+            if handlers is None:
+                handlers = create_handlers(render_service, create_mail_context(settings, process.metrics))
+            await _run(process, handlers, queues, render_service, grace_s)
 
 
 async def _run(

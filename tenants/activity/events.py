@@ -24,12 +24,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A value before and after an event."""
 
-    before: str | int | None
-    after: str | int | None
+    before: str | int | bool | None
+    after: str | int | bool | None
 
 
 def find_changes(
-    before: Mapping[str, str | int | None], after: Mapping[str, str | int | None]
+    before: Mapping[str, str | int | bool | None], after: Mapping[str, str | int | bool | None]
 ) -> dict[str, Change]:
     """Return what differs, by the names in `after`; a name that `before` does not have was None."""
     return {

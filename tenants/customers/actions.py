@@ -15,13 +15,21 @@ from kernel.ids import new_id
 from kernel.store import current_workspace, execute, fetch_value, savepoint
 from kernel.text import clean_identifier, clean_line
 from tenants.activity.actions import emit
+from tenants.activity.events import find_changes
 from tenants.customers import queries, values
-from tenants.customers.events import ContactAdded, ContactRemoved, CustomerCreated, CustomerUpdated
+from tenants.customers.events import (
+    ContactAdded,
+    ContactRemoved,
+    CustomerCreated,
+    CustomerUpdated,
+    CustomerWriteAuthorityChanged,
+)
 from tenants.customers.matching import build_match_key
 from tenants.customers.tables import Contact as ContactRow
 from tenants.customers.tables import Customer as CustomerRow
 from tenants.customers.values import Contact, Customer, CustomerDetails
 from tenants.ids import ContactId, CustomerId
+from tenants.workspaces.authority import WriteAuthority, build_columns
 from tenants.workspaces.profile import check_locale
 
 # Of two concurrent imports for the same new buyer the second waits, and finds the customer that the first created.
@@ -52,9 +60,30 @@ async def update_customer(customer_id: CustomerId, details: CustomerDetails) -> 
         raise queries.missing_customer()
     fields = tuple(name for name, value in asdict(clean).items() if value != row[name])
     if fields:
-        await CustomerRow.update(_build_columns(clean)).where(_has_id(customer_id))
+        await CustomerRow.update(_build_details(clean)).where(_has_id(customer_id))
         await emit(CustomerUpdated(customer_id=customer_id, fields=fields))
     return Customer(customer_id, clean)
+
+
+async def set_write_authority(customer_id: CustomerId, authority: WriteAuthority | None) -> None:
+    """Set who may write comments on a customer's invoices, unless an invoice says otherwise; None: as the workspace.
+
+    Missing("customer.not_found").
+    """
+    row = (
+        await CustomerRow.select(CustomerRow.write_mode, CustomerRow.write_totp, CustomerRow.otp_policy)
+        .where(_has_id(customer_id))
+        .lock_rows("UPDATE")
+        .first()
+    )
+    if row is None:
+        raise queries.missing_customer()
+    changed = find_changes(row, build_columns(authority))
+    if changed:
+        await CustomerRow.update({column: change.after for column, change in changed.items()}).where(
+            _has_id(customer_id)
+        )
+        await emit(CustomerWriteAuthorityChanged(customer_id=customer_id, changes=changed))
 
 
 async def find_or_create_customer(details: CustomerDetails, *, clock: Clock) -> CustomerId:
@@ -143,7 +172,7 @@ async def _insert(clean: CustomerDetails, clock: Clock) -> Customer:
     customer_id = CustomerId(new_id())
     await CustomerRow.insert(
         CustomerRow(
-            **_build_columns(clean),
+            **_build_details(clean),
             workspace_id=current_workspace(),
             customer_id=customer_id,
             created_at=clock.now(),
@@ -191,7 +220,7 @@ def _clean(details: CustomerDetails, *, country: str, email: str, locale: str | 
     )
 
 
-def _build_columns(details: CustomerDetails) -> dict[Any, Any]:
+def _build_details(details: CustomerDetails) -> dict[Any, Any]:
     return {**asdict(details), "match_key": _build_customer_match_key(details)}
 
 

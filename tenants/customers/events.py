@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 from uuid import UUID
 
-from tenants.activity.events import Event
+from tenants.activity.events import Change, Event
 
 
 class CustomerCreated(Event, frozen=True, kw_only=True):
@@ -24,6 +24,15 @@ class CustomerUpdated(Event, frozen=True, kw_only=True):
     customer_id: UUID
     fields: tuple[str, ...]
     """The names of the details that changed."""
+
+
+class CustomerWriteAuthorityChanged(Event, frozen=True, kw_only=True):
+    """Who may write comments on a customer's invoices changed; without values it is the workspace's setting."""
+
+    kind: ClassVar[str] = "customer.write_authority_changed"
+
+    customer_id: UUID
+    changes: dict[str, Change]
 
 
 class ContactAdded(Event, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from piccolo.columns import UUID, Text, Timestamptz
+from piccolo.columns import UUID, Boolean, Text, Timestamptz
 from piccolo.table import Table
 
 from kernel.store import ENGINE
@@ -26,6 +26,9 @@ class Customer(Table, db=ENGINE, tablename="customer"):
     locale = Text(null=True, default=None)
     match_key = Text()
     created_at = Timestamptz()
+    write_mode = Text(null=True, default=None)
+    write_totp = Boolean(null=True, default=None)
+    otp_policy = Text(null=True, default=None)
 
 
 class Contact(Table, db=ENGINE, tablename="contact"):

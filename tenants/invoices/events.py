@@ -78,6 +78,15 @@ class VersionAdded(_InvoiceEvent, frozen=True, kw_only=True):
     """Of `total_minor` and `status`, what changed."""
 
 
+class InvoiceSent(_InvoiceEvent, frozen=True, kw_only=True):
+    """A mail with a link of its own is to be sent to a contact."""
+
+    kind: ClassVar[str] = "invoice.sent"
+
+    contact_id: UUID
+    link_id: UUID
+
+
 class PaidAmountChanged(_InvoiceEvent, frozen=True, kw_only=True):
     """The amount that was paid in all changed: by a payment or a refund."""
 
@@ -101,6 +110,14 @@ class InvoiceWrittenOff(_InvoiceEvent, frozen=True, kw_only=True):
 
     currency: str
     outstanding_minor: int
+
+
+class InvoiceWriteAuthorityChanged(_InvoiceEvent, frozen=True, kw_only=True):
+    """Who may write comments on an invoice changed; without values it is the customer's or workspace's setting."""
+
+    kind: ClassVar[str] = "invoice.write_authority_changed"
+
+    changes: dict[str, Change]
 
 
 class SeriesChanged(Event, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Reads of invoices: by link for customers, by id, number and page for members; their stored PDFs."""
+"""Reads of invoices by id, number and page; their stored PDFs, their links, the series of numbers."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any, Final
 from piccolo.columns.combination import Where
 
 from kernel.errors import Missing
-from kernel.ids import WorkspaceId, is_well_formed_token
 from kernel.money import Money, find_currency
-from kernel.seals import Sealer
-from kernel.store import Database, current_workspace, fetch, fetch_one
+from kernel.store import current_workspace, fetch, fetch_one
 from kernel.text import clean_identifier
 from tenants.ids import ContactId, CustomerId, InvoiceId, LinkId
 from tenants.invoices.encoding import decode_content, decode_totals
@@ -22,14 +20,11 @@ from tenants.invoices.values import (
     InvoiceVersion,
     LinkState,
     LinkSummary,
-    OpenedInvoice,
     Pdf,
     PdfSource,
 )
+from tenants.workspaces.authority import WriteAuthority, read_authority
 
-TOKEN_PURPOSE: Final = "link"  # noqa: S105  -- the name of a key, not a key
-
-_OPEN_LINK: Final = "SELECT * FROM open_link($1, $2)"
 _SELECT_VERSION: Final = """
 SELECT v.content, v.totals, i.number
 FROM invoice_version v
@@ -86,40 +81,15 @@ SELECT series, prefix, digits, first_free_number(workspace_id, prefix, digits, n
 FROM number_series WHERE workspace_id = $1 ORDER BY series
 """
 
-
-async def open_link(
-    database: Database, workspace_id: WorkspaceId, token: str, *, sealer: Sealer
-) -> OpenedInvoice:
-    """Return the invoice that a token opens in a workspace, in one round trip and outside any unit of work.
-
-    Missing("link.not_found") whatever is wrong: unknown, expired (by the database's clock), revoked,
-    another workspace's or a draft's token, all by the same statement; a malformed one before the database.
-    Raises Unavailable as `Database.fetch_autocommit` does.
-    """
-    if not is_well_formed_token(token):
-        raise _missing_link()
-    hashes = sealer.compute_hashes(TOKEN_PURPOSE, token.encode())
-    row = await database.fetch_autocommit(_OPEN_LINK, workspace_id, hashes)
-    if row is None:
-        raise _missing_link()
-    of = find_currency(row["currency"])
-    contact_id = row["contact_id"]
-    return OpenedInvoice(
-        invoice_id=InvoiceId(row["invoice_id"]),
-        link_id=LinkId(row["link_id"]),
-        customer_id=CustomerId(row["customer_id"]),
-        contact_id=None if contact_id is None else ContactId(contact_id),
-        number=row["number"],
-        status=InvoiceStatus(row["status"]),
-        total=Money(row["total_minor"], of),
-        paid=Money(row["paid_minor"], of),
-        issue_date=row["issue_date"],
-        due_date=row["due_date"],
-        version=row["version"],
-        customer_name=row["buyer_name"],
-        locale=row["locale"],
-        changed_at=row["changed_at"],
-    )
+_SELECT_EFFECTIVE_AUTHORITY: Final = """
+SELECT coalesce(i.write_mode, c.write_mode, w.write_mode) AS write_mode,
+       coalesce(i.write_totp, c.write_totp, w.write_totp) AS write_totp,
+       coalesce(i.otp_policy, c.otp_policy, w.otp_policy) AS otp_policy
+FROM invoice i
+JOIN customer c ON c.workspace_id = i.workspace_id AND c.customer_id = i.customer_id
+JOIN workspace w ON w.workspace_id = i.workspace_id
+WHERE i.workspace_id = $1 AND i.invoice_id = $2
+"""
 
 
 async def load_version(invoice_id: InvoiceId, version: int) -> InvoiceVersion:
@@ -178,12 +148,36 @@ async def list_invoices(*, limit: int = 100, after: InvoiceId | None = None) -> 
     else:
         last = await load_invoice(after)
         rows = await fetch(_SELECT_OLDER, workspace_id, limit, last.created_at, after)
-    return tuple(_read_summary(row) for row in rows)
+    return tuple(read_summary(row) for row in rows)
 
 
 async def list_links(invoice_id: InvoiceId) -> tuple[LinkSummary, ...]:
     """Return the links of an invoice, oldest first, without their tokens; none for an unknown invoice."""
     return tuple(_read_link(row) for row in await fetch(_SELECT_LINKS, current_workspace(), invoice_id))
+
+
+async def load_write_authority(invoice_id: InvoiceId) -> WriteAuthority | None:
+    """Return an invoice's own setting of who may write comments, None without; Missing("invoice.not_found")."""
+    row = (
+        await Invoice.select(Invoice.write_mode, Invoice.write_totp, Invoice.otp_policy)
+        .where(Invoice.workspace_id == current_workspace(), Invoice.invoice_id == invoice_id)
+        .first()
+    )
+    if row is None:
+        raise missing_invoice()
+    return read_authority(row)
+
+
+async def load_effective_authority(invoice_id: InvoiceId) -> WriteAuthority:
+    """Return who may write comments: the invoice's setting, else the customer's, else the workspace's.
+
+    Missing("invoice.not_found").
+    """
+    row = await fetch_one(_SELECT_EFFECTIVE_AUTHORITY, current_workspace(), invoice_id)
+    authority = None if row is None else read_authority(row)
+    if authority is None:
+        raise missing_invoice()
+    return authority
 
 
 async def list_series() -> tuple[SeriesStatus, ...]:
@@ -202,10 +196,6 @@ def missing_invoice() -> Missing:
     return Missing("invoice.not_found", "There is no such invoice.")
 
 
-def _missing_link() -> Missing:
-    return Missing("link.not_found", "This link opens nothing.")
-
-
 async def _load(condition: Where) -> InvoiceSummary:
     row = (
         await Invoice.select(*_SUMMARY_COLUMNS)
@@ -214,10 +204,12 @@ async def _load(condition: Where) -> InvoiceSummary:
     )
     if row is None:
         raise missing_invoice()
-    return _read_summary(row)
+    return read_summary(row)
 
 
-def _read_summary(row: Any) -> InvoiceSummary:
+def read_summary(row: Any) -> InvoiceSummary:
+    """Return the value of a row with the columns of a summary."""
+    """Return the value of a row with the columns of an invoice in a list."""
     of = find_currency(row["currency"])
     return InvoiceSummary(
         invoice_id=InvoiceId(row["invoice_id"]),

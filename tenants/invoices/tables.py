@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Column, Date, Integer, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, Boolean, Bytea, Date, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 from kernel.store import ENGINE
-
-
-class Network(Column):
-    """A range of addresses (Postgres' cidr), which Piccolo has no column for."""
-
-    value_type = str
-
-    @property
-    def column_type(self) -> str:
-        """The type's name in SQL."""
-        return "CIDR"
+from kernel.store.columns import Network
 
 
 class NumberSeries(Table, db=ENGINE, tablename="number_series"):
@@ -48,6 +38,9 @@ class Invoice(Table, db=ENGINE, tablename="invoice"):
     created_at = Timestamptz()
     changed_at = Timestamptz()
     issued_at = Timestamptz(null=True, default=None)
+    write_mode = Text(null=True, default=None)
+    write_totp = Boolean(null=True, default=None)
+    otp_policy = Text(null=True, default=None)
 
 
 class InvoiceVersion(Table, db=ENGINE, tablename="invoice_version"):
@@ -104,3 +97,12 @@ class InvoiceView(Table, db=ENGINE, tablename="invoice_view"):
     address_prefix = Network(null=True, default=None)
     user_agent = Text(default="")
     request_id = Text(default="")
+
+
+class FreshLinkRequest(Table, db=ENGINE, tablename="fresh_link_request"):
+    """Somebody asked for fresh links to be sent to an address."""
+
+    workspace_id = UUID()
+    request_id = UUID(primary_key=True)
+    email = Text()
+    created_at = Timestamptz()

@@ -10,11 +10,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 from kernel.ids import WorkspaceId
+from kernel.live import Cursor
 from kernel.money import Money
+from tenants.access.values import Session
 from tenants.ids import ContactId, CustomerId, InvoiceId, LinkId
 from tenants.invoices.amounts import Totals
 from tenants.invoices.content import Content
 from tenants.invoices.status import InvoiceStatus
+from tenants.workspaces.authority import WriteAuthority
 
 
 class ActorClass(StrEnum):
@@ -104,16 +107,25 @@ class InvoiceSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenAmounts:
+    """What is to be paid in one currency, over `invoices` invoices; `overdue` is the part that is overdue."""
+
+    invoices: int
+    due: Money
+    overdue: Money
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedInvoice:
     """An invoice as its link opens it: all that the summary needs; `version` refers to its content.
 
     `total` is what the invoice asks for: with tax, less what was prepaid when it was written. `locale` is
     the recipient's or else the customer's language; None means the workspace's. `changed_at` moves with
-    every change of status, payment or version.
+    every change of status, payment or version. `link_id` is None where a session opened it.
     """
 
     invoice_id: InvoiceId
-    link_id: LinkId
+    link_id: LinkId | None
     customer_id: CustomerId
     contact_id: ContactId | None
     number: str
@@ -126,6 +138,28 @@ class OpenedInvoice:
     customer_name: str
     locale: str | None
     changed_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who opened an invoice with an open session; `contact_id` if the address is a contact's of its customer."""
+
+    session: Session
+    contact_id: ContactId | None
+    contact_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceAccess:
+    """An invoice that was opened, and what its thread needs.
+
+    `cursor` is the customers' place in its stream; None before the first event. `visitor` is None without a session.
+    """
+
+    invoice: OpenedInvoice
+    authority: WriteAuthority
+    cursor: Cursor | None
+    visitor: Visitor | None
 
 
 class LinkState(StrEnum):
@@ -179,3 +213,17 @@ class ImportedInvoice:
     customer_id: CustomerId
     number: str
     total: Money
+
+
+@dataclass(frozen=True, slots=True)
+class MailedLink:
+    """An open link with its token, the invoice that it opens, and the contact that the mail is for."""
+
+    link_id: LinkId
+    token: str = field(repr=False)
+    expires_at: dt.datetime
+    invoice: InvoiceSummary
+    contact_name: str
+    email: str
+    locale: str
+    """The contact's, else the customer's, else the workspace's."""

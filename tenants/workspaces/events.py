@@ -44,6 +44,23 @@ class TermsChanged(Event, frozen=True, kw_only=True):
     changes: dict[str, Change]
 
 
+class WriteAuthorityChanged(Event, frozen=True, kw_only=True):
+    """Who may write comments changed, where neither the customer nor the invoice says otherwise."""
+
+    kind: ClassVar[str] = "workspace.write_authority_changed"
+
+    changes: dict[str, Change]
+
+
+class ContactEmailChanged(Event, frozen=True, kw_only=True):
+    """The address that is told of new comments changed; it is not repeated here."""
+
+    kind: ClassVar[str] = "workspace.contact_email_changed"
+
+    is_set: bool
+    """Whether there is one now."""
+
+
 class LogoChanged(Event, frozen=True, kw_only=True):
     """A logo was set, replaced or removed, or a fetch that would have replaced it was superseded."""
 

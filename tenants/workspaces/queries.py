@@ -11,7 +11,9 @@ from kernel.ids import WorkspaceId
 from kernel.seals import DataKey, Sealer
 from kernel.store import Database, current_workspace, fetch_one
 from tenants.ids import DomainId
+from tenants.workspaces.authority import WriteAuthority, read_authority
 from tenants.workspaces.domains import DomainState
+from tenants.workspaces.mail_sender import BuildUrl, MailSender, build_mail_sender
 from tenants.workspaces.profile import LogoRef, ResolvedHost, WorkspaceProfile
 from tenants.workspaces.tables import BrandAsset, PortalDomain, Workspace
 
@@ -77,6 +79,22 @@ async def load_profile() -> WorkspaceProfile:
     return _read_profile(row)
 
 
+async def load_write_authority() -> WriteAuthority:
+    """Return who may write comments where neither the customer nor the invoice says otherwise.
+
+    Missing("workspace.not_found").
+    """
+    row = (
+        await Workspace.select(Workspace.write_mode, Workspace.write_totp, Workspace.otp_policy)
+        .where(Workspace.workspace_id == current_workspace())
+        .first()
+    )
+    authority = None if row is None else read_authority(row)
+    if authority is None:
+        raise missing_workspace()
+    return authority
+
+
 async def list_domains() -> tuple[Domain, ...]:
     """Return the bound workspace's domains, the primary one first."""
     rows = (
@@ -94,6 +112,24 @@ async def load_primary_host() -> str:
         if found.is_primary:
             return found.host
     raise Missing("domain.not_found", "The workspace has no primary domain.")
+
+
+async def load_contact_email() -> str:
+    """Return the address that is told of new comments, or ""; Missing("workspace.not_found")."""
+    row = await Workspace.select(Workspace.email).where(Workspace.workspace_id == current_workspace()).first()
+    if row is None:
+        raise missing_workspace()
+    return str(row["email"])
+
+
+async def load_mail_sender(build_url: BuildUrl) -> MailSender:
+    """Return the bound workspace as its mails show it; Missing("workspace.not_found", "domain.not_found")."""
+    return build_mail_sender(
+        await load_profile(),
+        host=await load_primary_host(),
+        email=await load_contact_email(),
+        build_url=build_url,
+    )
 
 
 async def load_brand_image(sha256: str) -> BrandImage:

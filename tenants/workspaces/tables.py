@@ -26,6 +26,10 @@ class Workspace(Table, db=ENGINE, tablename="workspace"):
     data_key = Bytea()
     created_at = Timestamptz()
     awaited_logo = UUID(null=True, default=None)
+    write_mode = Text(default="link")
+    write_totp = Boolean(default=False)
+    otp_policy = Text(default="any")
+    email = Text(default="")
 
 
 class BrandAsset(Table, db=ENGINE, tablename="brand_asset"):

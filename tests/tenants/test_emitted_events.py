@@ -28,16 +28,36 @@ from tests.tenants.invoices.exercises import link
 from tests.tenants.workspaces.exercises import verify
 
 # They register themselves when they are imported.
-PACKAGES = ("customers", "invoices", "workspaces")
+PACKAGES = ("access", "comments", "customers", "invoices", "workspaces")
 for package in PACKAGES:
     import_module(f"tests.tenants.{package}.exercises")
 
 # Actions that emit nothing, each with its reason.
 EXEMPT = {
+    "access.actions.authenticators.begin_enrolment": "an authenticator counts once it is confirmed, which emits",
+    "access.actions.authenticators.check_first_code": "counts attempts: proofs have no events",
+    "access.actions.authenticators.check_totp": "counts attempts: proofs have no events",
+    "access.actions.codes.check_code": "counts attempts: codes have no events",
+    "access.actions.codes.make_code": "codes have no events",
+    "access.actions.codes.request_code": "codes have no events",
+    "access.actions.recovery_codes.confirm_enrolment": "hashes outside the unit of store_enrolment, which emits",
+    "access.actions.recovery_codes.replace_recovery_codes": "the same with store_recovery_codes",
+    "access.actions.retention.purge_proofs": "removes what has ended before",
+    "access.actions.sessions.create_session": "sessions have no events, unless others end them",
+    "access.actions.sessions.end_session": "sessions have no events, unless others end them",
+    "access.actions.sessions.prove_totp": "sessions have no events, unless others end them",
+    "access.actions.sessions.renew_session": "sessions have no events, unless others end them",
     "activity.actions.audit_refusal": "its event is the refusal",
     "activity.actions.create_event_head": "a part of create_workspace, which emits",
     "activity.actions.emit": "writes the events themselves",
     "activity.actions.prune_events": "removes events, by the retention of the log itself",
+    "comments.actions.notifying.mark_notified": "a part of a job: mails have no events",
+    "comments.actions.rows.lock_comment": "locks a row for actions that emit",
+    "comments.actions.rows.lock_thread": "locks a row for actions that emit",
+    "comments.actions.rows.update_comment": "a part of actions that emit",
+    "comments.actions.rows.update_thread": "a part of actions that emit",
+    "comments.actions.state.mark_seen": "reading is no change; the stream tells the other side",
+    "invoices.actions.mailing.request_fresh_links": "anybody may ask; the job emits what it issues",
     "invoices.actions.pdfs.enqueue_prerenders": "enqueues jobs: PDFs have no events",
     "invoices.actions.pdfs.request_pdf": "enqueues a job: PDFs have no events",
     "invoices.actions.pdfs.store_pdf": "stores a PDF: PDFs have no events",
@@ -49,8 +69,16 @@ EXEMPT = {
     "invoices.actions.views.record_views": "views have a log of their own",
     "workspaces.actions.rows.lock_workspace": "locks a row for actions that emit",
 }
-# Tables whose rows have no events: jobs, PDFs and views; and the events themselves.
-WITHOUT_EVENTS = {"event_draft", "event_head", "job", "invoice_pdf", "invoice_view"}
+# Tables whose rows have no events: jobs, PDFs, views and streams; and the events themselves.
+WITHOUT_EVENTS = {
+    "event_draft",
+    "event_head",
+    "job",
+    "invoice_pdf",
+    "invoice_view",
+    "live_event",
+    "live_stream",
+}
 # Counts what this transaction wrote, whatever statement did it.
 WRITTEN = "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del AS rows FROM pg_stat_xact_user_tables"
 EVENTS = (
@@ -66,6 +94,16 @@ UNION ALL SELECT name FROM customer WHERE workspace_id = $1
 UNION ALL SELECT email FROM customer WHERE workspace_id = $1 AND email <> ''
 UNION ALL SELECT email FROM contact WHERE workspace_id = $1
 UNION ALL SELECT name FROM contact WHERE workspace_id = $1 AND name <> ''
+UNION ALL SELECT author_name FROM comment WHERE workspace_id = $1
+UNION ALL SELECT author_email FROM comment WHERE workspace_id = $1 AND author_email <> ''
+UNION ALL SELECT body FROM comment WHERE workspace_id = $1 AND body <> ''
+UNION ALL SELECT email FROM thread_mute WHERE workspace_id = $1
+UNION ALL SELECT email FROM fresh_link_request WHERE workspace_id = $1
+UNION ALL SELECT email FROM workspace WHERE workspace_id = $1 AND email <> ''
+UNION ALL SELECT subject_id FROM session WHERE workspace_id = $1
+UNION ALL SELECT subject_id FROM authenticator WHERE workspace_id = $1
+UNION ALL SELECT encode(secret_sealed, 'hex') FROM authenticator WHERE workspace_id = $1
+UNION ALL SELECT encode(code_hash, 'hex') FROM recovery_code WHERE workspace_id = $1
 UNION ALL SELECT payload ->> 'url' FROM job WHERE workspace_id = $1 AND payload ->> 'url' IS NOT NULL
 """
 

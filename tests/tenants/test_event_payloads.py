@@ -19,13 +19,21 @@ ID, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000
 CONTACT = f'{{"contact_id":"{ID}","customer_id":"{OTHER}"}}'
 DOMAIN = f'{{"domain_id":"{ID}","host":"pay.acme.example"}}'
 LINK = f'"link_id":"{ID}","invoice_id":"{OTHER}"'
+COMMENT = f'"invoice_id":"{ID}","comment_id":"{OTHER}"'
+AUTHORITY = '"changes":{"write_totp":{"before":false,"after":true}}'
 DATES = '"issue_date":"2026-03-16","due_date":null'
 PAYLOADS = {
     "action.refused": '{"action":"portal link revoke","error_code":"link.not_found"}',
+    "comment.deleted": f'{{{COMMENT},"deleted_by":"staff"}}',
+    "comment.edited": f"{{{COMMENT}}}",
+    "comment.posted": f'{{{COMMENT},"side":"customer","proofs":["link","totp"]}}',
+    "authenticator.enrolled": f'{{"authenticator_id":"{ID}"}}',
+    "authenticator.removed": f'{{"authenticator_id":"{ID}"}}',
     "contact.added": CONTACT,
     "contact.removed": CONTACT,
     "customer.created": f'{{"customer_id":"{ID}"}}',
     "customer.updated": f'{{"customer_id":"{ID}","fields":["name","email"]}}',
+    "customer.write_authority_changed": f'{{"customer_id":"{ID}",{AUTHORITY}}}',
     "domain.claim_withdrawn": DOMAIN,
     "domain.claimed": DOMAIN,
     "domain.primary_changed": f'{{"domain_id":"{ID}","before":null,"after":"pay.acme.example"}}',
@@ -51,17 +59,29 @@ PAYLOADS = {
     "invoice.paid_amount_changed": (
         f'{{"invoice_id":"{ID}","currency":"EUR","changes":{{"status":{{"before":"issued","after":"paid"}}}}}}'
     ),
+    "invoice.sent": f'{{"invoice_id":"{ID}","contact_id":"{OTHER}","link_id":"{ID}"}}',
     "invoice.version_added": (
         f'{{"invoice_id":"{ID}","version":2,"currency":"EUR",'
         '"changes":{"total_minor":{"before":11900,"after":23800}}}'
     ),
     "invoice.voided": f'{{"invoice_id":"{ID}"}}',
+    "invoice.write_authority_changed": f'{{"invoice_id":"{ID}",{AUTHORITY}}}',
     "invoice.written_off": f'{{"invoice_id":"{ID}","currency":"EUR","outstanding_minor":11900}}',
     "link.issued": f'{{{LINK},"contact_id":null,"expires_at":"2026-03-16T09:30:00Z","replaces":null}}',
     "link.revoked": f"{{{LINK}}}",
     "link.shown": f'{{{LINK},"expires_at":"2026-03-16T09:30:00Z"}}',
+    "note.deleted": f"{{{COMMENT}}}",
+    "note.edited": f"{{{COMMENT}}}",
+    "note.posted": f"{{{COMMENT}}}",
     "number_series.changed": '{"series":"invoices","changes":{"prefix":{"before":null,"after":"RE-"}}}',
+    "thread.muted": f'{{"invoice_id":"{ID}"}}',
+    "thread.reopened": f'{{"invoice_id":"{ID}"}}',
+    "thread.resolved": f'{{"invoice_id":"{ID}"}}',
+    "thread.unmuted": f'{{"invoice_id":"{ID}"}}',
+    "recovery_codes.replaced": f'{{"authenticator_id":"{ID}"}}',
+    "session.revoked": f'{{"session_id":"{ID}"}}',
     "workspace.brand_changed": '{"changes":{"name":{"before":"Acme","after":"Acme & Co."}}}',
+    "workspace.contact_email_changed": '{"is_set":true}',
     "workspace.created": (
         '{"slug":"acme","host":"acme.portal.example","locale":"de-DE","time_zone":"Europe/Berlin",'
         '"currency":"EUR"}'
@@ -70,6 +90,7 @@ PAYLOADS = {
     "workspace.logo_fetch_requested": f'{{"job_id":"{ID}"}}',
     "workspace.region_changed": '{"changes":{"locale":{"before":"de-DE","after":"de-AT"}}}',
     "workspace.terms_changed": '{"changes":{"payment_days":{"before":14,"after":30}}}',
+    "workspace.write_authority_changed": f"{{{AUTHORITY}}}",
 }
 
 

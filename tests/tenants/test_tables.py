@@ -6,9 +6,19 @@ import pytest
 from piccolo.table import Table
 
 from kernel.store import Database, fetch
+from tenants.access.tables import Authenticator, OneTimeCode, RecoveryCode, Session
 from tenants.activity.tables import Event, EventDraft, EventHead
+from tenants.comments.tables import Comment, Thread, ThreadMute
 from tenants.customers.tables import Contact, Customer
-from tenants.invoices.tables import Invoice, InvoicePdf, InvoiceVersion, InvoiceView, Link, NumberSeries
+from tenants.invoices.tables import (
+    FreshLinkRequest,
+    Invoice,
+    InvoicePdf,
+    InvoiceVersion,
+    InvoiceView,
+    Link,
+    NumberSeries,
+)
 from tenants.workspaces.tables import BrandAsset, PortalDomain, Workspace
 
 TABLES = (
@@ -26,6 +36,14 @@ TABLES = (
     InvoicePdf,
     Link,
     InvoiceView,
+    FreshLinkRequest,
+    OneTimeCode,
+    Session,
+    Authenticator,
+    RecoveryCode,
+    Thread,
+    Comment,
+    ThreadMute,
 )
 TYPES = {"TIMESTAMPTZ": "timestamp with time zone"}
 COLUMNS = """
@@ -56,6 +74,8 @@ async def test_every_table_of_the_product_is_drawn(svc: Database) -> None:
         "schema_migration",
         # The kernel's own, written in SQL alone.
         "job",
+        "live_stream",
+        "live_event",
         "job_worker",
         "schedule_occurrence",
     }

@@ -73,6 +73,10 @@ class Attempt:
         """Return a unit of work that reads in the job's workspace."""
         return self._database.scope(self.workspace_id, read_only=True)
 
+    def write(self) -> UnitOfWork:
+        """Return a unit of work whose changes stay even if the attempt fails: the next one must cope with them."""
+        return self._database.scope(self.workspace_id, actor=self.actor)
+
     @asynccontextmanager
     async def effect(self) -> AsyncIterator[None]:
         """Open a unit of work that stores the effect together with the job's completion, or neither.

@@ -6,6 +6,7 @@ from typing import Final
 
 import asyncpg
 
+from kernel import live
 from kernel.clock import Clock
 from kernel.errors import Conflict
 from kernel.ids import new_id
@@ -70,6 +71,7 @@ async def _store(checked: CheckedInvoice, clock: Clock) -> ImportedInvoice:
     )
     encoded = checked.encoded_content, checked.encoded_totals
     await insert_version(invoice_id, _FIRST_VERSION, *encoded, now=now, is_issued=True)
+    await live.create_stream(invoice_id)
     await enqueue_prerenders(invoice_id, _FIRST_VERSION)
     await emit(
         InvoiceImported(

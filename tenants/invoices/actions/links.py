@@ -19,18 +19,17 @@ from tenants.invoices.actions.pdfs import enqueue_prerenders
 from tenants.invoices.actions.rows import lock_invoice
 from tenants.invoices.events import LinkIssued, LinkRevoked, LinkShown
 from tenants.invoices.lifetime import compute_expiry, extend_expiry
-from tenants.invoices.queries import TOKEN_PURPOSE
+from tenants.invoices.mailed_links import SEALED_LINKS
+from tenants.invoices.portal_access import TOKEN_PURPOSE
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.tables import Link
 from tenants.invoices.values import LinkWithToken
 from tenants.workspaces import queries as workspaces
 
-_SEALED_TABLE: Final = "link"
-
-# By the database's clock, as links are opened.
+# By the database's clock, as links are opened. The key of a link never changes: who refers to it does not wait.
 _LOCK_LINK: Final = """
 SELECT invoice_id, contact_id, token_sealed, expires_at, revoked_at, expires_at <= now() AS expired
-FROM link WHERE workspace_id = $1 AND link_id = $2 FOR UPDATE
+FROM link WHERE workspace_id = $1 AND link_id = $2 FOR NO KEY UPDATE
 """
 
 
@@ -69,7 +68,7 @@ async def show_link(link_id: LinkId, *, sealer: Sealer, clock: Clock) -> LinkWit
     workspace_id = current_workspace()
     token = sealer.open(
         bytes(row["token_sealed"]),
-        table=_SEALED_TABLE,
+        table=SEALED_LINKS,
         row=link_id,
         workspace=workspace_id,
         data_key=await workspaces.load_data_key(sealer),
@@ -143,7 +142,7 @@ async def _insert_link(
             token_hash=sealer.compute_hash(TOKEN_PURPOSE, token.encode()),
             token_sealed=sealer.seal(
                 token.encode(),
-                table=_SEALED_TABLE,
+                table=SEALED_LINKS,
                 row=link_id,
                 workspace=workspace_id,
                 data_key=await workspaces.load_data_key(sealer),

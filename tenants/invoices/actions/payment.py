@@ -13,6 +13,7 @@ from tenants.ids import InvoiceId
 from tenants.invoices.actions.rows import lock_invoice, update_invoice
 from tenants.invoices.events import InvoiceVoided, InvoiceWrittenOff, PaidAmountChanged
 from tenants.invoices.status import InvoiceStatus, check_transition, compute_amount_due, derive_status
+from tenants.invoices.stream import append_status_changed
 from tenants.invoices.tables import Invoice
 
 
@@ -37,6 +38,7 @@ async def set_paid(invoice_id: InvoiceId, paid: Money, *, clock: Clock) -> Invoi
     )
     if changed:
         await _update(invoice_id, status, paid, clock.now())
+        await append_status_changed(invoice_id, status)
         await emit(PaidAmountChanged(invoice_id=invoice_id, currency=paid.currency.code, changes=changed))
     return status
 
@@ -52,6 +54,7 @@ async def void(invoice_id: InvoiceId, *, clock: Clock) -> None:
         message = "Payments have been made for this invoice: refund them before you void it."
         raise Conflict("invoice.has_payments", message, paid=str(row.paid))
     await _update(invoice_id, status, row.paid, clock.now())
+    await append_status_changed(invoice_id, status)
     await emit(InvoiceVoided(invoice_id=invoice_id))
 
 
@@ -63,6 +66,7 @@ async def write_off(invoice_id: InvoiceId, *, clock: Clock) -> None:
     row = await lock_invoice(invoice_id)
     status = check_transition(row.status, InvoiceStatus.WRITTEN_OFF)
     await _update(invoice_id, status, row.paid, clock.now())
+    await append_status_changed(invoice_id, status)
     await emit(
         InvoiceWrittenOff(
             invoice_id=invoice_id,

@@ -11,10 +11,11 @@ from kernel.errors import Unavailable
 from kernel.jobs import enqueue
 from kernel.jobs.load import measure_load
 from kernel.jobs.status import describe_job, expedite, find_by_key
-from kernel.store import current_workspace, execute, fetch
+from kernel.store import current_workspace, fetch, fetch_value
 from tenants.ids import InvoiceId
 from tenants.invoices.jobs import PDF_BULK_QUEUE, PDF_QUEUE, RenderPdf
 from tenants.invoices.queries import find_pdf, missing_invoice
+from tenants.invoices.stream import append_pdf_ready
 from tenants.invoices.tables import InvoiceVersion
 from tenants.invoices.values import Pdf, PendingPdf
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _INSERT_PDF: Final = """
 INSERT INTO invoice_pdf (workspace_id, invoice_id, version, locale, fingerprint, sha256, bytes, pinned, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT DO NOTHING
+ON CONFLICT DO NOTHING RETURNING true
 """
 # The customer's locale, else the workspace's, and those of the contacts who have a link.
 _LOCALES: Final = """
@@ -111,7 +112,7 @@ async def store_pdf(
 
     Missing("invoice.not_found") when the version was deleted meanwhile.
     """
-    await execute(
+    is_new = await fetch_value(
         _INSERT_PDF,
         current_workspace(),
         invoice_id,
@@ -126,6 +127,8 @@ async def store_pdf(
     stored = await find_pdf(invoice_id, version, locale, fingerprint)
     if stored is None:
         raise missing_invoice()
+    if is_new:
+        await append_pdf_ready(invoice_id, version, locale)
     return stored
 
 

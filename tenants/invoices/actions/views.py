@@ -7,8 +7,11 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Final
 
+from kernel import live
+from kernel.live import Audience, NewEvent
 from kernel.store import current_workspace, fetch
 from kernel.text import clean_line
+from tenants.invoices.stream import InvoiceEventKind
 from tenants.invoices.values import View
 
 # Each invoice is locked against deletion until the views are stored, since one violated foreign key would lose the
@@ -26,14 +29,14 @@ CROSS JOIN LATERAL (
 WHERE v.link_id IS NULL
    OR (SELECT invoice_id FROM link WHERE workspace_id = $1 AND link_id = v.link_id) = v.invoice_id
 ON CONFLICT (workspace_id, view_id) DO NOTHING
-RETURNING view_id
+RETURNING view_id, invoice_id, actor
 """
 _MAX_USER_AGENT_LENGTH: Final = 500
 _MAX_REQUEST_ID_LENGTH: Final = 64
 
 
 async def record_views(views: Sequence[View]) -> int:
-    """Store views of the bound workspace's invoices, in one statement; returns how many were stored.
+    """Store views of the bound workspace's invoices and tell the staff's streams; returns how many were stored.
 
     Of an address only its network (/24, /48) is stored. Views whose invoice or link does not exist, or has been
     deleted meanwhile, are left out, and so are those that are stored already. Called outside requests.
@@ -49,6 +52,17 @@ async def record_views(views: Sequence[View]) -> int:
         [_mask_address(view.address) for view in views],
         [clean_line(view.user_agent)[:_MAX_USER_AGENT_LENGTH] for view in views],
         [clean_line(view.request_id)[:_MAX_REQUEST_ID_LENGTH] for view in views],
+    )
+    await live.append_many(
+        [
+            NewEvent(
+                stream_id=row["invoice_id"],
+                audience=Audience.STAFF,
+                kind=InvoiceEventKind.VIEWED,
+                payload={"view_id": row["view_id"], "actor": row["actor"]},
+            )
+            for row in rows
+        ]
     )
     return len(rows)
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from kernel import live
 from kernel.clock import Clock
 from kernel.errors import Conflict, Invalid
 from kernel.ids import new_id
@@ -27,6 +28,7 @@ from tenants.invoices.content import Content
 from tenants.invoices.encoding import encode_content, encode_totals
 from tenants.invoices.events import DraftCreated, DraftDiscarded, DraftUpdated, VersionAdded
 from tenants.invoices.status import InvoiceStatus, derive_status
+from tenants.invoices.stream import append_version_added
 from tenants.invoices.tables import Invoice, InvoiceVersion
 from tenants.invoices.totals import compute_totals
 
@@ -60,6 +62,7 @@ async def create_draft(customer_id: CustomerId, content: Content, *, clock: Cloc
     )
     encoded = encode_content(content), encode_totals(computed)
     await insert_version(invoice_id, _FIRST_VERSION, *encoded, now=now, is_issued=False)
+    await live.create_stream(invoice_id)
     await emit(
         DraftCreated(
             invoice_id=invoice_id,
@@ -101,7 +104,7 @@ async def update_draft(invoice_id: InvoiceId, content: Content, *, clock: Clock)
 
 
 async def discard_draft(invoice_id: InvoiceId) -> None:
-    """Delete a draft and the links to it.
+    """Delete a draft, the links to it and the notes on it.
 
     Missing("invoice.not_found"), Conflict("invoice.issued"): an issued invoice is voided or written off instead.
     """
@@ -109,6 +112,7 @@ async def discard_draft(invoice_id: InvoiceId) -> None:
     await Invoice.delete().where(
         Invoice.workspace_id == current_workspace(), Invoice.invoice_id == invoice_id
     )
+    await live.delete_stream(invoice_id)
     await emit(DraftDiscarded(invoice_id=invoice_id))
 
 
@@ -151,6 +155,7 @@ async def add_version(invoice_id: InvoiceId, content: Content, *, clock: Clock) 
         },
     )
     await enqueue_prerenders(invoice_id, version)
+    await append_version_added(invoice_id, version)
     await emit(
         VersionAdded(
             invoice_id=invoice_id,

@@ -9,7 +9,14 @@ from tenants.workspaces.actions.domains import (
     verify_domain,
 )
 from tenants.workspaces.actions.logo import remove_logo, request_logo_fetch, set_fetched_logo, set_logo
-from tenants.workspaces.actions.profile import create_workspace, set_brand, set_region, set_terms
+from tenants.workspaces.actions.profile import (
+    create_workspace,
+    set_brand,
+    set_contact_email,
+    set_region,
+    set_terms,
+    set_write_authority,
+)
 
 __all__ = [
     "claim_domain",
@@ -19,11 +26,13 @@ __all__ = [
     "remove_logo",
     "request_logo_fetch",
     "set_brand",
+    "set_contact_email",
     "set_domain_state",
     "set_fetched_logo",
     "set_logo",
     "set_primary_domain",
     "set_region",
     "set_terms",
+    "set_write_authority",
     "verify_domain",
 ]

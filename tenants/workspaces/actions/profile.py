@@ -8,6 +8,7 @@ import asyncpg
 
 from kernel.clock import Clock
 from kernel.errors import Conflict
+from kernel.identifiers import check_email
 from kernel.ids import new_id, new_secret
 from kernel.seals import Sealer
 from kernel.store import current_workspace, savepoint
@@ -16,8 +17,16 @@ from tenants.activity.events import find_changes
 from tenants.workspaces import domains, queries
 from tenants.workspaces import profile as values
 from tenants.workspaces.actions.rows import lock_workspace
+from tenants.workspaces.authority import WriteAuthority, build_columns
 from tenants.workspaces.domains import DomainState
-from tenants.workspaces.events import BrandChanged, RegionChanged, TermsChanged, WorkspaceCreated
+from tenants.workspaces.events import (
+    BrandChanged,
+    ContactEmailChanged,
+    RegionChanged,
+    TermsChanged,
+    WorkspaceCreated,
+    WriteAuthorityChanged,
+)
 from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
 from tenants.workspaces.tables import PortalDomain, Workspace
 
@@ -102,6 +111,34 @@ async def set_terms(*, payment_days: int | None = None, link_days: int | None = 
         },
         TermsChanged,
     )
+
+
+async def set_write_authority(authority: WriteAuthority) -> None:
+    """Set who may write comments, where neither the customer nor the invoice says otherwise.
+
+    Missing("workspace.not_found").
+    """
+    changed = find_changes(await lock_workspace(), build_columns(authority))
+    if changed:
+        await Workspace.update({column: change.after for column, change in changed.items()}).where(
+            Workspace.workspace_id == current_workspace()
+        )
+        await emit(WriteAuthorityChanged(changes=changed))
+
+
+async def set_contact_email(email: str) -> str:
+    """Change the address that is told of new comments, and to which mails are answered; "" for none. Returns it.
+
+    Invalid("email.invalid"), Missing("workspace.not_found").
+    """
+    address = check_email(email) if email.strip() else ""
+    row = await lock_workspace()
+    if address != row["email"]:
+        await Workspace.update({Workspace.email: address}).where(
+            Workspace.workspace_id == current_workspace()
+        )
+        await emit(ContactEmailChanged(is_set=address != ""))
+    return address
 
 
 def _build_rows(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from tenants.customers import actions as customers
 from tenants.customers.values import CustomerDetails
+from tenants.workspaces.authority import WriteAuthority, WriteMode
 from tests.fakes.sample_workspaces import SampleWorkspace
 from tests.tenants.exercises import CLOCK, Call, call, exercise, run
+
+OTP_WITH_TOTP = WriteAuthority.create(WriteMode.OTP, requires_totp=True)
 
 
 @exercise(customers.create_customer, "customer.created")
@@ -58,3 +61,21 @@ async def remove_a_contact(workspace: SampleWorkspace) -> Call:
     customer_id = await workspace.create_customer()
     added = await run(workspace, customers.add_contact, customer_id, email="ana@buyer.example", clock=CLOCK)
     return call(added.contact_id)
+
+
+@exercise(
+    customers.set_write_authority,
+    "customer.write_authority_changed",
+    changes={
+        "write_mode": {"before": None, "after": "otp"},
+        "otp_policy": {"before": None, "after": "contacts"},
+        "write_totp": {"before": None, "after": True},
+    },
+)
+async def set_who_may_write_on_a_customers_invoices(workspace: SampleWorkspace) -> Call:
+    return call(await workspace.create_customer(), OTP_WITH_TOTP)
+
+
+@exercise(customers.set_write_authority)
+async def set_who_may_write_on_a_customers_invoices_as_it_is(workspace: SampleWorkspace) -> Call:
+    return call(await workspace.create_customer(), None)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from kernel.store import fetch_value
+from tenants.customers.actions import add_contact
 from tenants.ids import InvoiceId
 from tenants.invoices import actions as invoices
 from tenants.invoices.numbering import Series
 from tenants.invoices.ubl import read_ubl
 from tenants.invoices.values import LinkWithToken
+from tenants.workspaces.authority import WriteAuthority, WriteMode
 from tests.fakes.sample_workspaces import SampleWorkspace, build_content, euros
 from tests.fakes.ubl_writer import read_published
 from tests.tenants.exercises import CLOCK, Call, call, exercise, run
+
+OTP_WITH_TOTP = WriteAuthority.create(WriteMode.OTP, requires_totp=True)
 
 
 async def link(workspace: SampleWorkspace) -> LinkWithToken:
@@ -150,3 +155,40 @@ async def revoke_a_link_twice(workspace: SampleWorkspace) -> Call:
 @exercise(invoices.rotate_link, "link.revoked", "link.issued")
 async def rotate_a_link(workspace: SampleWorkspace) -> Call:
     return call((await link(workspace)).link_id, sealer=workspace.sealer, clock=CLOCK)
+
+
+@exercise(
+    invoices.set_write_authority,
+    "invoice.write_authority_changed",
+    changes={
+        "write_mode": {"before": None, "after": "otp"},
+        "otp_policy": {"before": None, "after": "contacts"},
+        "write_totp": {"before": None, "after": True},
+    },
+)
+async def set_who_may_write_on_an_invoice(workspace: SampleWorkspace) -> Call:
+    return call(await workspace.issue_invoice(), OTP_WITH_TOTP)
+
+
+@exercise(invoices.set_write_authority)
+async def set_who_may_write_on_an_invoice_as_it_is(workspace: SampleWorkspace) -> Call:
+    return call(await workspace.issue_invoice(), None)
+
+
+@exercise(invoices.send_invoice, "link.issued", "invoice.sent")
+async def send_an_invoice(workspace: SampleWorkspace) -> Call:
+    customer_id = await workspace.create_customer()
+    ana = await run(workspace, add_contact, customer_id, email="ana@buyer.example", clock=CLOCK)
+    invoice_id = await workspace.issue_invoice(customer_id)
+    return call(invoice_id, ana.contact_id, sealer=workspace.sealer, clock=CLOCK)
+
+
+@exercise(invoices.issue_fresh_links, "link.issued")
+async def issue_the_links_of_a_request(workspace: SampleWorkspace) -> Call:
+    customer_id = await workspace.create_customer()
+    await run(workspace, add_contact, customer_id, email="ana@buyer.example", clock=CLOCK)
+    await workspace.issue_invoice(customer_id)
+    async with workspace.database.scope(workspace.workspace_id):
+        await invoices.request_fresh_links("ana@buyer.example")
+        request_id = await fetch_value("SELECT request_id FROM fresh_link_request")
+    return call(request_id, sealer=workspace.sealer, clock=CLOCK)

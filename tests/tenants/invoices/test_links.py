@@ -19,7 +19,7 @@ from kernel.store import Database, execute, fetch_one
 from kernel.store.pool import Pool
 from tenants.customers.actions import add_contact
 from tenants.ids import LinkId
-from tenants.invoices import actions, queries
+from tenants.invoices import actions, portal_access, queries
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.values import LinkState, LinkWithToken, OpenedInvoice
 from tenants.workspaces.queries import load_data_key
@@ -38,12 +38,13 @@ async def issue_link(sample_workspace: SampleWorkspace) -> LinkWithToken:
 async def open_link(
     sample_workspace: SampleWorkspace, token: str, sealer: Sealer | None = None
 ) -> OpenedInvoice:
-    return await queries.open_link(
+    access = await portal_access.open_link(
         sample_workspace.database,
         sample_workspace.workspace_id,
         token,
         sealer=sealer or sample_workspace.sealer,
     )
+    return access.invoice
 
 
 async def try_open_link(
@@ -126,11 +127,11 @@ async def test_opening_is_one_round_trip_whatever_comes_of_it(
     counts = {}
     database = await Database.open(settings.database_url, size=1)
     # Once for each connection the driver asks what kind of array the argument is.
-    await queries.open_link(database, acme.workspace_id, tokens["good"], sealer=acme.sealer)
+    await portal_access.open_link(database, acme.workspace_id, tokens["good"], sealer=acme.sealer)
     for kind, token in tokens.items():
         async with record_statements(database) as sent:
             try:
-                await queries.open_link(database, acme.workspace_id, token, sealer=acme.sealer)
+                await portal_access.open_link(database, acme.workspace_id, token, sealer=acme.sealer)
                 outcome = ["opened"]
             except Missing:
                 outcome = []
@@ -187,7 +188,7 @@ async def test_a_malformed_token_never_reaches_the_database(token: str, sealer: 
     # There is no such server: any statement would raise Unavailable instead.
     nowhere = Database(Pool("postgresql:///none?host=/nowhere", size=1, name="nowhere"), "nowhere")
     with pytest.raises(Missing) as caught:
-        await queries.open_link(nowhere, WorkspaceId(new_id()), token, sealer=sealer)
+        await portal_access.open_link(nowhere, WorkspaceId(new_id()), token, sealer=sealer)
     assert caught.value.code == "link.not_found"
 
 

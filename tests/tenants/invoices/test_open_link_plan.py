@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -18,6 +19,8 @@ from tests.fakes.large_workspaces import find_scans
 from tests.fakes.sample_workspaces import SampleWorkspace
 
 CALL = "SELECT * FROM open_link($1, $2)"
+CALL_WITH_SESSION = "SELECT * FROM open_invoice($1, $2, NULL, ARRAY[sha256('nobody')], '14 days')"
+CALLS = pytest.mark.parametrize("call", [CALL, CALL_WITH_SESSION], ids=["without session", "with session"])
 CALL_AND_DIVIDE = "SELECT 1 / (total_minor - total_minor) FROM open_link($1, $2)"
 # What this connection has read since its counters were collected last: at the end of a transaction, at times.
 READS = """
@@ -27,23 +30,37 @@ WHERE relname = ANY ($1)
 TABLES = ("link", "invoice", "customer", "contact")
 
 
-async def load_function_body() -> str:
-    """Return the query in the function, which names its arguments $1 and $2."""
-    body = str(await fetch_value("SELECT prosrc FROM pg_proc WHERE proname = 'open_link'"))
+async def load_function_body(name: str) -> str:
+    """Return the query in a function, which names its arguments $1 and $2."""
+    body = str(await fetch_value("SELECT prosrc FROM pg_proc WHERE proname = $1", name))
     before, _, query = body.partition("RETURN QUERY")
     assert before.count(";") == 1
     return query.rpartition("END")[0].strip().removesuffix(";")
 
 
-async def test_a_link_is_opened_by_whole_keys_among_thousands(large_workspace: SampleWorkspace) -> None:
+@pytest.mark.parametrize(
+    ("name", "types", "more"),
+    [
+        ("open_link", "uuid, bytea[]", ""),
+        (
+            "open_invoice",
+            "uuid, bytea[], uuid, bytea[], interval",
+            ", NULL, ARRAY[sha256('nobody')], '1 day'",
+        ),
+    ],
+)
+async def test_a_link_is_opened_by_whole_keys_among_thousands(
+    large_workspace: SampleWorkspace, name: str, types: str, more: str
+) -> None:
     async with large_workspace.database.scope(large_workspace.workspace_id):
         assert await fetch_value("SHOW plan_cache_mode") == "force_generic_plan"
-        await execute(f"PREPARE opening (uuid, bytea[]) AS {await load_function_body()}")
-        asked = f"EXECUTE opening ('{large_workspace.workspace_id}', ARRAY[sha256('N-77'::bytea)])"
+        await execute(f"PREPARE opening ({types}) AS {await load_function_body(name)}")
+        arguments = f"'{large_workspace.workspace_id}', ARRAY[sha256('N-77'::bytea)]{more}"
+        asked = f"EXECUTE opening ({arguments})"
         plan = json.loads(await fetch_value(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}"))[0]["Plan"]
         await execute("DEALLOCATE opening")
     found = find_scans(plan)
-    assert {table: index for table, (index, _) in found.items()} == {
+    assert {table: found[table][0] for table in TABLES} == {
         "link": "link_token",
         "invoice": "invoice_pkey",
         "customer": "customer_pkey",
@@ -70,8 +87,9 @@ async def count_rows_read() -> Counter[tuple[str, str]]:
     return found
 
 
+@CALLS
 async def test_the_function_reads_one_row_of_each_table_among_thousands(
-    large_workspace: SampleWorkspace,
+    large_workspace: SampleWorkspace, call: str
 ) -> None:
     name_recipient = """
     UPDATE link SET contact_id = (SELECT contact_id FROM contact k WHERE k.customer_id = link.customer_id)
@@ -81,9 +99,7 @@ async def test_the_function_reads_one_row_of_each_table_among_thousands(
         assert await execute(name_recipient) == "UPDATE 1"
     async with large_workspace.database.scope(large_workspace.workspace_id):
         before = await count_rows_read()
-        row = await fetch_one(
-            "SELECT * FROM open_link($1, ARRAY[sha256('N-77'::bytea)])", large_workspace.workspace_id
-        )
+        row = await fetch_one(call, large_workspace.workspace_id, [hashlib.sha256(b"N-77").digest()])
         after = await count_rows_read()
     assert row["number"] == "N-77"
     assert after - before == Counter({(table, "by index"): 1 for table in TABLES})
@@ -109,12 +125,13 @@ async def load_token_hash(sample_workspace: SampleWorkspace) -> bytes:
         return bytes(await fetch_value("SELECT token_hash FROM link WHERE link_id = $1", link.link_id))
 
 
+@CALLS
 async def test_one_statement_binds_the_workspace_for_itself_alone(
-    acme: SampleWorkspace, connection: Connection
+    acme: SampleWorkspace, connection: Connection, call: str
 ) -> None:
     token_hash = await load_token_hash(acme)
     for _ in range(2):
-        found = await connection.fetchrow(CALL, acme.workspace_id, [token_hash])
+        found = await connection.fetchrow(call, acme.workspace_id, [token_hash])
         assert found["number"] == "INV-00001"
         assert await bound_workspace(connection) == ""
         with pytest.raises(asyncpg.PostgresError, match="no workspace is bound"):
@@ -143,6 +160,9 @@ async def test_without_a_workspace_the_function_sees_no_row(
         await connection.fetchrow(CALL, None, [await load_token_hash(acme)])
 
 
-async def test_the_function_has_the_rights_of_its_caller_only(acme: SampleWorkspace, svc: Database) -> None:
+@pytest.mark.parametrize("name", ["open_link", "open_invoice"])
+async def test_the_function_has_the_rights_of_its_caller_only(
+    acme: SampleWorkspace, svc: Database, name: str
+) -> None:
     async with svc.unbound():
-        assert await fetch_value("SELECT prosecdef FROM pg_proc WHERE proname = 'open_link'") is False
+        assert await fetch_value("SELECT prosecdef FROM pg_proc WHERE proname = $1", name) is False

@@ -8,12 +8,15 @@ from kernel.clock import FixedClock
 from kernel.ids import new_id
 from tenants.ids import DomainId
 from tenants.workspaces import actions as workspaces
+from tenants.workspaces.authority import WriteAuthority, WriteMode
 from tenants.workspaces.domains import RESERVATION_DAYS, DomainState
 from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import NewWorkspace
 from tenants.workspaces.queries import Domain, list_domains
 from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, build_jpeg
 from tests.tenants.exercises import CLOCK, Call, call, exercise, run
+
+OTP_WITH_TOTP = WriteAuthority.create(WriteMode.OTP, requires_totp=True)
 
 
 async def claim(workspace: SampleWorkspace) -> Domain:
@@ -75,6 +78,16 @@ async def change_the_region(_: SampleWorkspace) -> Call:
 )
 async def change_the_terms(_: SampleWorkspace) -> Call:
     return call(payment_days=0, link_days=31)
+
+
+@exercise(workspaces.set_contact_email, "workspace.contact_email_changed", is_set=True)
+async def set_the_contact_email(_: SampleWorkspace) -> Call:
+    return call("Billing@Acme.example")
+
+
+@exercise(workspaces.set_contact_email)
+async def set_no_contact_email_again(_: SampleWorkspace) -> Call:
+    return call(" ")
 
 
 @exercise(workspaces.set_logo, "workspace.logo_changed", before=None)
@@ -177,3 +190,21 @@ async def purge_a_domain(workspace: SampleWorkspace) -> Call:
 async def purge_no_domain(workspace: SampleWorkspace) -> Call:
     await run(workspace, workspaces.release_domain, await activate(workspace), clock=CLOCK)
     return call(clock=CLOCK)
+
+
+@exercise(
+    workspaces.set_write_authority,
+    "workspace.write_authority_changed",
+    changes={
+        "otp_policy": {"before": "any", "after": "contacts"},
+        "write_totp": {"before": False, "after": True},
+        "write_mode": {"before": "link", "after": "otp"},
+    },
+)
+async def set_who_may_write_on_all_invoices(_: SampleWorkspace) -> Call:
+    return call(OTP_WITH_TOTP)
+
+
+@exercise(workspaces.set_write_authority)
+async def set_who_may_write_on_all_invoices_as_it_is(_: SampleWorkspace) -> Call:
+    return call(WriteAuthority.create(WriteMode.LINK))

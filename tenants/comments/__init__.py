@@ -1,0 +1,1 @@
+"""Comments: the thread of an invoice."""
