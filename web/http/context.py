@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import parse_qsl
 
 from litestar import Request
-from litestar.datastructures import FormMultiDict, Headers, MultiDict, State
+from litestar.datastructures import Cookie, FormMultiDict, Headers, MultiDict, State
 from litestar.exceptions import ClientException
 from litestar.types import Empty
 from litestar.utils.scope.state import ScopeState
 from werkzeug.http import parse_cookie
 
+from kernel.errors import Denied
 from kernel.ids import new_nonce
 from tenants.workspaces.profile import WorkspaceProfile
 from web.http.negotiation import LANGUAGES, negotiate_language
-from web.http.sessions import CookieJar
+from web.http.sessions import CookieJar, Session
 
 if TYPE_CHECKING:
     from litestar.types import Scope
 
 LANGUAGE_COOKIE: Final = "language"
 _KEY: Final = "context"
+_SESSION: Final = "browser_session"
+_REFUSAL: Final = "form_refusal"
 _LONGEST_COOKIES: Final = 8192
 _MOST_FIELDS: Final = 100
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -95,6 +98,23 @@ class GatewayRequest(Request[None, None, State]):
         return cast("RequestContext", self.scope["state"][_KEY])
 
     @property
+    def browser_session(self) -> Session:
+        """The browser's session, the same for the whole request; a new anonymous one if it sent none."""
+        state = self.scope["state"]
+        if _SESSION not in state:
+            state[_SESSION] = self.context.cookie_jar.read_session(self.cookies)
+        return cast("Session", state[_SESSION])
+
+    @property
+    def form_refusal(self) -> Denied | None:
+        """Why the form of a route that keeps its text was refused; None if it was not."""
+        return cast("Denied | None", self.scope["state"].get(_REFUSAL))
+
+    def refuse_form(self, refusal: Denied) -> None:
+        """Let the handler answer that the form is refused."""
+        self.scope["state"][_REFUSAL] = refusal
+
+    @property
     def is_head(self) -> bool:
         """Whether only the headers are asked for."""
         return self.method == "HEAD"
@@ -109,6 +129,15 @@ class GatewayRequest(Request[None, None, State]):
     def language(self) -> str:
         """The language of errors: the visitor's choice, else what the browser prefers."""
         return self.chosen_language or negotiate_language(self.get_header("accept-language"))
+
+    def make_session_cookies(self, session: Session) -> list[Cookie]:
+        """Return the session cookie for a browser that has none.
+
+        None for a form that another site sent: it came without the browser's cookies, which this one would replace.
+        """
+        if self.form_refusal is not None and self.form_refusal.code == "form.origin":
+            return []
+        return self.context.cookie_jar.make_session_cookies(session)
 
     def get_header(self, name: str) -> str | None:
         """Return a header's value, those sent more than once joined (RFC 9110, 5.3); None without it."""

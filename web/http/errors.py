@@ -89,15 +89,12 @@ TEXTS: Final[Mapping[int, ErrorText]] = {
         _("The page cannot be shown right now. Please try again in a moment."),
     ),
 }
-# People cause these errors by accident and can correct them: the texts say how.
+# People cause these errors by accident and can correct them.
+_RELOAD: Final = _(
+    "Go back, load the page again and send the form once more. Your browser must accept cookies for it."
+)
 _FORM_TEXTS: Final = {
-    "form.token": ErrorText(
-        "denied",
-        _("This form can no longer be sent"),
-        _(
-            "Go back, load the page again and send the form once more. Your browser must accept cookies for it."
-        ),
-    ),
+    "form.token": ErrorText("denied", _("This form can no longer be sent"), _RELOAD),
     "form.origin": ErrorText(
         "denied",
         _("This form was sent from another site"),
@@ -147,10 +144,10 @@ class ErrorRenderer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ErrorPage:
-    """What `not_found.html.jinja` and `error.html.jinja` print. It belongs to no workspace.
+    """What `not_found.html.jinja` and `error.html.jinja` print. It belongs to no workspace and needs no nonce.
 
     `key` is the stable code without its prefix, `request_id` is empty where the page must be the same bytes for
-    everybody. These pages use no script and no inline style, so they need no nonce.
+    everybody. With `offers_links` Not Found has the form that asks for a fresh link.
     """
 
     language: str
@@ -160,14 +157,16 @@ class ErrorPage:
     title: str
     text: str
     request_id: str
+    offers_links: bool
 
 
 class ErrorPages:
     """Renders errors as pages without a workspace's brand, and as problem documents for programs."""
 
-    def __init__(self, templates: Templates, problems: Problems) -> None:
-        """Use the texts of `problems`."""
+    def __init__(self, templates: Templates, problems: Problems, *, offers_links: bool = False) -> None:
+        """Use the texts of `problems`; `offers_links` where the surface has links that can be sent anew."""
         self._templates = templates
+        self._offers_links = offers_links
         self._problems = problems
         self._render_cached_page = lru_cache(maxsize=256)(self._render_page)
 
@@ -205,6 +204,7 @@ class ErrorPages:
             title=words.gettext(text.title),
             text=words.gettext(text.text),
             request_id=request_id,
+            offers_links=self._offers_links,
         )
         name = "not_found.html.jinja" if status == 404 else "error.html.jinja"
         return self._templates.render(name, words, page).encode()
@@ -254,9 +254,8 @@ def render_status(request: GatewayRequest, error: Exception, /) -> Response[Any]
     """Return the status of an error without a body, for clients that read nothing else."""
     description = ErrorDescription.from_error(error, request.context.request_id, TEXTS)
     log_failure(error, description.status)
-    return Response(
-        b"", status_code=description.status, media_type=MediaType.TEXT, headers=description.headers
-    )
+    status, headers = description.status, description.headers
+    return Response(b"", status_code=status, media_type=MediaType.TEXT, headers=headers)
 
 
 def render_nothing(_request: GatewayRequest, _error: ClientDisconnected, /) -> Response[Any]:

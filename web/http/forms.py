@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 FIELD: Final = "form_token"
 #: The handler's `opt` key that names what its form is for; a token of another purpose is refused.
 PURPOSE: Final = "form_purpose"
+#: The handler's `opt` key of a route that shows again what was typed when its form is refused: the handler is called
+#: and must answer with `request.form_refusal`.
+KEEPS_TEXT: Final = "form_keeps_text"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HASH_PURPOSE: Final = "form-token"
 _BYTES: Final = 32
@@ -73,17 +76,40 @@ class FormTokens:
         async def check_form(connection: AnyConnection, handler: BaseRouteHandler) -> None:
             if connection.scope["type"] == ScopeType.HTTP and connection.scope["method"] in SAFE_METHODS:
                 return
-            if not isinstance(connection, GatewayRequest) or not self._is_same_origin(connection):
-                raise Denied("form.origin", "The form was sent from another site.")
-            await require_form(connection, handler)
-            session = connection.context.cookie_jar.read_session(connection.cookies)
-            tokens = (await connection.form()).getall(FIELD, [])
-            if len(tokens) != 1 or not self.is_valid(
-                tokens[0], connection.context, session, handler.opt[PURPOSE]
-            ):
-                raise Denied("form.token", "The form has expired, or the browser did not send its cookie.")
+            if not isinstance(connection, GatewayRequest):
+                raise _make_foreign()
+            refusal = None if self._is_same_origin(connection) else _make_foreign()
+            if refusal is None or KEEPS_TEXT in handler.opt:
+                await require_form(connection, handler)
+                tokens = (await connection.form()).getall(FIELD, [])
+                refusal = refusal or self._find_refusal(tokens, connection, handler.opt[PURPOSE])
+            if refusal is not None:
+                if KEEPS_TEXT not in handler.opt:
+                    raise refusal
+                connection.refuse_form(refusal)
 
         return check_form
+
+    def make_origin_guard(self) -> Guard:
+        """Return the guard of forms that use no right of the visitor and no cookie: another site gains nothing by them.
+
+        They have no token; Denied("form.origin") as for other forms.
+        """
+
+        async def check_origin(connection: AnyConnection, _handler: BaseRouteHandler) -> None:
+            if connection.scope["type"] == ScopeType.HTTP and connection.scope["method"] in SAFE_METHODS:
+                return
+            if not isinstance(connection, GatewayRequest) or not self._is_same_origin(connection):
+                raise _make_foreign()
+
+        return check_origin
+
+    def _find_refusal(self, tokens: list[str], request: GatewayRequest, purpose: str) -> Denied | None:
+        is_valid = len(tokens) == 1 and self.is_valid(
+            tokens[0], request.context, request.browser_session, purpose
+        )
+        text = "The form has expired, or the browser did not send its cookie."
+        return None if is_valid else Denied("form.token", text)
 
     def _is_same_origin(self, request: GatewayRequest) -> bool:
         """Check Sec-Fetch-Site and Origin. A client that sends neither is no current browser: the token decides."""
@@ -91,6 +117,10 @@ class FormTokens:
         if site is not None and site != "same-origin":
             return False
         return origin is None or _names_same_host(origin, self._scheme, request)
+
+
+def _make_foreign() -> Denied:
+    return Denied("form.origin", "The form was sent from another site.")
 
 
 def _names_same_host(origin: str, scheme: str, request: GatewayRequest) -> bool:
@@ -110,4 +140,6 @@ def _build_message(context: RequestContext, session: Session, purpose: str) -> b
 
 
 def _xor(one: bytes, other: bytes) -> bytes:
-    return bytes(a ^ b for a, b in zip(one, other, strict=False))
+    """Combine two values; of a longer one the rest is left out."""
+    size = min(len(one), len(other))
+    return (int.from_bytes(one[:size]) ^ int.from_bytes(other[:size])).to_bytes(size)

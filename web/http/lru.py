@@ -43,8 +43,13 @@ class SharedCache(Generic[_K, _V]):
 
     def get(self, key: _K) -> _V | None:
         """Return the cached value of `key`, or None."""
-        value = self._values.get(key)
-        self._count_lookup("miss" if value is None else "hit")
+        # LRUCache.get would compute the hash of the key twice.
+        try:
+            value = self._values[key]
+        except KeyError:
+            self._count_lookup("miss")
+            return None
+        self._count_lookup("hit")
         return value
 
     async def get_or_make(self, key: _K, make: Callable[[], Awaitable[_V]]) -> _V:

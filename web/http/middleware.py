@@ -119,9 +119,8 @@ class GatewayMiddleware:
         if path.startswith(ASSETS):
             # Files are the same on every host and held in memory: nothing is looked up for them.
             return
-        if not path.startswith(surface.unlimited_prefixes) and (
-            wait_s := await surface.limit.count_request(context.address)
-        ):
+        limit = surface.find_limit(path)
+        if limit is not None and (wait_s := await limit.count_request(context.address)):
             raise _make_throttled(wait_s)
         if not context.host:
             raise UnknownHost

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 # Postgres stores no NUL in text and jsonb: only a template can write a slot.
 _SLOT: Final = re.compile("\0([a-z_]+)\0")
@@ -61,6 +61,11 @@ class Section:
             tuple(piece if place % 2 else CompressedHtml.compress(piece) for place, piece in pieces if piece)
         )
 
+    def divide(self, slot: str) -> tuple[Section, Section]:
+        """Return what stands before a slot and what stands after it, so that other sections can be put between."""
+        place = self.parts.index(slot)
+        return Section(self.parts[:place]), Section(self.parts[place + 1 :])
+
     @property
     def size(self) -> int:
         """The approximate size in memory, in bytes."""
@@ -77,11 +82,16 @@ def join_plain(sections: Iterable[Section], slots: Mapping[str, bytes]) -> list[
 def join_gzipped(sections: Iterable[Section], slots: Mapping[str, bytes]) -> list[bytes]:
     """Return the page as one gzip member, in pieces; KeyError for a slot without a value."""
     blocks, checksum, size = [_GZIP_HEADER], 0, 0
+    stored: dict[str, bytes] = {}
     for section in sections:
         for part in section.parts:
             if isinstance(part, str):
                 plain = slots[part]
-                blocks.extend(_encode_stored_blocks(plain))
+                # A form token stands in every form of a page.
+                block = stored.get(part)
+                if block is None:
+                    block = stored[part] = _encode_stored_blocks(plain)
+                blocks.append(block)
             else:
                 plain = part.plain
                 blocks.append(part.deflated)
@@ -91,8 +101,13 @@ def join_gzipped(sections: Iterable[Section], slots: Mapping[str, bytes]) -> lis
     return blocks
 
 
-def _encode_stored_blocks(plain: bytes) -> Iterator[bytes]:
-    for start in range(0, len(plain), _LARGEST_STORED):
-        block = plain[start : start + _LARGEST_STORED]
-        yield struct.pack("<BHH", 0, len(block), len(block) ^ _LARGEST_STORED)
-        yield block
+def _encode_stored_blocks(plain: bytes) -> bytes:
+    """Return `plain` as deflate blocks that are not compressed."""
+    if len(plain) <= _LARGEST_STORED:
+        return _encode_stored_block(plain) if plain else b""
+    starts = range(0, len(plain), _LARGEST_STORED)
+    return b"".join(_encode_stored_block(plain[start : start + _LARGEST_STORED]) for start in starts)
+
+
+def _encode_stored_block(block: bytes) -> bytes:
+    return struct.pack("<BHH", 0, len(block), len(block) ^ _LARGEST_STORED) + block

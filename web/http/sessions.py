@@ -1,4 +1,4 @@
-"""The anonymous browser session: a random cookie without a row, to which form tokens are bound."""
+"""The browser session: a random cookie, to which form tokens are bound. It has a row once something was proven."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from kernel.ids import new_secret
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# "a": anonymous. A session that has a row will begin with another letter, so that no look-up is made for this one.
-_VALUE: Final = re.compile(r"a[A-Za-z0-9_-]{43}")
+# "a": anonymous, without a row, so that no look-up is made. "s": a session that can have a row.
+_VALUE: Final = re.compile(r"[as][A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,11 @@ class Session:
 
     value: str
     is_new: bool
+
+    @property
+    def is_elevated(self) -> bool:
+        """Whether the session can have a row; it has none after it has ended."""
+        return self.value.startswith("s")
 
 
 class CookieJar:
@@ -50,11 +55,19 @@ class CookieJar:
         )
 
     def read_session(self, cookies: Mapping[str, str]) -> Session:
-        """Return the browser's anonymous session, or a new one."""
+        """Return the browser's session, or a new anonymous one."""
         value = self.read(cookies, "session")
         if _VALUE.fullmatch(value):
             return Session(value, is_new=False)
         return Session("a" + urlsafe_b64encode(new_secret()).rstrip(b"=").decode(), is_new=True)
+
+    def make_elevated_cookie(self, value: str, *, max_age: int) -> Cookie:
+        """Return the cookie of a session that has a row; it lasts `max_age` seconds, although the browser is closed."""
+        return self.make("session", value, max_age=max_age)
+
+    def make_ended_cookie(self) -> Cookie:
+        """Return the cookie that removes the session from the browser."""
+        return self.make("session", "", max_age=0)
 
     def make_session_cookies(self, session: Session) -> list[Cookie]:
         """Return the session cookie for a browser that has none, else an empty list."""

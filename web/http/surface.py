@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -63,6 +64,14 @@ async def _close_nothing() -> None:
     """Do nothing: the surface has no background tasks."""
 
 
+@dataclass(frozen=True, slots=True)
+class PathLimit:
+    """The limit of some paths, counted apart from the others."""
+
+    pattern: re.Pattern[str]
+    limit: RequestLimit
+
+
 @dataclass(frozen=True)
 class Surface:
     """One Litestar application and what the middleware needs to know of it."""
@@ -80,12 +89,20 @@ class Surface:
     default_headers: Mapping[str, str]
     """Sent with responses that do not set them: content security policy, cache."""
     render_error: ErrorRenderer
+    path_limits: tuple[PathLimit, ...] = ()
+    """Paths that are counted apart; the first that matches."""
     warm: Callable[[], None] = _do_nothing
     """Loads what the first request would wait for; a template that cannot be rendered stops the start."""
     drain: Callable[[], None] = _do_nothing
     """Ends the waiting of requests; called when the process begins to stop."""
     close: Callable[[], Awaitable[None]] = _close_nothing
     """Ends background tasks, after the last request."""
+
+    def find_limit(self, path: str) -> RequestLimit | None:
+        """Return the limit that the requests for a path count against; None: they are not counted."""
+        if path.startswith(self.unlimited_prefixes):
+            return None
+        return next((each.limit for each in self.path_limits if each.pattern.fullmatch(path)), self.limit)
 
     @cached_property
     def encoded_headers(self) -> RawHeaders:

@@ -35,7 +35,10 @@ async def test_a_machine_is_told_of_problems_as_json(visitor: Any, acme: Any, se
         "type": settings.build_public_url("api.localhost", "/problems/http.not_found"),
         "title": "Invoice not found",
         "status": 404,
-        "detail": "The link may be incomplete, have expired or been withdrawn. Ask the sender for a new one.",
+        "detail": (
+            "The link may be incomplete, have expired or been withdrawn. If the invoice was sent to you by e-mail, you"
+            " can have a fresh link sent to the same address."
+        ),
         "code": "http.not_found",
     }
     missing_data = await visitor.ask("/i/nothing/invoice.json", acme.host)
