@@ -193,10 +193,11 @@ class Visitor:
                 client.headers.pop(name, None)
             return await client.request(method, path, headers=named, content=content)
 
-    async def open_form(self, path: str, host: str) -> OpenForm:
-        """Load a page with a form, as a browser does before it can send it."""
+    async def open_form(self, path: str, host: str, action: str = "") -> OpenForm:
+        """Load a page with a form, the first or that of an action, as a browser does before it can send it."""
         page = await self.ask(path, host)
-        token = re.search(r'name="form_token" value="([^"]+)"', page.text)
+        form = page.text[page.text.index(f'action="{action}"') :] if action else page.text
+        token = re.search(r'name="form_token" value="([^"]+)"', form)
         assert token is not None
         return OpenForm(token[1], page.headers["set-cookie"].partition(";")[0])
 

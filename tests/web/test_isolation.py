@@ -16,35 +16,54 @@ from litestar.params import FromPath
 
 from kernel.clock import SystemClock
 from kernel.errors import Missing
-from kernel.ids import new_id, new_token
+from kernel.ids import new_id, new_nonce, new_token
 from kernel.jobs import enqueue
 from kernel.store import Database, execute, fetch, fetch_one
 from kernel.store.policies import APP_POLICY
 from tenants import schema
+from tenants.comments.actions import mute_thread, post_comment
 from tenants.customers.actions import add_contact
-from tenants.invoices.actions import record_views
+from tenants.invoices.actions import record_views, request_fresh_links
 from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.values import ActorClass, View
 from tenants.workspaces.jobs import PurgeReleasedDomains
 from tests.conftest import OPERATOR
+from tests.fakes.sample_threads import ANA
 from web.http.context import GatewayRequest
 from web.http.unknown_host import PAGE as UNKNOWN_HOST_PAGE
+from web.portal.account.routes import FORMS, FORMS_WITHOUT_TOKEN, PAGES
 
 CLOCK = SystemClock()
+# The sessions of visitors: tests/tenants/access tries these.
+WITHOUT_ROWS = {
+    "authenticator",
+    "fresh_link_request",
+    "one_time_code",
+    "recovery_code",
+    "session",
+}
+COMMENT: Final[dict[str, Any]] = {
+    "client_id": "client-of-isolation",
+    "name": "Ana",
+    "email": "ana@kunde.example",
+    "body": "Hello",
+}
+# What a session opens, not a link: tests/web/portal/account/test_isolation.py tries these.
+ACCOUNT_PATHS: Final = {path for handler in (*PAGES, *FORMS, *FORMS_WITHOUT_TOKEN) for path in handler.paths}
 # The headers that differ from one request to the next and say nothing about what was asked.
 PASSING: Final = {"x-request-id", "date"}
 
 
 @route("/forgetful/{invoice_id:uuid}", http_method=["GET", "HEAD"])
 async def forgetful(
-    request: GatewayRequest, invoice_id: FromPath[UUID], pages: NamedDependency[Any]
+    request: GatewayRequest, invoice_id: FromPath[UUID], invoice_data: NamedDependency[Any]
 ) -> Response[str]:
     """A route as it must never be written: it forgets which workspace it serves.
 
     Every query of the product names its workspace, so that behind those the policies are never what decides.
     Behind this one they are all there is.
     """
-    async with pages._database.scope(request.context.workspace.workspace_id, read_only=True):
+    async with invoice_data._database.scope(request.context.workspace.workspace_id, read_only=True):
         row = await fetch_one("SELECT number FROM invoice WHERE invoice_id = $1", invoice_id)
     if row is None:
         raise Missing("invoice.not_found", "There is no such invoice.")
@@ -60,12 +79,16 @@ class Attempt:
     own: str
     form: dict[str, str] | None = None
     """What is posted; None: the route is read."""
+    action: str = "language"
+    """The form of one's own page whose token is sent."""
+    expected: int = 303
+    """The status of a post to one's own path."""
 
     async def make(self, visitor: Any, path: str, host: str, own: Known, method: str) -> Any:
         """Ask for a path on a host; forms are sent with the token and the cookie of one's own page."""
         if self.form is None:
             return await visitor.ask(path, host, method=method)
-        form = await visitor.open_form(own.path, own.host)
+        form = await visitor.open_form(own.path, own.host, f"{own.path}/{self.action}")
         return await visitor.send_form(path, host, form, **self.form)
 
 
@@ -75,7 +98,28 @@ def attempts(own: Any, foreign: Any) -> dict[str, Attempt | None]:
     def logo(tenant: Any) -> str:
         return str(tenant.logo)
 
+    def thread(route: str, expected: int = 303, **form: str) -> Attempt:
+        foreigns, nobodys, mine = (
+            f"{each}/{route}" for each in (foreign.path, f"/i/{new_token()}", own.path)
+        )
+        return Attempt(foreigns, nobodys, mine, form=form, action="comments", expected=expected)
+
+    def comment(deed: str) -> Attempt:
+        """A comment exists that another browser wrote: that is another answer than for what does not exist."""
+        foreigns, nobodys, mine = (
+            f"{own.path}/comments/{each}/{deed}" for each in (foreign.comment_id, new_id(), own.comment_id)
+        )
+        return Attempt(foreigns, nobodys, mine, form={"body": "x"}, action="comments", expected=403)
+
     return {
+        "/i/{token:str}/thread": Attempt(
+            f"{foreign.path}/thread", f"/i/{new_token()}/thread", f"{own.path}/thread"
+        ),
+        "/i/{token:str}/comments": thread("comments", **COMMENT),
+        "/i/{token:str}/comments/{comment_id:uuid}/edit": comment("edit"),
+        "/i/{token:str}/comments/{comment_id:uuid}/delete": comment("delete"),
+        "/i/{token:str}/seen": thread("seen", 204, seq="1"),
+        "/i/{token:str}/forget": thread("forget"),
         "/i/{token:str}": Attempt(foreign.path, f"/i/{new_token()}", own.path),
         "/i/{token:str}/invoice.json": Attempt(
             f"{foreign.path}/invoice.json", f"/i/{new_token()}/invoice.json", f"{own.path}/invoice.json"
@@ -100,10 +144,11 @@ def attempts(own: Any, foreign: Any) -> dict[str, Attempt | None]:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A tenant and the path of its logo."""
+    """A tenant, the path of its logo and the id of its first comment, if it has one."""
 
     tenant: Any
     logo: str
+    comment_id: str
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.tenant, name)
@@ -113,7 +158,8 @@ async def known(visitor: Any, tenant: Any) -> Known:
     page = await visitor.ask(tenant.path, tenant.host)
     found = re.search(r"/brand/[0-9a-f]{64}\.png", page.text)
     assert found is not None
-    return Known(tenant, found[0])
+    comment = re.search(r'data-comment="([^"]+)"', page.text)
+    return Known(tenant, found[0], "" if comment is None else comment[1])
 
 
 def fingerprint(answer: Any) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:
@@ -141,6 +187,9 @@ async def fill(tenants: Any, tenant: Any) -> None:
             ]
         )
         await enqueue(PurgeReleasedDomains())
+        await request_fresh_links("a@kunde.example")
+        await post_comment(tenant.invoice_id, ANA, "Hello", client_id=new_nonce(), clock=CLOCK)
+        await mute_thread(tenant.invoice_id, ANA.email)
         await store_pdf(
             tenant.invoice_id, 1, "en-US", bytes(32), b"%PDF-", is_pinned=False, created_at=CLOCK.now()
         )
@@ -157,13 +206,15 @@ async def leaks(portal: Any, tenants: Any, add_pdf: Any) -> list[str]:
     found: list[str] = []
     table = attempts(own, foreign)
     for each in portal.gateway.surfaces["portal"].app.routes:
+        if each.path in ACCOUNT_PATHS:
+            continue
         attempt = table[each.path]
         if attempt is None:
             continue
         for method in ("GET", "HEAD") if attempt.form is None else ("POST",):
             # A visitor for each request: nobody is limited, and nothing is remembered of the one before.
             shown = await attempt.make(fresh(), attempt.own, own.host, own, method)
-            assert shown.status_code == (303 if attempt.form else 200), attempt.own
+            assert shown.status_code == (200 if attempt.form is None else attempt.expected), attempt.own
             miss = await attempt.make(fresh(), attempt.nobodys, own.host, own, method)
             assert miss.status_code == 404, attempt.nobodys
             tried = await attempt.make(fresh(), attempt.foreign, own.host, own, method)
@@ -242,7 +293,8 @@ async def test_every_route_has_its_attempt_and_a_new_one_without_fails_here(
 ) -> None:
     portal = make_portal(extra_handlers=[forgetful])
     own = await known(portal.visitor(), acme)
-    assert {each.path for each in portal.gateway.surfaces["portal"].app.routes} == set(attempts(own, own))
+    paths = {each.path for each in portal.gateway.surfaces["portal"].app.routes}
+    assert paths == set(attempts(own, own)) | ACCOUNT_PATHS
 
 
 async def test_nothing_of_one_workspace_is_reached_through_another(
@@ -302,7 +354,7 @@ async def test_with_permissive_policies_the_same_attempts_get_through(
     found = await leaks(make_portal(over=permissive, extra_handlers=[forgetful]), careless, add_pdf)
     assert "GET /forgetful/{invoice_id:uuid}: a foreign id is answered 200" in found
     # The log of events is written by the sequencer alone: tests/tenants/activity holds it apart.
-    for table in set(await tables_of(permissive)) - set(schema.GRANTS):
+    for table in set(await tables_of(permissive)) - set(schema.GRANTS) - WITHOUT_ROWS:
         assert {f"{table}: rows of another workspace are {done}" for done in ("read", "changed")} <= set(
             found
         )

@@ -63,7 +63,7 @@ async def test_every_reason_is_answered_with_the_same_bytes(
         "long": f"/i/{'x' * 500}",
         "not ascii": "/i/%E2%82%AC%00",
         "no route at all": "/wp-login.php",
-        "root": "/",
+        "mute token": "/mute/x",
     }
     answers = {why: told(await portal.visitor().ask(path, acme.host)) for why, path in paths.items()}
     expected = answers["unknown"]

@@ -47,6 +47,6 @@ def test_handlers_touch_neither_the_scope_nor_raw_headers() -> None:
                 if isinstance(node, ast.Attribute) and node.attr == "scope"
             ]
             # `database.scope(…)` opens a unit of work.
-            opened = SOURCES[name].count("_database.scope(")
+            opened = SOURCES[name].count("database.scope(")
             assert len(touched) == opened, name
             assert ".encode_headers" not in SOURCES[name], name

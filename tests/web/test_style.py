@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from kernel.colours import compute_contrast
 from web.http.templates import FOLDER
-from web.portal.accent import LIGHT_GROUND, adapt_accent, compute_contrast
+from web.portal.accent import LIGHT_GROUND, adapt_accent
 
 ASSETS = FOLDER.parent / "assets"
 THEME = (ASSETS / "shared" / "theme.css").read_text(encoding="utf-8")
-SUMMARY = (ASSETS / "portal" / "summary.css").read_text(encoding="utf-8")
+STATUS = (ASSETS / "portal" / "status.css").read_text(encoding="utf-8")
 READABLE = 4.5
 BRANDS = ("#f5d442", "#0e6e5c", "#ffffff", "#000000", "#c2185b", "#7f7f7f", "#00ff00", "#1f4fa3")
 
@@ -51,7 +52,7 @@ def test_the_theme_is_no_darker_than_what_accents_are_made_for() -> None:
 
 
 def test_every_status_is_read_on_its_own_wash() -> None:
-    pairs = re.findall(r"--tone: (#[0-9a-f]{6});\s+--wash: (#[0-9a-f]{6});", SUMMARY)
+    pairs = re.findall(r"--tone: (#[0-9a-f]{6});\s+--wash: (#[0-9a-f]{6});", STATUS)
     assert len(pairs) == 14
     assert [pair for pair in pairs if compute_contrast(*pair) < READABLE] == []
     # Each state has a tone of its own, in the light and in the dark.

@@ -21,8 +21,8 @@ from web.http.context import GatewayRequest
 from web.http.lru import MEBIBYTE, SharedCache
 from web.http.negotiation import accepts_coding
 from web.http.responses import Body, answer_conditions, build_validators, respond
-from web.portal.invoice_page import takes_long
 from web.portal.links import convert_stored_data_errors
+from web.portal.page_sections import takes_long
 from web.portal.summary import compute_payment_state
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class InvoiceData:
     async def respond(self, request: GatewayRequest, token: str) -> Body:
         """Return the invoice that a token opens as JSON; Missing as for the page."""
         profile = request.context.workspace
-        opened = await self._links.open(profile, token)
+        opened = (await self._links.open(request.context.workspace, token, request.browser_session)).invoice
         with convert_stored_data_errors(str(profile.workspace_id)):
             state = compute_payment_state(opened, today(self._clock, profile.time_zone))
         etag = _compute_etag(opened, profile, state)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from kernel.errors import Invalid, Missing, Unavailable
 from kernel.ids import is_well_formed_token
-from tenants.invoices import queries
+from tenants.access.queries import find_session
+from tenants.ids import InvoiceId
+from tenants.invoices.portal_access import open_link, open_own_invoice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,12 +19,16 @@ if TYPE_CHECKING:
     from kernel.seals import Sealer
     from kernel.store import Database
     from kernel.telemetry.metrics import Metrics
-    from tenants.invoices.values import OpenedInvoice
+    from tenants.invoices.values import InvoiceAccess
     from tenants.workspaces.profile import WorkspaceProfile
+    from web.http.sessions import Session
 
 # A token, and what mail programs and people append to an address: a full stop, a bracket, a slash, a blank, a
 # character without width.
 _APPENDED: Final = re.compile(r"/i/([0-9A-Za-z]+)[^0-9A-Za-z]+")
+
+
+_INVOICE_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class StoredDataError(RuntimeError):
@@ -37,6 +44,13 @@ def convert_stored_data_errors(subject: str) -> Iterator[None]:
         raise StoredDataError(subject) from error
 
 
+class SignInRequired(Missing):
+    """The id of an invoice was sent by somebody who has not signed in, whether there is such an invoice or not."""
+
+    def __init__(self) -> None:
+        super().__init__("link.not_found", "This link opens nothing.")
+
+
 class Links:
     """Opens links and counts misses."""
 
@@ -47,28 +61,58 @@ class Links:
         self._malformed = metrics.links_not_found.labels("malformed")
         self._unknown = metrics.links_not_found.labels("token")
 
-    async def open(self, profile: WorkspaceProfile, token: str) -> OpenedInvoice:
+    async def open(self, profile: WorkspaceProfile, token: str, session: Session) -> InvoiceAccess:
         """Return what a token opens in a workspace, in one round trip.
 
-        Missing("link.not_found") whatever the reason that it opens nothing; a malformed token costs no look-up. Misses
-        are counted and nobody is locked out: 131 random bits cannot be guessed, and an office shares one address.
+        The id of an invoice instead of a token opens it for a signed-in contact of its customer.
+        SignInRequired for an id without signing in; Missing("link.not_found") whatever else the reason that it opens
+        nothing; a malformed token costs no look-up. Misses are counted and nobody is locked out: 131 random bits cannot
+        be guessed, and an office shares one address.
         """
+        reference = session.value if session.is_elevated else ""
+        invoice_id = _read_invoice_id(token) if reference else None
         try:
             with convert_stored_data_errors(str(profile.workspace_id)):
-                return await self._read(profile, token)
+                return await self._read(profile, token, invoice_id, reference)
         except Missing:
             (self._unknown if is_well_formed_token(token) else self._malformed).inc()
+            if _INVOICE_ID.fullmatch(token) and not await self._has_signed_in(profile, reference):
+                raise SignInRequired from None
             raise
 
-    async def _read(self, profile: WorkspaceProfile, token: str) -> OpenedInvoice:
+    async def _read(
+        self, profile: WorkspaceProfile, token: str, invoice_id: InvoiceId | None, reference: str
+    ) -> InvoiceAccess:
+        async def read() -> InvoiceAccess:
+            workspace_id = profile.workspace_id
+            if invoice_id is not None:
+                return await open_own_invoice(
+                    self._database, workspace_id, invoice_id, sealer=self._sealer, session=reference
+                )
+            return await open_link(
+                self._database, workspace_id, token, sealer=self._sealer, session=reference
+            )
+
         try:
-            return await queries.open_link(self._database, profile.workspace_id, token, sealer=self._sealer)
+            return await read()
         except Unavailable as error:
             # Postgres may just have restarted, so the read is repeated once. Other codes mean that the request has
             # waited already, for an answer or for a connection.
             if error.code != "store.unavailable":
                 raise
-            return await queries.open_link(self._database, profile.workspace_id, token, sealer=self._sealer)
+            return await read()
+
+    async def _has_signed_in(self, profile: WorkspaceProfile, reference: str) -> bool:
+        if not reference:
+            return False
+        session = await find_session(self._database, profile.workspace_id, reference, self._sealer)
+        return session is not None and session.is_signed_in
+
+
+def _read_invoice_id(token: str) -> InvoiceId | None:
+    if not _INVOICE_ID.fullmatch(token):
+        return None
+    return InvoiceId(UUID(token))
 
 
 def clean_path(path: str) -> str | None:

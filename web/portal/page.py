@@ -165,4 +165,8 @@ class PageModel:
     pdf_url: str  # downloads the PDF
     pdf_inline_url: str  # opens it in place
     language_form: LanguageForm
+    # Slots that other sections are put into: the thread, the words of the link to it, the composer.
+    thread: Markup
+    thread_link: str
+    composer: Markup
     nonce: str

@@ -126,9 +126,7 @@ class InvoicePdfs:
 
     async def respond(self, request: GatewayRequest, token: str) -> Body | Response[dict[str, object]]:
         """Return the PDF that a token opens, or the requested range, or when to try again; Missing as for the page."""
-        pdf_request = PdfRequest.read(
-            request, token, await self._links.open(request.context.workspace, token)
-        )
+        pdf_request = PdfRequest.read(request, token, await self._open(request, token))
         try:
             pdf = await self._waiter.find(pdf_request.key)
             if pdf and (response := await self._send(pdf_request, pdf)):
@@ -136,9 +134,7 @@ class InvoicePdfs:
             answer = await self._waiter.wait(request, pdf_request.key, is_lost=pdf is not None)
             if isinstance(answer, Pdf):
                 # Meanwhile the link may have been revoked, or the invoice may have a newer version.
-                pdf_request = replace(
-                    pdf_request, opened=await self._links.open(request.context.workspace, token)
-                )
+                pdf_request = replace(pdf_request, opened=await self._open(request, token))
                 pdf = await self._waiter.find(pdf_request.key)
                 if pdf and (response := await self._send(pdf_request, pdf, "waited")):
                     return response
@@ -155,6 +151,10 @@ class InvoicePdfs:
         if not prefers_page(request.get_header("accept")):
             return respond_with_data(self._problems, request, pending)
         return self._respond_with_page(pdf_request, pending)
+
+    async def _open(self, request: GatewayRequest, token: str) -> OpenedInvoice:
+        access = await self._links.open(request.context.workspace, token, request.browser_session)
+        return access.invoice
 
     async def _send(self, pdf_request: PdfRequest, pdf: Pdf, outcome: str = "") -> Body | None:
         """Return the PDF, the requested range, or 304, 412 or 416; None when its blob is lost."""

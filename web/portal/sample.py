@@ -14,7 +14,7 @@ from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.totals import compute_totals
 from tenants.invoices.values import InvoiceVersion, OpenedInvoice
 from tenants.workspaces.profile import BRAND_COLOUR, LINK_DAYS, PAYMENT_DAYS, WorkspaceProfile
-from web.portal.invoice_page import PageKey
+from web.portal.page_sections import PageKey
 
 if TYPE_CHECKING:
     from web.portal.invoice_page import InvoicePages

@@ -54,6 +54,9 @@ def build_page_model(
     pdf_url: str,
     pdf_inline_url: str,
     language_form: LanguageForm,
+    thread: Markup,
+    thread_link: str,
+    composer: Markup,
     nonce: str,
 ) -> PageModel:
     """Return what the page shows on the day `today` of the workspace's time zone."""
@@ -68,15 +71,15 @@ def build_page_model(
         language=language.message_tag,
         direction=language.direction,
         title=language.gettext("Invoice %(number)s") % {"number": number} + f" · {profile.name}",
-        brand=_build_brand(profile),
+        brand=build_brand(profile),
         number=number,
         customer_name=opened.customer_name,
         status=words.describe_status(state, language, was_never_payable=was_never_payable),
         amount_label=words.label_amount(state, language, was_never_payable=was_never_payable),
         amount=_choose_amount(opened, state, amounts, language),
         amounts=amounts,
-        issued=_format_day(opened.issue_date, language),
-        due=_format_day(opened.due_date, language),
+        issued=format_day(opened.issue_date, language),
+        due=format_day(opened.due_date, language),
         due_words=words.describe_due_date(opened.due_date, today, state, language),
         notice=words.explain_state(state, language, was_never_payable=was_never_payable),
         is_payable=is_payable,
@@ -93,6 +96,9 @@ def build_page_model(
         pdf_url=pdf_url,
         pdf_inline_url=pdf_inline_url,
         language_form=language_form,
+        thread=thread,
+        thread_link=thread_link,
+        composer=composer,
         nonce=nonce,
     )
 
@@ -139,7 +145,8 @@ def _build_logo_url(logo: LogoRef) -> str:
     return f"{LOGO_PREFIX}{logo.sha256}.png"
 
 
-def _build_brand(profile: WorkspaceProfile) -> Brand:
+def build_brand(profile: WorkspaceProfile) -> Brand:
+    """Return the workspace as its pages show it."""
     return Brand(profile.name, profile.contact_line, build_logo(profile), adapt_accent(profile.brand_colour))
 
 
@@ -171,7 +178,8 @@ def _choose_amount(opened: OpenedInvoice, state: PaymentState, amounts: Amounts,
             return amounts.due
 
 
-def _format_day(day: dt.date | None, language: Language) -> Day | None:
+def format_day(day: dt.date | None, language: Language) -> Day | None:
+    """Return a date as text and for machines."""
     return None if day is None else Day(language.format_date(day), day.isoformat())
 
 

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.portal.accent import DARK_GROUND, LIGHT_GROUND, READABLE, adapt_accent, compute_contrast
+from kernel.colours import READABLE, compute_contrast
+from web.portal.accent import DARK_GROUND, LIGHT_GROUND, adapt_accent
 
 colours = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 

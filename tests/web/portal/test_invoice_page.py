@@ -23,12 +23,12 @@ RENDERED = "portal_document_render_seconds_count"
 
 
 def without_slots(page: str) -> str:
-    """What all visitors are shown: the page without its nonces and its form token."""
+    """What all visitors are shown: the page without its nonces, its form tokens and the id of its next comment."""
     without_nonces, nonces = re.subn(r'nonce="[^"]+"', "", page)
-    without_token, tokens = re.subn(r'name="form_token" value="[^"]+"', "", without_nonces)
+    shared, values = re.subn(r'name="(?:form_token|client_id)" value="[^"]+"', "", without_nonces)
     assert nonces
-    assert tokens == 1
-    return without_token
+    assert values == 3
+    return shared
 
 
 async def test_a_link_opens_its_invoice(visitor: Any, acme: Any) -> None:
@@ -186,16 +186,18 @@ async def test_a_thousand_lines_are_one_page(portal: Any, tenants: Any, acme: An
 
 async def test_the_cache_counts_every_byte_that_it_holds(portal: Any, acme: Any) -> None:
     await portal.visitor().ask(acme.path, acme.host)
-    cache = portal.dependency("pages")._cache
-    (section,) = cache._values.values()
-    assert cache.size == section.size
-    texts = [part for part in section.parts if isinstance(part, CompressedHtml)]
-    names = [part for part in section.parts if not isinstance(part, CompressedHtml)]
-    assert section.size >= sum(len(text.plain) + len(text.deflated) for text in texts)
-    assert set(names) == {"nonce", "language_token", "language_error"}
+    cache = portal.dependency("pages")._sections._cache
+    (page,) = cache._values.values()
+    assert cache.size == page.size
+    sections = (page.head, page.middle, page.tail)
+    parts = [part for section in sections for part in section.parts]
+    texts = [part for part in parts if isinstance(part, CompressedHtml)]
+    names = [part for part in parts if not isinstance(part, CompressedHtml)]
+    assert page.size >= sum(len(text.plain) + len(text.deflated) for text in texts)
+    assert set(names) == {"nonce", "language_token", "language_error", "thread_link"}
     slots = {name: f"<{name}>".encode() for name in names}
-    page = b"".join(join_plain((section,), slots))
-    assert gzip.decompress(b"".join(join_gzipped((section,), slots))) == page
+    plain = b"".join(join_plain(sections, slots))
+    assert gzip.decompress(b"".join(join_gzipped(sections, slots))) == plain
 
 
 async def test_the_first_page_sets_an_anonymous_session_and_the_next_ones_none(

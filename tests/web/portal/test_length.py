@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.fakes.sample_workspaces import build_content
-from web.portal.invoice_page import takes_long
+from web.portal.page_sections import takes_long
 
 
 @pytest.mark.parametrize(

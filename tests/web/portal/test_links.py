@@ -9,9 +9,11 @@ import pytest
 from kernel.errors import Missing, Unavailable
 from kernel.ids import new_token
 from kernel.telemetry.metrics import Metrics
+from web.http.sessions import Session
 from web.portal.links import Links, clean_path
 
 TOKEN = "rZXUcSJsTcx8OkEQ2lB4gqGa"  # well-formed, and nobody's
+ANONYMOUS = Session("a" + 43 * "x", is_new=False)
 ZERO_WIDTH_SPACE = "\N{ZERO WIDTH SPACE}"
 # What mail programs and people append, as it is sent.
 APPENDED = [
@@ -168,10 +170,10 @@ async def test_a_link_is_looked_up_again_once_when_postgres_was_restarted(
     database: Any = RestartingDatabase(tenants.database, code, failures)
     links = Links(database, tenants.sealer, Metrics())
     if is_opened:
-        assert (await links.open(acme.profile, acme.token)).invoice_id == acme.invoice_id
+        assert (await links.open(acme.profile, acme.token, ANONYMOUS)).invoice.invoice_id == acme.invoice_id
     else:
         with pytest.raises(Unavailable) as caught:
-            await links.open(acme.profile, acme.token)
+            await links.open(acme.profile, acme.token, ANONYMOUS)
         assert caught.value.code == code
     assert database.statements == statements
 
@@ -180,5 +182,5 @@ async def test_a_malformed_token_costs_no_statement(tenants: Any, acme: Any) -> 
     database: Any = RestartingDatabase(tenants.database, "store.unavailable", 0)
     links = Links(database, tenants.sealer, Metrics())
     with pytest.raises(Missing):
-        await links.open(acme.profile, acme.token + "x")
+        await links.open(acme.profile, acme.token + "x", ANONYMOUS)
     assert database.statements == 0

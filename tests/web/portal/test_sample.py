@@ -15,4 +15,4 @@ def test_the_sample_is_rendered_and_not_cached(portal: Any) -> None:
     pages = portal.dependency("pages")
     warm(pages)
     assert portal.count("portal_document_render_seconds_count") == len(LOCALES)
-    assert pages._cache.size == 0
+    assert pages._sections._cache.size == 0

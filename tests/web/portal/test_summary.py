@@ -8,6 +8,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from markupsafe import Markup
 
 from kernel.ids import WorkspaceId
 from kernel.money import Money, find_currency
@@ -72,6 +73,9 @@ def model(content: Callable[..., Content]) -> Make:
             pdf_url="/i/x/invoice.pdf",
             pdf_inline_url="/i/x/invoice.pdf?inline",
             language_form=build_language_form(load_words(tag), action="/i/x/language"),
+            thread=Markup(),
+            thread_link="",
+            composer=Markup(),
             nonce="n",
         )
 
