@@ -47,7 +47,7 @@ export default defineConfig({
         codeSplitting: { groups: [{ name: "pdf", test: /node_modules\/pdfjs-dist/ }] },
         postBanner: (chunk) => (chunk.name === "pdf" ? PDFJS_NOTICE : ""),
       },
-      input: ["portal/page.ts", "portal/page.css", "shared/neutral.css", "shared/document.css"],
+      input: ["portal/page.ts", "portal/page.css", "portal/account.css", "shared/neutral.css", "shared/document.css"],
     },
   },
 });

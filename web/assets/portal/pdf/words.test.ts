@@ -1,8 +1,13 @@
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 
 async function load(language: string): Promise<typeof import("./words.ts")> {
   document.documentElement.lang = language;
   vi.resetModules();
+  // All files share the page and the modules.
+  onTestFinished(() => {
+    document.documentElement.lang = "";
+    vi.resetModules();
+  });
   return import("./words.ts");
 }
 

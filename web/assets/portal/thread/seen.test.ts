@@ -1,0 +1,53 @@
+import { beforeEach, expect, test, vi } from "vitest";
+
+import { putOnScreen } from "../../testing/browser.ts";
+import { Store } from "./memory.ts";
+import { reportSeen } from "./seen.ts";
+
+let reported: string[];
+let isHidden: boolean;
+let talk: HTMLElement;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  window.localStorage.clear();
+  [reported, isHidden] = [[], false];
+  vi.spyOn(document, "hidden", "get").mockImplementation(() => isHidden);
+  vi.stubGlobal("fetch", (_: string, init: { body: URLSearchParams }) => {
+    reported.push(init.body.get("seq") ?? "");
+    return Promise.resolve(new Response(null, { status: 204 }));
+  });
+  document.body.innerHTML = `<div data-seen-url="/seen" data-epoch="e" data-seq="5">
+    <li id="staff" data-side="staff" data-seq="4"></li><li id="own" data-side="customer" data-seq="5"></li></div>`;
+  talk = document.querySelector("div") as HTMLElement;
+});
+
+const staff = (): HTMLElement => document.getElementById("staff") as HTMLElement;
+
+test("the staff's newest comment is reported when it was on screen for a second, once", async () => {
+  const look = reportSeen(talk, new Store("i"));
+  putOnScreen(staff());
+  await vi.advanceTimersByTimeAsync(999);
+  expect(reported).toEqual([]);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(reported).toEqual(["5"]);
+  look();
+  reportSeen(talk, new Store("i"));
+  putOnScreen(staff());
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(reported).toEqual(["5"]);
+});
+
+test("what is scrolled past, or on screen of a hidden tab, was not seen", async () => {
+  reportSeen(talk, new Store("i"));
+  putOnScreen(staff());
+  putOnScreen(staff(), false);
+  isHidden = true;
+  putOnScreen(staff());
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(reported).toEqual([]);
+  isHidden = false;
+  document.dispatchEvent(new Event("visibilitychange"));
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(reported).toEqual(["5"]);
+});
