@@ -14,8 +14,10 @@ from kernel.errors import PortalError
 LAZY_COMMANDS: Mapping[str, tuple[str, str]] = {
     "workspace": ("ops.commands.workspace", "workspace"),
     "customer": ("ops.commands.customer", "customer"),
+    "invoice": ("ops.commands.invoice", "invoice"),
     "import-ubl": ("ops.commands.invoices", "import_ubl"),
     "link": ("ops.commands.links", "link"),
+    "thread": ("ops.commands.thread", "thread"),
     "series": ("ops.commands.series", "series"),
     "audit": ("ops.commands.audit", "audit"),
     "events": ("ops.commands.audit", "events"),

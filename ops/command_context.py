@@ -17,7 +17,7 @@ from kernel.errors import Conflict, Denied, Missing, PortalError
 from kernel.ids import WorkspaceId
 from kernel.seals import Sealer
 from kernel.settings import Settings
-from kernel.store import Database
+from kernel.store import Database, Isolation
 from tenants.activity.actions import audit_refusal
 from tenants.workspaces import queries as workspaces
 
@@ -42,11 +42,20 @@ class CommandContext:
         return resolved.workspace.workspace_id
 
     @asynccontextmanager
-    async def scope(self, name: str, *, read_only: bool = False) -> AsyncIterator[WorkspaceId]:
-        """Open a unit of work in the workspace of a slug or host."""
+    async def scope(
+        self,
+        name: str,
+        *,
+        read_only: bool = False,
+        actor: Actor | None = None,
+        isolation: Isolation | None = None,
+    ) -> AsyncIterator[WorkspaceId]:
+        """Open a unit of work in the workspace of a slug or host; the operator is the actor unless one is given."""
         workspace_id = await self.find_workspace_id(name)
         try:
-            async with self.database.scope(workspace_id, read_only=read_only):
+            async with self.database.scope(
+                workspace_id, read_only=read_only, actor=actor, isolation=isolation
+            ):
                 yield workspace_id
         except (Denied, Conflict) as error:
             await self._audit_refusal(workspace_id, error)

@@ -7,11 +7,18 @@ from uuid import UUID
 import click
 
 from ops.command_context import CommandContext, run_command
-from ops.commands.options import as_json_option, workspace_option
+from ops.commands.options import (
+    as_json_option,
+    describe_write_authority,
+    read_write_authority,
+    workspace_option,
+    write_authority_options,
+)
 from ops.commands.output import print_fields, print_table, read_fields
 from tenants.customers import actions, queries
 from tenants.customers.values import Customer, CustomerDetails
 from tenants.ids import ContactId, CustomerId
+from tenants.workspaces import queries as workspaces
 
 
 @click.group()
@@ -81,7 +88,35 @@ def show_(customer_id: UUID, workspace: str, *, as_json: bool) -> None:
             shown = (
                 [read_fields(each) for each in contacts] if as_json else ", ".join(c.email for c in contacts)
             )
-            return _describe(found) | {"contacts": shown}
+            own = await queries.load_write_authority(found.customer_id)
+            authority = {} if own is None else describe_write_authority(own)
+            return _describe(found) | authority | {"contacts": shown}
+
+    print_fields(run_command(work), as_json=as_json)
+
+
+@customer.command(name="set")
+@click.argument("customer_id", type=click.UUID)
+@workspace_option
+@write_authority_options
+@click.option("--inherit-writing", is_flag=True, help="Who may write is what the workspace says.")
+@as_json_option
+def set_(customer_id: UUID, workspace: str, *, inherit_writing: bool, as_json: bool, **options: Any) -> None:
+    """Change who may write comments on a customer's invoices, and print what holds then."""
+    if inherit_writing and any(value is not None for value in options.values()):
+        message = "Give either --inherit-writing or the other options."
+        raise click.UsageError(message)
+
+    async def work(context: CommandContext) -> dict[str, object]:
+        async with context.scope(workspace):
+            changed = CustomerId(customer_id)
+            default = await workspaces.load_write_authority()
+            current = await queries.load_write_authority(changed) or default
+            wanted = read_write_authority(current, **options)
+            if inherit_writing or wanted is not None:
+                await actions.set_write_authority(changed, wanted)
+            effective = await queries.load_write_authority(changed) or default
+            return {"customer_id": customer_id} | describe_write_authority(effective)
 
     print_fields(run_command(work), as_json=as_json)
 

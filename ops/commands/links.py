@@ -32,7 +32,7 @@ def issue(number: str, workspace: str, contact: str | None, *, as_json: bool) ->
     async def work(context: CommandContext) -> dict[str, object]:
         async with context.scope(workspace):
             invoice = await queries.load_invoice_by_number(number)
-            contact_id = await _find_contact(invoice.customer_id, contact) if contact else None
+            contact_id = await find_contact(invoice.customer_id, contact) if contact else None
             shown = await actions.issue_link(
                 invoice.invoice_id, contact_id=contact_id, sealer=context.sealer, clock=context.clock
             )
@@ -111,7 +111,8 @@ async def _describe(context: CommandContext, shown: LinkWithToken) -> dict[str, 
     return {"link_id": shown.link_id, "url": url, "expires_at": shown.expires_at}
 
 
-async def _find_contact(customer_id: CustomerId, email: str) -> ContactId:
+async def find_contact(customer_id: CustomerId, email: str) -> ContactId:
+    """Return a customer's contact by address; Missing("contact.not_found")."""
     address = check_email(email)
     for contact in await customers.list_contacts(customer_id):
         if contact.email == address:

@@ -9,7 +9,12 @@ import click
 from kernel.ids import WorkspaceId, new_id
 from kernel.store.roles import SVC
 from ops.command_context import CommandContext, open_database, read_file, read_settings, run_command
-from ops.commands.options import as_json_option
+from ops.commands.options import (
+    as_json_option,
+    describe_write_authority,
+    read_write_authority,
+    write_authority_options,
+)
 from ops.commands.output import print_fields, print_table, read_fields
 from tenants.workspaces import actions, queries
 from tenants.workspaces.logo import MAX_UPLOAD_BYTES, reencode
@@ -68,11 +73,13 @@ def create(
 @click.option("--locale")
 @click.option("--time-zone")
 @click.option("--currency")
+@click.option("--email", help="Where new comments are reported and answers to mails go; empty for nowhere.")
 @click.option("--payment-days", type=int, help="Days after its issue that an invoice is due.")
 @click.option("--link-days", type=int, help="Days after the due date that links still work.")
 @click.option("--logo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--logo-url", metavar="URL", help="An image that a worker fetches.")
 @click.option("--no-logo", is_flag=True, help="Show the name instead of a logo.")
+@write_authority_options
 @as_json_option
 def set_(
     slug: str, logo: Path | None, logo_url: str | None, *, no_logo: bool, as_json: bool, **values: Any
@@ -86,6 +93,9 @@ def set_(
             await actions.set_brand(**{key: values[key] for key in ("name", "colour", "contact_line")})
             await actions.set_region(**{key: values[key] for key in ("locale", "time_zone", "currency")})
             await actions.set_terms(**{key: values[key] for key in ("payment_days", "link_days")})
+            await _set_write_authority(values)
+            if values["email"] is not None:
+                await actions.set_contact_email(values["email"])
             if no_logo:
                 await actions.remove_logo()
             elif image is not None:
@@ -118,6 +128,17 @@ def list_(*, as_json: bool) -> None:
     print_table([read_fields(row) for row in rows], as_json=as_json, empty="There is no workspace yet.")
 
 
+async def _set_write_authority(values: dict[str, Any]) -> None:
+    wanted = read_write_authority(
+        await queries.load_write_authority(),
+        values["write_mode"],
+        values["otp_policy"],
+        write_totp=values["write_totp"],
+    )
+    if wanted is not None:
+        await actions.set_write_authority(wanted)
+
+
 def _refuse_two_logos(*options: object) -> None:
     if sum(map(bool, options)) > 1:
         message = "Give only one of --logo, --logo-url and --no-logo."
@@ -142,4 +163,6 @@ async def _describe(profile: WorkspaceProfile) -> dict[str, object]:
     fields = read_fields(profile)
     fields["logo"] = f"{profile.logo.width} x {profile.logo.height}" if profile.logo else "none"
     hosts = [f"{domain.host} ({domain.state.value})" for domain in await queries.list_domains()]
-    return fields | {"hosts": ", ".join(hosts)}
+    authority = describe_write_authority(await queries.load_write_authority())
+    email = {"email": await queries.load_contact_email()}
+    return fields | email | authority | {"hosts": ", ".join(hosts)}

@@ -177,6 +177,7 @@ def _print_links(demo: DemoEnvironment, seconds: float) -> None:
         for invoice in list(filter(has_open_link, own))[:PRINTED_LINKS]:
             print(f"    {invoice['url']}  {invoice['number']} ({', '.join(invoice['tags'])})")
     print(f"\nAll {len(demo.invoices)} links: {demo.state / 'demo.json'}\nLogs: {demo.state / 'logs'}")
+    print(f"Mails are delivered to nobody, and shown at {demo.mailbox_url}")
     print("The PDF of an invoice: its link followed by /invoice.pdf.")
     print("Chrome, Edge and Firefox resolve *.localhost themselves; Safari needs the hosts in /etc/hosts.")
     if demo.chromium_error:

@@ -33,8 +33,12 @@ class DemoEnvironment:
     running: list[programs.RunningProgram] = field(default_factory=list)
     workspaces: list[dict[str, Any]] = field(default_factory=list)
     invoices: list[dict[str, Any]] = field(default_factory=list)
+    contacts: list[dict[str, Any]] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     chromium_error: str = ""
+    mailbox_url: str = ""
+    """The page that shows the mails that were sent."""
+    _mailbox: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
     def base_url(self) -> str:
@@ -49,6 +53,8 @@ class DemoEnvironment:
             admin_url = servers.start_postgres(self.state)
         with self.step("redis", "Starting Redis"):
             redis_url = servers.start_redis(self.state)
+        with self.step("mailbox", "Starting the mailbox"):
+            self.variables |= self._start_mailbox()
         self.variables |= asyncio.run(self._prepare(admin_url, redis_url))
         with self.step("processes", "Starting gateway, relay, worker and scheduler"):
             for program in self._list_programs():
@@ -111,6 +117,7 @@ class DemoEnvironment:
         for running in reversed(self.running):
             programs.stop(running)
         self.running.clear()
+        self._mailbox.close()
         servers.stop_redis(self.state)
         servers.stop_postgres(self.state)
         (self.state / "demo.json").unlink(missing_ok=True)
@@ -141,6 +148,18 @@ class DemoEnvironment:
         except chromium.ChromiumMissing as error:
             self.chromium_error = str(error)
             return blobs
+
+    def _start_mailbox(self) -> dict[str, str]:
+        """Start the mail server, which keeps what it gets, in threads of this process; returns its setting."""
+        from ops.sandbox.mailbox import Mailbox  # noqa: PLC0415
+        from ops.sandbox.mailbox_page import MailboxPage  # noqa: PLC0415
+
+        mailbox = Mailbox().start()
+        self._mailbox.callback(mailbox.stop)
+        page = MailboxPage(mailbox)
+        self._mailbox.callback(page.stop)
+        self.mailbox_url = page.url
+        return {"PORTAL_SMTP_URL": mailbox.url, "PORTAL_MAIL_FROM": "no-reply@portal.example"}
 
     async def _prepare(self, admin_url: str, redis_url: str) -> dict[str, str]:
         """Migrate and seed the database; returns the settings of the processes. Raises DemoFailed."""
@@ -175,6 +194,7 @@ class DemoEnvironment:
             "PORTAL_PUBLIC_PORT": str(self.port),
             # All visitors of the demo have the same address.
             "PORTAL_PAGE_LIMIT_PER_MINUTE": "2400",
+            "PORTAL_SIGN_IN_LIMIT_PER_MINUTE": "400",
         }
         if keys := os.environ.get("PORTAL_SECRET_KEYS"):
             variables["PORTAL_SECRET_KEYS"] = keys
@@ -188,6 +208,7 @@ class DemoEnvironment:
             finally:
                 await database.close()
         self.workspaces, self.invoices = list(seeded.workspaces), list(seeded.invoices)
+        self.contacts = list(seeded.contacts)
         return variables
 
     def _write_demo_json(self) -> None:
@@ -195,8 +216,10 @@ class DemoEnvironment:
         pids |= {name: pid for name in ("postgres", "redis") if (pid := servers.find_pid(self.state, name))}
         description = {
             "base_url": self.base_url,
+            "mailbox_url": self.mailbox_url,
             "workspaces": self.workspaces,
             "invoices": self.invoices,
+            "contacts": self.contacts,
             "metrics": {running.program.name: running.program.metrics_url for running in self.running},
             "pids": pids,
         }

@@ -77,6 +77,9 @@ def _examine_settings(settings: Settings) -> list[Finding]:
     if settings.profile is Profile.PRODUCTION and settings.base_domain == "localhost":
         remedy = "Set PORTAL_BASE_DOMAIN to the domain whose subdomains lead here."
         findings.append(Finding("Links would name localhost, which only this machine finds.", remedy))
+    if settings.profile is Profile.PRODUCTION and settings.smtp_url is None:
+        remedy = "Set PORTAL_SMTP_URL to your mail server, such as smtp://user:password@mail.example.com:587."
+        findings.append(Finding("No mail is sent: codes, invoices and new comments reach nobody.", remedy))
     if settings.public_scheme == "https" and not settings.trusted_proxies:
         problem = (
             "PORTAL_TRUSTED_PROXIES is not set, and the gateway speaks no TLS itself: all visitors behind the proxy"

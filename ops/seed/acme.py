@@ -77,7 +77,7 @@ def list_acme_examples(today: dt.date) -> Iterator[Example]:
             notes=("Thank you for a lovely project. Files stay in your shared folder for a year.",),
             **oak,
         ),
-        ("due", "lines-3", "logo"),
+        ("due", "lines-3", "logo", "write-link"),
     )
     yield Example(
         Content(
@@ -86,7 +86,7 @@ def list_acme_examples(today: dt.date) -> Iterator[Example]:
             due_date=today - dt.timedelta(days=14),
             **oak,
         ),
-        ("overdue", "lines-1"),
+        ("overdue", "lines-1", "write-otp"),
     )
     yield Example(
         Content(
@@ -105,7 +105,7 @@ def list_acme_examples(today: dt.date) -> Iterator[Example]:
             due_date=today + dt.timedelta(days=18),
             **oak,
         ),
-        ("partly-paid",),
+        ("partly-paid", "write-customer"),
         status=SeededStatus.PARTLY_PAID,
     )
     yield Example(
@@ -125,7 +125,7 @@ def list_acme_examples(today: dt.date) -> Iterator[Example]:
             due_date=today - dt.timedelta(days=370),
             **oak,
         ),
-        ("written-off",),
+        ("written-off", "write-closed"),
         status=SeededStatus.WRITTEN_OFF,
     )
     yield Example(Content(lines=design, **oak), ("draft",), status=SeededStatus.DRAFT)
@@ -133,7 +133,7 @@ def list_acme_examples(today: dt.date) -> Iterator[Example]:
     yield Example(Content(lines=design[:2], **oak), ("revoked-link",), link_state=SeededLinkState.REVOKED)
     yield Example(
         Content(lines=tuple(build_lines(10, "USD", SALES)), due_date=today + dt.timedelta(days=30), **oak),
-        ("lines-10",),
+        ("lines-10", "write-otp-totp"),
     )
     yield Example(
         Content(lines=tuple(build_lines(200, "USD", SALES)), due_date=today + dt.timedelta(days=30), **oak),
@@ -147,7 +147,7 @@ def list_acme_examples(today: dt.date) -> Iterator[Example]:
         Content(
             lines=(Line("Warranty repair, at no charge", d("1"), d("0.00"), SALES),), due_date=today, **oak
         ),
-        ("zero", "due-today"),
+        ("zero", "due-today", "write-customer-totp"),
     )
     yield Example(
         Content(

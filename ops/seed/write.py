@@ -15,6 +15,7 @@ from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database
 from ops.seed.example import Example, SeededLinkState, SeededStatus
+from ops.seed.threads import MARCO, add_missing_contacts, list_threads, set_up_authenticator, write_thread
 from ops.seed.workspaces import LOGOS, SEED_WORKSPACES, SeedWorkspace
 from tenants.customers.actions import find_or_create_customer
 from tenants.customers.values import CustomerDetails
@@ -24,7 +25,7 @@ from tenants.invoices.content import Party
 from tenants.invoices.numbering import write_number
 from tenants.invoices.ubl import parse, read_ubl
 from tenants.invoices.values import CheckedInvoice, LinkState
-from tenants.workspaces.actions import create_workspace, set_logo
+from tenants.workspaces.actions import create_workspace, set_contact_email, set_logo
 from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import LogoImage
 from tenants.workspaces.queries import find_workspace_by_host, load_primary_host
@@ -36,10 +37,11 @@ _MAX_INVOICES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class SeedResult:
-    """The seeded workspaces and invoices, in the form of demo.json."""
+    """The seeded workspaces, invoices and contacts with an authenticator, in the form of demo.json."""
 
     workspaces: list[dict[str, Any]]
     invoices: list[dict[str, Any]]
+    contacts: list[dict[str, Any]]
 
 
 async def seed(database: Database, settings: Settings, progress: Callable[[str], None]) -> SeedResult:
@@ -48,7 +50,7 @@ async def seed(database: Database, settings: Settings, progress: Callable[[str],
     A workspace is written in one transaction, so that a seed that was interrupted can be repeated.
     """
     seeder = _Seeder(settings, Sealer(settings.secret_keys), SystemClock())
-    result = SeedResult([], [])
+    result = SeedResult([], [], [])
     for workspace in SEED_WORKSPACES:
         host = f"{workspace.new.slug}.{settings.base_domain}"
         resolved = await find_workspace_by_host(database, host)
@@ -70,6 +72,11 @@ async def seed(database: Database, settings: Settings, progress: Callable[[str],
                 }
             )
             result.invoices.extend(await seeder.list_rows(workspace, host))
+        if workspace.new.slug == "acme":
+            secret = await set_up_authenticator(
+                database, workspace_id, sealer=seeder.sealer, clock=seeder.clock
+            )
+            result.contacts.append({"workspace": "acme", "email": MARCO[1], "totp_secret": secret})
     return result
 
 
@@ -101,6 +108,7 @@ class _Seeder:
             sealer=self.sealer,
             clock=self.clock,
         )
+        await set_contact_email(f"billing@{workspace.new.slug}.example")
         await actions.set_series(workspace.series)
         if files.logo:
             await set_logo(files.logo, clock=self.clock)
@@ -117,6 +125,9 @@ class _Seeder:
         if example.status is not SeededStatus.DRAFT:
             await actions.issue(invoice_id, clock=clock)
         await self.set_status(invoice_id, example.status)
+        for thread in list_threads(example.tags):
+            await add_missing_contacts(customer_id, clock=self.clock)
+            await write_thread(invoice_id, thread, clock=self.clock)
 
     async def find_or_create_customer(self, buyer: Party) -> CustomerId:
         """Return the customer of an example."""

@@ -59,23 +59,11 @@ async def _workspace(run_portal: Portal) -> str:
 async def test_help_names_every_command(run_portal: Portal) -> None:
     result = await run_portal("--help")
     named = {line.split()[0] for line in result.output.partition("Commands:")[2].splitlines() if line.strip()}
-    assert named == {
-        "audit",
-        "customer",
-        "doctor",
-        "events",
-        "gateway",
-        "import-ubl",
-        "jobs",
-        "link",
-        "migrate",
-        "relay",
-        "scheduler",
-        "seed",
-        "series",
-        "worker",
-        "workspace",
-    }
+    words = (
+        "audit customer doctor events gateway import-ubl invoice jobs link migrate relay scheduler seed series"
+        " thread worker workspace"
+    )
+    assert named == set(words.split())
 
 
 async def test_a_workspace_is_created_changed_and_shown(run_portal: Portal) -> None:
@@ -278,7 +266,7 @@ async def test_jobs_are_listed_run_again_and_thrown_away(run_portal: Portal, dat
 async def test_a_worker_of_a_queue_that_is_none_is_refused(run_portal: Portal) -> None:
     refused = await run_portal("worker", "--queue", "pfd")
     assert refused.exit_code == 1
-    assert "There is no queue pfd; the queues are default, pdf, pdf-bulk." in refused.output
+    assert "There is no queue pfd; the queues are default, mail, pdf, pdf-bulk." in refused.output
 
 
 @pytest.mark.parametrize(

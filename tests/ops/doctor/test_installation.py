@@ -1,3 +1,4 @@
+import base64
 import os
 import re
 from collections.abc import Awaitable, Callable
@@ -59,6 +60,18 @@ async def test_a_proxy_that_is_not_trusted_makes_all_visitors_one_address(health
     assert "Set PORTAL_TRUSTED_PROXIES to the networks of that proxy" in finding.remedy
     # Over plain http, as in the demo, there need not be a proxy.
     assert await _examine(healthy | {"PORTAL_PUBLIC_SCHEME": "http"}) == []
+
+
+async def test_production_without_a_mail_server(healthy: dict[str, str]) -> None:
+    production = healthy | {
+        "PORTAL_PROFILE": "production",
+        "PORTAL_SECRET_KEYS": f"test:{base64.urlsafe_b64encode(bytes(range(32))).decode()}",
+        "PORTAL_BASE_DOMAIN": "pay.example.com",
+    }
+    (finding,) = await _examine(production)
+    assert finding.problem.startswith("No mail is sent")
+    assert "PORTAL_SMTP_URL" in finding.remedy
+    assert await _examine(production | {"PORTAL_SMTP_URL": "smtp://mail.example.com"}) == []
 
 
 async def test_a_database_that_does_not_answer(healthy: dict[str, str]) -> None:
