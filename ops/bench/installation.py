@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from dataclasses import dataclass
+from uuid import UUID
 
 import asyncpg
 
@@ -90,7 +91,7 @@ async def create_installation(
     database = await Database.open(urls.app, size=1, name="bench", actor=identify_operator())
     pages: dict[int, list[PageAddress]] = {count: [] for count in lines}
     try:
-        ids = [await _write_workspace(database, index, lines, pages) for index in range(MEASURED_WORKSPACES)]
+        ids = [await write_workspace(database, index, lines, pages) for index in range(MEASURED_WORKSPACES)]
     finally:
         await database.close()
     if copies:
@@ -106,12 +107,12 @@ async def create_installation(
     )
 
 
-async def _write_workspace(
+async def write_workspace(
     database: Database, index: int, lines: tuple[int, ...], pages: dict[int, list[PageAddress]]
-) -> tuple[str, str]:
+) -> tuple[UUID, UUID]:
     """Write one measured workspace by the product's actions; returns the ids of the workspace and its first invoice."""
     sealer, clock, slug = Sealer((("demo", DEMO_SECRET),)), SystemClock(), f"bench-{index}"
-    workspace_id, first = WorkspaceId(new_id()), ""
+    workspace_id, first = WorkspaceId(new_id()), None
     async with database.scope(workspace_id):
         await create_workspace(
             NewWorkspace(slug, f"Bench {index}"),
@@ -134,12 +135,14 @@ async def _write_workspace(
             await actions.issue(invoice_id, clock=clock)
             link = await actions.issue_link(invoice_id, sealer=sealer, clock=clock)
             pages[count].append(PageAddress(f"{slug}.{BASE_DOMAIN}", f"/i/{link.token}"))
-            first = first or str(invoice_id)
-    return str(workspace_id), first
+            first = first or invoice_id
+    if first is None:
+        raise ValueError("a measured workspace has an invoice")
+    return workspace_id, first
 
 
 async def _insert_copies(
-    admin_url: str, workspace_id: str, invoice_id: str, copies: int, invoices_per_copy: int
+    admin_url: str, workspace_id: UUID, invoice_id: UUID, copies: int, invoices_per_copy: int
 ) -> None:
     connection = await asyncpg.connect(admin_url)
     try:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernel.settings import Profile
-from ops.bench import installation
+from ops.bench import conversation, installation
 from ops.bench.installation import Installation, PageAddress
 from ops.bench.load import LoadResult, RepeatedRequest, measure
 from ops.bench.result import Row, report
@@ -68,17 +68,21 @@ def _prepare(state: Path, running: list[programs.RunningProgram]) -> list[Subjec
     print(
         f"Filling {COPIES + 10:,} workspaces with {COPIES * INVOICES_PER_COPY + 20:,} invoices …", flush=True
     )
+    talk = conversation.create_conversation(small.urls)
     large = installation.create_installation_sync(
         admin, "bench_large", lines=LINES, copies=COPIES, invoices_per_copy=INVOICES_PER_COPY
     )
     reference_port = _start(state, running, "reference", small, redis)
     small_gateway = _start(state, running, "gateway", small, redis)
     large_gateway = _start(state, running, "gateway", large, redis)
+    signed_in = (*FIRST_VIEW_HEADERS, f"Cookie: session={talk.session}")
     return [
         Subject("reference", (RepeatedRequest(reference_port, f"127.0.0.1:{reference_port}", "/"),)),
         Subject("page, 10 lines", _build_requests(small_gateway, small.pages[10][:1], REPEAT_VIEW_HEADERS)),
         Subject("first visit", _build_requests(small_gateway, small.pages[10][:1], FIRST_VIEW_HEADERS)),
         Subject("page, 40 lines", _build_requests(small_gateway, small.pages[40][:1], REPEAT_VIEW_HEADERS)),
+        Subject("10 comments", _build_requests(small_gateway, [talk.page], REPEAT_VIEW_HEADERS)),
+        Subject("signed in", _build_requests(small_gateway, [talk.page], signed_in)),
         Subject("10 workspaces", _build_requests(small_gateway, small.pages[10], REPEAT_VIEW_HEADERS)),
         Subject("10,000 workspaces", _build_requests(large_gateway, large.pages[10], REPEAT_VIEW_HEADERS)),
     ]
@@ -154,6 +158,8 @@ def _build_rows(results: dict[str, list[LoadResult]]) -> list[Row]:
         Row("page of 10 lines / bare route", ratio("page, 10 lines", "reference"), 0.38),
         Row("first visit / bare route", ratio("first visit", "reference"), 0.34),
         Row("page of 40 lines / bare route", ratio("page, 40 lines", "reference"), 0.35),
+        Row("10 comments / bare route", ratio("10 comments", "reference"), 0.35),
+        Row("10 comments, signed in / bare route", ratio("signed in", "reference"), 0.32),
         Row("10,000 workspaces / 10", ratio("10,000 workspaces", "10 workspaces"), 0.90),
     ]
 
