@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from playwright.async_api import Browser, Page, ViewportSize, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, async_playwright
 
 from kernel.clock import SystemClock
 from kernel.limits import Limiter
+from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database
 from kernel.store.roles import Urls
@@ -26,7 +27,10 @@ from ops.dev.programs import Program, RunningProgram, build_environ, start, stop
 from ops.ports import find_free_port
 from ops.seed import seed
 from tenants.invoices.jobs import PDF_QUEUE
+from tenants.workspaces.authority import WriteMode
 from tests.conftest import OPERATOR
+from tests.fakes.conversations import Conversation
+from tests.fakes.sample_workspaces import create_sample_workspace
 from web.gateway import create_gateway
 from web.http.server import Server
 
@@ -50,12 +54,15 @@ class Portal:
     #: By workspace and all tags.
     by_tags: dict[tuple[str, tuple[str, ...]], str]
     host: str
+    database: Database
+    sealer: Sealer
 
     def link(self, tag: str) -> str:
         """Return the URL of the first seeded invoice with that tag."""
         return self.by_tag[tag]
 
 
+BeginConversation = Callable[..., Awaitable[Conversation]]
 ReadLayoutShifts = Callable[[Page], Awaitable[list[Any]]]
 
 
@@ -63,7 +70,14 @@ class OpenPage(Protocol):
     """Opens the page of an invoice with a tag, or at a URL, in a new context without a cache."""
 
     def __call__(
-        self, where: str, *, width: int = 1280, height: int = 900, dark: bool = False, **context: Any
+        self,
+        where: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
+        expects_refusals: bool = False,
+        **context: Any,
     ) -> Awaitable[Page]: ...
 
 
@@ -168,6 +182,7 @@ async def portal(urls: Urls, redis_url: str, blobs_folder: Path) -> AsyncIterato
             "PORTAL_PUBLIC_SCHEME": "http",
             "PORTAL_PUBLIC_PORT": str(port),
             "PORTAL_PAGE_LIMIT_PER_MINUTE": "100000",
+            "PORTAL_SIGN_IN_LIMIT_PER_MINUTE": "100000",
             "PORTAL_LOG_LEVEL": "error",
         }
     )
@@ -187,7 +202,7 @@ async def portal(urls: Urls, redis_url: str, blobs_folder: Path) -> AsyncIterato
     while not server.started:
         assert not running.done(), running
         await asyncio.sleep(0.01)
-    yield Portal(by_tag, by_tags, seeded.workspaces[0]["host"])
+    yield Portal(by_tag, by_tags, seeded.workspaces[0]["host"], database, Sealer(settings.secret_keys))
     server.should_exit = True
     await running
     await gateway.close()
@@ -213,7 +228,13 @@ async def open_page(chromium: Browser, portal: Portal) -> AsyncIterator[OpenPage
     contexts = []
 
     async def open_in_new_context(
-        where: str, *, width: int = 1280, height: int = 900, dark: bool = False, **context: Any
+        where: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
+        expects_refusals: bool = False,
+        **context: Any,
     ) -> Page:
         browser_context = await chromium.new_context(
             viewport=ViewportSize(width=width, height=height),
@@ -224,7 +245,14 @@ async def open_page(chromium: Browser, portal: Portal) -> AsyncIterator[OpenPage
         await browser_context.add_init_script(_RECORD_LAYOUT_SHIFTS)
         page = await browser_context.new_page()
         url = where if "://" in where else portal.link(where)
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+
+        def record(message: ConsoleMessage) -> None:
+            # The browser reports a challenge as an error too: its status is 403.
+            is_refusal = expects_refusals and "status of 403" in message.text
+            if message.type == "error" and not is_refusal:
+                errors.append(message.text)
+
+        page.on("console", record)
         page.on("pageerror", lambda error: errors.append(str(error)))
         response = await page.goto(url, wait_until="load")
         assert response is not None
@@ -237,6 +265,17 @@ async def open_page(chromium: Browser, portal: Portal) -> AsyncIterator[OpenPage
     for each in contexts:
         await each.close()
     assert errors == []
+
+
+@pytest.fixture
+def begin_conversation(portal: Portal) -> BeginConversation:
+    """Return a function that issues an invoice which can be written to in a mode."""
+
+    async def begin(mode: WriteMode = WriteMode.LINK, **authority: Any) -> Conversation:
+        workspace = await create_sample_workspace(portal.database, portal.sealer, SystemClock())
+        return await Conversation.begin(workspace, int(portal.host.rpartition(":")[2]), mode, **authority)
+
+    return begin
 
 
 @pytest.fixture

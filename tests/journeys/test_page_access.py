@@ -66,7 +66,8 @@ async def test_the_keyboard_reaches_everything_in_reading_order_and_shows_where_
               if (element === document.body) return null;
               const style = getComputedStyle(element);
               const seen = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
-              return [element.getAttribute('aria-label') ?? element.textContent.trim(), seen];
+              const name = element.getAttribute('aria-label') ?? (element.labels?.[0] ?? element).textContent;
+              return [name.trim(), seen];
             }"""
         )
         if focused is None:
@@ -84,10 +85,17 @@ async def test_the_keyboard_reaches_everything_in_reading_order_and_shows_where_
             "Copy BIC ACMEUS66",
             "Copy reference ACME-0001",
             "Copy amount $9,164.55",
+            "3 comments",
             "billing@acme.example",
+            "Your invoices",
             "This invoice as data (JSON)",
             "English",
             "Deutsch",
+            "https://acme.example/proofs/oakridge",
+            "Write a comment",
+            "Your name",
+            "Your e-mail address",
+            "Send",
         )
     ]
 
@@ -139,9 +147,10 @@ async def test_without_scripts_everything_is_read_and_nothing_is_dead(
     assert await page.locator(".summary .amount").is_visible()
     assert await page.locator(".transfer").get_by_text("000123456789").is_visible()
     scripted = page.locator("button:not([type='submit'])")
-    assert [await each.is_visible() for each in await scripted.all()] == [False] * 6
-    languages = page.locator("button[type='submit']").filter(visible=True)
-    assert await languages.all_inner_texts() == ["English", "Deutsch"]
+    assert [await each.is_visible() for each in await scripted.all()] == [False] * 8
+    # Without the one that only the Enter key presses.
+    submitting = page.locator("button[type='submit']:not([tabindex])").filter(visible=True)
+    assert await submitting.all_inner_texts() == ["English", "Deutsch", "Send"]
 
 
 async def test_forced_colours_keep_words_lines_and_focus(open_page: OpenPage) -> None:

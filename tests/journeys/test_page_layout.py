@@ -87,7 +87,8 @@ async def test_the_parts_of_the_rail_stand_equally_far_apart(open_page: OpenPage
     page = await open_page(kind)
     gaps = await page.evaluate(
         """() => {
-          const parts = [...document.querySelectorAll('.rail > section')].filter(each => each.checkVisibility());
+          const parts = [...document.querySelectorAll('.rail > :is(section, .talk-link)')]
+            .filter(each => each.checkVisibility());
           const ends = parts.map(each => each.lastElementChild.getBoundingClientRect().bottom);
           return parts.slice(1).map((each, index) => each.getBoundingClientRect().top - ends[index]);
         }"""
@@ -166,6 +167,11 @@ async def test_a_phone_reads_summary_items_totals_transfer(open_page: OpenPage) 
     ]
     assert order == sorted(order)
     assert not await page.locator(".paper").is_visible()
+    # A class of the document is not one of the page's.
+    rows = page.locator(".totals > div")
+    assert await rows.evaluate_all(
+        "rows => rows.map(row => getComputedStyle(row).borderInlineStartWidth)"
+    ) == 3 * ["0px"]
 
 
 async def test_the_bar_of_a_phone_covers_nothing_at_the_end_of_the_page(open_page: OpenPage) -> None:
