@@ -87,7 +87,15 @@ def test_the_demo_starts_serves_stops_and_starts_again(tmp_path: Path) -> None:
         first = _read_demo_json(tmp_path)
         names = [workspace["name"] for workspace in first["workspaces"]]
         assert _list_seeded(output, names) == names
-        assert sorted(first) == ["base_url", "invoices", "metrics", "pids", "workspaces"]
+        assert sorted(first) == [
+            "base_url",
+            "contacts",
+            "invoices",
+            "mailbox_url",
+            "metrics",
+            "pids",
+            "workspaces",
+        ]
         every_process = ["gateway", "postgres", "redis", "relay", "scheduler", "worker"]
         assert sorted(first["pids"]) == every_process
         assert sorted(_list_alive(first["pids"])) == every_process
@@ -180,7 +188,7 @@ def test_check_ends_with_one_line_of_timings_and_leaves_nothing_behind() -> None
     assert result["ok"] is True
     assert result["pages"] > 20
     assert result["pdfs"] > 20
-    steps = {"chromium", "postgres", "redis", "migrate", "seed", "processes", "pages", "pdfs"}
+    steps = {"chromium", "postgres", "redis", "migrate", "seed", "mailbox", "processes", "pages", "pdfs"}
     assert set(result["seconds"]) == steps
     assert set((ROOT / ".portal").glob("check-*")) == before
 
