@@ -73,7 +73,7 @@ def create(
 @click.option("--locale")
 @click.option("--time-zone")
 @click.option("--currency")
-@click.option("--email", help="Where new comments are reported and answers to mails go; empty for nowhere.")
+@click.option("--email", help="Receives mails about new comments, and replies to mails; empty for none.")
 @click.option("--payment-days", type=int, help="Days after its issue that an invoice is due.")
 @click.option("--link-days", type=int, help="Days after the due date that links still work.")
 @click.option("--logo", type=click.Path(exists=True, dir_okay=False, path_type=Path))

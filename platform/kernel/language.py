@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
-from babel.dates import format_date, format_time, get_datetime_format
+from babel.dates import format_date, format_datetime, format_time, get_datetime_format
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import NumberPattern, format_decimal, get_currency_symbol, parse_pattern
@@ -131,6 +131,10 @@ class Language:
         pattern = str(get_datetime_format("medium", locale=self._locale))
         time = format_time(local, "short", locale=self._locale)
         return pattern.replace("{0}", time).replace("{1}", self.format_date(local.date()))
+
+    def format_exact_datetime(self, moment: datetime, zone: tzinfo) -> str:
+        """Return date, time with seconds, and the zone's name: "November 30, 2026 at 6:40:00 PM PST"."""
+        return format_datetime(moment, "long", tzinfo=zone, locale=self._locale)
 
     def translate_unit(self, code: str, quantity: Decimal) -> str:
         """Return the name of a UN/ECE Rec. 20 unit for a quantity ("hours"); an unknown code is returned unchanged.

@@ -70,7 +70,7 @@ class MailRecipient:
     contact_id: ContactId | None = None
     link_id: LinkId | None = None
     """The open link that the recipient already has."""
-    is_proven: bool = False
+    may_receive_link: bool = False
     """Whether the address was proven by a code, or is a contact's: only then may a mail to it hold a link."""
 
 
@@ -86,9 +86,10 @@ async def list_recipients(invoice_id: InvoiceId, side: Side, email: str = "") ->
     found = [each for each in map(_read_customer, rows) if each.contact_id or each.link_id]
     # Anybody with the link can type addresses: they must not displace contacts, nor make the portal mail strangers.
     proven = sorted(
-        (each for each in found if each.is_proven), key=lambda each: (each.contact_id is None, each.email)
+        (each for each in found if each.may_receive_link),
+        key=lambda each: (each.contact_id is None, each.email),
     )
-    unproven = [each for each in found if not each.is_proven][:_MAX_UNPROVEN]
+    unproven = [each for each in found if not each.may_receive_link][:_MAX_UNPROVEN]
     return tuple((*proven, *unproven)[:_MAX_RECIPIENTS])
 
 
@@ -109,5 +110,5 @@ def _read_customer(row: Any) -> MailRecipient:
         locale=row["locale"],
         contact_id=None if contact_id is None else ContactId(contact_id),
         link_id=None if link_id is None else LinkId(link_id),
-        is_proven=row["is_proven"] or contact_id is not None,
+        may_receive_link=row["is_proven"] or contact_id is not None,
     )

@@ -142,7 +142,12 @@ def compose_sample(
         return compose_code_mail(code, sender, message_id=message_id, clock=clock)
     side = Side.STAFF if purpose == "staff_comments" else Side.CUSTOMER
     recipient = MailRecipient(
-        side=side, email=email, name=name, locale=locale, contact_id=ContactId(UUID(int=4)), is_proven=True
+        side=side,
+        email=email,
+        name=name,
+        locale=locale,
+        contact_id=ContactId(UUID(int=4)),
+        may_receive_link=True,
     )
     comments = [build_comment(side.other, author, body, minute=at) for at, body in enumerate(bodies)]
     return compose_comments_mail(

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from web.http.sessions import Session
     from web.portal.links import Links
     from web.portal.page_sections import InvoiceSections
-    from web.portal.thread.composer import Composers, Refusal, Typed
+    from web.portal.thread.composer import Composers, Refusal, TypedFields
     from web.portal.thread.model import EditAttempt
     from web.portal.thread.threads import Threads
     from web.portal.view_recorder import ViewRecorder
@@ -66,7 +66,7 @@ class Visit:
     access: InvoiceAccess
     session: Session
     cookies: Sequence[Cookie] = ()
-    typed: Typed | None = None
+    typed: TypedFields | None = None
     refusal: Refusal | None = None
     edit_attempt: EditAttempt | None = None
     language_error: str = ""

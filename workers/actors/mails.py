@@ -144,7 +144,7 @@ class MailJobs:
 
     async def _find_thread(self, recipient: MailRecipient, invoice_id: InvoiceId) -> str:
         """Return the path by which a recipient opens the thread; "" without one that a mail may hold."""
-        if recipient.side is Side.STAFF or not recipient.is_proven:
+        if recipient.side is Side.STAFF or not recipient.may_receive_link:
             return ""
         token = ""
         if recipient.link_id is not None:

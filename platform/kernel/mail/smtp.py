@@ -75,7 +75,7 @@ class SmtpServer:
 
 
 class Mailer:
-    """Sends each mail over a connection of its own; jobs retry what fails for now."""
+    """Sends each mail over a connection of its own; jobs retry temporary failures."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Mailer:
         step_timeout_s: float = STEP_TIMEOUT_S,
         total_timeout_s: float = TOTAL_TIMEOUT_S,
     ) -> None:
-        """Send as the address `sender`; without a server each mail fails for now."""
+        """Send as the address `sender`; without a server each mail is a temporary failure."""
         self._server = server
         self._sender = sender
         self._clock = clock

@@ -285,7 +285,7 @@ class Metrics:
     def _add_mails(self) -> None:
         self.mails = Counter(
             "portal_mails_total",
-            "Mails handed to the mail server, by purpose and outcome (sent, failed for now, refused).",
+            "Mails handed to the mail server, by purpose and outcome (sent, failed temporarily, refused).",
             ("purpose", "outcome"),
             registry=self.registry,
         )

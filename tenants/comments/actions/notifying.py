@@ -83,7 +83,7 @@ async def notify_side(invoice_id: InvoiceId, side: Side, *, sealer: Sealer, cloc
     recipients = await list_recipients(invoice_id, side)
     comment_ids = tuple(comment.comment_id for comment in comments)
     for recipient in recipients:
-        if recipient.link_id is not None and recipient.is_proven:
+        if recipient.link_id is not None and recipient.may_receive_link:
             await show_link(recipient.link_id, sealer=sealer, clock=clock)
         await enqueue(
             SendComments(invoice_id=invoice_id, side=side, comment_ids=comment_ids, email=recipient.email)

@@ -104,7 +104,10 @@ async def test_what_is_no_address_gets_no_code(ana: Visitor) -> None:
 
 async def test_nobody_waits_for_the_codes_of_another_workspace(ana: Visitor, rival: SampleWorkspace) -> None:
     await ana.request_code()
-    await dataclasses.replace(ana, workspace=rival).request_code()
+    assert await find_wait_s(ana) > 0
+    elsewhere = dataclasses.replace(ana, workspace=rival)
+    await elsewhere.request_code()
+    assert await find_error_code(elsewhere.request_code()) == "code.throttled"
 
 
 Change = Callable[[Visitor, SampleWorkspace], Visitor]

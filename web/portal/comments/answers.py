@@ -15,7 +15,7 @@ from web.http.templates import load_words
 from web.portal.comments.posting import PROOF_REQUIRED
 from web.portal.invoice_page import LANGUAGE_FORM, THREAD_FORMS, Visit
 from web.portal.language import resolve_locale
-from web.portal.thread.composer import Refusal, Typed, sends_to_contacts_only
+from web.portal.thread.composer import Refusal, TypedFields, sends_to_contacts_only
 from web.portal.thread.model import EditAttempt
 from web.portal.thread.values import Challenge
 from web.portal.thread.words import describe_challenge, explain_refusal
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedThread:
     """An invoice that a request opened, with the browser's session."""
 
     token: str
@@ -61,7 +61,7 @@ class CommentAnswers:
         self._forms = forms
         self._problems = problems
 
-    def confirm_post(self, request: GatewayRequest, opened: Opened, posted: PostedComment) -> Body:
+    def confirm_post(self, request: GatewayRequest, opened: OpenedThread, posted: PostedComment) -> Body:
         """Lead to the comment that was written, or tell the script its id."""
         comment_id = posted.comment.comment_id
         return self.confirm(
@@ -75,7 +75,7 @@ class CommentAnswers:
     def confirm(
         self,
         request: GatewayRequest,
-        opened: Opened,
+        opened: OpenedThread,
         fragment: str,
         members: dict[str, object],
         status_code: int = 200,
@@ -98,7 +98,13 @@ class CommentAnswers:
         )
 
     async def refuse(
-        self, request: GatewayRequest, opened: Opened, error: PortalError, *, typed: Typed, form: CommentForm
+        self,
+        request: GatewayRequest,
+        opened: OpenedThread,
+        error: PortalError,
+        *,
+        typed: TypedFields,
+        form: CommentForm,
     ) -> Body:
         """Answer why a comment was not stored: by the page with all that was typed, or by a problem document."""
         language = self._load_language(request, opened)
@@ -119,7 +125,7 @@ class CommentAnswers:
     async def refuse_edit(
         self,
         request: GatewayRequest,
-        opened: Opened,
+        opened: OpenedThread,
         error: PortalError,
         comment_id: CommentId,
         body: str,
@@ -140,7 +146,7 @@ class CommentAnswers:
         return await self._pages.show(request, visit)
 
     def _render_problem(
-        self, request: GatewayRequest, opened: Opened, error: PortalError, refusal: Refusal
+        self, request: GatewayRequest, opened: OpenedThread, error: PortalError, refusal: Refusal
     ) -> Body:
         members: dict[str, object] = {"detail": refusal.detail, "errors": refusal.errors}
         if refusal.challenge is not Challenge.NONE:
@@ -154,14 +160,14 @@ class CommentAnswers:
         response.cookies.extend([*opened.cookies, *request.make_session_cookies(opened.session)])
         return response
 
-    def _issue_tokens(self, request: GatewayRequest, opened: Opened) -> dict[str, object]:
+    def _issue_tokens(self, request: GatewayRequest, opened: OpenedThread) -> dict[str, object]:
         """Return the tokens of the page's forms: those of the page no longer fit a session that has just begun."""
         return {
             "form_token": self._forms.issue(request.context, opened.session, THREAD_FORMS),
             "language_token": self._forms.issue(request.context, opened.session, LANGUAGE_FORM),
         }
 
-    def _load_language(self, request: GatewayRequest, opened: Opened) -> Language:
+    def _load_language(self, request: GatewayRequest, opened: OpenedThread) -> Language:
         profile = request.context.workspace
         return load_words(
             resolve_locale(opened.access.invoice.locale, profile.locale, request.chosen_language)

@@ -13,7 +13,7 @@ from tenants.comments import actions
 from tenants.comments.values import Side
 from web.http.context import LANGUAGE_COOKIE
 from web.http.negotiation import prefers_json
-from web.portal.comments.answers import Opened
+from web.portal.comments.answers import OpenedThread
 from web.portal.comments.posting import (
     PROOF_REQUIRED,
     Attempt,
@@ -21,7 +21,7 @@ from web.portal.comments.posting import (
     build_author,
     renew_session,
 )
-from web.portal.thread.composer import Typed, find_missing, find_writer, list_proofs
+from web.portal.thread.composer import TypedFields, find_missing, find_writer, list_proofs
 
 if TYPE_CHECKING:
     from litestar.datastructures import Cookie
@@ -82,7 +82,9 @@ class Comments:
             if error.kind not in _REFUSALS:
                 raise
             self._metrics.comments_refused.labels(error.code).inc()
-            typed = Typed(form.client_id, form.name or writer.name, form.email or writer.email, form.body)
+            # With the same bad id the form would be refused for ever.
+            client_id = "" if error.code == "comment.client_id" else form.client_id
+            typed = TypedFields(client_id, form.name or writer.name, form.email or writer.email, form.body)
             return await self._answers.refuse(
                 request, _conclude(request, attempt), error, typed=typed, form=form
             )
@@ -169,15 +171,15 @@ class Comments:
             cookies=[jar.make_ended_cookie(), jar.make(LANGUAGE_COOKIE, "", max_age=0)],
         )
 
-    async def _open(self, request: GatewayRequest, token: str) -> Opened:
+    async def _open(self, request: GatewayRequest, token: str) -> OpenedThread:
         session = request.browser_session
-        return Opened(token, await self._links.open(request.context.workspace, token, session), session)
+        return OpenedThread(token, await self._links.open(request.context.workspace, token, session), session)
 
 
-def _conclude(request: GatewayRequest, attempt: Attempt) -> Opened:
+def _conclude(request: GatewayRequest, attempt: Attempt) -> OpenedThread:
     """Return what an attempt has become: a session that was begun needs its cookie."""
     cookies: tuple[Cookie, ...] = ()
     if attempt.has_new_session:
         max_age = int(ABSOLUTE_LIMIT.total_seconds())
         cookies = (request.context.cookie_jar.make_elevated_cookie(attempt.session.value, max_age=max_age),)
-    return Opened(attempt.token, attempt.access, attempt.session, cookies)
+    return OpenedThread(attempt.token, attempt.access, attempt.session, cookies)

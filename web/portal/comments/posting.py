@@ -130,7 +130,7 @@ class CommentPosting:
                     has = _has_authenticator(attempt.access)
                     raise _require(Challenge.TOTP if has else Challenge.ENROL)
                 case _:
-                    # Opened by a session that has ended meanwhile.
+                    # OpenedThread by a session that has ended meanwhile.
                     raise Missing("link.not_found", "This link opens nothing.")
 
     def _list_missing(self, attempt: Attempt, address: str) -> tuple[Proof, ...]:

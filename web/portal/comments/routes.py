@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from web.portal.links import Links
     from web.portal.thread.threads import Threads
 
-# 4,000 characters of UTF-8 are up to 16,000 bytes, and three times as many as they are sent in a form.
-_MOST_BYTES: Final = 56 * KIBIBYTE
+# 4,000 characters of UTF-8 are up to 48,000 bytes as they are sent in a form. Texts that are several times too long are
+# read too, because the answer to them shows them again.
+_MOST_BYTES: Final = 256 * KIBIBYTE
 #: A page polls every 5 seconds, and an office shares an address.
 _POLLS_PER_PAGE: Final = 5
 _POLLS: Final = re.compile(r"/i/[^/]+/(?:thread|seen)")

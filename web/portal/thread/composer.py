@@ -46,7 +46,7 @@ class Writer:
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class TypedFields:
     """What was typed into the form."""
 
     client_id: str = ""
@@ -112,7 +112,13 @@ class Composers:
 
 
 def make_composer_key(
-    access: InvoiceAccess, writer: Writer, typed: Typed | None, *, token: str, locale: str, staff_name: str
+    access: InvoiceAccess,
+    writer: Writer,
+    typed: TypedFields | None,
+    *,
+    token: str,
+    locale: str,
+    staff_name: str,
 ) -> ComposerKey:
     """Return what the form is to ask for."""
     authority = access.authority
@@ -175,11 +181,11 @@ def find_writer(access: InvoiceAccess, own: Sequence[Comment]) -> Writer:
     return Writer()
 
 
-def fill_slots(writer: Writer, typed: Typed | None) -> dict[str, bytes]:
+def fill_slots(writer: Writer, typed: TypedFields | None) -> dict[str, bytes]:
     """Return the slots of the form: what was typed, else what is known of the writer."""
     if typed is None and not writer.email:
         return {_SLOTS["client_id"]: str(new_id()).encode()}
-    values = typed or Typed(name=writer.name, email=writer.email)
+    values = typed or TypedFields(name=writer.name, email=writer.email)
     email = html.escape(values.email).encode()
     return {
         _SLOTS["client_id"]: html.escape(values.client_id or str(new_id())).encode(),

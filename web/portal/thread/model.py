@@ -84,12 +84,13 @@ def _build_comment(
     comment: Comment, key: ThreadKey, language: Language, path: str, edit_attempt: EditAttempt | None
 ) -> CommentModel:
     attempt = edit_attempt if edit_attempt and edit_attempt.comment_id == comment.comment_id else None
-    is_own = comment.comment_id in key.own
+    # A refused edit shows its text again, also where the browser has lost what makes the comment its own.
+    is_own = comment.comment_id in key.own or attempt is not None
     is_deleted = comment.deleted_at is not None
     can_edit = comment.comment_id in key.editable or attempt is not None
     mark, reason = describe_proofs(comment.proofs, language)
     action = f"{path}/comments/{comment.comment_id}"
-    time_text, time_iso = _format_moment(comment.created_at, key, language)
+    time_text, time_exact, time_iso = _format_moment(comment.created_at, key, language)
     return CommentModel(
         id=str(comment.comment_id),
         seq=comment.public_seq or 0,
@@ -101,7 +102,7 @@ def _build_comment(
         proof_reason=reason,
         time_text=time_text,
         time_iso=time_iso,
-        time_exact=time_text,
+        time_exact=time_exact,
         parts=() if is_deleted else tuple(_split_body(comment.body)),
         body=attempt.body if attempt else comment.body if can_edit else "",
         is_edited=comment.edited_at is not None,
@@ -131,13 +132,19 @@ def _find_seen(key: ThreadKey, view: ThreadView, language: Language) -> SeenMode
     ]
     if not seen or view.staff_seen_at is None:
         return None
-    text, iso = _format_moment(view.staff_seen_at, key, language)
+    text, exact, iso = _format_moment(view.staff_seen_at, key, language)
     words = language.gettext("Seen by %(name)s") % {"name": key.staff_name}
-    return SeenModel(str(seen[-1].comment_id), words, text, iso, text)
+    return SeenModel(str(seen[-1].comment_id), words, text, iso, exact)
 
 
-def _format_moment(moment: dt.datetime, key: ThreadKey, language: Language) -> tuple[str, str]:
-    return language.format_datetime(moment, find_zone(key.zone)), _format_iso(moment)
+def _format_moment(moment: dt.datetime, key: ThreadKey, language: Language) -> tuple[str, str, str]:
+    """Return a moment as the page prints it, exactly and with its zone, and in ISO 8601."""
+    zone = find_zone(key.zone)
+    return (
+        language.format_datetime(moment, zone),
+        language.format_exact_datetime(moment, zone),
+        _format_iso(moment),
+    )
 
 
 def _format_iso(moment: dt.datetime) -> str:

@@ -18,7 +18,7 @@ ANA = "ana@kunde.example"
 _OWN = re.compile(r'name="form_token" value="[^"]+"|nonce="[^"]+"|nonce-[^\']+')
 
 
-def told(answer: Any) -> tuple[int, str, dict[str, str]]:
+def describe_answer(answer: Any) -> tuple[int, str, dict[str, str]]:
     """Everything of an answer but its tokens."""
     headers = {
         k: _OWN.sub("", v) for k, v in answer.headers.items() if k not in {"x-request-id", "set-cookie"}
@@ -77,7 +77,7 @@ async def test_known_and_unknown_addresses_get_the_same_answers(
         answers += [await browser.send("/sign-in/code", again="1")]
         told_of[email] = [
             (status, text.replace(email, "<address>"), headers)
-            for status, text, headers in map(told, answers)
+            for status, text, headers in map(describe_answer, answers)
         ]
     assert told_of[known] == told_of[unknown]
     assert [status for status, _, _ in told_of[known]] == [200, 403, 403, 403, 403, 403, 403, 429]
@@ -220,9 +220,9 @@ async def test_a_session_of_another_workspace_is_none_here(
         await people.add(tenant, ANA)
     there = await people.sign_in(make_browser(bolt), bolt, ANA)
     here = make_browser(acme)
-    anonymous = told(await here.open("/"))
+    anonymous = describe_answer(await here.open("/"))
     here.cookies = there.cookies
-    assert told(await here.open("/")) == anonymous
+    assert describe_answer(await here.open("/")) == anonymous
 
 
 async def test_that_a_session_is_used_is_stored_hourly(browser: Any, people: Any, acme: Any) -> None:

@@ -34,8 +34,8 @@ interface Document {
 const TIMEOUT_MS = 20_000;
 const TOKEN = "form_token";
 const TOKEN_FIELD = `input[name="${TOKEN}"]`;
-/** The page's own form, whose token all other posts of the page use. */
-const FORM = "form[data-composer]";
+/** The thread with its forms: all have the same token, also where nobody may write. */
+const THREAD = "section.thread";
 
 export async function post(address: string, fields: Record<string, string>): Promise<Answer> {
   const answer = await send(address, fields);
@@ -87,12 +87,12 @@ async function send(address: string, fields: Record<string, string>): Promise<An
 }
 
 function readToken(): string {
-  return document.querySelector<HTMLInputElement>(`${FORM} ${TOKEN_FIELD}`)?.value ?? "";
+  return document.querySelector<HTMLInputElement>(`${THREAD} ${TOKEN_FIELD}`)?.value ?? "";
 }
 
-/** Gives its token to each form of the page. */
+/** Gives the token to each form of the thread. */
 function writeToken(token: string, languageToken = ""): void {
-  for (const input of document.querySelectorAll<HTMLInputElement>(`:is(${FORM}, [data-thread]) ${TOKEN_FIELD}`)) {
+  for (const input of document.querySelectorAll<HTMLInputElement>(`${THREAD} ${TOKEN_FIELD}`)) {
     input.value = token;
   }
   const language = document.querySelector<HTMLInputElement>(`form.language ${TOKEN_FIELD}`);
@@ -106,7 +106,7 @@ async function renewToken(): Promise<boolean> {
   try {
     const response = await fetch(window.location.pathname, { cache: "no-store", headers: { accept: "text/html" } });
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const [token, languageToken] = [FORM, "form.language"].map(
+    const [token, languageToken] = [THREAD, "form.language"].map(
       (form) => page.querySelector<HTMLInputElement>(`${form} ${TOKEN_FIELD}`)?.value,
     );
     if (!response.ok || !token) {

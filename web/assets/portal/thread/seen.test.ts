@@ -3,18 +3,21 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { putOnScreen } from "../../testing/browser.ts";
 import { Store } from "./memory.ts";
 import { reportSeen } from "./seen.ts";
+import { enhanceThread } from "./thread.ts";
 
 let reported: string[];
+let tokens: (string | null)[];
 let isHidden: boolean;
 let talk: HTMLElement;
 
 beforeEach(() => {
   vi.useFakeTimers();
   window.localStorage.clear();
-  [reported, isHidden] = [[], false];
+  [reported, tokens, isHidden] = [[], [], false];
   vi.spyOn(document, "hidden", "get").mockImplementation(() => isHidden);
   vi.stubGlobal("fetch", (_: string, init: { body: URLSearchParams }) => {
     reported.push(init.body.get("seq") ?? "");
+    tokens.push(init.body.get("form_token"));
     return Promise.resolve(new Response(null, { status: 204 }));
   });
   document.body.innerHTML = `<div data-seen-url="/seen" data-epoch="e" data-seq="5">
@@ -50,4 +53,15 @@ test("what is scrolled past, or on screen of a hidden tab, was not seen", async 
   document.dispatchEvent(new Event("visibilitychange"));
   await vi.advanceTimersByTimeAsync(1000);
   expect(reported).toEqual(["5"]);
+});
+
+test("it is reported where nobody may write, too, with the token of the thread", async () => {
+  document.body.innerHTML = `<section class="thread" data-now="now"><div data-thread="/thread" data-seen-url="/seen" data-epoch="e"
+    data-seq="5"><li id="staff" data-side="staff" data-seq="4"></li></div>
+    <p class="closed" data-composer="i"></p><input type="hidden" name="form_token" value="t"></section>`;
+  enhanceThread(document);
+  putOnScreen(staff());
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(reported).toEqual(["5"]);
+  expect(tokens).toEqual(["t"]);
 });

@@ -36,7 +36,7 @@ const bubbles = (): (string | undefined)[] =>
   [...document.querySelectorAll<HTMLElement>("ol li")].map((each) => each.dataset["state"]);
 
 function load(): void {
-  document.body.innerHTML = FORM;
+  document.body.innerHTML = `<section class="thread">${FORM}</section>`;
   store = new Store("i");
   outbox = sendFrom(new Composer(get<HTMLFormElement>("form"), store), store, {
     list: get("ol"),
@@ -306,7 +306,7 @@ test("a form token that has ended is taken from the page, and the comment is sen
   await send();
   calls[0]?.answer(403, { code: "form.token" });
   await settle();
-  calls[1]?.answer(200, '<form data-composer="i"><input name="form_token" value="fresh"></form>');
+  calls[1]?.answer(200, '<section class="thread"><form><input name="form_token" value="fresh"></form></section>');
   await settle();
   expect(calls[2]?.fields).toEqual({ ...calls[0]?.fields, form_token: "fresh" });
 });

@@ -22,10 +22,10 @@ export function enhanceThread(root: ParentNode): void {
   const words = readWords(section);
   const announce = createAnnouncer(section.querySelector("[data-thread-says]"));
   const form = section.querySelector<HTMLFormElement>("form[data-composer]");
-  const store = new Store(form?.dataset["composer"] ?? "");
+  const store = new Store(section.querySelector<HTMLElement>("[data-composer]")?.dataset["composer"] ?? "");
   const fragment = new Fragment(talk, () => void poller.refreshAll());
   const arrive = announceArrivals(section.querySelector("[data-pill]"), words, announce);
-  let look: () => void = () => undefined;
+  const look = reportSeen(talk, store);
   let outbox: Outbox | undefined;
 
   const apply = (html: string): void => {
@@ -57,7 +57,6 @@ export function enhanceThread(root: ParentNode): void {
   poller.start();
   if (form !== null) {
     outbox = sendFrom(new Composer(form, store), store, thread);
-    look = reportSeen(talk, store);
   }
 }
 
