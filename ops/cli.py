@@ -19,9 +19,11 @@ LAZY_COMMANDS: Mapping[str, tuple[str, str]] = {
     "link": ("ops.commands.links", "link"),
     "thread": ("ops.commands.thread", "thread"),
     "series": ("ops.commands.series", "series"),
+    "realtime": ("ops.commands.realtime", "realtime"),
     "audit": ("ops.commands.audit", "audit"),
     "events": ("ops.commands.audit", "events"),
     "jobs": ("ops.commands.jobs", "jobs"),
+    "hub": ("ops.commands.hub", "hub"),
     "worker": ("ops.commands.processes", "worker"),
     "relay": ("ops.commands.processes", "relay"),
     "scheduler": ("ops.commands.processes", "scheduler"),
@@ -92,8 +94,7 @@ def seed() -> None:
     """Write the demo's workspaces and invoices; only under the profiles demo and test."""
     from kernel.errors import Denied
     from kernel.settings import Profile
-    from kernel.store import Database
-    from ops.command_context import identify_operator, read_settings
+    from ops.command_context import open_database, read_settings
 
     async def work() -> None:
         settings = read_settings()
@@ -104,16 +105,8 @@ def seed() -> None:
             )
         from ops.seed import seed as write
 
-        database = await Database.open(
-            settings.database_url,
-            name="portal seed",
-            prepared=settings.database_prepared,
-            actor=identify_operator(),
-        )
-        try:
+        async with open_database(settings, settings.database_url, size=10, name="portal seed") as database:
             seeded = await write(database, settings, click.echo)
-        finally:
-            await database.close()
         for invoice in seeded.invoices:
             click.echo(f"{invoice['workspace']} {invoice['number']} {invoice['url']}")
 

@@ -18,6 +18,7 @@ from kernel.ids import WorkspaceId
 from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database, Isolation
+from kernel.wakeup import Publisher
 from tenants.activity.actions import audit_refusal
 from tenants.workspaces import queries as workspaces
 
@@ -83,11 +84,27 @@ def read_settings() -> Settings:
     return settings
 
 
-async def open_database(settings: Settings, url: str) -> Database:
-    """Open one connection for a command, as the role in the URL; the operator is the actor."""
-    return await Database.open(
-        url, size=1, name="portal command", prepared=settings.database_prepared, actor=identify_operator()
-    )
+@asynccontextmanager
+async def open_database(
+    settings: Settings, url: str, *, size: int = 1, name: str = "portal command"
+) -> AsyncIterator[Database]:
+    """Open a database for a command, as the role in the URL; the operator is the actor, and commits are published."""
+    publisher = Publisher(settings.redis_url)
+    try:
+        database = await Database.open(
+            url,
+            size=size,
+            name=name,
+            prepared=settings.database_prepared,
+            actor=identify_operator(),
+            publish=publisher.publish,
+        )
+        try:
+            yield database
+        finally:
+            await database.close()
+    finally:
+        await publisher.close()
 
 
 def identify_operator() -> Actor:
@@ -105,11 +122,8 @@ def run_command(work: Callable[[CommandContext], Awaitable[_T]]) -> _T:
 
     async def open_and_run() -> _T:
         settings = read_settings()
-        database = await open_database(settings, settings.database_url)
-        try:
+        async with open_database(settings, settings.database_url) as database:
             return await work(CommandContext(settings, database, SystemClock(), Sealer(settings.secret_keys)))
-        finally:
-            await database.close()
 
     return asyncio.run(open_and_run())
 

@@ -50,6 +50,7 @@ GLOBAL_INDEXES: Final = frozenset(
 #: The only SECURITY DEFINER functions: they do what the role app may not.
 DEFINERS: Final = frozenset(
     {
+        "portal_live_heads(uuid[],uuid[])",  # epochs and counters of streams that the caller names, in any workspaces
         "portal_prune_events(timestamp with time zone,integer)",  # of the bound workspace: app may delete none
         "portal_queue_load(text,text,integer,integer)",
         "portal_workspace_by_host(text)",

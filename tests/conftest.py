@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import shutil
 import tempfile
@@ -188,6 +189,17 @@ async def scratch(servers: Servers, worker_name: str) -> AsyncIterator[Callable[
     yield make
     for name in names:
         await drop_database(servers.admin_url, name)
+
+
+@pytest.fixture
+def restore_logging() -> Iterator[None]:
+    """Restore how lines are logged, for tests of what configures it for its process."""
+    root = logging.getLogger()
+    handlers, level, configuration = list(root.handlers), root.level, structlog.get_config()
+    yield
+    structlog.configure(**configuration)
+    root.handlers = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from kernel.jobs.dispatch import (
 from kernel.process import Process, open_process
 from kernel.store.roles import SVC
 from kernel.telemetry import logs
+from kernel.wakeup import EVENTS_CHANNEL, Subscriber
 from tenants import schema
 from workers.sequencer import Sequencer
 
@@ -50,7 +51,8 @@ async def _serve(settings: Settings) -> None:
     opening = open_process("relay", settings, role=SVC, pool_size=4, migrations=schema.migrations())
     async with opening as process:
         relay = Relay(process, open_broker(settings.jobs_redis_url))
-        sequencer = Sequencer(process.database, process.metrics, process.wakeup)
+        subscriber = Subscriber(settings.redis_url, [EVENTS_CHANNEL])
+        sequencer = Sequencer(process.database, process.metrics, subscriber)
         tasks = [asyncio.create_task(relay.maintain()), asyncio.create_task(sequencer.run())]
         try:
             process.mark_started()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kernel.ids import WorkspaceId
     from kernel.store import Database
     from kernel.telemetry.metrics import Metrics
-    from kernel.wakeup import Wakeup
+    from kernel.wakeup import Subscriber
 
 POLL_INTERVAL_S: Final = 0.1
 MEASURE_INTERVAL_S: Final = 2.0
@@ -34,17 +34,17 @@ _log: Final = logs.get_logger("workers.sequencer")
 class Sequencer:
     """Places drafts of all workspaces as role svc. Any number of relays may run one: see `place_events`."""
 
-    def __init__(self, database: Database, metrics: Metrics, wakeup: Wakeup) -> None:
-        """Work in `database`, woken by `wakeup`."""
+    def __init__(self, database: Database, metrics: Metrics, subscriber: Subscriber) -> None:
+        """Work in `database`, woken by the messages of `subscriber`."""
         self._database = database
         self._metrics = metrics
-        self._wakeup = wakeup
+        self._subscriber = subscriber
 
     async def run(self) -> None:
         """Place events, measure the delay and log anchors until cancelled."""
         woken = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._wakeup.listen(woken))
+            group.create_task(self._subscriber.listen(lambda _message: woken.set()))
             group.create_task(self._place_drafts(woken))
             group.create_task(self._measure_and_anchor())
 

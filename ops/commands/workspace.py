@@ -148,13 +148,10 @@ def _refuse_two_logos(*options: object) -> None:
 def _list_workspaces() -> tuple[queries.WorkspaceSummary, ...]:
     async def read() -> tuple[queries.WorkspaceSummary, ...]:
         settings = read_settings()
-        database = await open_database(settings, settings.require_svc_url())
-        try:
+        async with open_database(settings, settings.require_svc_url()) as database:
             await database.require_role(SVC)
             async with database.unbound(read_only=True):
                 return await queries.list_workspaces(limit=10_000)
-        finally:
-            await database.close()
 
     return asyncio.run(read())
 

@@ -36,6 +36,11 @@ def new_nonce() -> str:
     return urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
 
 
+def choose_between(least: float, most: float) -> float:
+    """Return a random number from `least` to `most`: pauses that many clients or processes must not make in step."""
+    return secrets.SystemRandom().uniform(least, most)
+
+
 def new_token() -> str:
     """Return a link token: 22 random base62 characters (131 bits) and 2 of checksum."""
     body = "".join(secrets.choice(ALPHABET) for _ in range(TOKEN_BODY_LENGTH))

@@ -15,7 +15,7 @@ from kernel.store.roles import SVC
 from kernel.telemetry import internal_server, logs
 from kernel.telemetry.health import Check, Health
 from kernel.telemetry.metrics import Metrics
-from kernel.wakeup import Wakeup
+from kernel.wakeup import Publisher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -58,8 +58,8 @@ class Process:
     metrics: Metrics
     health: Health
     shutdown: Shutdown
-    wakeup: Wakeup
-    """Sent after each commit that wrote events."""
+    publisher: Publisher
+    """Sends what units of work publish after their commit."""
     is_started: bool = False
 
     def mark_started(self) -> None:
@@ -88,7 +88,8 @@ async def open_process(
     logs.configure(level=settings.log_level, process=name)
     for warning in settings.warnings:
         _log.warning("settings warning", text=warning)
-    metrics, health, shutdown, wakeup = Metrics(), Health([]), Shutdown(), Wakeup(settings.redis_url)
+    metrics, health, shutdown = Metrics(), Health([]), Shutdown()
+    publisher = Publisher(settings.redis_url)
 
     def handle_signal() -> None:
         health.drain()
@@ -105,12 +106,12 @@ async def open_process(
             prepared=settings.database_prepared,
             acquire_timeout_s=acquire_timeout_s,
             command_timeout_s=command_timeout_s,
-            notify=wakeup.send,
+            publish=publisher.publish,
         )
         try:
             await database.require_role(role)
             metrics.observe_pool(lambda: database.in_use, lambda: database.size, lambda: database.waiting)
-            process = Process(settings, database, metrics, health, shutdown, wakeup)
+            process = Process(settings, database, metrics, health, shutdown, publisher)
             health.add_check(schema_check(database, migrations))
             health.add_check(_start_check(process))
             serving = internal_server.serve(
@@ -123,7 +124,7 @@ async def open_process(
         finally:
             await database.close()
     finally:
-        await wakeup.close()
+        await publisher.close()
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
 

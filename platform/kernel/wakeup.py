@@ -1,9 +1,9 @@
-"""Wakes other processes through Redis pub/sub after a commit; they poll as well, since a message may be lost."""
+"""Messages between processes through Redis pub/sub. They only wake: any may be lost, so whoever listens also polls."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -12,33 +12,37 @@ from redis.exceptions import RedisError
 
 from kernel.limits import DEADLINE_S, CircuitBreaker
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+#: An empty message: events were committed that have no place in the event log yet.
 EVENTS_CHANNEL: Final = "portal:events"
-_RECONNECT_S: Final = 1.0
+_CONNECT_S: Final = 2.0
+_RECONNECT_S: Final = 0.5
+# A subscription that hears nothing for so long sends a PING; without a reply within the same time it connects again.
+_SILENCE_S: Final = 5.0
 
 
-class Wakeup:
-    """A Redis channel whose messages have no content."""
+class Publisher:
+    """Sends messages to whoever listens; one for each process that writes."""
 
-    def __init__(self, redis_url: str, channel: str = EVENTS_CHANNEL) -> None:
+    def __init__(self, redis_url: str) -> None:
         """Connect on first use."""
-        self._channel = channel
-        self._sender = Redis.from_url(
+        self._redis = Redis.from_url(
             redis_url,
             socket_timeout=DEADLINE_S,
             socket_connect_timeout=DEADLINE_S,
             retry=Retry(NoBackoff(), 0),
         )
-        # No time-out: the next message may come much later.
-        self._listener = Redis.from_url(redis_url, socket_timeout=None)
         self._breaker = CircuitBreaker()
 
-    async def send(self) -> None:
-        """Wake all listeners; takes 50 ms at most and never raises, because listeners poll as well."""
+    async def publish(self, channel: str, message: bytes) -> None:
+        """Send a message; takes 50 ms at most and never raises, because listeners poll as well."""
         if not self._breaker.allows_request():
             return
         try:
             async with asyncio.timeout(DEADLINE_S):
-                await self._sender.publish(self._channel, b"")
+                await self._redis.publish(channel, message)
         except (RedisError, OSError, TimeoutError):
             self._breaker.record_failure()
         except BaseException:
@@ -47,18 +51,67 @@ class Wakeup:
         else:
             self._breaker.record_success()
 
-    async def listen(self, event: asyncio.Event) -> None:
-        """Set `event` at each message until cancelled; subscribes again after an error of Redis."""
-        while True:
-            try:
-                async with self._listener.pubsub() as subscription:
-                    await subscription.subscribe(self._channel)
-                    async for _ in subscription.listen():
-                        event.set()
-            except (RedisError, OSError):
-                await asyncio.sleep(_RECONNECT_S)
-
     async def close(self) -> None:
         """Close the connections."""
-        await self._sender.aclose()
-        await self._listener.aclose()
+        await self._redis.aclose()
+
+
+class Subscriber:
+    """Receives the messages of some channels, and subscribes again whenever the connection is lost."""
+
+    def __init__(self, redis_url: str, channels: Sequence[str], *, silence_s: float = _SILENCE_S) -> None:
+        """Connect when listening."""
+        self._redis_url = redis_url
+        self._channels = tuple(channels)
+        self._silence_s = silence_s
+
+    async def listen(
+        self,
+        receive: Callable[[bytes], None],
+        report_connected: Callable[[bool], None] | None = None,
+    ) -> None:
+        """Call `receive` with each message until cancelled.
+
+        `report_connected` gets True each time the subscription has begun, before its first message, and False when it
+        was lost: messages sent in between are not delivered.
+        """
+        report = report_connected or _ignore
+        while True:
+            try:
+                await self._listen_once(receive, report)
+            except (RedisError, OSError, TimeoutError):
+                report(False)
+                await asyncio.sleep(_RECONNECT_S)
+
+    async def _listen_once(self, receive: Callable[[bytes], None], report: Callable[[bool], None]) -> None:
+        # No time-out for reads: the next message may come much later. The PING finds a connection that is dead.
+        redis = Redis.from_url(
+            self._redis_url,
+            socket_timeout=None,
+            socket_connect_timeout=_CONNECT_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        async with redis, redis.pubsub() as subscription:
+            async with asyncio.timeout(_CONNECT_S):
+                await subscription.subscribe(*self._channels)
+            unconfirmed = len(self._channels)
+            is_silent = False
+            while True:
+                message = await subscription.get_message(timeout=self._silence_s)
+                if message is None:
+                    if is_silent:
+                        raise TimeoutError
+                    is_silent = True
+                    await subscription.ping()
+                    continue
+                is_silent = False
+                if message["type"] == "message":
+                    receive(message["data"])
+                elif message["type"] == "subscribe":
+                    unconfirmed -= 1
+                    if unconfirmed == 0:
+                        report(True)
+
+
+def _ignore(is_connected: bool) -> None:  # noqa: FBT001
+    """Do nothing."""

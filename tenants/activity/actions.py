@@ -17,9 +17,10 @@ from kernel.store import (
     current_workspace,
     execute,
     fetch_value,
-    notify_after_commit,
+    publish_after_commit,
 )
 from kernel.telemetry.logs import current_request_id
+from kernel.wakeup import EVENTS_CHANNEL
 from tenants.activity.events import ActionRefused, Event, encode
 
 # Not Piccolo's insert: it returns the key, and app may not read drafts.
@@ -55,7 +56,7 @@ async def emit(event: Event) -> None:
         _encode_context(actor),
     )
     # The sequencer polls, too: this only shortens the delay.
-    notify_after_commit()
+    publish_after_commit(EVENTS_CHANNEL, b"")
 
 
 async def audit_refusal(

@@ -132,3 +132,12 @@ class DomainPurged(_DomainEvent, frozen=True, kw_only=True):
     """A released domain was deleted: any workspace can verify it again."""
 
     kind: ClassVar[str] = "domain.purged"
+
+
+class StreamsReset(Event, frozen=True, kw_only=True):
+    """All readers of the realtime streams had to start anew, after a restore that took events away."""
+
+    kind: ClassVar[str] = "workspace.streams_reset"
+    audit_only: ClassVar[bool] = True
+
+    streams: int

@@ -12,8 +12,8 @@ from kernel.store import execute, fetch_value
 from tenants.access import actions as access_actions
 from tenants.access.values import Subject, SubjectKind
 from tenants.customers.actions import add_contact
-from tenants.ids import CodeId, CustomerId, InvoiceId
-from tenants.invoices.actions import issue_link, set_write_authority
+from tenants.ids import CodeId, CustomerId, InvoiceId, LinkId
+from tenants.invoices.actions import issue_link, revoke_link, set_write_authority
 from tenants.workspaces.authority import WriteAuthority, WriteMode
 from tests.fakes import sample_threads
 from tests.fakes.sample_threads import JO
@@ -35,6 +35,7 @@ class Conversation:
     workspace: SampleWorkspace
     customer_id: CustomerId
     invoice_id: InvoiceId
+    link_id: LinkId
     url: str
 
     @classmethod
@@ -47,7 +48,9 @@ class Conversation:
         async with workspace.database.scope(workspace.workspace_id):
             await set_write_authority(invoice_id, WriteAuthority.create(mode, **authority))
             link = await issue_link(invoice_id, sealer=workspace.sealer, clock=workspace.clock)
-        return cls(workspace, customer_id, invoice_id, f"http://{workspace.host}:{port}/i/{link.token}")
+        return cls(
+            workspace, customer_id, invoice_id, link.link_id, f"http://{workspace.host}:{port}/i/{link.token}"
+        )
 
     async def reply(self, body: str) -> None:
         """Write a comment of the staff."""
@@ -56,6 +59,11 @@ class Conversation:
     async def write_note(self, body: str) -> None:
         """Write an internal note of the staff."""
         await sample_threads.write_note(self.workspace, self.invoice_id, body)
+
+    async def revoke_link(self) -> None:
+        """Let the URL open nothing any more."""
+        async with self.workspace.database.scope(self.workspace.workspace_id):
+            await revoke_link(self.link_id, clock=self.workspace.clock)
 
     async def list_bodies(self) -> list[str]:
         """Return the texts of the thread as customers may see them."""

@@ -60,8 +60,8 @@ async def test_help_names_every_command(run_portal: Portal) -> None:
     result = await run_portal("--help")
     named = {line.split()[0] for line in result.output.partition("Commands:")[2].splitlines() if line.strip()}
     words = (
-        "audit customer doctor events gateway import-ubl invoice jobs link migrate relay scheduler seed series"
-        " thread worker workspace"
+        "audit customer doctor events gateway hub import-ubl invoice jobs link migrate realtime relay scheduler"
+        " seed series thread worker workspace"
     )
     assert named == set(words.split())
 
@@ -204,6 +204,7 @@ async def test_migrating_again_applies_nothing(run_portal: Portal) -> None:
     assert (result.exit_code, result.output.endswith("; 0 applied now.\n")) == (0, True)
 
 
+@pytest.mark.usefixtures("restore_logging")
 async def test_the_doctor_exits_with_one_when_it_finds_something(run_portal: Portal) -> None:
     result = await run_portal("doctor", env={"PORTAL_DATABSE_URL": "x"})
     assert result.exit_code == 1
@@ -312,6 +313,7 @@ async def test_migrating_where_postgres_is_not(run_portal: Portal) -> None:
     assert "Does the server run at the address in the settings" in result.stderr
 
 
+@pytest.mark.usefixtures("restore_logging")
 async def test_the_doctor_says_a_port_that_is_none(run_portal: Portal) -> None:
     result = await run_portal("doctor", env={"PORTAL_DATABASE_URL": "postgresql://portal_app@db:x/portal"})
     assert (result.exit_code, "PORTAL_DATABASE_URL must be a Postgres url" in result.output) == (1, True)

@@ -282,6 +282,7 @@ CALLS_WITHOUT_IDS: dict[str, Call] = {
         (), customer_invoices.sum_open_invoices([x.customer_id], CLOCK.now().date())
     ),
     "invoice_queries.list_links": lambda x, _: _check_equal((), invoice_queries.list_links(x.invoice_id)),
+    "workspace_actions.reset_streams": lambda _, __: workspace_actions.reset_streams(),
     "workspace_actions.set_brand": lambda _, __: workspace_actions.set_brand(name="Mine"),
     "workspace_actions.set_region": lambda _, __: workspace_actions.set_region(locale="ja-JP"),
     "workspace_actions.set_terms": lambda _, __: workspace_actions.set_terms(payment_days=1),

@@ -79,6 +79,8 @@ WITHOUT_EVENTS = {
     "live_event",
     "live_stream",
 }
+# Of these one whose rows change alone, without anything else: only the streams' epochs do.
+ALONE = {"live_stream"}
 # Counts what this transaction wrote, whatever statement did it.
 WRITTEN = "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del AS rows FROM pg_stat_xact_user_tables"
 EVENTS = (
@@ -158,8 +160,9 @@ async def observe(
         secrets = {row["secret"] for row in await fetch(SECRETS, workspace_id)}
     secrets |= {getattr(outcome, "token", None), getattr(outcome, "verify_token", None)} - {None}
     stored = " ".join(event["payload"] + event["context"] for event in events)
+    tables = {table for table, rows in after.items() if rows > before.get(table, 0)}
     return Observation(
-        tables={table for table, rows in after.items() if rows > before.get(table, 0)} - WITHOUT_EVENTS,
+        tables=tables - WITHOUT_EVENTS or tables & ALONE,
         kinds=[event["kind"] for event in events],
         payloads=[msgspec.json.decode(event["payload"]) for event in events],
         leaks={secret for secret in secrets if secret in stored},

@@ -80,6 +80,7 @@ PAYLOADS = {
     "thread.unmuted": f'{{"invoice_id":"{ID}"}}',
     "recovery_codes.replaced": f'{{"authenticator_id":"{ID}"}}',
     "session.revoked": f'{{"session_id":"{ID}"}}',
+    "workspace.streams_reset": '{"streams":3}',
     "workspace.brand_changed": '{"changes":{"name":{"before":"Acme","after":"Acme & Co."}}}',
     "workspace.contact_email_changed": '{"is_set":true}',
     "workspace.created": (

@@ -20,7 +20,7 @@ from kernel.store import Database, execute, fetch_value
 from kernel.store.pool import Connection
 from kernel.store.roles import Urls, build_database_url
 from kernel.telemetry.metrics import Metrics
-from kernel.wakeup import Wakeup
+from kernel.wakeup import EVENTS_CHANNEL, Publisher, Subscriber
 from tenants.activity.actions import emit
 from tenants.activity.queries import Anchor
 from tests.fakes.event_log import Log, ShelfBuilt, place_all
@@ -37,22 +37,22 @@ async def own_urls(scratch: Callable[..., Awaitable[Urls]]) -> Urls:
 
 
 @pytest.fixture
-async def wakeup(redis_url: str) -> AsyncIterator[Wakeup]:
-    """A channel of this test's own."""
-    opened = Wakeup(redis_url, f"test:{new_id()}")
-    yield opened
-    await opened.close()
+def subscriber(redis_url: str) -> Subscriber:
+    """Hears the wake-ups."""
+    return Subscriber(redis_url, [EVENTS_CHANNEL])
 
 
 @pytest.fixture
-async def own(own_urls: Urls, wakeup: Wakeup) -> AsyncIterator[tuple[Database, Database]]:
+async def own(own_urls: Urls, redis_url: str) -> AsyncIterator[tuple[Database, Database]]:
     """The database as app, whose commits send the wake-up, and as svc."""
     actor = Actor(ActorKind.OPERATOR, "tests")
-    app = await Database.open(own_urls.app, size=2, actor=actor, notify=wakeup.send)
+    publisher = Publisher(redis_url)
+    app = await Database.open(own_urls.app, size=2, actor=actor, publish=publisher.publish)
     svc = await Database.open(own_urls.svc, size=3)
     yield app, svc
     await app.close()
     await svc.close()
+    await publisher.close()
 
 
 @pytest.fixture
@@ -89,9 +89,9 @@ def database_name(urls: Urls) -> str:
 class RunningSequencer:
     """A sequencer that runs for the length of an `async with`."""
 
-    def __init__(self, svc: Database, wakeup: Wakeup) -> None:
+    def __init__(self, svc: Database, subscriber: Subscriber) -> None:
         self.metrics = Metrics()
-        self.sequencer = Sequencer(svc, self.metrics, wakeup)
+        self.sequencer = Sequencer(svc, self.metrics, subscriber)
 
     async def __aenter__(self) -> Self:
         self.task = asyncio.create_task(self.sequencer.run())
@@ -106,8 +106,8 @@ class RunningSequencer:
         return self.metrics.registry.get_sample_value(name)
 
 
-async def test_what_is_committed_is_placed_and_counted(own_log: Log, wakeup: Wakeup) -> None:
-    async with RunningSequencer(own_log.svc, wakeup) as running:
+async def test_what_is_committed_is_placed_and_counted(own_log: Log, subscriber: Subscriber) -> None:
+    async with RunningSequencer(own_log.svc, subscriber) as running:
         for number in range(3):
             await emit_one(own_log, number)
         await wait_for_rows(own_log, 3)
@@ -119,36 +119,37 @@ async def test_what_is_committed_is_placed_and_counted(own_log: Log, wakeup: Wak
 
 
 async def test_a_commit_with_events_sends_one_wake_up(own_urls: Urls, own_log: Log) -> None:
-    sent: list[str] = []
+    sent: list[tuple[str, bytes]] = []
 
-    async def record() -> None:
-        sent.append("wake-up")
+    async def record(channel: str, message: bytes) -> None:
+        sent.append((channel, message))
 
-    app = await Database.open(own_urls.app, size=1, actor=Actor(ActorKind.OPERATOR, "tests"), notify=record)
+    app = await Database.open(own_urls.app, size=1, actor=Actor(ActorKind.OPERATOR, "tests"), publish=record)
     try:
         async with app.scope(own_log.workspace_id):
             await emit(ShelfBuilt(number=1))
             await emit(ShelfBuilt(number=2))
             assert sent == []
-        assert sent == ["wake-up"]
+        assert sent == [(EVENTS_CHANNEL, b"")]
         async with app.scope(own_log.workspace_id):
             await fetch_value("SELECT place FROM event_head")
         with pytest.raises(ZeroDivisionError):
             async with app.scope(own_log.workspace_id):
                 await emit(ShelfBuilt(number=3))
                 raise ZeroDivisionError
-        assert sent == ["wake-up"]
+        assert sent == [(EVENTS_CHANNEL, b"")]
     finally:
         await app.close()
 
 
 async def test_without_redis_the_poll_finds_them(own_urls: Urls, own_log: Log) -> None:
-    away = Wakeup("redis://127.0.0.1:1", "test:away")
+    redis_url = "redis://127.0.0.1:1"
+    away = Publisher(redis_url)
     app = await Database.open(
-        own_urls.app, size=1, actor=Actor(ActorKind.OPERATOR, "tests"), notify=away.send
+        own_urls.app, size=1, actor=Actor(ActorKind.OPERATOR, "tests"), publish=away.publish
     )
     try:
-        async with RunningSequencer(own_log.svc, away):
+        async with RunningSequencer(own_log.svc, Subscriber(redis_url, [EVENTS_CHANNEL])):
             async with app.scope(own_log.workspace_id):
                 await emit(ShelfBuilt(number=1))
             await wait_for_rows(own_log, 1)
@@ -158,12 +159,12 @@ async def test_without_redis_the_poll_finds_them(own_urls: Urls, own_log: Log) -
 
 
 async def test_the_loop_outlives_the_end_of_its_connections(
-    own_log: Log, wakeup: Wakeup, admin_url: str, own_urls: Urls
+    own_log: Log, subscriber: Subscriber, admin_url: str, own_urls: Urls
 ) -> None:
     admin: Connection = await asyncpg.connect(admin_url)
     end = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE usename = 'portal_svc' AND datname = $1"""
-    async with RunningSequencer(own_log.svc, wakeup):
+    async with RunningSequencer(own_log.svc, subscriber):
         for number in range(4):
             await admin.fetch(end, database_name(own_urls))
             await emit_one(own_log, number)
@@ -173,7 +174,7 @@ async def test_the_loop_outlives_the_end_of_its_connections(
 
 
 async def test_a_broken_log_does_not_stop_the_others(
-    own_log: Log, own_urls: Urls, settings: Settings, wakeup: Wakeup, admin_url: str
+    own_log: Log, own_urls: Urls, settings: Settings, subscriber: Subscriber, admin_url: str
 ) -> None:
     await own_log.write(1)
     other = await open_log(own_log.database, own_log.svc, settings)
@@ -186,7 +187,7 @@ async def test_a_broken_log_does_not_stop_the_others(
     )
     await admin.close()
     with capture_logs() as lines:
-        async with RunningSequencer(own_log.svc, wakeup):
+        async with RunningSequencer(own_log.svc, subscriber):
             await emit_one(own_log, 2)
             await emit_one(other, 1)
             await wait_for_rows(other, 1)
@@ -196,10 +197,10 @@ async def test_a_broken_log_does_not_stop_the_others(
         assert await fetch_value("SELECT count(*) FROM event_draft") == 1
 
 
-async def test_anchors_are_logged_from_the_start_on(own_log: Log, wakeup: Wakeup) -> None:
+async def test_anchors_are_logged_from_the_start_on(own_log: Log, subscriber: Subscriber) -> None:
     await own_log.write(1, 2)
     with capture_logs() as lines:
-        async with RunningSequencer(own_log.svc, wakeup), asyncio.timeout(TIMEOUT_S):
+        async with RunningSequencer(own_log.svc, subscriber), asyncio.timeout(TIMEOUT_S):
             while not any(  # noqa: ASYNC110  -- the log has no event for it
                 line["event"] == "event log anchor" for line in lines
             ):
@@ -211,11 +212,11 @@ async def test_anchors_are_logged_from_the_start_on(own_log: Log, wakeup: Wakeup
     assert await own_log.verify(anchor) == ()
 
 
-async def test_a_draft_without_a_head_shows_in_the_age(own_log: Log, wakeup: Wakeup) -> None:
+async def test_a_draft_without_a_head_shows_in_the_age(own_log: Log, subscriber: Subscriber) -> None:
     stranger = new_id()
     async with own_log.database.scope(stranger):
         await emit(ShelfBuilt(number=1))
-    async with RunningSequencer(own_log.svc, wakeup) as running, asyncio.timeout(TIMEOUT_S):
+    async with RunningSequencer(own_log.svc, subscriber) as running, asyncio.timeout(TIMEOUT_S):
         while not running.read("portal_event_oldest_draft_seconds"):  # noqa: ASYNC110  -- nor has a gauge
             await asyncio.sleep(0.02)
     async with own_log.svc.unbound():

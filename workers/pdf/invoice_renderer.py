@@ -101,6 +101,7 @@ class InvoiceRenderer:
                 data,
                 is_pinned=source.is_issued,
                 created_at=self._clock.now(),
+                was_lost=stored is not None,
             )
 
     async def _has_blob(self, pdf: Pdf) -> bool:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from kernel.live.wake import Wake, WakeEvent, wake_after_commit
 from kernel.store import current_workspace, execute, fetch, fetch_one
 
 _CREATE: Final = """
@@ -31,15 +32,18 @@ WITH entry AS (
     SELECT $1, stream_id, staff, public FROM addition ORDER BY stream_id
     ON CONFLICT (workspace_id, stream_id) DO UPDATE
     SET staff_head = s.staff_head + excluded.staff_head, public_head = s.public_head + excluded.public_head
-    RETURNING stream_id, staff_head, public_head
+    RETURNING stream_id, epoch, staff_head, public_head
+), added AS (
+    INSERT INTO live_event (workspace_id, stream_id, staff_seq, public_seq, kind, payload, client_id)
+    SELECT $1, stream_id, staff_head - staff + row_number() OVER earlier,
+           CASE WHEN is_public THEN public_head - public + count(*) FILTER (WHERE is_public) OVER earlier END,
+           kind, payload, client_id
+    FROM entry JOIN addition USING (stream_id) JOIN head USING (stream_id)
+    WINDOW earlier AS (PARTITION BY stream_id ORDER BY n)
+    RETURNING stream_id, staff_seq, public_seq, created_at
 )
-INSERT INTO live_event (workspace_id, stream_id, staff_seq, public_seq, kind, payload, client_id)
-SELECT $1, stream_id, staff_head - staff + row_number() OVER earlier,
-       CASE WHEN is_public THEN public_head - public + count(*) FILTER (WHERE is_public) OVER earlier END,
-       kind, payload, client_id
-FROM entry JOIN addition USING (stream_id) JOIN head USING (stream_id)
-WINDOW earlier AS (PARTITION BY stream_id ORDER BY n)
-RETURNING stream_id, staff_seq, public_seq
+SELECT stream_id, epoch, staff_head, public_head, staff_seq, public_seq, created_at
+FROM added JOIN head USING (stream_id) ORDER BY stream_id, staff_seq
 """
 _SELECT_STAFF: Final = """
 SELECT staff_seq AS seq, kind, payload, client_id, created_at FROM live_event
@@ -49,6 +53,8 @@ _SELECT_PUBLIC: Final = """
 SELECT public_seq AS seq, kind, payload, client_id, created_at FROM live_event
 WHERE workspace_id = $1 AND stream_id = $2 AND public_seq > $3 ORDER BY public_seq LIMIT $4
 """
+# Every reader then starts anew.
+_CHANGE_EPOCHS: Final = "UPDATE live_stream SET epoch = gen_random_uuid() WHERE workspace_id = $1"
 _SELECT_HEADS: Final = """
 SELECT epoch, staff_head, public_head FROM live_stream WHERE workspace_id = $1 AND stream_id = $2
 """
@@ -131,19 +137,43 @@ async def append_many(events: Sequence[NewEvent]) -> tuple[Place, ...]:
     """Append events of any streams in one statement; returns their places in the same order."""
     if not events:
         return ()
+    payloads = [msgspec.json.encode(event.payload) for event in events]
     rows = await fetch(
         _APPEND,
         current_workspace(),
         [event.stream_id for event in events],
         [event.audience is Audience.PUBLIC for event in events],
         [event.kind for event in events],
-        [msgspec.json.encode(event.payload).decode() for event in events],
+        [payload.decode() for payload in payloads],
         [event.client_id for event in events],
     )
-    places: dict[UUID, deque[Place]] = {}
-    for row in sorted(rows, key=lambda row: row["staff_seq"]):
-        places.setdefault(row["stream_id"], deque()).append(Place(row["staff_seq"], row["public_seq"]))
-    return tuple(places[event.stream_id].popleft() for event in events)
+    added: dict[UUID, deque[Any]] = {}
+    for row in rows:
+        added.setdefault(row["stream_id"], deque()).append(row)
+    ordered = [added[event.stream_id].popleft() for event in events]
+    _wake_readers(events, payloads, ordered)
+    return tuple(Place(row["staff_seq"], row["public_seq"]) for row in ordered)
+
+
+def _wake_readers(events: Sequence[NewEvent], payloads: Sequence[bytes], rows: Sequence[Any]) -> None:
+    """Send one wake for each stream after the commit."""
+    additions: dict[UUID, list[WakeEvent]] = {}
+    heads: dict[UUID, Any] = {}
+    for event, payload, row in zip(events, payloads, rows, strict=True):
+        heads[event.stream_id] = row
+        additions.setdefault(event.stream_id, []).append(
+            WakeEvent(
+                row["staff_seq"],
+                row["public_seq"],
+                event.kind,
+                msgspec.Raw(payload),
+                event.client_id,
+                row["created_at"],
+            )
+        )
+    for stream_id, row in heads.items():
+        head = (row["epoch"], row["staff_head"], row["public_head"])
+        wake_after_commit(Wake(current_workspace(), stream_id, *head, tuple(additions[stream_id])))
 
 
 async def read_events(
@@ -168,3 +198,12 @@ async def load_heads(stream_id: UUID) -> Heads | None:
     """Return the heads of a stream, or None if it does not exist."""
     row = await fetch_one(_SELECT_HEADS, current_workspace(), stream_id)
     return None if row is None else Heads(row["epoch"], row["staff_head"], row["public_head"])
+
+
+async def change_epochs() -> int:
+    """Give every stream of the bound workspace another epoch; returns how many there are.
+
+    After a restore that took events away, their places will be those of other events: readers must start anew.
+    """
+    tag = await execute(_CHANGE_EPOCHS, current_workspace())
+    return int(tag.rpartition(" ")[2])

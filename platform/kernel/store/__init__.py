@@ -26,7 +26,7 @@ from kernel.store.unit import (
     current,
     current_actor,
     current_workspace,
-    notify_after_commit,
+    publish_after_commit,
     savepoint,
 )
 
@@ -53,6 +53,6 @@ __all__ = [
     "fetch_one",
     "fetch_value",
     "fetch_with_custom_plan",
-    "notify_after_commit",
+    "publish_after_commit",
     "savepoint",
 ]

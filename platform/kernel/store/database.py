@@ -12,7 +12,7 @@ from kernel.ids import WorkspaceId
 from kernel.store.errors import CONTENDED
 from kernel.store.pool import ACQUIRE_TIMEOUT_S, COMMAND_TIMEOUT_S, Pool
 from kernel.store.statements import fetch, fetch_one
-from kernel.store.unit import Callback, UnitOfWork, fetch_autocommit
+from kernel.store.unit import Publish, UnitOfWork, fetch_autocommit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,14 +39,14 @@ class Isolation(StrEnum):
 class Database:
     """Connections to one database as one role, for the life of a process."""
 
-    __slots__ = ("_actor", "_notify", "_pool", "name")
+    __slots__ = ("_actor", "_pool", "_publish", "name")
 
     def __init__(
-        self, pool: Pool, name: str, actor: Actor | None = None, notify: Callback | None = None
+        self, pool: Pool, name: str, actor: Actor | None = None, publish: Publish | None = None
     ) -> None:
         self._pool = pool
         self._actor = actor
-        self._notify = notify
+        self._publish = publish
         self.name = name
 
     @classmethod
@@ -60,14 +60,14 @@ class Database:
         acquire_timeout_s: float = ACQUIRE_TIMEOUT_S,
         command_timeout_s: float = COMMAND_TIMEOUT_S,
         actor: Actor | None = None,
-        notify: Callback | None = None,
+        publish: Publish | None = None,
     ) -> Self:
         """Connect once, to check the URL, and return the database.
 
         `size` limits the connections; `name` is shown in pg_stat_activity; `prepared` must be False behind a
         PgBouncer in transaction mode without max_prepared_statements; `acquire_timeout_s` limits the wait for a
         connection, `command_timeout_s` each statement; `actor` is the default of `scope` (an
-        operator's command); `notify` is called after commits, see `notify_after_commit`.
+        operator's command); `publish` sends messages after commits, see `publish_after_commit`.
         Raises Unavailable("store.unavailable").
         """
         pool = Pool(
@@ -79,7 +79,7 @@ class Database:
             command_timeout_s=command_timeout_s,
         )
         pool.release(await pool.acquire(), reusable=True)
-        return cls(pool, name, actor, notify)
+        return cls(pool, name, actor, publish)
 
     async def require_role(self, role: str) -> None:
         """Check the role; raises Invalid("store.wrong_role") for another role or one that bypasses row-level security.
@@ -194,7 +194,7 @@ class Database:
         # The simple protocol sends both statements in one round trip. The text of a UUID needs no quoting.
         setting = "" if workspace_id is None else workspace_id
         return UnitOfWork(
-            self._pool, f"{begin}; SET LOCAL app.workspace = '{setting}'", workspace_id, actor, self._notify
+            self._pool, f"{begin}; SET LOCAL app.workspace = '{setting}'", workspace_id, actor, self._publish
         )
 
 

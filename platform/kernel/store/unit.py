@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from asyncpg import PostgresError
@@ -35,6 +36,7 @@ _CURRENT: Final[ContextVar[UnitOfWork | None]] = ContextVar("unit_of_work", defa
 _MAX_ATTEMPTS: Final = 3
 
 Callback = Callable[[], Awaitable[None]]
+Publish = Callable[[str, bytes], Awaitable[None]]
 
 _log: Final = logs.get_logger("kernel.store")
 
@@ -53,7 +55,7 @@ class UnitOfWork:
         "_token",
         "actor",
         "callbacks",
-        "notify",
+        "publish",
         "task",
         "workspace_id",
     )
@@ -64,7 +66,7 @@ class UnitOfWork:
         begin: str,
         workspace_id: WorkspaceId | None,
         actor: Actor | None,
-        notify: Callback | None,
+        publish: Publish | None,
     ) -> None:
         self._pool = pool
         self._begin = begin
@@ -73,7 +75,7 @@ class UnitOfWork:
         self._token: Token[UnitOfWork | None] | None = None
         self.workspace_id = workspace_id
         self.actor = actor
-        self.notify = notify
+        self.publish = publish
         self.callbacks: list[Callback] = []
         """Called after COMMIT: see `after_commit`."""
 
@@ -172,6 +174,18 @@ async def _run_callbacks(callbacks: Sequence[Callback]) -> None:
             _log.error("after_commit callback failed", callback=repr(callback), exc_info=error)
 
 
+@dataclass(frozen=True, slots=True)
+class _Publication:
+    """A message to send after the commit; equal ones have the effect of one."""
+
+    publish: Publish
+    channel: str
+    message: bytes
+
+    async def __call__(self) -> None:
+        await self.publish(self.channel, self.message)
+
+
 class Savepoint:
     """A part of a unit of work that can fail alone: an async context manager."""
 
@@ -237,11 +251,13 @@ def after_commit(callback: Callback) -> None:
     current().callbacks.append(callback)
 
 
-def notify_after_commit() -> None:
-    """Call the database's `notify` after the commit, if it has one; several calls have the effect of one."""
+def publish_after_commit(channel: str, message: bytes) -> None:
+    """Publish a message after the commit, if the database has a publisher; the same one twice is sent once."""
     unit = current()
-    if unit.notify is not None and unit.notify not in unit.callbacks:
-        after_commit(unit.notify)
+    if unit.publish is not None:
+        publication = _Publication(unit.publish, channel, message)
+        if publication not in unit.callbacks:
+            after_commit(publication)
 
 
 def savepoint() -> Savepoint:

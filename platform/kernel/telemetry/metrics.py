@@ -14,6 +14,10 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+from kernel.telemetry.hub_metrics import HubMetrics
+from kernel.telemetry.live_metrics import LiveMetrics
+from kernel.telemetry.pdf_metrics import PdfMetrics
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,11 +26,10 @@ _REQUEST_SECONDS: Final = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
 _JOB_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-_PDF_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _RENDER_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
-class Metrics:
+class Metrics(HubMetrics, LiveMetrics, PdfMetrics):
     """The metrics of one process, in its own registry. Labels have closed sets of values, never workspaces."""
 
     def __init__(self) -> None:
@@ -45,6 +48,9 @@ class Metrics:
         self._add_events()
         self._add_pdfs()
         self._add_mails()
+        self._add_hub()
+        self._add_live()
+        self._add_polls()
 
     def _add_http(self) -> None:
         self.request_seconds = Histogram(
@@ -150,26 +156,6 @@ class Metrics:
             registry=self.registry,
         )
 
-    def _add_pdf_requests(self) -> None:
-        self.pdf_answers = Counter(
-            "portal_pdf_answers_total",
-            "Requests for the PDF of an open link, by outcome (hit, part, not_modified, unmet, waited, preparing,"
-            " down, gone).",
-            ("outcome",),
-            registry=self.registry,
-        )
-        self.pdf_wait_seconds = Histogram(
-            "portal_pdf_wait_seconds",
-            "Time that a request waited for a PDF that was not stored yet, whether it came or not.",
-            buckets=_PDF_SECONDS,
-            registry=self.registry,
-        )
-        self.pdf_waiting = Gauge(
-            "portal_pdf_waiting_count",
-            "Requests that wait for a PDF now.",
-            registry=self.registry,
-        )
-
     def _add_jobs(self) -> None:
         self.job_attempts = Counter(
             "portal_job_attempts_total",
@@ -238,47 +224,6 @@ class Metrics:
         self.event_oldest_draft = Gauge(
             "portal_event_oldest_draft_seconds",
             "Age of the oldest event that has no place in the log, as the relay saw it last; 0 when there is none.",
-            registry=self.registry,
-        )
-
-    def _add_pdfs(self) -> None:
-        self.pdf_render_seconds = Histogram(
-            "portal_pdf_render_seconds",
-            "Time to render HTML to PDF with Chromium, the wait for a slot included.",
-            buckets=_PDF_SECONDS,
-            registry=self.registry,
-        )
-        self.pdf_postprocess_seconds = Histogram(
-            "portal_pdf_postprocess_seconds",
-            "Time to post-process one PDF: dates, identifiers, metadata, artifacts.",
-            buckets=_PDF_SECONDS,
-            registry=self.registry,
-        )
-        self.pdf_render_failures = Counter(
-            "portal_pdf_render_failures_total",
-            "Renders that failed, by reason (crash, deadline); after a crash the render is tried once more.",
-            ("reason",),
-            registry=self.registry,
-        )
-        self.pdf_browser_launches = Counter(
-            "portal_pdf_browser_launches_total",
-            "Launches of Chromium, by why it was launched (start, or why the previous browser ended).",
-            ("reason",),
-            registry=self.registry,
-        )
-        self.pdf_render_slots_in_use = Gauge(
-            "portal_pdf_render_slots_in_use_count",
-            "Documents being rendered now.",
-            registry=self.registry,
-        )
-        self.pdf_service_ready = Gauge(
-            "portal_pdf_service_ready_count",
-            "1 while this worker can render and store PDFs, 0 while it cannot or has no render service.",
-            registry=self.registry,
-        )
-        self.pdf_browser_memory_bytes = Gauge(
-            "portal_pdf_browser_memory_bytes",
-            "Memory of Chromium's processes at the last measurement.",
             registry=self.registry,
         )
 

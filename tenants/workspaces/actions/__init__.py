@@ -17,6 +17,7 @@ from tenants.workspaces.actions.profile import (
     set_terms,
     set_write_authority,
 )
+from tenants.workspaces.actions.streams import reset_streams
 
 __all__ = [
     "claim_domain",
@@ -25,6 +26,7 @@ __all__ = [
     "release_domain",
     "remove_logo",
     "request_logo_fetch",
+    "reset_streams",
     "set_brand",
     "set_contact_email",
     "set_domain_state",

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import structlog
 from prometheus_client import generate_latest
 
 from kernel.errors import Invalid, Unavailable
@@ -26,21 +23,13 @@ from tenants import schema
 
 TIMEOUT_S = 10
 
+pytestmark = pytest.mark.usefixtures("restore_logging")
+
 
 @pytest.fixture
 def process_settings(settings: Settings) -> Settings:
     """The run's settings, with an internal port that the system chooses."""
     return replace(settings, metrics_port=0, warnings=("PORTAL_COLOUR is no setting.",))
-
-
-@pytest.fixture(autouse=True)
-def restore_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level, configuration = list(root.handlers), root.level, structlog.get_config()
-    yield
-    structlog.configure(**configuration)
-    root.handlers = handlers
-    root.setLevel(level)
 
 
 def open_test_process(

@@ -208,3 +208,14 @@ async def set_who_may_write_on_all_invoices(_: SampleWorkspace) -> Call:
 @exercise(workspaces.set_write_authority)
 async def set_who_may_write_on_all_invoices_as_it_is(_: SampleWorkspace) -> Call:
     return call(WriteAuthority.create(WriteMode.LINK))
+
+
+@exercise(workspaces.reset_streams, "workspace.streams_reset", streams=1)
+async def reset_the_streams(workspace: SampleWorkspace) -> Call:
+    await workspace.issue_invoice()
+    return call()
+
+
+@exercise(workspaces.reset_streams)
+async def reset_no_streams(_: SampleWorkspace) -> Call:
+    return call()

@@ -197,6 +197,10 @@ async def test_a_lost_blob_is_replaced_only_by_the_same_bytes(
     await blobs.delete(first.key)
     assert await ensure_pdf(create_renderer(), acme, invoice_id) == first
     assert await blobs.get(first.key) == data
+    async with acme.database.scope(acme.workspace_id):
+        # Each time its readers are told.
+        ready = "SELECT count(*) FROM live_event WHERE stream_id = $1 AND kind = 'pdf.ready'"
+        assert await fetch_value(ready, invoice_id) == 2
     await blobs.delete(first.key)
     async with acme.database.scope(acme.workspace_id):
         await set_brand(name="Renamed Works")

@@ -22,7 +22,7 @@ from kernel.store import (
     execute,
     fetch,
     fetch_value,
-    notify_after_commit,
+    publish_after_commit,
     savepoint,
 )
 from kernel.store.roles import Urls
@@ -190,27 +190,36 @@ async def test_the_actor_of_a_database_acts_where_a_scope_names_none(shelf_urls:
         await database.close()
 
 
-async def test_a_database_is_notified_once_after_a_commit_that_asked_for_it(shelf_urls: Urls) -> None:
-    calls: list[str] = []
-    database = await Database.open(shelf_urls.app, size=1, notify=record(calls, "notified"))
+async def test_a_message_is_published_once_after_a_commit_that_asked_for_it(shelf_urls: Urls) -> None:
+    sent: list[tuple[str, bytes]] = []
+
+    async def publish(channel: str, message: bytes) -> None:
+        sent.append((channel, message))
+
+    database = await Database.open(shelf_urls.app, size=1, publish=publish)
     try:
         async with database.scope(uuid4()):
-            notify_after_commit()
-            notify_after_commit()
-            assert calls == []
-        assert calls == ["notified"]
+            publish_after_commit("one", b"a")
+            publish_after_commit("two", b"a")
+            publish_after_commit("one", b"a")
+            publish_after_commit("one", b"b")
+            assert sent == []
+        assert sent == [("one", b"a"), ("two", b"a"), ("one", b"b")]
         async with database.scope(uuid4()):
-            pass
+            with pytest.raises(ZeroDivisionError):
+                async with savepoint():
+                    publish_after_commit("one", b"rolled back")
+                    raise ZeroDivisionError
         with pytest.raises(ZeroDivisionError):
             async with database.scope(uuid4()):
-                notify_after_commit()
+                publish_after_commit("one", b"rolled back")
                 raise ZeroDivisionError
-        assert calls == ["notified"]
+        assert len(sent) == 3
     finally:
         await database.close()
 
 
-async def test_a_database_that_has_nobody_to_notify_notifies_nobody(shelf: Database) -> None:
+async def test_a_database_without_a_publisher_publishes_nothing(shelf: Database) -> None:
     async with shelf.scope(uuid4()) as unit:
-        notify_after_commit()
+        publish_after_commit("one", b"a")
         assert unit.callbacks == []

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,17 +21,12 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def lines() -> Iterator[Lines]:
-    root = logging.getLogger()
-    handlers, level, configuration = list(root.handlers), root.level, structlog.get_config()
+def lines(restore_logging: None) -> Iterator[Lines]:
     stream = io.StringIO()
     clock = FixedClock(datetime(2026, 3, 16, 9, 30, 0, 123456, tzinfo=UTC))
     logs.configure(level="info", process="gateway", clock=clock, stream=stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     logs.unbind_all()
-    structlog.configure(**configuration)
-    root.handlers = handlers
-    root.setLevel(level)
 
 
 def test_a_line_says_what_when_where_and_who(lines: Lines) -> None:
