@@ -14,6 +14,7 @@ from ops.dev import pdf_smoke_test, programs, servers, smoke_test
 from ops.dev.child_processes import read_log_end
 from ops.ports import find_free_port
 
+HUBS = ("hub-1", "hub-2")
 BACKGROUND_PROCESSES = ("relay", "worker", "scheduler")
 
 
@@ -36,6 +37,7 @@ class DemoEnvironment:
     contacts: list[dict[str, Any]] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
     chromium_error: str = ""
+    hub_ports: dict[str, int] = field(default_factory=lambda: {name: find_free_port() for name in HUBS})
     mailbox_url: str = ""
     """The page that shows the mails that were sent."""
     _mailbox: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -56,7 +58,7 @@ class DemoEnvironment:
         with self.step("mailbox", "Starting the mailbox"):
             self.variables |= self._start_mailbox()
         self.variables |= asyncio.run(self._prepare(admin_url, redis_url))
-        with self.step("processes", "Starting gateway, relay, worker and scheduler"):
+        with self.step("processes", "Starting gateway, hubs, relay, worker and scheduler"):
             for program in self._list_programs():
                 self.running.append(self._start_program(program))
             for running in self.running:
@@ -123,12 +125,14 @@ class DemoEnvironment:
         (self.state / "demo.json").unlink(missing_ok=True)
 
     def _start_program(self, program: programs.Program) -> programs.RunningProgram:
-        ports = {"PORTAL_PORT": str(self.port), "PORTAL_METRICS_PORT": str(program.metrics_port)}
+        port = self.hub_ports.get(program.name, self.port)
+        ports = {"PORTAL_PORT": str(port), "PORTAL_METRICS_PORT": str(program.metrics_port)}
         return programs.start(program, programs.build_environ(self.variables | ports), self.state / "logs")
 
     def _list_programs(self) -> tuple[programs.Program, ...]:
         return (
             programs.Program("gateway", ("gateway",), self.metrics_port),
+            *(programs.Program(name, ("hub",), find_free_port()) for name in HUBS),
             *(programs.Program(name, (name,), find_free_port()) for name in BACKGROUND_PROCESSES),
         )
 
@@ -192,6 +196,7 @@ class DemoEnvironment:
             "PORTAL_BASE_DOMAIN": "localhost",
             "PORTAL_PUBLIC_SCHEME": "http",
             "PORTAL_PUBLIC_PORT": str(self.port),
+            "PORTAL_REALTIME_URL": ",".join(f"ws://{{host}}:{port}" for port in self.hub_ports.values()),
             # All visitors of the demo have the same address.
             "PORTAL_PAGE_LIMIT_PER_MINUTE": "2400",
             "PORTAL_SIGN_IN_LIMIT_PER_MINUTE": "400",
