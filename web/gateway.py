@@ -10,6 +10,7 @@ import uvloop
 from kernel.blobs import Blobs
 from kernel.clock import SystemClock
 from kernel.limits import Limiter
+from kernel.live import Rooms
 from kernel.process import Process, Shutdown, open_process
 from kernel.seals import Sealer
 from kernel.store.roles import APP
@@ -92,6 +93,7 @@ class Gateway:
         """End the background tasks of the surfaces."""
         for surface in self.surfaces.values():
             await surface.close()
+        await self.services.rooms.close()
 
     def count_refusal(self, status: int) -> None:
         """Count what the server refused before it was a request."""
@@ -125,6 +127,7 @@ def create_gateway(
         Services(
             settings=settings,
             database=database,
+            rooms=Rooms(database, metrics, redis_url=settings.redis_url, clock=clock),
             blobs=blobs or Blobs.open(settings.blobs_url),
             sealer=sealer,
             clock=clock,
@@ -172,6 +175,8 @@ async def _serve_surfaces(process: Process, limiter: Limiter) -> None:
     )
     gateway.warm()
     server = Server(gateway, settings)
+    following = asyncio.create_task(_follow(gateway.services.rooms))
+    process.health.add_check(Check("live", gateway.services.rooms.find_failure))
     process.health.add_check(Check("server", server.find_failure))
     process.mark_started()
     _log.info("serving", host=settings.host, port=settings.port)
@@ -180,7 +185,17 @@ async def _serve_surfaces(process: Process, limiter: Limiter) -> None:
         await server.serve()
     finally:
         stopping.cancel()
+        following.cancel()
+        await asyncio.wait([following])
         await gateway.close()
+
+
+async def _follow(rooms: Rooms) -> None:
+    """Run the rooms. Should an error end them, pages go on, and the process is not ready any more."""
+    try:
+        await rooms.run()
+    except Exception as error:  # noqa: BLE001  -- there is no caller to catch it
+        _log.error("rooms ended", exc_info=error)
 
 
 async def _stop(server: Server, shutdown: Shutdown) -> None:

@@ -22,6 +22,7 @@ _LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _QUEUE: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _LARGEST_PORT: Final = 65535
+_REALTIME_URL: Final = re.compile(r"wss?://\{host\}(?::([0-9]{1,5}))?")
 STARTTLS_POLICIES: Final = ("required", "optional", "never")
 _MAX_SENDER_LENGTH: Final = 254  # RFC 5321, 4.5.3.1.3
 _SENDER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
@@ -166,6 +167,26 @@ def parse_https(text: str) -> str:
     if text != "https":
         raise ValueError("must be https: plain http is for the demo and test profiles only")
     return text
+
+
+def parse_realtime_urls(text: str) -> tuple[str, ...]:
+    """Return the addresses of hubs, each once. Their host is that of the page: a hub accepts no other."""
+    urls = tuple(dict.fromkeys(part.strip().rstrip("/") for part in text.split(",") if part.strip()))
+    found = [_REALTIME_URL.fullmatch(url) for url in urls]
+    if not urls or not all(each and (each[1] is None or _is_port(each[1])) for each in found):
+        raise ValueError(
+            "must be addresses separated by commas, such as wss://{host} or ws://{host}:8011; {host} stands for the"
+            " host of the page"
+        )
+    return urls
+
+
+def parse_secure_realtime_urls(text: str) -> tuple[str, ...]:
+    """Return addresses as `parse_realtime_urls` does; raises ValueError for one without TLS."""
+    urls = parse_realtime_urls(text)
+    if any(url.startswith("ws:") for url in urls):
+        raise ValueError("must be wss:// addresses: a page that came over https may open no other socket")
+    return urls
 
 
 def parse_bind_address(text: str) -> str:

@@ -25,8 +25,10 @@ from kernel.setting_parsers import (
     parse_postgres_url,
     parse_production_keys,
     parse_queues,
+    parse_realtime_urls,
     parse_redis_url,
     parse_scheme,
+    parse_secure_realtime_urls,
     parse_sender,
     parse_smtp_url,
     whole_number_parser,
@@ -36,6 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 PREFIX: Final = "PORTAL_"
+# The key, in the metadata of a field, of its variable's name without the prefix, where it is not that of the field.
+_VARIABLE: Final = "variable"
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_SOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
 
 _T = TypeVar("_T")
 
@@ -50,7 +56,7 @@ class Profile(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The configuration of a process. Each field is read from PORTAL_<NAME IN CAPITALS>."""
+    """The configuration of a process. Each field is read from PORTAL_<NAME IN CAPITALS>, or as its metadata say."""
 
     profile: Profile
     database_url: str = field(repr=False)
@@ -73,6 +79,8 @@ class Settings:
     public_scheme: str
     public_port: int | None
     """Port in links; None for the default of the scheme."""
+    realtime_urls: tuple[str, ...] = field(metadata={_VARIABLE: "realtime_url"})
+    """Addresses of the hubs as browsers see them; `{host}` stands for the host of the page."""
     host: str
     port: int
     """Where the gateway serves pages."""
@@ -134,6 +142,10 @@ class Settings:
             "redis_url", parse_redis_url, default=None if is_production else "redis://127.0.0.1:6379/0"
         )
         base_domain = read.require("base_domain", parse_domain, default="localhost")
+        public_scheme = read.require(
+            "public_scheme", parse_https if is_production else parse_scheme, default="https"
+        )
+        public_port = read.optional("public_port", parse_port)
         return cls(
             profile=profile,
             database_url=read.require(
@@ -154,10 +166,13 @@ class Settings:
             console_host=read.require("console_host", parse_host, default=f"console.{base_domain}"),
             api_host=read.require("api_host", parse_host, default=f"api.{base_domain}"),
             hooks_host=read.require("hooks_host", parse_host, default=f"hooks.{base_domain}"),
-            public_scheme=read.require(
-                "public_scheme", parse_https if is_production else parse_scheme, default="https"
+            public_scheme=public_scheme,
+            public_port=public_port,
+            realtime_urls=read.require(
+                "realtime_url",
+                parse_secure_realtime_urls if public_scheme == "https" else parse_realtime_urls,
+                default=(_build_authority(_SOCKET_SCHEMES[public_scheme], "{host}", public_port),),
             ),
-            public_port=read.optional("public_port", parse_port),
             host=read.require("host", parse_bind_address, default="127.0.0.1"),
             port=read.require("port", parse_port, default=8000),
             metrics_host=read.require("metrics_host", parse_bind_address, default="127.0.0.1"),
@@ -191,8 +206,16 @@ class Settings:
 
     def build_public_url(self, host: str, path: str) -> str:
         """Return the absolute URL of a path on one of our hosts, as it is written into mails and links."""
-        port = "" if self.public_port is None else f":{self.public_port}"
-        return f"{self.public_scheme}://{host}{port}{path}"
+        return _build_authority(self.public_scheme, host, self.public_port) + path
+
+    def build_origin(self, host: str) -> str:
+        """Return the origin of the pages on one of our hosts, as browsers send it: without the scheme's own port."""
+        is_default = self.public_port == _DEFAULT_PORTS[self.public_scheme]
+        return _build_authority(self.public_scheme, host, None if is_default else self.public_port)
+
+    def build_realtime_urls(self, host: str) -> tuple[str, ...]:
+        """Return the addresses of the hubs for the pages on one of our hosts."""
+        return tuple(url.replace("{host}", host) for url in self.realtime_urls)
 
     def require_owner_url(self) -> str:
         """Return the url of the owning role; raises Invalid("settings.invalid") if it is not set."""
@@ -205,7 +228,11 @@ class Settings:
 
 def list_variables() -> tuple[str, ...]:
     """Return the names of the variables, in the order of the fields."""
-    return tuple(PREFIX + each.name.upper() for each in fields(Settings) if each.name != "warnings")
+    return tuple(
+        PREFIX + each.metadata.get(_VARIABLE, each.name).upper()
+        for each in fields(Settings)
+        if each.name != "warnings"
+    )
 
 
 def select_environment(names: Iterable[str]) -> dict[str, str]:
@@ -236,6 +263,10 @@ class _Reader:
         if value is None:
             raise _make_invalid(name, "is not set; it has no default outside the demo and test profiles")
         return value
+
+
+def _build_authority(scheme: str, host: str, port: int | None) -> str:
+    return f"{scheme}://{host}" if port is None else f"{scheme}://{host}:{port}"
 
 
 def _make_invalid(name: str, reason: str) -> Invalid:

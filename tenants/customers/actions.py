@@ -8,6 +8,7 @@ from typing import Any, Final
 import asyncpg
 from piccolo.columns.combination import And
 
+from kernel import live
 from kernel.clock import Clock
 from kernel.errors import Conflict, Missing
 from kernel.identifiers import check_email, clean_vat_number
@@ -165,6 +166,8 @@ async def remove_contact(contact_id: ContactId) -> None:
         raise Conflict("contact.has_links", message) from error
     if not removed:
         raise Missing("contact.not_found", "There is no such contact.")
+    # Whoever has signed in as this contact follows the customer's invoices no longer.
+    live.revoke_after_commit(contact_id)
     await emit(ContactRemoved(contact_id=contact_id, customer_id=removed[0]["customer_id"]))
 
 

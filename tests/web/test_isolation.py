@@ -111,7 +111,14 @@ def attempts(own: Any, foreign: Any) -> dict[str, Attempt | None]:
         )
         return Attempt(foreigns, nobodys, mine, form={"body": "x"}, action="comments", expected=403)
 
+    def events(path: str) -> str:
+        return f"{path}/events?since=0&epoch={own.epoch}&wait=0"
+
     return {
+        "/i/{token:str}/events": Attempt(events(foreign.path), events(f"/i/{new_token()}"), events(own.path)),
+        "/i/{token:str}/ticket": Attempt(
+            f"{foreign.path}/ticket", f"/i/{new_token()}/ticket", f"{own.path}/ticket"
+        ),
         "/i/{token:str}/thread": Attempt(
             f"{foreign.path}/thread", f"/i/{new_token()}/thread", f"{own.path}/thread"
         ),
@@ -144,10 +151,11 @@ def attempts(own: Any, foreign: Any) -> dict[str, Attempt | None]:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A tenant, the path of its logo and the id of its first comment, if it has one."""
+    """A tenant, the path of its logo, the epoch of its stream and the id of its first comment, if it has one."""
 
     tenant: Any
     logo: str
+    epoch: str
     comment_id: str
 
     def __getattr__(self, name: str) -> Any:
@@ -158,8 +166,10 @@ async def known(visitor: Any, tenant: Any) -> Known:
     page = await visitor.ask(tenant.path, tenant.host)
     found = re.search(r"/brand/[0-9a-f]{64}\.png", page.text)
     assert found is not None
+    epoch = re.search(r'data-epoch="([^"]+)"', page.text)
+    assert epoch is not None
     comment = re.search(r'data-comment="([^"]+)"', page.text)
-    return Known(tenant, found[0], "" if comment is None else comment[1])
+    return Known(tenant, found[0], epoch[1], "" if comment is None else comment[1])
 
 
 def fingerprint(answer: Any) -> tuple[int, bytes, tuple[tuple[str, str], ...]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from web.http.addresses import format_rate_limit_key, is_proxy
+from kernel.client_addresses import format_rate_limit_key, is_proxy
 
 if TYPE_CHECKING:
     from asyncio import WriteTransport
 
-    from web.http.addresses import Network
+    from kernel.client_addresses import Network
 
 
 class Connection(Protocol):

@@ -120,6 +120,11 @@ class GatewayRequest(Request[None, None, State]):
         return self.method == "HEAD"
 
     @property
+    def route_name(self) -> str | None:
+        """The name of the route; None for a request that was refused before it was routed."""
+        return getattr(self.scope.get("route_handler"), "name", None)
+
+    @property
     def chosen_language(self) -> str | None:
         """The language that the visitor has chosen on this host; None without a choice."""
         chosen = self.context.cookie_jar.read(self.cookies, LANGUAGE_COOKIE)

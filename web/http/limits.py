@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from web.http.addresses import format_rate_limit_key
+from kernel.client_addresses import format_rate_limit_key
 
 if TYPE_CHECKING:
     from kernel.clock import Clock

@@ -10,8 +10,8 @@ from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
+from kernel.client_addresses import find_client_address, format_network, is_proxy
 from kernel.errors import Missing, Throttled
-from web.http.addresses import find_client_address, format_network, is_proxy
 from web.http.assets import PREFIX as ASSETS
 from web.http.bodies import CLIENT_CLOSED_REQUEST, BodyReader, has_body
 from web.http.context import GatewayRequest, RequestContext, choose_request_id, join_header, set_context

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from web.http.addresses import UNKNOWN
+from kernel.client_addresses import UNKNOWN
 
 if TYPE_CHECKING:
     from asyncio import BaseTransport, TimerHandle

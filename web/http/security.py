@@ -52,12 +52,14 @@ def encode_headers(headers: Mapping[str, str]) -> RawHeaders:
     return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items())
 
 
-def build_page_policy(nonce: str) -> str:
+def build_page_policy(nonce: str, connect_sources: str = "") -> str:
     """Return the policy of a page whose own scripts and <style> elements carry `nonce`.
 
+    `connect_sources` are the addresses beside its own host that its scripts may connect to, separated by blanks.
     Imported modules inherit the nonce. A worker cannot carry one: that of pdf.js is allowed by its host.
     """
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; "
-        f"worker-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; {_PAGE_DIRECTIVES}"
+        f"worker-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'"
+        f"{' ' + connect_sources if connect_sources else ''}; {_PAGE_DIRECTIVES}"
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kernel.blobs import Blobs
     from kernel.clock import Clock
     from kernel.limits import Limiter
+    from kernel.live import Rooms
     from kernel.seals import Sealer
     from kernel.settings import Settings
     from kernel.store import Database
@@ -45,6 +46,8 @@ class Services:
 
     settings: Settings
     database: Database
+    rooms: Rooms
+    """The realtime logs that somebody follows here; the process runs it."""
     blobs: Blobs
     sealer: Sealer
     clock: Clock

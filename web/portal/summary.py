@@ -51,6 +51,8 @@ def build_page_model(
     language: Language,
     today: dt.date,
     json_url: str,
+    events_url: str,
+    ticket_url: str,
     pdf_url: str,
     pdf_inline_url: str,
     language_form: LanguageForm,
@@ -73,6 +75,7 @@ def build_page_model(
         title=language.gettext("Invoice %(number)s") % {"number": number} + f" · {profile.name}",
         brand=build_brand(profile),
         number=number,
+        version=opened.version,
         customer_name=opened.customer_name,
         status=words.describe_status(state, language, was_never_payable=was_never_payable),
         amount_label=words.label_amount(state, language, was_never_payable=was_never_payable),
@@ -93,6 +96,8 @@ def build_page_model(
         paper=Markup(paper.sheet),  # noqa: S704
         list=Markup(paper.list),  # noqa: S704
         json_url=json_url,
+        events_url=events_url,
+        ticket_url=ticket_url,
         pdf_url=pdf_url,
         pdf_inline_url=pdf_inline_url,
         language_form=language_form,

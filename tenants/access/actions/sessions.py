@@ -6,6 +6,7 @@ from base64 import urlsafe_b64encode
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
+from kernel import live
 from kernel.errors import Missing
 from kernel.ids import new_id, new_secret
 from kernel.seals import Sealer
@@ -34,6 +35,7 @@ RETURNING target, browser_hash
 # A browser has one session: the earlier one's cookie is replaced.
 _END_EARLIER: Final = """
 UPDATE session SET revoked_at = now() WHERE workspace_id = $1 AND browser_hash = $2 AND revoked_at IS NULL
+RETURNING session_id, subject_kind, subject_id
 """
 _INSERT: Final = """
 INSERT INTO session (workspace_id, session_id, reference_hash, subject_kind, subject_id, browser_hash, email_proven_at,
@@ -55,6 +57,14 @@ WHERE workspace_id = $1 AND session_id = $2 AND {_IS_OPEN} AND used_at <= now() 
 """  # noqa: S608
 _END: Final = """
 UPDATE session SET revoked_at = now() WHERE workspace_id = $1 AND session_id = $2 AND revoked_at IS NULL
+"""
+# Those that the session has replaced in its browser, while tickets of theirs may be valid.
+_FIND_REPLACED: Final = """
+SELECT earlier.session_id
+FROM session ended JOIN session earlier
+  ON earlier.workspace_id = $1 AND earlier.subject_kind = ended.subject_kind AND earlier.subject_id = ended.subject_id
+WHERE ended.workspace_id = $1 AND ended.session_id = $2 AND earlier.session_id <> $2
+  AND earlier.browser_hash = ended.browser_hash AND earlier.revoked_at > now() - $3::interval
 """
 _REVOKE: Final = """
 UPDATE session SET revoked_at = now()
@@ -86,8 +96,11 @@ async def create_session(
     row = await fetch_one(_CONSUME_CODE, workspace_id, code_id)
     if row is None:
         raise expired_code()
-    await execute(_END_EARLIER, workspace_id, row["browser_hash"])
     owner = subject or Subject(SubjectKind.ADDRESS, row["target"])
+    for earlier in await fetch(_END_EARLIER, workspace_id, row["browser_hash"]):
+        # What the same person follows in this browser goes on: the page gets its next ticket by the new session.
+        if Subject(SubjectKind(earlier["subject_kind"]), earlier["subject_id"]) != owner:
+            live.revoke_after_commit(earlier["session_id"])
     session = NewSession(SessionId(new_id()), _make_value())
     await execute(
         _INSERT,
@@ -124,6 +137,7 @@ async def renew_session(session_id: SessionId) -> None:
 async def end_session(session_id: SessionId) -> None:
     """End one's own session (sign-out); nothing happens to one that has ended."""
     await execute(_END, current_workspace(), session_id)
+    await _end_readers(session_id)
 
 
 async def revoke_session(session_id: SessionId, subject: Subject) -> None:
@@ -131,6 +145,7 @@ async def revoke_session(session_id: SessionId, subject: Subject) -> None:
     row = await fetch_one(_REVOKE, current_workspace(), session_id, subject.kind.value, subject.id)
     if row is None:
         raise missing_session()
+    await _end_readers(session_id)
     await emit(SessionRevoked(session_id=session_id))
 
 
@@ -138,6 +153,7 @@ async def revoke_other_sessions(subject: Subject, *, keep: SessionId | None) -> 
     """End all open sessions of a subject but one, or all; returns how many."""
     rows = await fetch(_REVOKE_OTHERS, current_workspace(), keep, subject.kind.value, subject.id, IDLE_LIMIT)
     for row in rows:
+        await _end_readers(SessionId(row["session_id"]))
         await emit(SessionRevoked(session_id=row["session_id"]))
     return len(rows)
 
@@ -145,6 +161,13 @@ async def revoke_other_sessions(subject: Subject, *, keep: SessionId | None) -> 
 def missing_session() -> Missing:
     """Return the error for a session that does not exist, has ended or is another subject's."""
     return Missing("session.not_found", "There is no such session.")
+
+
+async def _end_readers(session_id: SessionId) -> None:
+    """End those that follow an invoice by a session, or still by one of the same person that it has replaced."""
+    live.revoke_after_commit(session_id)
+    for row in await fetch(_FIND_REPLACED, current_workspace(), session_id, live.TICKET_LIFE):
+        live.revoke_after_commit(row["session_id"])
 
 
 def _make_value() -> str:

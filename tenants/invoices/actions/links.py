@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from piccolo.columns.combination import And
 
+from kernel import live
 from kernel.clock import Clock
 from kernel.errors import Conflict, Missing
 from kernel.ids import new_id, new_token
@@ -84,7 +85,7 @@ async def revoke_link(link_id: LinkId, *, clock: Clock) -> None:
     """Revoke a link; nothing happens to one that is revoked already. Missing("link.not_found")."""
     row = await _lock(link_id)
     if row["revoked_at"] is None:
-        await Link.update({Link.revoked_at: clock.now()}).where(_has_id(link_id))
+        await _revoke(link_id, clock)
         await emit(LinkRevoked(link_id=link_id, invoice_id=row["invoice_id"]))
 
 
@@ -96,7 +97,7 @@ async def rotate_link(link_id: LinkId, *, sealer: Sealer, clock: Clock) -> LinkW
     row = await _lock(link_id)
     if row["revoked_at"] is not None:
         raise Conflict("link.revoked", "This link has been revoked before.")
-    await Link.update({Link.revoked_at: clock.now()}).where(_has_id(link_id))
+    await _revoke(link_id, clock)
     invoice_id, contact_id = InvoiceId(row["invoice_id"]), row["contact_id"]
     link = await _insert_link(
         invoice_id, None if contact_id is None else ContactId(contact_id), sealer=sealer, clock=clock
@@ -155,6 +156,12 @@ async def _insert_link(
     if has_own_locale and invoice.status is not InvoiceStatus.DRAFT:
         await enqueue_prerenders(invoice_id, invoice.version)
     return LinkWithToken(link_id, token, expires_at)
+
+
+async def _revoke(link_id: LinkId, clock: Clock) -> None:
+    """Revoke a link, and cut off who follows its invoice by it."""
+    await Link.update({Link.revoked_at: clock.now()}).where(_has_id(link_id))
+    live.revoke_after_commit(link_id)
 
 
 def _has_id(link_id: LinkId) -> And:

@@ -107,9 +107,11 @@ async def store_pdf(
     *,
     is_pinned: bool,
     created_at: dt.datetime,
+    was_lost: bool = False,
 ) -> Pdf:
     """Store the row of a PDF whose blob is stored already; returns the PDF that is valid: the first to be pinned.
 
+    `was_lost`: there is a row, and its blob, which was gone, has been stored again: readers may be waiting for it.
     Missing("invoice.not_found") when the version was deleted meanwhile.
     """
     is_new = await fetch_value(
@@ -127,7 +129,7 @@ async def store_pdf(
     stored = await find_pdf(invoice_id, version, locale, fingerprint)
     if stored is None:
         raise missing_invoice()
-    if is_new:
+    if is_new or was_lost:
         await append_pdf_ready(invoice_id, version, locale)
     return stored
 

@@ -177,6 +177,12 @@ def test_the_first_key_is_the_current_one_and_padding_does_not_matter() -> None:
         ("MAIL_FROM", "no-reply"),
         ("MAIL_FROM", "a@b.example\r\nBcc: c@d.example"),
         ("PAGE_LIMIT_PER_MINUTE", "0"),
+        ("REALTIME_URL", "ws://{host}"),  # the pages come over https
+        ("REALTIME_URL", "wss://live.example.com"),
+        ("REALTIME_URL", "wss://{host}:0"),
+        ("REALTIME_URL", "wss://{host}/realtime"),
+        ("REALTIME_URL", "wss://{host} *"),
+        ("REALTIME_URL", "https://{host}"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_cure_and_never_repeated(name: str, value: str) -> None:
@@ -280,6 +286,27 @@ def test_public_urls_have_the_configured_scheme_and_port_and_no_other() -> None:
         {"PORTAL_PROFILE": "demo", "PORTAL_PUBLIC_SCHEME": "http", "PORTAL_PUBLIC_PORT": "8000"}
     )
     assert demo.build_public_url("acme.localhost", "/") == "http://acme.localhost:8000/"
+
+
+def test_hubs_are_at_the_host_and_port_of_the_page_unless_others_are_given() -> None:
+    assert Settings.from_environ(PRODUCTION).build_realtime_urls("a.example.com") == ("wss://a.example.com",)
+    plain = {"PORTAL_PROFILE": "demo", "PORTAL_PUBLIC_SCHEME": "http", "PORTAL_PUBLIC_PORT": "8000"}
+    assert Settings.from_environ(plain).build_realtime_urls("a.localhost") == ("ws://a.localhost:8000",)
+    two = "ws://{host}:8011, wss://{host}/, ws://{host}:8011"
+    chosen = Settings.from_environ(plain | {"PORTAL_REALTIME_URL": two})
+    assert chosen.build_realtime_urls("a.localhost") == ("ws://a.localhost:8011", "wss://a.localhost")
+
+
+@pytest.mark.parametrize(
+    ("port", "origin"),
+    [
+        ({}, "https://a.example.com"),
+        ({"PORTAL_PUBLIC_PORT": "443"}, "https://a.example.com"),
+        ({"PORTAL_PUBLIC_PORT": "80"}, "https://a.example.com:80"),
+    ],
+)
+def test_an_origin_is_written_as_browsers_send_it(port: dict[str, str], origin: str) -> None:
+    assert Settings.from_environ(PRODUCTION | port).build_origin("a.example.com") == origin
 
 
 def test_jobs_have_their_own_redis_only_where_it_is_given() -> None:

@@ -50,6 +50,12 @@ STATEMENTS = {
         ("code_id",),
     ),
     "end the earlier session": (sessions._END_EARLIER, HASH, ("browser_hash",)),
+    "find the replaced": (
+        sessions._FIND_REPLACED,
+        f"{ID}, '5 minutes'",
+        ("session_id",),
+        SUBJECT_KEY,
+    ),
     "revoke the others": (sessions._REVOKE_OTHERS, f"{ID}, {SUBJECT}, '14 days'", SUBJECT_KEY),
     "count an authenticator's code": (
         authenticators._COUNT_ATTEMPT,

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from ipaddress import ip_network
+from uuid import UUID
 
 import pytest
 
 from kernel.errors import Missing
 from kernel.ids import new_secret
-from kernel.store import execute, fetch, fetch_value
+from kernel.live.wake import Revocation, decode_message
+from kernel.settings import Settings
+from kernel.store import Database, execute, fetch, fetch_value
 from tenants.access import actions, queries
 from tenants.access.values import NewSession, Session, Subject, SubjectKind
 from tenants.customers.actions import remove_contact
@@ -82,6 +85,27 @@ async def test_another_address_in_the_same_browser_ends_the_earlier_session_too(
     earlier = await ana.sign_in()
     await dataclasses.replace(ana, address="ben@buyer.example").sign_in()
     assert await find(ana, earlier) is None
+
+
+async def test_whoever_signs_out_follows_no_invoice_by_the_session_before_either(
+    ana: Visitor, settings: Settings
+) -> None:
+    ended: list[UUID] = []
+
+    async def record(_channel: str, message: bytes) -> None:
+        if isinstance(decoded := decode_message(message), Revocation):
+            ended.append(decoded.viewer)
+
+    database = await Database.open(settings.database_url, size=2, publish=record)
+    ana = dataclasses.replace(ana, workspace=dataclasses.replace(ana.workspace, database=database))
+    elsewhere = dataclasses.replace(ana, browser=new_secret())
+    first, second, _ = await ana.sign_in(), await ana.sign_in(), await elsewhere.sign_in()
+    # A ticket of the first one goes on, because its page gets the next one by the second.
+    assert ended == []
+    async with database.scope(ana.workspace.workspace_id):
+        await actions.end_session(second.session_id)
+    await database.close()
+    assert set(ended) == {first.session_id, second.session_id}
 
 
 async def test_a_session_ends_when_it_was_not_used_for_two_weeks(ana: Visitor) -> None:

@@ -74,7 +74,7 @@ async def test_the_page_allows_its_own_nonce_and_nothing_else(visitor: Any, acme
         nonces.append(found[1])
         assert answer.headers["content-security-policy"] == (
             f"default-src 'none'; script-src 'nonce-{found[1]}'; style-src 'self' 'nonce-{found[1]}'; "
-            f"worker-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; {CLOSING}"
+            f"worker-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self' ws://{acme.host}; {CLOSING}"
         )
         assert set(re.findall(r'nonce="([^"]*)"', answer.text)) == {found[1]}
         assert " style=" not in answer.text

@@ -70,6 +70,8 @@ def model(content: Callable[..., Content]) -> Make:
             language=load_words(tag),
             today=TODAY,
             json_url="/i/x/invoice.json",
+            events_url="/i/x/events",
+            ticket_url="/i/x/ticket",
             pdf_url="/i/x/invoice.pdf",
             pdf_inline_url="/i/x/invoice.pdf?inline",
             language_form=build_language_form(load_words(tag), action="/i/x/language"),

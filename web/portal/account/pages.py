@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 from litestar import MediaType, Response
 
 from kernel.actor import Actor, ActorKind
+from kernel.client_addresses import UNKNOWN, format_network
 from kernel.ids import new_nonce
 from tenants.access import actions, queries
 from tenants.access.values import ABSOLUTE_LIMIT, BROWSER_PURPOSE, SubjectKind
 from tenants.customers.queries import find_contact_locale
-from web.http.addresses import UNKNOWN, format_network
 from web.http.security import build_page_policy
 from web.http.sessions import Session as BrowserSession
 from web.http.templates import load_words

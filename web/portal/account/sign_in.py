@@ -10,11 +10,11 @@ from litestar import HttpMethod, Response, post, route
 from litestar.di import NamedDependency
 from litestar.params import URLEncodedBody
 
+from kernel.client_addresses import format_network
 from kernel.errors import Denied, Invalid, Missing, PortalError, Throttled
 from kernel.identifiers import check_email
 from tenants.access import actions
 from tenants.access.values import CodePurpose
-from web.http.addresses import format_network
 from web.http.context import GatewayRequest
 from web.http.errors import STATUS
 from web.http.forms import PURPOSE
