@@ -18,7 +18,6 @@ from tenants.workspaces.authority import OtpPolicy, WriteAuthority, WriteMode
 
 TOKEN_PURPOSE: Final = "link"  # noqa: S105  -- the name of a key, not a key
 
-_OPEN_LINK: Final = "SELECT * FROM open_link($1, $2)"
 _OPEN_INVOICE: Final = "SELECT * FROM open_invoice($1, $2, $3, $4, $5)"
 
 
@@ -56,13 +55,9 @@ async def _open(
     invoice_id: InvoiceId | None,
     session_hashes: tuple[bytes, ...],
 ) -> InvoiceAccess:
-    if session_hashes:
-        row = await database.fetch_autocommit(
-            _OPEN_INVOICE, workspace_id, token_hashes, invoice_id, session_hashes, IDLE_LIMIT
-        )
-    else:
-        # Most visitors have no session: their statement looks for none.
-        row = await database.fetch_autocommit(_OPEN_LINK, workspace_id, token_hashes)
+    row = await database.fetch_autocommit(
+        _OPEN_INVOICE, workspace_id, b"".join(token_hashes), invoice_id, b"".join(session_hashes), IDLE_LIMIT
+    )
     if row is None:
         raise _missing_link()
     return InvoiceAccess(
@@ -71,7 +66,7 @@ async def _open(
             WriteMode(row["write_mode"]), row["write_totp"], OtpPolicy(row["otp_policy"])
         ),
         cursor=None if row["epoch"] is None else Cursor(row["epoch"], row["public_head"]),
-        visitor=_read_visitor(row) if session_hashes and row["session_id"] is not None else None,
+        visitor=None if row["session_id"] is None else _read_visitor(row),
     )
 
 
