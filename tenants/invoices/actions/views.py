@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final
+from uuid import UUID
+
+import msgspec
 
 from kernel import live
 from kernel.live import Audience, NewEvent
@@ -21,15 +25,17 @@ _INSERT_VIEWS: Final = """
 INSERT INTO invoice_view
     (workspace_id, view_id, invoice_id, link_id, actor, viewed_at, address_prefix, user_agent, request_id)
 SELECT $1, v.view_id, i.invoice_id, v.link_id, v.actor, v.viewed_at, v.address_prefix, v.user_agent, v.request_id
-FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::cidr[], $8::text[], $9::text[])
-    v (view_id, invoice_id, link_id, actor, viewed_at, address_prefix, user_agent, request_id)
+FROM jsonb_to_recordset($2::jsonb) v (
+    view_id uuid, invoice_id uuid, link_id uuid, actor text, viewed_at timestamptz, address_prefix cidr,
+    user_agent text, request_id text
+)
 CROSS JOIN LATERAL (
     SELECT invoice_id FROM invoice WHERE workspace_id = $1 AND invoice_id = v.invoice_id LIMIT 1 FOR KEY SHARE
 ) i
 WHERE v.link_id IS NULL
    OR (SELECT invoice_id FROM link WHERE workspace_id = $1 AND link_id = v.link_id) = v.invoice_id
 ON CONFLICT (workspace_id, view_id) DO NOTHING
-RETURNING view_id, invoice_id, actor
+RETURNING invoice_id, actor
 """
 _MAX_USER_AGENT_LENGTH: Final = 500
 _MAX_REQUEST_ID_LENGTH: Final = 64
@@ -44,33 +50,39 @@ async def record_views(views: Sequence[View]) -> int:
     rows = await fetch(
         _INSERT_VIEWS,
         current_workspace(),
-        [view.view_id for view in views],
-        [view.invoice_id for view in views],
-        [view.link_id for view in views],
-        [view.actor.value for view in views],
-        [view.viewed_at for view in views],
-        [_mask_address(view.address) for view in views],
-        [clean_line(view.user_agent)[:_MAX_USER_AGENT_LENGTH] for view in views],
-        [clean_line(view.request_id)[:_MAX_REQUEST_ID_LENGTH] for view in views],
+        msgspec.json.encode([_describe(view) for view in views]).decode(),
     )
+    counts: dict[UUID, Counter[str]] = {}
+    for row in rows:
+        counts.setdefault(row["invoice_id"], Counter())[row["actor"]] += 1
+    # One event for all views of an invoice: staff learns that it was viewed, and a page that is opened again and again
+    # does not fill the stream.
     await live.append_many(
         [
-            NewEvent(
-                stream_id=row["invoice_id"],
-                audience=Audience.STAFF,
-                kind=InvoiceEventKind.VIEWED,
-                payload={"view_id": row["view_id"], "actor": row["actor"]},
-            )
-            for row in rows
+            NewEvent(invoice_id, Audience.STAFF, InvoiceEventKind.VIEWED, {"views": dict(actors)})
+            for invoice_id, actors in counts.items()
         ]
     )
     return len(rows)
 
 
+def _describe(view: View) -> dict[str, object]:
+    return {
+        "view_id": view.view_id,
+        "invoice_id": view.invoice_id,
+        "link_id": view.link_id,
+        "actor": view.actor,
+        "viewed_at": view.viewed_at,
+        "address_prefix": _mask_address(view.address),
+        "user_agent": clean_line(view.user_agent)[:_MAX_USER_AGENT_LENGTH],
+        "request_id": clean_line(view.request_id)[:_MAX_REQUEST_ID_LENGTH],
+    }
+
+
 @lru_cache(maxsize=1024)
-def _mask_address(address: IPv4Address | IPv6Address | None) -> IPv4Network | IPv6Network | None:
+def _mask_address(address: IPv4Address | IPv6Address | None) -> str | None:
     if isinstance(address, IPv6Address):
         address = address.ipv4_mapped or address
     if address is None:
         return None
-    return ip_network((address, 24 if address.version == 4 else 48), strict=False)
+    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))

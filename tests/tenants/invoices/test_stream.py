@@ -48,14 +48,30 @@ async def test_readers_are_told_of_payments_versions_and_the_end_of_an_invoice(a
     assert await load_events(acme, lost_id) == [("invoice.status_changed", {"status": "written_off"})]
 
 
-async def test_readers_are_told_once_that_a_pdf_is_ready(acme: SampleWorkspace) -> None:
+async def test_readers_are_told_once_that_a_pdf_is_ready_and_again_when_it_was_lost(
+    acme: SampleWorkspace,
+) -> None:
     invoice_id = await acme.issue_invoice()
     async with acme.database.scope(acme.workspace_id):
         for _ in range(2):
             await store_pdf(
                 invoice_id, 1, "de-DE", FINGERPRINT, b"%PDF-", is_pinned=True, created_at=CLOCK.now()
             )
-    assert await load_events(acme, invoice_id) == [("pdf.ready", {"version": 1, "locale": "de-DE"})]
+    ready = ("pdf.ready", {"version": 1, "locale": "de-DE"})
+    assert await load_events(acme, invoice_id) == [ready]
+    # Its file was lost, and whoever asked for it waits.
+    async with acme.database.scope(acme.workspace_id):
+        await store_pdf(
+            invoice_id,
+            1,
+            "de-DE",
+            FINGERPRINT,
+            b"%PDF-",
+            is_pinned=True,
+            created_at=CLOCK.now(),
+            was_lost=True,
+        )
+    assert await load_events(acme, invoice_id) == [ready, ready]
 
 
 async def test_views_are_told_to_the_staff_alone_and_once(acme: SampleWorkspace) -> None:
@@ -72,14 +88,9 @@ async def test_views_are_told_to_the_staff_alone_and_once(acme: SampleWorkspace)
         assert await actions.record_views(views) == 3
         assert await actions.record_views(views) == 0
     assert await load_events(acme, viewed_id) == await load_events(acme, other_id) == []
-    told = await load_events(acme, viewed_id, Audience.STAFF)
-    assert sorted(told, key=lambda event: str(event[1]["view_id"])) == sorted(
-        [
-            ("invoice.viewed", {"view_id": str(view.view_id), "actor": view.actor.value})
-            for view in (views[0], views[2])
-        ],
-        key=lambda event: str(event[1]["view_id"]),
-    )
+    assert await load_events(acme, viewed_id, Audience.STAFF) == [
+        ("invoice.viewed", {"views": {"human": 1, "scanner": 1}})
+    ]
 
 
 async def test_the_stream_begins_with_the_invoice_and_ends_with_a_draft_that_is_discarded(
