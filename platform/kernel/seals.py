@@ -46,6 +46,7 @@ class Sealer:
         self._secrets = dict(secret_keys)
         self._current = secret_keys[0][0]
         self._derived: dict[tuple[str, str], bytes] = {}
+        self._macs: dict[tuple[str, str], hmac.HMAC] = {}
 
     def __repr__(self) -> str:
         return f"Sealer(current={self._current!r})"
@@ -110,7 +111,14 @@ class Sealer:
         )
 
     def _hash(self, key_id: str, purpose: str, data: bytes) -> bytes:
-        return hmac.digest(self._derive(key_id, f"hash/{purpose}"), data, "sha256")
+        mac = self._macs.get((key_id, purpose))
+        if mac is None:
+            mac = hmac.new(self._derive(key_id, f"hash/{purpose}"), digestmod="sha256")
+            # Bounded as the keys are. A copy costs half of what a new one does, and each page has several.
+            self._macs[key_id, purpose] = mac
+        mac = mac.copy()
+        mac.update(data)
+        return mac.digest()
 
     def _derive(self, key_id: str, purpose: str) -> bytes:
         key = self._derived.get((key_id, purpose))

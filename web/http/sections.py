@@ -66,6 +66,25 @@ class Section:
         place = self.parts.index(slot)
         return Section(self.parts[:place]), Section(self.parts[place + 1 :])
 
+    @classmethod
+    def join(cls, sections: Iterable[Section]) -> Self:
+        """Return sections as one; texts that stand beside each other become one."""
+        parts: list[CompressedHtml | str] = []
+        for section in sections:
+            for part in section.parts:
+                if parts and isinstance(part, CompressedHtml) and isinstance(parts[-1], CompressedHtml):
+                    parts[-1] = CompressedHtml(
+                        parts[-1].plain + part.plain, parts[-1].deflated + part.deflated
+                    )
+                else:
+                    parts.append(part)
+        return cls(tuple(parts))
+
+    def fill(self, slot: str, html: str) -> Section:
+        """Return the section with HTML in place of a slot: the same in all responses, so that it is compressed."""
+        filled = CompressedHtml.compress(html)
+        return Section.join([Section(tuple(filled if part == slot else part for part in self.parts))])
+
     @property
     def size(self) -> int:
         """The approximate size in memory, in bytes."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from litestar import HttpMethod, MediaType, Response, Router, route
 
+from kernel.live import Tickets
 from web.http.assets import serve_asset
 from web.http.conditional import REVALIDATE
 from web.http.errors import TEXTS, ErrorPages, ErrorText, Problems
@@ -29,11 +30,15 @@ from web.portal.comments.routes import WRITING_ROUTES, ThreadSections, build_lim
 from web.portal.invoice_data import InvoiceData, show_invoice_data
 from web.portal.invoice_page import InvoicePages, choose_language, show_invoice
 from web.portal.links import Links, SignInRequired, clean_path
+from web.portal.live.addresses import Hubs
+from web.portal.live.polls import Polls, build_events_limit, poll_events
+from web.portal.live.tickets import PageTickets, issue_ticket
 from web.portal.page_sections import InvoiceSections
 from web.portal.pdf import InvoicePdfs, send_invoice_pdf
 from web.portal.pdf_waiter import PdfWaiter
 from web.portal.proof_counts import ProofCounts
 from web.portal.sample import warm
+from web.portal.shared_pages import SharedPages
 from web.portal.thread.composer import Composers
 from web.portal.thread.threads import Threads
 from web.portal.view_recorder import ViewRecorder
@@ -43,6 +48,8 @@ if TYPE_CHECKING:
     from web.http.surface import Services
 
 _INVOICE_PAGE: Final = re.compile("/i/[^/]+")
+# Only scripts read these: their errors are documents, whatever the request accepts.
+_DATA_ROUTES: Final = frozenset({"ticket", "events"})
 # A header of the pages says "noindex", and only crawlers that may fetch a page can read it. If robots.txt forbade
 # the fetch, a search engine could still list the URL of a link that was published somewhere.
 _ROBOTS: Final = b"User-agent: *\nDisallow:\n"
@@ -70,22 +77,28 @@ def create_app(services: Services) -> Surface:
     waiter = PdfWaiter(services.database, services.blobs, services.metrics)
     views = ViewRecorder(services.database, services.clock, services.metrics)
     links = Links(services.database, services.sealer, services.metrics)
+    hubs = Hubs(services.settings)
+    polls = Polls(links=links, rooms=services.rooms, problems=problems, metrics=services.metrics)
     threads = Threads(
         database=services.database,
         sealer=services.sealer,
         clock=services.clock,
         templates=services.templates,
     )
+    sections = InvoiceSections(
+        database=services.database, templates=services.templates, metrics=services.metrics
+    )
+    composers = Composers(services.templates)
     pages = InvoicePages(
         links=links,
-        sections=InvoiceSections(
-            database=services.database, templates=services.templates, metrics=services.metrics
-        ),
+        sections=sections,
         threads=threads,
-        composers=Composers(services.templates),
+        composers=composers,
+        shared=SharedPages(sections=sections, threads=threads, composers=composers, metrics=services.metrics),
         clock=services.clock,
         forms=services.forms,
         views=views,
+        hubs=hubs,
     )
     pdfs = InvoicePdfs(
         links=links,
@@ -104,12 +117,18 @@ def create_app(services: Services) -> Surface:
         path = request.context.path
         if isinstance(error, SignInRequired) and _INVOICE_PAGE.fullmatch(path):
             return redirect_to_sign_in(path)
+        if request.route_name in _DATA_ROUTES:
+            return problems(request, error)
         response = error_pages(request, error)
         link = clean_path(path) if response.status_code == 404 else None
         if link is None:
             return response
         # A mail program has appended the punctuation of its sentence to the link.
         return Response(b"", status_code=302, media_type=MediaType.TEXT, headers={"location": link})
+
+    def drain() -> None:
+        waiter.drain()
+        polls.drain()
 
     return Surface(
         name="portal",
@@ -123,6 +142,8 @@ def create_app(services: Services) -> Surface:
                 serve_asset,
                 show_robots,
                 show_thread,
+                issue_ticket,
+                poll_events,
                 # Routes that change something: the guard checks the token and the origin of each form.
                 Router(
                     "/",
@@ -139,19 +160,26 @@ def create_app(services: Services) -> Surface:
                 images=images,
                 thread_sections=ThreadSections(links=links, threads=threads, forms=services.forms),
                 comments=_build_comments(services, links, pages, threads, problems),
+                page_tickets=PageTickets(
+                    links=links,
+                    tickets=Tickets(services.sealer, services.clock),
+                    hubs=hubs,
+                    clock=services.clock,
+                ),
+                polls=polls,
                 assets=services.assets,
                 **build_account_dependencies(services),
             ),
             render_error=render_error,
         ),
         limit=build_limit(services, "page", services.settings.page_limit_per_minute),
-        path_limits=(*build_limits(services), build_account_limit(services)),
+        path_limits=(*build_limits(services), build_events_limit(services), build_account_limit(services)),
         unlimited_prefixes=("/brand/",),
         headers=build_security_headers(services.settings, takes_payments=True),
         default_headers={"content-security-policy": STATIC_POLICY, "cache-control": "no-store"},
         render_error=render_error,
         warm=partial(warm, pages),
-        drain=waiter.drain,
+        drain=drain,
         close=views.close,
     )
 

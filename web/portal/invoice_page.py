@@ -27,12 +27,17 @@ from web.portal.language import CHOICE_MAX_AGE_S, resolve_locale
 from web.portal.links import convert_stored_data_errors
 from web.portal.page_sections import (
     LANGUAGE_ERROR_SLOT,
-    LANGUAGE_TOKEN_SLOT,
     NONCE_SLOT,
     THREAD_LINK_SLOT,
     PageKey,
 )
-from web.portal.thread.composer import ComposerKey, fill_slots, find_writer, make_composer_key
+from web.portal.thread.composer import (
+    ComposerKey,
+    Writer,
+    fill_slots,
+    find_writer,
+    make_composer_key,
+)
 from web.portal.thread.model import TOKEN_SLOT, ThreadKey
 from web.portal.thread.values import Challenge
 from web.portal.view_recorder import PURPOSE_HEADERS
@@ -43,19 +48,24 @@ if TYPE_CHECKING:
     from litestar.datastructures import Cookie
 
     from kernel.clock import Clock
+    from tenants.comments.values import Comment
     from tenants.invoices.values import InvoiceAccess, InvoiceVersion, OpenedInvoice
     from web.http.forms import FormTokens
+    from web.http.sections import Section
     from web.http.sessions import Session
     from web.portal.links import Links
+    from web.portal.live.addresses import Hubs
     from web.portal.page_sections import InvoiceSections
+    from web.portal.shared_pages import SharedPage, SharedPages
     from web.portal.thread.composer import Composers, Refusal, TypedFields
     from web.portal.thread.model import EditAttempt
     from web.portal.thread.threads import Threads
     from web.portal.view_recorder import ViewRecorder
 
-#: The purpose of the tokens of all forms of the thread: each page has one for them.
-THREAD_FORMS: Final = "thread"
-LANGUAGE_FORM: Final = "language"
+#: The purpose of the token that all forms of an invoice's page share.
+PAGE_FORMS: Final = "invoice"
+# Sent by the script of a page that is open: nobody views the invoice anew.
+_REFRESH_HEADER: Final = "x-portal-refresh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,11 @@ class Visit:
     edit_attempt: EditAttempt | None = None
     language_error: str = ""
     status_code: int = 200
+
+    @property
+    def has_input(self) -> bool:
+        """Whether the response shows again what was typed."""
+        return self.typed is not None or self.refusal is not None or self.edit_attempt is not None
 
 
 class LanguageChoice(msgspec.Struct):
@@ -89,18 +104,22 @@ class InvoicePages:
         sections: InvoiceSections,
         threads: Threads,
         composers: Composers,
+        shared: SharedPages,
         clock: Clock,
         forms: FormTokens,
         views: ViewRecorder,
+        hubs: Hubs,
     ) -> None:
-        """Join the parts that `sections`, `threads` and `composers` render."""
+        """Show `shared` pages, and for visitors of whom something is known the parts that the others render."""
         self._links = links
         self._sections = sections
         self._threads = threads
         self._composers = composers
+        self._shared = shared
         self._clock = clock
         self._forms = forms
         self._views = views
+        self._hubs = hubs
 
     async def respond(
         self, request: GatewayRequest, token: str, *, error: str = "", status_code: int = 200
@@ -114,7 +133,7 @@ class InvoicePages:
         page = await self.show(
             request, Visit(token, access, session, language_error=error, status_code=status_code)
         )
-        if not request.is_head and not error:
+        if not request.is_head and not error and not request.get_header(_REFRESH_HEADER):
             self._record_view(request, access.invoice)
         return page
 
@@ -124,37 +143,48 @@ class InvoicePages:
         locale = resolve_locale(access.invoice.locale, profile.locale, request.chosen_language)
         with convert_stored_data_errors(str(profile.workspace_id)):
             day = today(self._clock, profile.time_zone)
-        parts = await self._sections.find(PageKey(profile, access.invoice, day, locale), visit.token)
-        loaded = await self._threads.load(profile, access)
-        own = self._threads.list_own(loaded, access, session)
-        thread_key = self._threads.make_key(profile, access, loaded, own, token=visit.token, locale=locale)
-        thread = await self._threads.render(thread_key, loaded, visit.edit_attempt)
-        writer, typed = find_writer(access, own), visit.typed
-        composer_key = make_composer_key(
-            access, writer, typed, token=visit.token, locale=locale, staff_name=profile.name
-        )
-        composer = await self._composers.render(composer_key, visit.refusal)
-        nonce, context = new_nonce(), request.context
-        error = visit.language_error
+        key = PageKey(profile, access.invoice, day, locale)
+        shared = await self._shared.find(key, visit.token, access)
+        own = self._threads.list_own(shared.thread, access, session)
+        nonce, error = new_nonce(), visit.language_error
         slots = {
             NONCE_SLOT: nonce.encode(),
-            LANGUAGE_TOKEN_SLOT: self._forms.issue(context, session, LANGUAGE_FORM).encode(),
             LANGUAGE_ERROR_SLOT: html.escape(load_words(locale).gettext(error)).encode() if error else b"",
-            THREAD_LINK_SLOT: thread.link_words,
-            TOKEN_SLOT: self._forms.issue(context, session, THREAD_FORMS).encode(),
-            **fill_slots(writer, typed),
+            TOKEN_SLOT: self._forms.issue(request.context, session, PAGE_FORMS).encode(),
         }
-        headers = {"content-security-policy": build_page_policy(nonce), "vary": "accept-encoding, cookie"}
+        if own or access.visitor is not None or visit.has_input:
+            sections, own_slots = await self._compose(key, visit, shared, own)
+        else:
+            sections, own_slots = (shared.section,), fill_slots(Writer(), None)
+        policy = build_page_policy(nonce, self._hubs.find(request.context.host).connect_sources)
+        headers = {"content-security-policy": policy, "vary": "accept-encoding, cookie"}
         join = join_plain
         if accepts_coding(request.get_header("accept-encoding"), "gzip"):
             headers["content-encoding"] = "gzip"
             join = join_gzipped
         return respond(
-            join((parts.head, thread.section, parts.middle, composer, parts.tail), slots),
+            join(sections, slots | own_slots),
             media_type=MediaType.HTML,
             headers=headers,
             cookies=[*visit.cookies, *request.make_session_cookies(session)],
             status_code=visit.status_code,
+        )
+
+    async def _compose(
+        self, key: PageKey, visit: Visit, shared: SharedPage, own: Sequence[Comment]
+    ) -> tuple[tuple[Section, ...], dict[str, bytes]]:
+        """Return the page of a visitor of whom something is known, and the slots of the thread and its form."""
+        access, typed, parts = visit.access, visit.typed, shared.parts
+        thread_key = self._threads.make_key(key.profile, access, own, token=visit.token, locale=key.locale)
+        thread = await self._threads.render(thread_key, shared.thread, visit.edit_attempt)
+        writer = find_writer(access, own)
+        composer_key = make_composer_key(
+            access, writer, typed, token=visit.token, locale=key.locale, staff_name=key.profile.name
+        )
+        composer = await self._composers.render(composer_key, visit.refusal)
+        return (
+            (parts.head, thread.section, parts.middle, composer, parts.tail),
+            {THREAD_LINK_SLOT: thread.link_words, **fill_slots(writer, typed)},
         )
 
     async def choose_language(self, request: GatewayRequest, token: str, language: str) -> Body:
@@ -228,7 +258,7 @@ async def show_invoice(
 @post(
     "/i/{token:str}/language",
     name="invoice_language",
-    opt={PURPOSE: LANGUAGE_FORM},
+    opt={PURPOSE: PAGE_FORMS},
     request_max_body_size=4 * KIBIBYTE,
 )
 async def choose_language(

@@ -23,6 +23,7 @@ from web.http.templates import load_words
 from web.portal.language import find_page_language
 from web.portal.links import convert_stored_data_errors
 from web.portal.summary import Paper, build_document_brand, build_page_model, list_sums_since_issue
+from web.portal.thread.model import TOKEN_SLOT
 from web.portal.words import build_language_form
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ _LINES_IN_LOOP: Final = 100
 _BYTES_IN_LOOP: Final = 40_000
 #: The slots of the page: what each response has of its own.
 NONCE_SLOT: Final = "nonce"
-LANGUAGE_TOKEN_SLOT: Final = "language_token"  # noqa: S105  -- the name of a slot
 LANGUAGE_ERROR_SLOT: Final = "language_error"
 THREAD_LINK_SLOT: Final = "thread_link"
 # Where the sections of the thread and of its composer are put between.
@@ -114,12 +114,14 @@ class InvoiceSections:
             language=language,
             today=key.day,
             json_url=f"/i/{token}/invoice.json",
+            events_url=f"/i/{token}/events",
+            ticket_url=f"/i/{token}/ticket",
             pdf_url=f"/i/{token}/invoice.pdf{'?' + lang if lang else ''}",
             pdf_inline_url=f"/i/{token}/invoice.pdf?{'&'.join(part for part in (lang, 'inline') if part)}",
             language_form=build_language_form(
                 language,
                 action=f"/i/{token}/language",
-                token=mark_slot(LANGUAGE_TOKEN_SLOT),
+                token=mark_slot(TOKEN_SLOT),
                 error=mark_slot(LANGUAGE_ERROR_SLOT),
             ),
             thread=Markup(mark_slot(_THREAD)),  # noqa: S704

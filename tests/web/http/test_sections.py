@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import secrets
 import zlib
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -109,3 +110,22 @@ def test_the_size_of_a_page_does_not_tell_whether_two_slots_are_alike() -> None:
         for other in (value, secrets.token_bytes(64))
     ]
     assert alike == different
+
+
+@given(st.lists(TEMPLATE, max_size=4), SLOTS)
+def test_sections_that_are_one_have_the_same_page_in_fewer_pieces(
+    templates: list[str], slots: dict[str, bytes]
+) -> None:
+    sections = [Section.split(template) for template in templates]
+    one = Section.join(sections)
+    assert b"".join(join_plain([one], slots)) == b"".join(join_plain(sections, slots))
+    assert gzip.decompress(b"".join(join_gzipped([one], slots))) == b"".join(join_plain([one], slots))
+    assert len(one.parts) <= sum(len(section.parts) for section in sections)
+    texts = [not isinstance(part, str) for part in one.parts]
+    assert not any(text and following for text, following in pairwise(texts))
+
+
+def test_a_slot_that_all_responses_share_is_filled_once() -> None:
+    section = Section.split(f"<p>{mark_slot('visitor')}</p>{mark_slot('nonce')}").fill("visitor", "Ana")
+    assert b"".join(join_plain([section], {"nonce": b"n"})) == b"<p>Ana</p>n"
+    assert len(section.parts) == 2

@@ -194,7 +194,7 @@ async def test_the_cache_counts_every_byte_that_it_holds(portal: Any, acme: Any)
     texts = [part for part in parts if isinstance(part, CompressedHtml)]
     names = [part for part in parts if not isinstance(part, CompressedHtml)]
     assert page.size >= sum(len(text.plain) + len(text.deflated) for text in texts)
-    assert set(names) == {"nonce", "language_token", "language_error", "thread_link"}
+    assert set(names) == {"nonce", "form_token", "language_error", "thread_link"}
     slots = {name: f"<{name}>".encode() for name in names}
     plain = b"".join(join_plain(sections, slots))
     assert gzip.decompress(b"".join(join_gzipped(sections, slots))) == plain

@@ -13,7 +13,7 @@ from web.http.negotiation import prefers_json
 from web.http.security import DATA_POLICY
 from web.http.templates import load_words
 from web.portal.comments.posting import PROOF_REQUIRED
-from web.portal.invoice_page import LANGUAGE_FORM, THREAD_FORMS, Visit
+from web.portal.invoice_page import PAGE_FORMS, Visit
 from web.portal.language import resolve_locale
 from web.portal.thread.composer import Refusal, TypedFields, sends_to_contacts_only
 from web.portal.thread.model import EditAttempt
@@ -90,7 +90,7 @@ class CommentAnswers:
                 cookies=opened.cookies,
             )
         return Response(
-            msgspec.json.encode(members | self._issue_tokens(request, opened)),
+            msgspec.json.encode(members | self._issue_token(request, opened)),
             status_code=status_code,
             media_type=MediaType.JSON,
             headers={"content-security-policy": DATA_POLICY, "vary": "accept, cookie"},
@@ -153,19 +153,16 @@ class CommentAnswers:
             members["proof"] = refusal.challenge.value
         description = self._problems.describe(request, error)
         response = self._problems.render(request, description, {"vary": "accept, accept-language, cookie"})
-        problem = msgspec.json.decode(response.content) | members | self._issue_tokens(request, opened)
+        problem = msgspec.json.decode(response.content) | members | self._issue_token(request, opened)
         response.content = msgspec.json.encode(problem)
         if refusal.retry_after_s is not None:
             response.headers["retry-after"] = format_retry_after(refusal.retry_after_s)
         response.cookies.extend([*opened.cookies, *request.make_session_cookies(opened.session)])
         return response
 
-    def _issue_tokens(self, request: GatewayRequest, opened: OpenedThread) -> dict[str, object]:
-        """Return the tokens of the page's forms: those of the page no longer fit a session that has just begun."""
-        return {
-            "form_token": self._forms.issue(request.context, opened.session, THREAD_FORMS),
-            "language_token": self._forms.issue(request.context, opened.session, LANGUAGE_FORM),
-        }
+    def _issue_token(self, request: GatewayRequest, opened: OpenedThread) -> dict[str, object]:
+        """Return a token for the page's forms: that of the page no longer fits a session that has just begun."""
+        return {"form_token": self._forms.issue(request.context, opened.session, PAGE_FORMS)}
 
     def _load_language(self, request: GatewayRequest, opened: OpenedThread) -> Language:
         profile = request.context.workspace

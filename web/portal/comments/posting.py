@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from kernel.actor import Actor, ActorKind
+from kernel.client_addresses import UNKNOWN, format_network
 from kernel.errors import Denied, Missing, Throttled
 from kernel.identifiers import check_email
 from tenants.access import actions as access_actions
@@ -18,7 +19,6 @@ from tenants.comments.actions import post_comment
 from tenants.comments.body import check_client_id, clean_author_name, clean_body
 from tenants.comments.values import Author, PostedComment, Side
 from tenants.workspaces.authority import WriteMode
-from web.http.addresses import UNKNOWN, format_network
 from web.http.sessions import Session
 from web.portal.thread.composer import find_missing, list_proofs, sends_to_contacts_only
 from web.portal.thread.threads import find_browser_hash, find_proven_address

@@ -21,7 +21,7 @@ from web.http.sections import join_gzipped, join_plain
 from web.http.surface import KIBIBYTE, PathLimit, build_limit
 from web.portal.comments.comments import Comments
 from web.portal.comments.posting import CommentForm
-from web.portal.invoice_page import THREAD_FORMS
+from web.portal.invoice_page import PAGE_FORMS
 from web.portal.language import resolve_locale
 from web.portal.thread.model import TOKEN_SLOT
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 # 4,000 characters of UTF-8 are up to 48,000 bytes as they are sent in a form. Texts that are several times too long are
 # read too, because the answer to them shows them again.
 _MOST_BYTES: Final = 256 * KIBIBYTE
-#: A page polls every 5 seconds, and an office shares an address.
+#: A page fetches the thread with each event, and an office shares an address.
 _POLLS_PER_PAGE: Final = 5
 _POLLS: Final = re.compile(r"/i/[^/]+/(?:thread|seen)")
 _WRITES: Final = re.compile(r"/i/[^/]+/(?:comments(?:/.*)?|forget)")
-_TEXT_FORM: Final = {PURPOSE: THREAD_FORMS, KEEPS_TEXT: True}
-_FORM: Final = {PURPOSE: THREAD_FORMS}
+_TEXT_FORM: Final = {PURPOSE: PAGE_FORMS, KEEPS_TEXT: True}
+_FORM: Final = {PURPOSE: PAGE_FORMS}
 
 
 class EditForm(msgspec.Struct):
@@ -70,7 +70,7 @@ class ThreadSections:
         locale = resolve_locale(access.invoice.locale, profile.locale, request.chosen_language)
         loaded = await self._threads.load(profile, access)
         own = self._threads.list_own(loaded, access, session)
-        key = self._threads.make_key(profile, access, loaded, own, token=token, locale=locale)
+        key = self._threads.make_key(profile, access, own, token=token, locale=locale)
         etag = key.compute_etag(session)
         coding = "gzip" if accepts_coding(request.get_header("accept-encoding"), "gzip") else None
         headers = {
@@ -82,7 +82,7 @@ class ThreadSections:
         if is_not_modified(request, etag):
             return respond((), media_type=MediaType.HTML, headers=headers, status_code=304)
         thread = await self._threads.render(key, loaded)
-        slots = {TOKEN_SLOT: self._forms.issue(request.context, session, THREAD_FORMS).encode()}
+        slots = {TOKEN_SLOT: self._forms.issue(request.context, session, PAGE_FORMS).encode()}
         if coding:
             headers["content-encoding"] = coding
         join = join_gzipped if coding else join_plain

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tenants.ids import CommentId, InvoiceId
     from web.http.sessions import Session
 
-#: The slot of the form token, in the thread and in its composer.
-TOKEN_SLOT: Final = "thread_token"  # noqa: S105  -- the name of a slot
+#: The slot of the form token, which all forms of the page share.
+TOKEN_SLOT: Final = "form_token"  # noqa: S105  -- the name of a slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,6 @@ class Threads:
         self,
         profile: WorkspaceProfile,
         access: InvoiceAccess,
-        loaded: LoadedThread,
         own: Sequence[Comment],
         *,
         token: str,
@@ -146,7 +145,9 @@ class Threads:
             profile.workspace_id,
             access.invoice.invoice_id,
             f"/i/{token}",
-            loaded.view.cursor or access.cursor,
+            # Not the cursor of the thread, which may have been loaded later than the invoice was opened: the browser
+            # subscribes from here, and what happened in between concerns the other sections of the page too.
+            access.cursor,
             locale,
             profile.time_zone,
             profile.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -9,9 +10,11 @@ import pytest
 
 from kernel.clock import SystemClock
 from kernel.live import Audience
+from kernel.money import Money, find_currency
 from tenants.comments import queries
 from tenants.comments.actions import mark_seen, post_comment, resolve_thread
 from tenants.comments.values import Author, Side
+from tenants.invoices.actions import set_paid
 from tests.fakes.browsers import Browser
 
 CLOCK = SystemClock()
@@ -34,6 +37,11 @@ async def post(tenants: Any, tenant: Any, body: str, **said: Any) -> Any:
             clock=CLOCK,
             **said,
         )
+
+
+async def pay(tenants: Any, tenant: Any) -> None:
+    async with tenants.database.scope(tenant.profile.workspace_id):
+        await set_paid(tenant.invoice_id, Money(10_000, find_currency("EUR")), clock=CLOCK)
 
 
 async def poll(browser: Browser, tenant: Any, etag: str = "", **headers: str) -> Any:
@@ -108,6 +116,28 @@ async def test_readers_share_one_loading_and_one_rendering(
         assert "First" in (await browser.open(acme.path)).text
         assert "First" in (await poll(browser, acme)).text
     assert len(loads) == 1
+
+
+async def test_a_page_is_followed_from_where_its_oldest_part_stands(
+    ana: Browser, tenants: Any, acme: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread is loaded after the summary: what is committed in between must still be told to the summary."""
+    load = queries.load_thread
+
+    async def pay_first(invoice_id: Any, audience: Audience) -> Any:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(pay(tenants, acme))
+        return await load(invoice_id, audience)
+
+    await post(tenants, acme, "First")
+    monkeypatch.setattr(queries, "load_thread", pay_first)
+    raced = (await ana.open(acme.path)).text
+    assert "€238.00" in raced
+    assert 'data-seq="1" data-count' in raced
+    monkeypatch.undo()
+    settled = (await ana.open(acme.path)).text
+    assert "€138.00" in settled
+    assert 'data-seq="2" data-count' in settled
 
 
 async def test_what_the_staff_has_seen_and_resolved_is_shown(ana: Browser, tenants: Any, acme: Any) -> None:

@@ -49,8 +49,8 @@ test("new comments come at their place, and the others stay the elements they ar
       { id: "c", body: "Three" },
     ]),
   );
-  expect(added.map((each) => each.id)).toEqual(["comment-c"]);
-  expect([...document.querySelectorAll("li")]).toEqual([a, b, added[0]]);
+  expect(added?.map((each) => each.id)).toEqual(["comment-c"]);
+  expect([...document.querySelectorAll("li")]).toEqual([a, b, added?.[0]]);
 });
 
 test("a comment whose form token alone is another stays, and takes the token", () => {
@@ -133,13 +133,13 @@ test("an edit that is left brings the thread again, where a change was skipped u
 test("the first comment replaces the words that there are none, and the place in the stream moves on", () => {
   show([], '<p class="empty">None yet</p>');
   const added = fragment.update(thread([{ id: "a", body: "One" }], '<p class="resolved">Answered</p>', 7));
-  expect(added.length).toBe(1);
+  expect(added?.length).toBe(1);
   expect(document.querySelector(".empty")).toBe(null);
   expect([...get("[data-thread]").children].map((each) => each.localName)).toEqual(["ol", "p"]);
   expect(get("[data-thread]").dataset["seq"]).toBe("7");
 });
 
 test("an answer that is no thread changes nothing", () => {
-  expect(fragment.update("<p>Sign in to this network</p>")).toEqual([]);
+  expect(fragment.update("<p>Sign in to this network</p>")).toBe(undefined);
   expect(document.querySelectorAll("li").length).toBe(2);
 });

@@ -1,7 +1,8 @@
 /** Brings the thread on the page in line with the server's, and touches only what has changed. */
 
+import { replaceElement } from "../replacing.ts";
+
 const TOKEN = 'input[name="form_token"]';
-const FOCUSABLE = "a[href], button, summary, textarea";
 
 /** The comments as the server last sent them: scripts change their times and forms afterwards. */
 export class Fragment {
@@ -28,11 +29,11 @@ export class Fragment {
     }
   }
 
-  /** Takes the server's thread; returns the comments that are new. */
-  update(html: string): HTMLElement[] {
+  /** Takes the server's thread; returns the comments that are new, or nothing for what is no thread. */
+  update(html: string): HTMLElement[] | undefined {
     const fetched = new DOMParser().parseFromString(html, "text/html").querySelector<HTMLElement>("[data-thread]");
     if (fetched === null) {
-      return [];
+      return undefined;
     }
     for (const { name, value } of fetched.attributes) {
       this.#talk.setAttribute(name, value);
@@ -59,7 +60,7 @@ export class Fragment {
         list?.insertBefore(document.adoptNode(comment), list.children[place] ?? null);
         added.push(comment);
       } else if (source !== this.#sources.get(comment.id) && !isBeingEdited(old, comment)) {
-        replace(old, document.adoptNode(comment));
+        replaceElement(old, comment);
       } else {
         takeTokens(old, comment);
         if (isBeingEdited(old, comment)) {
@@ -113,16 +114,5 @@ function takeTokens(old: HTMLElement, fetched: HTMLElement): void {
   const token = fetched.querySelector<HTMLInputElement>(TOKEN)?.value;
   for (const input of token ? old.querySelectorAll<HTMLInputElement>(TOKEN) : []) {
     input.value = token as string;
-  }
-}
-
-/** Replaces a comment; what has the focus in it keeps it. */
-function replace(old: HTMLElement, comment: HTMLElement): void {
-  const place = [...old.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement as Element);
-  const hadFocus = old.contains(document.activeElement);
-  old.replaceWith(comment);
-  if (hadFocus) {
-    const focusable = comment.querySelectorAll<HTMLElement>(FOCUSABLE)[place] ?? comment;
-    focusable.focus({ preventScroll: true });
   }
 }

@@ -84,6 +84,15 @@ export class Outbox {
     }
   }
 
+  /** Learns from the log that a comment has arrived, also where its answer was lost. */
+  confirm(clientId: string, commentId: string): void {
+    const bubble = this.#bubbles.find((each) => each.entry.clientId === clientId);
+    if (bubble !== undefined && bubble.commentId === "" && !bubble.isFailed) {
+      this.#accept(bubble, commentId);
+      this.removeConfirmed([]);
+    }
+  }
+
   #sendNow(): void {
     window.clearTimeout(this.#timer);
     this.#failures = 0;
@@ -113,6 +122,10 @@ export class Outbox {
     this.#show(bubble, "sending");
     const fields = { client_id: clientId, ...texts, ...bubble.proofs };
     const answer = await this.#host.pauseDuring(() => postComment(this.#host.action, fields));
+    if (bubble.commentId !== "" && answer.kind !== "done") {
+      // The log has said meanwhile that it arrived.
+      return true;
+    }
     if (answer.kind === "lost") {
       bubble.isLost = true;
       this.#show(bubble, answer.cause === "offline" ? "waiting" : "retrying");
@@ -126,12 +139,18 @@ export class Outbox {
       this.#refuse(bubble, answer);
       return true;
     }
-    this.#store.removeUnsent(clientId);
-    bubble.commentId = answer.commentId;
-    this.#show(bubble, "sent");
-    this.#host.announce(this.#words("sent"));
+    if (bubble.commentId === "") {
+      this.#accept(bubble, answer.commentId);
+    }
     await this.#host.refresh();
     return true;
+  }
+
+  #accept(bubble: Bubble, commentId: string): void {
+    this.#store.removeUnsent(bubble.entry.clientId);
+    bubble.commentId = commentId;
+    this.#show(bubble, "sent");
+    this.#host.announce(this.#words("sent"));
   }
 
   #refuse(bubble: Bubble, refusal: Refusal): void {

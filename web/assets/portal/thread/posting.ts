@@ -1,5 +1,6 @@
 /** Posts a form's fields and reads the answer; a form token that has expired is renewed once. */
 
+import { parsePage } from "../parsing.ts";
 import type { Words } from "./words.ts";
 
 /** What became of a post. `lost`: nobody knows whether it arrived, or the server asked to come again. */
@@ -23,7 +24,6 @@ export interface Refusal {
 interface Document {
   comment_id?: string;
   form_token?: string;
-  language_token?: string;
   code?: string;
   proof?: string;
   detail?: string;
@@ -72,7 +72,7 @@ async function send(address: string, fields: Record<string, string>): Promise<An
     return { kind: "lost", cause: window.navigator.onLine ? "silent" : "offline", retryAfterMs: 0 };
   }
   if (content.form_token) {
-    writeToken(content.form_token, content.language_token);
+    writeToken(content.form_token);
   }
   if (response.ok) {
     return { kind: "done", commentId: content.comment_id ?? "" };
@@ -90,29 +90,27 @@ function readToken(): string {
   return document.querySelector<HTMLInputElement>(`${THREAD} ${TOKEN_FIELD}`)?.value ?? "";
 }
 
-/** Gives the token to each form of the thread. */
-function writeToken(token: string, languageToken = ""): void {
-  for (const input of document.querySelectorAll<HTMLInputElement>(`${THREAD} ${TOKEN_FIELD}`)) {
+/** Gives the token to each form of the page. */
+function writeToken(token: string): void {
+  for (const input of document.querySelectorAll<HTMLInputElement>(TOKEN_FIELD)) {
     input.value = token;
-  }
-  const language = document.querySelector<HTMLInputElement>(`form.language ${TOKEN_FIELD}`);
-  if (language !== null && languageToken !== "") {
-    language.value = languageToken;
   }
 }
 
 /** Takes the token of the page as it is now; a token ends with the session that it was made for. */
 async function renewToken(): Promise<boolean> {
   try {
-    const response = await fetch(window.location.pathname, { cache: "no-store", headers: { accept: "text/html" } });
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const [token, languageToken] = [THREAD, "form.language"].map(
-      (form) => page.querySelector<HTMLInputElement>(`${form} ${TOKEN_FIELD}`)?.value,
-    );
+    const response = await fetch(window.location.pathname, {
+      cache: "no-store",
+      // Nobody opens the page anew: it is no view.
+      headers: { accept: "text/html", "x-portal-refresh": "1" },
+    });
+    const page = parsePage(await response.text());
+    const token = page.querySelector<HTMLInputElement>(TOKEN_FIELD)?.value;
     if (!response.ok || !token) {
       return false;
     }
-    writeToken(token, languageToken);
+    writeToken(token);
     return true;
   } catch {
     return false;

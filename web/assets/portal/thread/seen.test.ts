@@ -55,11 +55,33 @@ test("what is scrolled past, or on screen of a hidden tab, was not seen", async 
   expect(reported).toEqual(["5"]);
 });
 
+test("a comment that came while the thread was read is reported, though the thread's place is before it", async () => {
+  staff().dataset["seq"] = "6";
+  reportSeen(talk, new Store("i"));
+  putOnScreen(staff());
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(reported).toEqual(["6"]);
+});
+
+test("a comment that arrives out of sight is not seen by whoever has just seen the one before", async () => {
+  const look = reportSeen(talk, new Store("i"));
+  putOnScreen(staff());
+  await vi.advanceTimersByTimeAsync(500);
+  talk.dataset["seq"] = "6";
+  talk.insertAdjacentHTML("beforeend", '<li id="newer" data-side="staff" data-seq="6"></li>');
+  look();
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(reported).toEqual([]);
+  putOnScreen(document.getElementById("newer") as HTMLElement);
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(reported).toEqual(["6"]);
+});
+
 test("it is reported where nobody may write, too, with the token of the thread", async () => {
   document.body.innerHTML = `<section class="thread" data-now="now"><div data-thread="/thread" data-seen-url="/seen" data-epoch="e"
     data-seq="5"><li id="staff" data-side="staff" data-seq="4"></li></div>
     <p class="closed" data-composer="i"></p><input type="hidden" name="form_token" value="t"></section>`;
-  enhanceThread(document);
+  enhanceThread(document, { stuck: () => undefined, gone: () => undefined });
   putOnScreen(staff());
   await vi.advanceTimersByTimeAsync(1000);
   expect(reported).toEqual(["5"]);

@@ -9,7 +9,7 @@ const SEEN_AFTER_MS = 1000;
 export function reportSeen(talk: HTMLElement, store: Store): () => void {
   let timer = 0;
   let isOnScreen = false;
-  let watched: Element | undefined;
+  let watched: HTMLElement | undefined;
 
   const wait = (): void => {
     window.clearTimeout(timer);
@@ -22,19 +22,23 @@ export function reportSeen(talk: HTMLElement, store: Store): () => void {
     wait();
   });
   const report = async (): Promise<void> => {
-    const seq = talk.dataset["seq"] ?? "";
-    const mark = `${talk.dataset["epoch"]}:${(watched as HTMLElement | undefined)?.dataset["seq"] ?? seq}`;
+    const newest = Number(watched?.dataset["seq"] ?? 0);
+    const mark = `${talk.dataset["epoch"]}:${newest}`;
     if (store.read().seen === mark) {
       return;
     }
-    const answer = await post(talk.dataset["seenUrl"] ?? "", { seq });
+    // The thread names its place before its comments are read: one that came in between has a later place.
+    const seq = Math.max(newest, Number(talk.dataset["seq"] ?? 0));
+    const answer = await post(talk.dataset["seenUrl"] ?? "", { seq: String(seq) });
     if (answer.kind === "done") {
       store.write({ seen: mark });
     }
   };
   const look = (): void => {
-    const newest = [...talk.querySelectorAll('[data-side="staff"]')].at(-1);
+    const newest = [...talk.querySelectorAll<HTMLElement>('[data-side="staff"]')].at(-1);
     if (newest !== watched) {
+      // The second that has begun was that of another comment.
+      window.clearTimeout(timer);
       observer.disconnect();
       watched = newest;
       isOnScreen = false;
