@@ -1,4 +1,4 @@
-"""A running gateway with the demo's invoices, a relay and a worker that render their PDFs, and a browser."""
+"""A running gateway and hub with the demo's invoices, a relay and a worker that render their PDFs, and a browser."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,11 +16,13 @@ from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, as
 
 from kernel.clock import SystemClock
 from kernel.limits import Limiter
+from kernel.live import Rooms, Tickets
 from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database
 from kernel.store.roles import Urls
 from kernel.telemetry.metrics import Metrics
+from kernel.wakeup import Publisher
 from ops.dev import servers
 from ops.dev.chromium import build_launch_arguments, find_chromium
 from ops.dev.programs import Program, RunningProgram, build_environ, start, stop, wait_until_ready
@@ -30,9 +32,12 @@ from tenants.invoices.jobs import PDF_QUEUE
 from tenants.workspaces.authority import WriteMode
 from tests.conftest import OPERATOR
 from tests.fakes.conversations import Conversation
+from tests.fakes.hub_processes import HubProcesses
 from tests.fakes.sample_workspaces import create_sample_workspace
 from web.gateway import create_gateway
 from web.http.server import Server
+from web.hub.frames import encode_frame
+from web.hub.hub import Hub
 
 # Records every layout shift from the first paint on (Layout Instability, W3C).
 _RECORD_LAYOUT_SHIFTS = """
@@ -60,6 +65,20 @@ class Portal:
     def link(self, tag: str) -> str:
         """Return the URL of the first seeded invoice with that tag."""
         return self.by_tag[tag]
+
+
+@dataclass(frozen=True, slots=True)
+class Hubs:
+    """Hub processes, and the port of the gateway whose pages use them."""
+
+    processes: HubProcesses
+    port: int
+    portal: Portal
+
+    async def begin_conversation(self, mode: WriteMode = WriteMode.LINK, **authority: Any) -> Conversation:
+        """Issue an invoice, with the URL of its page at this gateway."""
+        workspace = await create_sample_workspace(self.portal.database, self.portal.sealer, SystemClock())
+        return await Conversation.begin(workspace, self.port, mode, **authority)
 
 
 BeginConversation = Callable[..., Awaitable[Conversation]]
@@ -168,46 +187,113 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         processes.stop_all()
 
 
+@dataclass(frozen=True, slots=True)
+class _Connections:
+    """What the gateways of the journeys have in common."""
+
+    variables: dict[str, str]
+    database: Database
+    limiter: Limiter
+
+
 @pytest.fixture(scope="session")
-async def portal(urls: Urls, redis_url: str, blobs_folder: Path) -> AsyncIterator[Portal]:
-    """A gateway on a port of its own, with the demo's invoices."""
-    listening = socket.create_server(("127.0.0.1", 0))
+async def _connections(urls: Urls, redis_url: str, blobs_folder: Path) -> AsyncIterator[_Connections]:
+    limiter, publisher = Limiter(redis_url), Publisher(redis_url)
+    database = await Database.open(
+        urls.app, size=6, name="journeys", acquire_timeout_s=5, actor=OPERATOR, publish=publisher.publish
+    )
+    variables = {
+        "PORTAL_PROFILE": "test",
+        "PORTAL_DATABASE_URL": urls.app,
+        "PORTAL_REDIS_URL": redis_url,
+        "PORTAL_BLOBS_URL": str(blobs_folder),
+        "PORTAL_PUBLIC_SCHEME": "http",
+        "PORTAL_PAGE_LIMIT_PER_MINUTE": "100000",
+        "PORTAL_SIGN_IN_LIMIT_PER_MINUTE": "100000",
+        "PORTAL_LOG_LEVEL": "error",
+    }
+    yield _Connections(variables, database, limiter)
+    await limiter.close()
+    await database.close()
+    await publisher.close()
+
+
+@asynccontextmanager
+async def _serve_gateway(
+    connections: _Connections, listening: socket.socket, realtime_url: str
+) -> AsyncIterator[Settings]:
+    """Serve the pages on a port, with the addresses of hubs in them."""
     port = listening.getsockname()[1]
     settings = Settings.from_environ(
-        {
-            "PORTAL_PROFILE": "test",
-            "PORTAL_DATABASE_URL": urls.app,
-            "PORTAL_REDIS_URL": redis_url,
-            "PORTAL_BLOBS_URL": str(blobs_folder),
-            "PORTAL_PUBLIC_SCHEME": "http",
-            "PORTAL_PUBLIC_PORT": str(port),
-            "PORTAL_PAGE_LIMIT_PER_MINUTE": "100000",
-            "PORTAL_SIGN_IN_LIMIT_PER_MINUTE": "100000",
-            "PORTAL_LOG_LEVEL": "error",
-        }
+        connections.variables | {"PORTAL_PUBLIC_PORT": str(port), "PORTAL_REALTIME_URL": realtime_url}
     )
-    database = await Database.open(
-        settings.database_url, size=4, name="journeys", acquire_timeout_s=5, actor=OPERATOR
+    gateway = create_gateway(
+        settings, connections.database, clock=SystemClock(), limiter=connections.limiter, metrics=Metrics()
     )
-    limiter = Limiter(redis_url)
-    seeded = await seed(database, settings, lambda _name: None)
-    by_tag: dict[str, str] = {}
-    for invoice in seeded.invoices:
-        for tag in invoice["tags"]:
-            by_tag.setdefault(tag, invoice["url"])
-    by_tags = {(each["workspace"], tuple(each["tags"])): each["url"] for each in seeded.invoices}
-    gateway = create_gateway(settings, database, clock=SystemClock(), limiter=limiter, metrics=Metrics())
     server = _ServerWithoutSignals(gateway, replace(settings, port=port))
+    following = asyncio.create_task(gateway.services.rooms.run())
     running = asyncio.create_task(server.serve(sockets=[listening]))
+    following = asyncio.create_task(gateway.services.rooms.run())
     while not server.started:
         assert not running.done(), running
         await asyncio.sleep(0.01)
-    yield Portal(by_tag, by_tags, seeded.workspaces[0]["host"], database, Sealer(settings.secret_keys))
+    yield settings
     server.should_exit = True
     await running
+    following.cancel()
+    await asyncio.wait([following])
     await gateway.close()
-    await limiter.close()
-    await database.close()
+
+
+@asynccontextmanager
+async def _serve_hub(settings: Settings, database: Database, listening: socket.socket) -> AsyncIterator[None]:
+    """Serve sockets beside a gateway in this process: a process of its own costs two seconds of processor time."""
+    metrics, clock = Metrics(), SystemClock()
+    rooms = Rooms(database, metrics, redis_url=settings.redis_url, encode_frame=encode_frame)
+    hub = Hub(
+        rooms, Tickets(Sealer(settings.secret_keys), clock), settings=settings, clock=clock, metrics=metrics
+    )
+    following = asyncio.create_task(rooms.run())
+    await hub.start(listening)
+    yield
+    await hub.close()
+    following.cancel()
+    await asyncio.wait([following])
+    await rooms.close()
+
+
+@pytest.fixture(scope="session")
+async def portal(_connections: _Connections) -> AsyncIterator[Portal]:
+    """A gateway and a hub on ports of their own, with the demo's invoices."""
+    pages, sockets = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+    realtime_url = f"ws://{{host}}:{sockets.getsockname()[1]}"
+    database = _connections.database
+    async with _serve_gateway(_connections, pages, realtime_url) as settings:
+        seeded = await seed(database, settings, lambda _name: None)
+        by_tag: dict[str, str] = {}
+        for invoice in seeded.invoices:
+            for tag in invoice["tags"]:
+                by_tag.setdefault(tag, invoice["url"])
+        by_tags = {(each["workspace"], tuple(each["tags"])): each["url"] for each in seeded.invoices}
+        async with _serve_hub(settings, database, sockets):
+            yield Portal(
+                by_tag, by_tags, seeded.workspaces[0]["host"], database, Sealer(settings.secret_keys)
+            )
+
+
+@pytest.fixture
+async def hubs(portal: Portal, _connections: _Connections) -> AsyncIterator[Hubs]:
+    """Two hubs as processes, which the test may kill, and a gateway whose pages use them."""
+    pages = socket.create_server(("127.0.0.1", 0))
+    port = pages.getsockname()[1]
+    # The folder of the logs.
+    with tempfile.TemporaryDirectory(prefix="hubs-") as name:
+        variables = _connections.variables | {"PORTAL_PUBLIC_PORT": str(port)}
+        processes = HubProcesses(Path(name), variables)
+        async with _serve_gateway(_connections, pages, processes.realtime_url):
+            await processes.start()
+            yield Hubs(processes, port, portal)
+            processes.kill_all()
 
 
 @pytest.fixture(scope="session")

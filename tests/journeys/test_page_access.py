@@ -147,7 +147,7 @@ async def test_without_scripts_everything_is_read_and_nothing_is_dead(
     assert await page.locator(".summary .amount").is_visible()
     assert await page.locator(".transfer").get_by_text("000123456789").is_visible()
     scripted = page.locator("button:not([type='submit'])")
-    assert [await each.is_visible() for each in await scripted.all()] == [False] * 8
+    assert [await each.is_visible() for each in await scripted.all()] == [False] * 10
     # Without the one that only the Enter key presses.
     submitting = page.locator("button[type='submit']:not([tabindex])").filter(visible=True)
     assert await submitting.all_inner_texts() == ["English", "Deutsch", "Send"]

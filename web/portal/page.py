@@ -141,6 +141,7 @@ class PageModel:
     title: str  # for <title>: number and workspace, no amount (it would show in window lists)
     brand: Brand
     number: str
+    version: int  # of the document, by which a script knows whether it is still the newest
     customer_name: str
     status: Status
     amount_label: str  # "Amount due", or "Paid", "Total" where nothing is due any more
@@ -160,6 +161,8 @@ class PageModel:
     paper: Markup  # the document, for the declarative shadow root
     list: Markup  # the same document as a list, for phones
     json_url: str
+    events_url: str  # the long poll
+    ticket_url: str  # for the hub
     # Both may hold a query: a template appends nothing to them. Their links have no attribute `download`, because the
     # response is a page while the PDF is being printed.
     pdf_url: str  # downloads the PDF

@@ -39,12 +39,16 @@ export function createChoice(group: HTMLElement, choose: (option: string) => voi
 }
 
 /** Runs `act` instead of following a link, except for clicks that open it in a new tab or window. */
-export function onPlainClick(link: HTMLElement, act: () => void): void {
+function onPlainClick(link: HTMLElement, act: () => void): void {
   link.addEventListener("click", (event) => {
-    if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) {
-      return;
+    if (isPlain(event)) {
+      event.preventDefault();
+      act();
     }
-    event.preventDefault();
-    act();
   });
+}
+
+/** Whether a click on a link would open it in place. */
+export function isPlain(event: MouseEvent): boolean {
+  return !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
 }

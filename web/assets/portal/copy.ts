@@ -10,21 +10,24 @@ export function copyOnClick(root: Document): void {
   let reset = (): void => undefined;
   let clearing = 0;
 
-  for (const button of root.querySelectorAll<HTMLButtonElement>("button[data-copy]")) {
-    button.addEventListener("click", () => {
-      void writeClipboard(button.dataset["copy"] ?? "").then((done) => {
-        reset();
-        reset = done ? showDone(button) : showFailure(button, texts.failed);
-        if (announcer !== null) {
-          announcer.textContent = done ? texts.done : texts.failed;
-          window.clearTimeout(clearing);
-          clearing = window.setTimeout(() => {
-            announcer.textContent = "";
-          }, ANNOUNCED_FOR_MS);
-        }
-      });
+  // Of the whole page: its parts are replaced when the invoice changes.
+  root.addEventListener("click", (event) => {
+    const button = (event.target as Element).closest<HTMLButtonElement>("button[data-copy]");
+    if (button === null) {
+      return;
+    }
+    void writeClipboard(button.dataset["copy"] ?? "").then((done) => {
+      reset();
+      reset = done ? showDone(button) : showFailure(button, texts.failed);
+      if (announcer !== null) {
+        announcer.textContent = done ? texts.done : texts.failed;
+        window.clearTimeout(clearing);
+        clearing = window.setTimeout(() => {
+          announcer.textContent = "";
+        }, ANNOUNCED_FOR_MS);
+      }
     });
-  }
+  });
 }
 
 /** Shows a tick on the button for a moment; returns what removes it at once. */

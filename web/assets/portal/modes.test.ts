@@ -38,10 +38,12 @@ async function followLink(hash: string): Promise<void> {
 
 beforeEach(() => {
   // Listeners of an earlier page would follow the history too.
-  const add = window.addEventListener.bind(window);
-  vi.spyOn(window, "addEventListener").mockImplementation((type: string, act: unknown, options?: unknown) => {
-    add(type, act as EventListener, { ...(options as AddEventListenerOptions), signal: listeners.signal });
-  });
+  for (const target of [window, document]) {
+    const add = target.addEventListener.bind(target);
+    vi.spyOn(target, "addEventListener").mockImplementation((type: string, act: unknown, options?: unknown) => {
+      add(type, act as EventListener, { ...(options as AddEventListenerOptions), signal: listeners.signal });
+    });
+  }
   vi.stubGlobal("fetch", () => Promise.reject(new TypeError("no network")));
   media.change(false);
   window.history.pushState(null, "", "/i/token");

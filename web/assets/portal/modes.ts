@@ -1,6 +1,6 @@
 /** Shows the invoice as Live or as PDF, as the history entry says; the viewer is fetched when it is first opened. */
 
-import { type Choice, createChoice, onPlainClick } from "./choice.ts";
+import { type Choice, createChoice, isPlain } from "./choice.ts";
 import { Overlay } from "./overlay.ts";
 import type { Viewer } from "./pdf/viewer.ts";
 
@@ -16,26 +16,31 @@ const PDF_HASH = "#pdf";
 // Until then the paper stays with nothing over it: a PDF that comes sooner replaces it at once.
 const SHOW_AFTER_MS = 300;
 
-export function switchModes(root: Document): void {
+/** Returns what has a PDF that is being waited for asked for at once. */
+export function switchModes(root: Document): () => void {
   const layout = root.querySelector<HTMLElement>("[data-mode]");
   const group = root.querySelector<HTMLElement>("[data-modes]");
   const template = root.querySelector<HTMLTemplateElement>("template[data-viewer]");
   if (layout === null || group === null || template === null) {
-    return;
+    return () => undefined;
   }
   const modes = new Modes(layout, group, template);
-  // The links of the group have roles by now.
-  for (const link of root.querySelectorAll<HTMLElement>("a[data-shows='pdf']:not([role])")) {
-    onPlainClick(link, () => {
+  // The links of the group have roles. The others are parts of the page that are replaced when the invoice changes.
+  root.addEventListener("click", (event) => {
+    if (isPlain(event) && (event.target as Element).closest("a[data-shows='pdf']:not([role])") !== null) {
+      event.preventDefault();
       modes.choose("pdf");
-    });
-  }
+    }
+  });
   const follow = (): void => {
     modes.follow();
   };
   window.addEventListener("popstate", follow);
   window.addEventListener("hashchange", follow);
   follow();
+  return () => {
+    modes.hurry();
+  };
 }
 
 class Modes {
@@ -82,6 +87,11 @@ class Modes {
     const entry = readEntry() ?? { mode: this.#modeOf(window.location.hash) };
     window.history.replaceState(entry, "");
     this.#apply(entry.mode);
+  }
+
+  /** The PDF may be there by now. */
+  hurry(): void {
+    this.#viewer?.hurry();
   }
 
   /** A hash that names a place in the page (a skip link) does not change the mode. */

@@ -105,3 +105,15 @@ test("what is no PDF is said to be broken", async () => {
   await viewer.open();
   expect(state()).toBe("broken");
 });
+
+test("a PDF that is said to be ready is asked for at once, and not a second time when it was due", async () => {
+  answers = [preparing(60), wait];
+  void viewer.open();
+  await advance(0);
+  expect(state()).toBe("preparing");
+  viewer.hurry();
+  expect(requests).toBe(2);
+  viewer.hurry();
+  await advance(60_000);
+  expect(requests).toBe(2);
+});

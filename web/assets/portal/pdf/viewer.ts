@@ -32,6 +32,7 @@ export class Viewer {
   #stop = new AbortController();
   #announcing = 0;
   #failures = 0;
+  #askAgain: (() => void) | undefined;
 
   constructor(frame: HTMLElement) {
     this.#frame = frame;
@@ -72,13 +73,20 @@ export class Viewer {
     await ignoreAbort(signal, () => (this.#pages === undefined ? this.#fetch(signal) : this.#show(this.#pages)));
   }
 
+  /** Asks at once for a PDF that is being waited for. */
+  hurry(): void {
+    this.#askAgain?.();
+  }
+
   close(): void {
     this.#stop.abort();
+    this.#askAgain = undefined;
     this.#pages?.close();
   }
 
   /** `isRetry`: the reader has been told that we ask again, and the notice stays until there is news. */
   async #fetch(signal: AbortSignal, isRetry = false): Promise<void> {
+    this.#askAgain = undefined;
     let timer = 0;
     if (!isRetry) {
       this.#failures = 0;
@@ -110,13 +118,19 @@ export class Viewer {
     if (result.kind === "offline") {
       const retry = (): void => void ignoreAbort(signal, () => this.#fetch(signal));
       window.addEventListener("online", retry, { once: true, signal });
-    } else if (afterS > 0) {
-      const retry = window.setTimeout(() => {
-        void ignoreAbort(signal, () => this.#fetch(signal, true));
-      }, afterS * 1000);
-      signal.addEventListener("abort", () => {
-        window.clearTimeout(retry);
-      });
+      return;
+    }
+    let retry = 0;
+    const stopRetry = (): void => {
+      window.clearTimeout(retry);
+    };
+    signal.addEventListener("abort", stopRetry);
+    this.#askAgain = () => {
+      stopRetry();
+      void ignoreAbort(signal, () => this.#fetch(signal, true));
+    };
+    if (afterS > 0) {
+      retry = window.setTimeout(this.#askAgain, afterS * 1000);
     }
   }
 
