@@ -21,8 +21,8 @@ usage: ops/test [--no-checks | --checks-only | --integration] [pytest arguments]
 
 Sets this folder up, then runs in this order: ruff check, ruff format --check, mypy, basedpyright, lint-imports,
 TypeScript's checker, biome (linter and formatter of scripts and styles), vitest (unit tests of the scripts), and
-pytest with two workers. Everything runs even when something before it has failed; the exit code is 0 only when
-all of it passed.
+pytest with three workers, because some tests wait. Everything runs even when something before it has failed; the
+exit code is 0 only when all of it passed.
 
   --no-checks    only pytest
   --checks-only  only what is before them
@@ -115,7 +115,7 @@ def run_tests(arguments: Sequence[str], *, memory: Path | None = MEMORY) -> int:
         print(f"· Chromium: FAILED\n{error}", flush=True)
         return 1
     has_mode = any(argument.startswith(("-n", "--numprocesses", "--pdb", "--co")) for argument in arguments)
-    parallel = [] if has_mode else ["-n", "2", "--dist", "worksteal"]
+    parallel = [] if has_mode else ["-n", "3", "--dist", "worksteal"]
     command = [sys.executable, "-m", "pytest", *parallel, *arguments]
     with create_folder_in_memory(memory) as folder:
         environ = os.environ | ({"TMPDIR": str(folder)} if folder else {})

@@ -48,7 +48,16 @@ def test_every_linter_and_type_checker_is_run() -> None:
 )
 def test_integration_tests_run_only_when_they_are_asked_for(arguments: list[str], selected: str) -> None:
     process = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", *arguments, "tests/ops/test_fresh_copy.py"],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--collect-only",
+            "-q",
+            "-n0",
+            *arguments,
+            "tests/ops/test_fresh_copy.py",
+        ],
         cwd=checks.ROOT,
         check=False,
         capture_output=True,
