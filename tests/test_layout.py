@@ -67,7 +67,7 @@ VENDORS: dict[str, tuple[str, ...]] = {
     "stripe": ("tenants.connect",),
     "structlog": ("kernel", "web", "workers"),
     "uvicorn": ("web.http",),
-    "uvloop": ("web.gateway",),
+    "uvloop": ("web.gateway", "web.hub"),
     "websockets": ("web.hub",),
     "werkzeug": ("web.http",),
 }
