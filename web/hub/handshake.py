@@ -13,7 +13,7 @@ from websockets.headers import parse_subprotocol
 from websockets.typing import Subprotocol
 
 from kernel.errors import Denied
-from kernel.live import Cursor, LogKey
+from kernel.live import Cursor, LogKey, parse_seq
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 PATH: Final = "/realtime"
 SUBPROTOCOL: Final = Subprotocol("portal.v1")
 TICKET_PREFIX: Final = "ticket."
-_LARGEST_SEQ: Final = 2**63 - 1
 # What the library reads of an upgrade: bytes beyond ASCII there make it raise errors that would be logged, with the
 # ticket in them. In cookies, say, such bytes are nothing unusual.
 _READ_BY_LIBRARY: Final = (
@@ -128,13 +127,6 @@ def _read_query(query: str) -> tuple[UUID, Cursor]:
     try:
         values = parse_qs(query, max_num_fields=8)
         (invoice,), (since,), (epoch,) = values["invoice"], values["since"], values["epoch"]
-        return UUID(invoice), Cursor(UUID(epoch), _read_seq(since))
+        return UUID(invoice), Cursor(UUID(epoch), parse_seq(since))
     except (KeyError, ValueError):
         raise RefusedError(HTTPStatus.BAD_REQUEST, "query") from None
-
-
-def _read_seq(text: str) -> int:
-    # int() takes signs, spaces, underlines and digits of other scripts as well.
-    if not (text.isascii() and text.isdecimal()) or (seq := int(text)) > _LARGEST_SEQ:
-        raise ValueError("not a place in a log")
-    return seq

@@ -1,6 +1,6 @@
 """Realtime streams: events that readers follow by contiguous counters."""
 
-from kernel.live.cursor import Cursor, ResetRequired
+from kernel.live.cursor import Cursor, ResetRequired, parse_seq
 from kernel.live.log import (
     Audience,
     Heads,
@@ -42,6 +42,7 @@ __all__ = [
     "create_stream",
     "delete_stream",
     "load_heads",
+    "parse_seq",
     "read_events",
     "revoke_after_commit",
 ]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from kernel.errors import Conflict
+
+_LARGEST_SEQ: Final = 2**63 - 1
+# int() takes signs, spaces, underlines and digits of other scripts as well.
+_SEQ: Final = re.compile("[0-9]{1,19}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,13 @@ class Cursor:
 
     epoch: UUID
     seq: int
+
+
+def parse_seq(text: str) -> int:
+    """Return a place in a log that a client names; ValueError for what is none."""
+    if not _SEQ.fullmatch(text) or (seq := int(text)) > _LARGEST_SEQ:
+        raise ValueError("not a place in a log")
+    return seq
 
 
 class ResetRequired(Conflict):

@@ -11,6 +11,7 @@ from litestar import HttpMethod, MediaType, post, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath, URLEncodedBody
 
+from kernel.live import parse_seq
 from tenants.ids import CommentId
 from web.http.conditional import PRIVATE_REVALIDATE, add_coding, is_not_modified
 from web.http.context import GatewayRequest
@@ -163,7 +164,10 @@ async def report_seen(
     comments: NamedDependency[Comments],
 ) -> Body:
     """Take the report of the page that comments were visible."""
-    seq = int(data.seq) if data.seq.isascii() and data.seq.isdecimal() and len(data.seq) < 19 else 0
+    try:
+        seq = parse_seq(data.seq)
+    except ValueError:
+        seq = 0
     return await comments.mark_seen(request, token, seq)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from uuid import UUID
 
 from kernel.errors import Invalid
-from kernel.live import Cursor
+from kernel.live import Cursor, parse_seq
 from web.http.bodies import ClientDisconnected
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 LONGEST_WAIT_S: Final = 25
 #: Events of one response; the client asks for the rest with its next poll.
 MOST_EVENTS: Final = 500
-_LARGEST_SEQ: Final = 2**63 - 1
-_NUMBER: Final = re.compile(r"[0-9]{1,19}")
+_SECONDS: Final = re.compile(r"[0-9]{1,2}")
 _EPOCH: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -39,12 +38,11 @@ class PollQuery:
     @classmethod
     def parse(cls, parameters: MultiDict[str]) -> Self:
         """Read the parameters; Invalid("events.parameter"), whose data name the parameter."""
-        since = _read_number(parameters, "since", _LARGEST_SEQ)
+        since = _read_since(parameters)
         epoch = _read_one(parameters, "epoch")
         if epoch is None or not _EPOCH.fullmatch(epoch):
             raise _make_invalid("epoch", "must be the epoch that the page or the last answer named")
-        wait_s = _read_number(parameters, "wait", LONGEST_WAIT_S) if "wait" in parameters else LONGEST_WAIT_S
-        return cls(Cursor(UUID(epoch), since), wait_s)
+        return cls(Cursor(UUID(epoch), since), _read_wait(parameters))
 
 
 class Poll:
@@ -116,10 +114,21 @@ def _read_one(parameters: MultiDict[str], name: str) -> str | None:
     return values[0] if len(values) == 1 else None
 
 
-def _read_number(parameters: MultiDict[str], name: str, largest: int) -> int:
-    text = _read_one(parameters, name)
-    if text is None or not _NUMBER.fullmatch(text) or int(text) > largest:
-        raise _make_invalid(name, f"must be a whole number from 0 to {largest}")
+def _read_since(parameters: MultiDict[str]) -> int:
+    try:
+        return parse_seq(_read_one(parameters, "since") or "")
+    except ValueError:
+        raise _make_invalid(
+            "since", "must be the number of the last event that was seen, 0 for none"
+        ) from None
+
+
+def _read_wait(parameters: MultiDict[str]) -> int:
+    if "wait" not in parameters:
+        return LONGEST_WAIT_S
+    text = _read_one(parameters, "wait") or ""
+    if not _SECONDS.fullmatch(text) or int(text) > LONGEST_WAIT_S:
+        raise _make_invalid("wait", f"must be a whole number from 0 to {LONGEST_WAIT_S}")
     return int(text)
 
 
