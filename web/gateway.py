@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 COMMAND_TIMEOUT_S: Final = 4.0
 ACQUIRE_TIMEOUT_S: Final = 4.0
 
+_RESTART_S: Final = 1.0
+
 #: What each kind of host is served by.
 SURFACES: Final = (portal.create_app, console.create_app, api.create_app, hooks.create_app)
 
@@ -191,11 +193,16 @@ async def _serve_surfaces(process: Process, limiter: Limiter) -> None:
 
 
 async def _follow(rooms: Rooms) -> None:
-    """Run the rooms. Should an error end them, pages go on, and the process is not ready any more."""
-    try:
-        await rooms.run()
-    except Exception as error:  # noqa: BLE001  -- there is no caller to catch it
-        _log.error("rooms ended", exc_info=error)
+    """Run the rooms, again after an error: a gateway that hears nothing would let polls fall behind.
+
+    Pages go on, and meanwhile the process is not ready.
+    """
+    while True:
+        try:
+            await rooms.run()
+        except Exception as error:  # noqa: BLE001  -- there is no caller to catch it
+            _log.error("rooms ended", exc_info=error)
+        await asyncio.sleep(_RESTART_S)
 
 
 async def _stop(server: Server, shutdown: Shutdown) -> None:
