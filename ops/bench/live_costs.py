@@ -25,7 +25,7 @@ from ops.dev import programs
 
 IDLE = 5000
 #: Fewer than a gateway lets wait at once.
-POLLS = 400
+POLLS = 200
 _FIRST_POLLS = 50
 STORM = 1000
 #: Open before memory is measured, so that what a process allocates once is not counted.

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from web.http.surface import Services
     from web.portal.links import Links
 
-#: Requests that may wait at once; the rest of a gateway's connections stays free for pages.
-MOST_WAITING: Final = 500
+#: Requests that may wait at once: with those that wait for PDFs, less than the connections of a gateway.
+MOST_WAITING: Final = 250
 #: Of one address: fewer than it may have connections (web/http/protocol.py), or an office that waits loads no page.
 MOST_PER_ADDRESS: Final = 75
 # Of the seconds that a client asks for, 25 as a rule: clients that came together do not come back together.
