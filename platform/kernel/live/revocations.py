@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kernel.live.ticket import TICKET_LIFE
 
@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from kernel.clock import Clock
-
-# Above this number those whose tickets have all expired are removed.
-_CROWDED: Final = 1000
 
 
 class Revocations:
@@ -32,8 +29,10 @@ class Revocations:
     def add(self, viewer: UUID) -> None:
         """Remember a viewer until no ticket of it is valid."""
         now = self._clock.now()
-        if len(self._ends) >= _CROWDED:
-            self._ends = {each: end for each, end in self._ends.items() if end > now}
+        # In the order of their ends: all tickets live equally long.
+        while self._ends and self._ends[next(iter(self._ends))] <= now:
+            del self._ends[next(iter(self._ends))]
+        self._ends.pop(viewer, None)
         self._ends[viewer] = now + TICKET_LIFE
 
     def cover(self, viewers: Iterable[UUID]) -> bool:
