@@ -195,6 +195,8 @@ async def test_fifty_tabs_each_show_a_new_comment_once(
     await send(page)
     await wait_until_each("tab.document.querySelectorAll('.comment .body').length === 2")
     await wait_until_each("tab.document.querySelector('[data-connection][data-state=live]')")
+    texts = "window.tabs.map(tab => [...tab.document.querySelectorAll('.comment .body')].map(each => each.textContent))"
+    assert await page.evaluate(texts) == [["To all", "From one of them"]] * _TABS
     await context.close()
 
 

@@ -111,7 +111,7 @@ class Reader(WebSocket):
         """Close the connection of a reader that does not read."""
         if self._state in {State.JOINING, State.LIVE}:
             # Later, because a frame is being written now.
-            asyncio.get_running_loop().call_soon(self._shed)
+            asyncio.get_running_loop().call_soon(self._close_slow_reader)
 
     def handle_closing(self) -> None:
         """Leave the room."""
@@ -137,7 +137,7 @@ class Reader(WebSocket):
             else:
                 self._begin_to_join(subscription)
 
-    def _shed(self) -> None:
+    def _close_slow_reader(self) -> None:
         if self._state in {State.JOINING, State.LIVE}:
             self._readers.metrics.hub_sheds.inc()
             self.close(CloseCode.SLOW)

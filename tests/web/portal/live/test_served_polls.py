@@ -21,7 +21,7 @@ OFFICE = ("127.0.0.91", 0)
 
 
 @pytest.fixture
-async def served(
+async def served_scene(
     make_scene: MakeScene, settings: Any, request: pytest.FixtureRequest
 ) -> AsyncIterator[tuple[Scene, HttpServer]]:
     """A scene whose gateway is behind a port, and behind a proxy unless the parameter is another network's."""
@@ -42,8 +42,10 @@ async def build_request(scene: Scene) -> bytes:
     return request(line, scene.tenant.host, scene.visitor.address)
 
 
-async def test_a_client_that_closes_its_connection_waits_no_longer(served: tuple[Scene, HttpServer]) -> None:
-    scene, running = served
+async def test_a_client_that_closes_its_connection_waits_no_longer(
+    served_scene: tuple[Scene, HttpServer],
+) -> None:
+    scene, running = served_scene
     _, writer = await asyncio.open_connection("127.0.0.1", running.port)
     writer.write(await build_request(scene))
     await wait_until(lambda: scene.count_parked() == 1)
@@ -53,11 +55,11 @@ async def test_a_client_that_closes_its_connection_waits_no_longer(served: tuple
     assert scene.count_rooms() == 0
 
 
-@pytest.mark.parametrize("served", ["192.0.2.0/24"], indirect=True)
+@pytest.mark.parametrize("served_scene", ["192.0.2.0/24"], indirect=True)
 async def test_an_office_that_waits_with_all_its_polls_can_still_load_pages(
-    served: tuple[Scene, HttpServer],
+    served_scene: tuple[Scene, HttpServer],
 ) -> None:
-    scene, running = served
+    scene, running = served_scene
     poll = await build_request(scene)
 
     async def ask(sent: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -75,8 +77,8 @@ async def test_an_office_that_waits_with_all_its_polls_can_still_load_pages(
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_server_that_ends_waits_for_nobody(served: tuple[Scene, HttpServer]) -> None:
-    scene, running = served
+async def test_a_server_that_ends_waits_for_nobody(served_scene: tuple[Scene, HttpServer]) -> None:
+    scene, running = served_scene
     asking = asyncio.create_task(running.exchange(await build_request(scene)))
     await wait_until(lambda: scene.count_parked() == 1)
     running.server.should_exit = True
