@@ -70,7 +70,7 @@ class InvoiceData:
         """Return the invoice that a token opens as JSON; Missing as for the page."""
         profile = request.context.workspace
         opened = (await self._links.open(request.context.workspace, token, request.browser_session)).invoice
-        with convert_stored_data_errors(str(profile.workspace_id)):
+        with convert_stored_data_errors(profile.workspace_id):
             state = compute_payment_state(opened, today(self._clock, profile.time_zone))
         etag = _compute_etag(opened, profile, state)
         coding = "gzip" if accepts_coding(request.get_header("accept-encoding"), "gzip") else None

@@ -141,7 +141,7 @@ class InvoicePages:
         """Return the page of an invoice that was opened."""
         profile, access, session = request.context.workspace, visit.access, visit.session
         locale = resolve_locale(access.invoice.locale, profile.locale, request.chosen_language)
-        with convert_stored_data_errors(str(profile.workspace_id)):
+        with convert_stored_data_errors(profile.workspace_id):
             day = today(self._clock, profile.time_zone)
         key = PageKey(profile, access.invoice, day, locale)
         shared = await self._shared.find(key, visit.token, access)
