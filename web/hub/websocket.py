@@ -177,7 +177,8 @@ class WebSocket(asyncio.Protocol, metaclass=ABCMeta):
             elif self._transport.can_write_eof():
                 # Not close(): with unread bytes it would reset the connection, and the close frame could be lost.
                 self._transport.write_eof()
-        if self._state is not State.CLOSING and self._protocol.close_expected():
+        # Of a client that went without a close frame nothing is expected, and nothing may be written to it.
+        if self._state is not State.CLOSING and (self._protocol.close_expected() or self._protocol.eof_sent):
             self._state = State.CLOSING
             self.handle_closing()
 

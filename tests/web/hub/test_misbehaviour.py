@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+
+from structlog.testing import capture_logs
 
 from kernel import live
 from kernel.live import Audience
@@ -89,3 +92,24 @@ async def test_a_reader_that_never_reads_again_is_dropped(start_hub: StartHub) -
     assert running.count("portal_hub_closes_total", code="4008") == 1
     assert running.count("portal_hub_sheds_total") == 1
     stuck.connection.transport.abort()
+
+
+async def test_nothing_is_written_to_a_reader_that_went_without_a_close_frame(start_hub: StartHub) -> None:
+    running = await start_hub(write_buffer_bytes=1 << 22)
+    gone = await running.follow()
+    (connected,) = running.hub._readers
+    reader: Any = connected
+    other = await running.follow()
+    gone.connection.transport.pause_reading()
+    # What it has not read keeps its connection open.
+    while reader._transport.get_write_buffer_size() == 0:
+        await running.append(20, text=PAYLOAD)
+        await other.read_seqs(20)
+    gone.connection.transport.write_eof()
+    await running.wait_until(lambda: reader._protocol.eof_sent)
+    with capture_logs() as lines:
+        await running.append()
+        await other.read_seqs(1)
+    assert lines == []
+    await running.wait_until(lambda: running.count("portal_hub_closes_total", code="1006") == 1)
+    gone.connection.transport.abort()
