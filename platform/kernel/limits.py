@@ -76,7 +76,9 @@ class Limiter:
             redis_url,
             max_connections=16,
             timeout=deadline_s,
-            socket_timeout=deadline_s,
+            # With a time-out of its own the library sends by `asyncio.wait_for`, which before Python 3.12 loses a
+            # cancellation that comes as the bytes are sent. `hit` has one for all steps together.
+            socket_timeout=None,
             socket_connect_timeout=deadline_s,
             retry=Retry(NoBackoff(), 0),
         )

@@ -30,7 +30,9 @@ class Publisher:
         """Connect on first use."""
         self._redis = Redis.from_url(
             redis_url,
-            socket_timeout=DEADLINE_S,
+            # With a time-out of its own the library sends by `asyncio.wait_for`, which before Python 3.12 loses a
+            # cancellation that comes as the bytes are sent. `publish` has one for all steps together.
+            socket_timeout=None,
             socket_connect_timeout=DEADLINE_S,
             retry=Retry(NoBackoff(), 0),
         )

@@ -67,6 +67,21 @@ async def test_messages_of_all_channels_arrive_in_order(publisher: Publisher, li
     assert listening.messages == sent
 
 
+async def test_a_caller_that_is_cancelled_ends_wherever_it_is(publisher: Publisher) -> None:
+    await publisher.publish("test:nobody", b"")
+    steps = is_done = 0
+    while not is_done:
+        task = asyncio.create_task(publisher.publish("test:nobody", b""))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        # False: it has ended before.
+        is_done = not task.cancel()
+        (found,) = await asyncio.gather(task, return_exceptions=True)
+        assert is_done or isinstance(found, asyncio.CancelledError), steps
+        steps += 1
+    assert steps > 1
+
+
 async def test_a_listener_that_lost_redis_subscribes_again_and_says_so(
     redis_url: str, publisher: Publisher, listening: Listening
 ) -> None:
