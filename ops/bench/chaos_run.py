@@ -176,16 +176,21 @@ class ChaosRun:
                 self._writing.release()
 
     async def _settle(self) -> tuple[list[str], float]:
-        """Wait until all readers have read everything; return those that have not, and the seconds that it took."""
+        """Wait until all readers have read everything; return those that have not, and the seconds that it took.
+
+        Waits as well until those without the gate are served twice, so that what comes next is too much for them.
+        """
         for reader in self._readers:
             reader.is_steady = True
         loop = asyncio.get_running_loop()
         started_at = loop.time()
-        while late := [each for thread in self._threads for each in await thread.list_late()]:
-            if loop.time() - started_at > SETTLE_S:
-                break
+        without_gate = [each for each in self._readers if not each.is_gated]
+        while True:
+            late = [each for thread in self._threads for each in await thread.list_late()]
+            is_settled = not late and all(each.is_served_twice for each in without_gate)
+            if is_settled or loop.time() - started_at > SETTLE_S:
+                return late, loop.time() - started_at
             await asyncio.sleep(0.1)
-        return late, loop.time() - started_at
 
     async def _find_deaf(self) -> list[str]:
         """Write until each process has heard of it through Redis; return those that do not in time."""

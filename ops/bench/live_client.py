@@ -89,10 +89,16 @@ class Reader:
         #: How often something happened, by its name.
         self.counts: dict[str, int] = {}
         self.is_steady = False
-        """Set at the end of a run: the reader keeps its transport as long as it works."""
+        """Set at the end of a run: the reader keeps its transport as long as it works, one without the gate both."""
         self._transports = tuple(transports)
         self._away_s = 0.0
-        self._links: dict[asyncio.Task[End], Transport] = {}
+        # With what is set as soon as it delivers.
+        self._links: dict[asyncio.Task[End], asyncio.Event] = {}
+
+    @property
+    def is_served_twice(self) -> bool:
+        """Whether two transports deliver: without the gate the next event is applied twice."""
+        return sum(opened.is_set() and not link.done() for link, opened in self._links.items()) > 1
 
     def count(self, what: str) -> None:
         """Count something that happened."""
@@ -150,7 +156,7 @@ class Reader:
         transport = self.random.choice(self._transports)
         opened = asyncio.Event()
         link = asyncio.create_task(transport.follow(self, opened.set))
-        self._links[link] = transport
+        self._links[link] = opened
         is_open = await _wait_for_opening(link, opened)
         self.count(f"{transport.name} opened" if is_open else f"{transport.name} failed")
         if self.is_gated and not is_open:
@@ -160,7 +166,8 @@ class Reader:
             return
         await asyncio.sleep(self.random.uniform(*OVERLAP_S))
         for other in [each for each in self._links if each is not link]:
-            await self._end(other)
+            if self.is_gated or not self.is_steady or other.done():
+                await self._end(other)
         life = None if self.is_steady else self.random.expovariate(1 / 2.5)
         done, _ = await asyncio.wait({link}, timeout=life)
         if done:
