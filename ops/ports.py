@@ -1,8 +1,12 @@
 """Ports of this machine: whether a server can listen on one, and one that is free."""
 
+import secrets
 import socket
 
 LOOPBACK = "127.0.0.1"
+
+_PORTS = range(12_000, 32_000)
+_chosen: set[int] = set()
 
 
 def can_listen(host: str, port: int) -> bool:
@@ -18,7 +22,13 @@ def can_listen(host: str, port: int) -> bool:
 
 
 def find_free_port() -> int:
-    """Return a port of the loopback address that is free now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """Return a port of the loopback address that is free now; no port is returned twice in one process.
+
+    It lies below the ports that Linux and macOS give to outgoing connections: one of those could take the port before
+    the server listens on it.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        if port not in _chosen and can_listen(LOOPBACK, port):
+            _chosen.add(port)
+            return port
