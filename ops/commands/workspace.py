@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from kernel.ids import WorkspaceId, new_id
 from kernel.store.roles import SVC
@@ -157,7 +158,7 @@ def _list_workspaces() -> tuple[queries.WorkspaceSummary, ...]:
 
 
 async def _describe(profile: WorkspaceProfile) -> dict[str, object]:
-    fields = read_fields(profile)
+    fields = msgspec.structs.asdict(profile)
     fields["logo"] = f"{profile.logo.width} x {profile.logo.height}" if profile.logo else "none"
     hosts = [f"{domain.host} ({domain.state.value})" for domain in await queries.list_domains()]
     authority = describe_write_authority(await queries.load_write_authority())

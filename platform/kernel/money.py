@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Self
+
+import msgspec
 
 from kernel.errors import Invalid
 
@@ -26,8 +27,7 @@ _DECIMAL_CONTEXT: Final = Context(
 _MAX_DIGITS: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Currency:
+class Currency(msgspec.Struct, frozen=True):
     """A currency: its ISO 4217 code and how many decimal digits its amounts have (0, 2 or 3)."""
 
     code: str
@@ -37,8 +37,7 @@ class Currency:
         return self.code
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(msgspec.Struct, frozen=True):
     """An exact amount: `minor` units (cents, yen, fils) of one currency.
 
     Arithmetic and comparison of two currencies raise Invalid("money.currency"), an amount outside the range of bigint

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 from tenants.ids import AuthenticatorId, CodeId, SessionId
 
 #: A session ends when it was not used for so long.
@@ -38,8 +40,7 @@ class SubjectKind(StrEnum):
     """A member in the console."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """Who proves something: codes, sessions and authenticators belong to it."""
 
     kind: SubjectKind

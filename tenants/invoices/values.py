@@ -9,6 +9,8 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from kernel.ids import WorkspaceId
 from kernel.live import Cursor
 from kernel.money import Money
@@ -115,8 +117,7 @@ class OpenAmounts:
     overdue: Money
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedInvoice:
+class OpenedInvoice(msgspec.Struct, frozen=True):
     """An invoice as its link opens it: all that the summary needs; `version` refers to its content.
 
     `total` is what the invoice asks for: with tax, less what was prepaid when it was written. `locale` is
@@ -140,8 +141,7 @@ class OpenedInvoice:
     changed_at: dt.datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
+class Visitor(msgspec.Struct, frozen=True):
     """Who opened an invoice with an open session; `contact_id` if the address is a contact's of its customer."""
 
     session: Session
@@ -149,8 +149,7 @@ class Visitor:
     contact_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class InvoiceAccess:
+class InvoiceAccess(msgspec.Struct, frozen=True):
     """An invoice that was opened, and what its thread needs.
 
     `cursor` is the customers' place in its stream; None before the first event. `visitor` is None without a session.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
+
+import msgspec
 
 from kernel.errors import Invalid
 
@@ -30,8 +31,7 @@ class OtpPolicy(StrEnum):
     CONTACTS = "contacts"
 
 
-@dataclass(frozen=True, slots=True)
-class WriteAuthority:
+class WriteAuthority(msgspec.Struct, frozen=True):
     """A complete setting: an invoice has one of its own, or its customer's, or the workspace's."""
 
     mode: WriteMode

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 from babel import Locale, UnknownLocaleError
 
 from kernel.clock import find_zone
@@ -23,8 +24,7 @@ _COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
 _LOCALE_TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2}|-[0-9]{3})?")
 
 
-@dataclass(frozen=True, slots=True)
-class LogoRef:
+class LogoRef(msgspec.Struct, frozen=True):
     """The workspace's logo: hex SHA-256 of the PNG, which is its name, and its size in pixels."""
 
     sha256: str
@@ -42,8 +42,7 @@ class LogoImage:
     height: int
 
 
-@dataclass(frozen=True, slots=True)
-class WorkspaceProfile:
+class WorkspaceProfile(msgspec.Struct, frozen=True):
     """A workspace as pages show it. `locale` is a BCP 47 tag, `time_zone` an IANA name.
 
     `payment_days` after its issue an invoice is due unless it names another date; `link_days` after it is

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -68,8 +67,7 @@ PAGE_FORMS: Final = "invoice"
 _REFRESH_HEADER: Final = "x-portal-refresh"
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(msgspec.Struct, frozen=True):
     """What one response shows beside the cached sections; `cookies` are set beside that of a new session."""
 
     token: str

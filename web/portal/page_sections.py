@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from markupsafe import Markup
 
 from kernel.language import Language
@@ -50,8 +51,7 @@ _THREAD: Final = "thread"
 _COMPOSER: Final = "composer"
 
 
-@dataclass(frozen=True, slots=True)
-class PageKey:
+class PageKey(msgspec.Struct, frozen=True):
     """Everything that the sections of a page depend on: two requests with the same key share them."""
 
     profile: WorkspaceProfile

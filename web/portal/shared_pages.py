@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from web.http.lru import MEBIBYTE, SharedCache
 from web.http.sections import Section
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
 CACHE_BYTES: Final = 64 * MEBIBYTE
 
 
-@dataclass(frozen=True, slots=True)
-class SharedPageKey:
+class SharedPageKey(msgspec.Struct, frozen=True):
     """Everything that the page depends on for visitors of whom nothing is known."""
 
     page: PageKey
@@ -79,7 +80,7 @@ class SharedPages:
         )
 
     async def _make(self, key: PageKey, token: str, access: InvoiceAccess) -> SharedPage:
-        unknown = replace(access, visitor=None)
+        unknown = msgspec.structs.replace(access, visitor=None)
         parts = await self._sections.find(key, token)
         loaded = await self._threads.load(key.profile, unknown)
         thread_key = self._threads.make_key(key.profile, unknown, (), token=token, locale=key.locale)

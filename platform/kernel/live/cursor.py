@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from kernel.errors import Conflict
 
@@ -14,8 +15,7 @@ _LARGEST_SEQ: Final = 2**63 - 1
 _SEQ: Final = re.compile("[0-9]{1,19}")
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(msgspec.Struct, frozen=True):
     """The last event that a reader has seen, by the counter of its audience; 0 for none.
 
     After another `epoch` the counters mean other events: the reader starts anew.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import datetime as dt
 import enum
 import gzip
@@ -297,7 +296,7 @@ def sample_document() -> bytes:
         rounding=Decimal("0.01"),
     )
     computed = compute_totals(content)
-    opened = dataclasses.replace(
+    opened = msgspec.structs.replace(
         _make_opened_invoice(), total=computed.payable, paid=Money(1234, find_currency("EUR"))
     )
     return encode_invoice(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from markupsafe import Markup
+from msgspec.structs import replace
 
 from kernel.ids import WorkspaceId
 from kernel.money import Money, find_currency
@@ -63,7 +63,7 @@ Make = Callable[..., PageModel]
 def model(content: Callable[..., Content]) -> Make:
     def make(tag: str = "en-US", said: Content | None = None, **fields: object) -> PageModel:
         return build_page_model(
-            replace(OPENED, **fields),  # type: ignore[arg-type]
+            replace(OPENED, **fields),
             said or content(),
             Paper("<p>paper</p>", "<ul></ul>", "A4", PageFonts()),
             PROFILE,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from kernel.ids import new_id
 from tenants.access.modes import find_missing_proofs, list_proven
@@ -32,8 +34,7 @@ CACHE_BYTES: Final = 32 * MEBIBYTE
 _SLOTS: Final = {each: f"composer_{each}" for each in ("client_id", "name", "email", "body", "address")}
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(msgspec.Struct, frozen=True):
     """Who is about to write: the name and the address as far as they are known.
 
     `is_known`: signed in. `is_remembered`: both are those of an earlier comment of this browser.
@@ -45,8 +46,7 @@ class Writer:
     is_remembered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TypedFields:
+class TypedFields(msgspec.Struct, frozen=True):
     """What was typed into the form."""
 
     client_id: str = ""
@@ -67,8 +67,7 @@ class Refusal:
     retry_after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ComposerKey:
+class ComposerKey(msgspec.Struct, frozen=True):
     """Everything that the section of a composer depends on before something is typed."""
 
     path: str
@@ -95,7 +94,9 @@ class Composers:
     async def render(self, key: ComposerKey, refusal: Refusal | None = None) -> Section:
         """Return the form; one with a refusal is not cached."""
         if refusal is not None:
-            return self._render(replace(key, challenge=refusal.challenge or key.challenge), refusal.errors)
+            return self._render(
+                msgspec.structs.replace(key, challenge=refusal.challenge or key.challenge), refusal.errors
+            )
         return self._cache.get(key) or await self._cache.get_or_make(key, lambda: self._make(key))
 
     def warm(self, key: ComposerKey) -> int:

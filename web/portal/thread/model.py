@@ -7,6 +7,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from kernel.clock import find_zone
 from tenants.comments.body import Link, split_links
 from tenants.comments.values import EDIT_WINDOW, Comment, Side, ThreadView
@@ -34,8 +36,7 @@ class EditAttempt:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadKey:
+class ThreadKey(msgspec.Struct, frozen=True):
     """Everything that the section of a thread depends on."""
 
     workspace_id: WorkspaceId

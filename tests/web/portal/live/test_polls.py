@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from litestar import Response, get
 from litestar.params import FromPath
+from msgspec.structs import replace
 
 from kernel import live
 from kernel.clock import SystemClock
