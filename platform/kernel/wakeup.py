@@ -26,24 +26,25 @@ _SILENCE_S: Final = 5.0
 class Publisher:
     """Sends messages to whoever listens; one for each process that writes."""
 
-    def __init__(self, redis_url: str) -> None:
-        """Connect on first use."""
+    def __init__(self, redis_url: str, *, deadline_s: float = DEADLINE_S) -> None:
+        """Connect on first use; a message that is not sent within `deadline_s` is dropped."""
+        self._deadline_s = deadline_s
         self._redis = Redis.from_url(
             redis_url,
             # With a time-out of its own the library sends by `asyncio.wait_for`, which before Python 3.12 loses a
             # cancellation that comes as the bytes are sent. `publish` has one for all steps together.
             socket_timeout=None,
-            socket_connect_timeout=DEADLINE_S,
+            socket_connect_timeout=deadline_s,
             retry=Retry(NoBackoff(), 0),
         )
         self._breaker = CircuitBreaker()
 
     async def publish(self, channel: str, message: bytes) -> None:
-        """Send a message; takes 50 ms at most and never raises, because listeners poll as well."""
+        """Send a message within the deadline; never raises, because listeners poll as well."""
         if not self._breaker.allows_request():
             return
         try:
-            async with asyncio.timeout(DEADLINE_S):
+            async with asyncio.timeout(self._deadline_s):
                 await self._redis.publish(channel, message)
         except (RedisError, OSError, TimeoutError):
             self._breaker.record_failure()

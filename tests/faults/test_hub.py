@@ -61,7 +61,7 @@ async def read_code(reader: ClientConnection) -> int:
 
 
 async def test_a_hub_tells_what_others_commit_and_sends_its_readers_away_at_its_end(deployment: Any) -> None:
-    publisher = Publisher(deployment.redis_url)
+    publisher = Publisher(deployment.redis_url, deadline_s=10)
     database = await Database.open(
         deployment.urls.app, size=2, name="writer", actor=OPERATOR, publish=publisher.publish
     )

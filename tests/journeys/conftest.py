@@ -198,7 +198,7 @@ class _Connections:
 
 @pytest.fixture(scope="session")
 async def _connections(urls: Urls, redis_url: str, blobs_folder: Path) -> AsyncIterator[_Connections]:
-    limiter, publisher = Limiter(redis_url), Publisher(redis_url)
+    limiter, publisher = Limiter(redis_url), Publisher(redis_url, deadline_s=10)
     database = await Database.open(
         urls.app, size=6, name="journeys", acquire_timeout_s=5, actor=OPERATOR, publish=publisher.publish
     )

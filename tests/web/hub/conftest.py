@@ -180,7 +180,7 @@ StartHub = Callable[..., Awaitable[Running]]
 
 @pytest.fixture(scope="session")
 async def _publishing_database(urls: Urls, redis_url: str) -> AsyncIterator[Database]:
-    publisher = Publisher(redis_url)
+    publisher = Publisher(redis_url, deadline_s=10)
     opened = await Database.open(
         urls.app, size=4, name="tests hub", acquire_timeout_s=5, actor=OPERATOR, publish=publisher.publish
     )

@@ -99,7 +99,7 @@ async def open_process(settings: Settings) -> AsyncIterator[OpenProcess]:
     opened: list[tuple[Database, Publisher]] = []
 
     async def open_database(*, is_silent: bool = False) -> Database:
-        publisher = Publisher("redis://127.0.0.1:1/0" if is_silent else settings.redis_url)
+        publisher = Publisher("redis://127.0.0.1:1/0" if is_silent else settings.redis_url, deadline_s=10)
         database = await Database.open(
             settings.database_url, size=3, name="process", actor=OPERATOR, publish=publisher.publish
         )
