@@ -7,9 +7,8 @@ import os
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self
 
-from kernel.errors import Invalid
 from kernel.setting_parsers import (
     DEMO_SECRET,
     parse_bind_address,
@@ -33,17 +32,21 @@ from kernel.setting_parsers import (
     parse_smtp_url,
     whole_number_parser,
 )
+from kernel.setting_reader import PREFIX, SettingReader, make_invalid_setting
+from kernel.stripe_settings import (
+    STRIPE_VARIABLES,
+    StripeSettings,
+    read_stripe_settings,
+    warn_without_key,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-PREFIX: Final = "PORTAL_"
 # The key, in the metadata of a field, of its variable's name without the prefix, where it is not that of the field.
 _VARIABLE: Final = "variable"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _SOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
-
-_T = TypeVar("_T")
 
 
 class Profile(StrEnum):
@@ -116,6 +119,8 @@ class Settings:
     """The mail server; None: mails wait, and their jobs end dead."""
     mail_from: str
     """The address that all mails are sent from; the name beside it is the workspace's."""
+    stripe: StripeSettings | None
+    """How card payments are taken; None: they are not."""
     warnings: tuple[str, ...] = ()
     """To be logged at start."""
 
@@ -124,7 +129,7 @@ class Settings:
         for name in ("console_host", "api_host", "hooks_host"):
             host = getattr(self, name)
             if host in fields_by_host:
-                raise _make_invalid(
+                raise make_invalid_setting(
                     name, f"must differ from {PREFIX}{fields_by_host[host].upper()}; both are {host}"
                 )
             fields_by_host[host] = name
@@ -135,7 +140,7 @@ class Settings:
 
         An empty variable counts as not set. In the demo and test profiles everything has a default.
         """
-        read = _Reader(environ)
+        read = SettingReader(environ)
         profile = read.require("profile", _parse_profile, default=Profile.PRODUCTION)
         is_production = profile is Profile.PRODUCTION
         redis_url = read.require(
@@ -196,7 +201,8 @@ class Settings:
             chromium_sandbox=read.require("chromium_sandbox", parse_flag, default=True),
             smtp_url=read.optional("smtp_url", parse_smtp_url),
             mail_from=read.require("mail_from", parse_sender, default=f"no-reply@{base_domain}"),
-            warnings=_warn_about_unknown(environ),
+            stripe=read_stripe_settings(read, is_production=is_production),
+            warnings=(*_warn_about_unknown(environ), *warn_without_key(_find_set(environ))),
         )
 
     @property
@@ -228,10 +234,13 @@ class Settings:
 
 def list_variables() -> tuple[str, ...]:
     """Return the names of the variables, in the order of the fields."""
-    return tuple(
-        PREFIX + each.metadata.get(_VARIABLE, each.name).upper()
-        for each in fields(Settings)
-        if each.name != "warnings"
+    return (
+        *(
+            PREFIX + each.metadata.get(_VARIABLE, each.name).upper()
+            for each in fields(Settings)
+            if each.name not in {"stripe", "warnings"}
+        ),
+        *STRIPE_VARIABLES,
     )
 
 
@@ -240,44 +249,18 @@ def select_environment(names: Iterable[str]) -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
-class _Reader:
-    """Parses variables; raises Invalid("settings.invalid") with the name of the variable."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def optional(self, name: str, parse: Callable[[str], _T]) -> _T | None:
-        text = self._environ.get(PREFIX + name.upper(), "").strip()
-        if not text:
-            return None
-        try:
-            return parse(text)
-        except ValueError as error:
-            # The value may be a secret.
-            raise _make_invalid(name, str(error)) from None
-
-    def require(self, name: str, parse: Callable[[str], _T], *, default: _T | None) -> _T:
-        value = self.optional(name, parse)
-        if value is None:
-            value = default
-        if value is None:
-            raise _make_invalid(name, "is not set; it has no default outside the demo and test profiles")
-        return value
-
-
 def _build_authority(scheme: str, host: str, port: int | None) -> str:
     return f"{scheme}://{host}" if port is None else f"{scheme}://{host}:{port}"
 
 
-def _make_invalid(name: str, reason: str) -> Invalid:
-    variable = PREFIX + name.upper()
-    return Invalid("settings.invalid", f"{variable} {reason}.", variable=variable)
-
-
 def _require_url(name: str, url: str | None) -> str:
     if url is None:
-        raise _make_invalid(name, "is not set; this command needs the database in that role")
+        raise make_invalid_setting(name, "is not set; this command needs the database in that role")
     return url
+
+
+def _find_set(environ: Mapping[str, str]) -> set[str]:
+    return {name for name, value in environ.items() if value.strip()}
 
 
 def _warn_about_unknown(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from kernel.jobs.job import encode_job
 from kernel.store import execute, fetch_value
@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from kernel.jobs.job import Job
+
+
+class ListWorkspaces(Protocol):
+    """Lists workspaces in the open unit of work, as role svc."""
+
+    async def __call__(self, *, after: UUID, limit: int) -> Sequence[UUID]:
+        """Return at most `limit` workspaces, by id, after `after`."""
+        ...
+
 
 _EPOCH: Final = datetime(2001, 1, 1, tzinfo=UTC)
 _RETENTION: Final = timedelta(days=90)
@@ -34,13 +43,15 @@ _PRUNE: Final = "DELETE FROM schedule_occurrence WHERE name = $1 AND occurs_at <
 class Schedule:
     """A job for each workspace, every `every`, at `at` past the beginning of each such period (UTC).
 
-    Of the occurrences that were missed while no scheduler ran, only the latest is run.
+    Of the occurrences that were missed while no scheduler ran, only the latest is run. `list_workspaces` returns the
+    workspaces that need the job, by id from the one after `after` on, in pages; None: all do.
     """
 
     name: str
     job: Job
     every: timedelta
     at: timedelta = timedelta(0)
+    list_workspaces: ListWorkspaces | None = None
 
 
 async def claim_occurrence(schedule: Schedule) -> datetime | None:

@@ -127,17 +127,18 @@ class Database:
         """Return a unit of work bound to no workspace: reading a tenants' table raises, definer functions work."""
         return self._unit(None, None, read_only=read_only, isolation=isolation)
 
-    async def fetch_autocommit(self, sql: str, *args: object) -> Any:
-        """Return the first row (asyncpg.Record) of one read in autocommit mode, or None: one round trip.
+    async def fetch_autocommit(self, sql: str, *args: object, read_only: bool = True) -> Any:
+        """Return the first row (asyncpg.Record) of one statement in autocommit mode, or None: one round trip.
 
-        It may run more than once, because a connection that was closed while idle is replaced. Without prepared
-        statements it takes three round trips: PgBouncer needs a transaction to use one server connection from PARSE to
-        EXECUTE. Raises NestedUnitOfWork inside a unit of work, and
+        It may run more than once, because a connection that was closed while idle is replaced: one that writes
+        (`read_only=False`) must change nothing the second time. Without prepared statements it takes three round trips:
+        PgBouncer needs a transaction to use one server connection from PARSE to EXECUTE.
+        Raises NestedUnitOfWork inside a unit of work, and
         Unavailable("store.unavailable" | "store.slow" | "store.busy" | "store.contended").
         """
         if self._pool.prepared:
             return await fetch_autocommit(self._pool, sql, *args)
-        async with self.unbound(read_only=True):
+        async with self.unbound(read_only=read_only):
             return await fetch_one(sql, *args)
 
     async def run(

@@ -16,6 +16,7 @@ from prometheus_client import (
 
 from kernel.telemetry.hub_metrics import HubMetrics
 from kernel.telemetry.live_metrics import LiveMetrics
+from kernel.telemetry.payment_metrics import PaymentMetrics
 from kernel.telemetry.pdf_metrics import PdfMetrics
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _JOB_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 3
 _RENDER_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 
-class Metrics(HubMetrics, LiveMetrics, PdfMetrics):
+class Metrics(HubMetrics, LiveMetrics, PaymentMetrics, PdfMetrics):
     """The metrics of one process, in its own registry. Labels have closed sets of values, never workspaces."""
 
     def __init__(self) -> None:
@@ -51,6 +52,8 @@ class Metrics(HubMetrics, LiveMetrics, PdfMetrics):
         self._add_hub()
         self._add_live()
         self._add_polls()
+        self._add_stripe_events()
+        self._add_payments()
 
     def _add_http(self) -> None:
         self.request_seconds = Histogram(

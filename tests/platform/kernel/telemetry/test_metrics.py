@@ -16,7 +16,10 @@ def test_every_series_of_ours_has_help_a_unit_and_no_workspace_label() -> None:
     assert len(declared) == len(ours)
     names = {name for each in declared for name in each._labelnames}
     http = {"method", "route", "status", "limit", "verdict", "source", "result", "form"}
-    assert names == http | {"kind", "outcome", "queue", "schedule", "reason", "purpose", "code", "from"}
+    assert names == http | {"kind", "outcome", "queue", "schedule", "reason", "purpose", "code", "from"} | {
+        "scope",
+        "found_by",
+    }
 
 
 def test_two_processes_in_one_test_do_not_share_series() -> None:
