@@ -18,8 +18,8 @@ _NO_INVOICE: Final = UUID(int=0)
 _SELECT_OF_CUSTOMERS: Final = """
 SELECT i.* FROM unnest($2::uuid[]) owner (customer_id)
 CROSS JOIN LATERAL (
-    SELECT invoice_id, customer_id, buyer_name, number, status, currency, total_minor, paid_minor, issue_date,
-           due_date, version, created_at
+    SELECT invoice_id, customer_id, buyer_name, number, status, currency, total_minor, paid_minor, held_minor,
+           processing_minor, is_disputed, issue_date, due_date, version, created_at
     FROM invoice
     WHERE workspace_id = $1 AND customer_id = owner.customer_id AND status <> 'draft'
       AND (created_at, invoice_id) < (coalesce($3, 'infinity'::timestamptz), $4::uuid)

@@ -75,7 +75,7 @@ class VersionAdded(_InvoiceEvent, frozen=True, kw_only=True):
     version: int
     currency: str
     changes: dict[str, Change]
-    """Of `total_minor` and `status`, what changed."""
+    """Of `total_minor` what changed; of `status` too before it was independent of what was paid."""
 
 
 class InvoiceSent(_InvoiceEvent, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class InvoiceSent(_InvoiceEvent, frozen=True, kw_only=True):
 
 
 class PaidAmountChanged(_InvoiceEvent, frozen=True, kw_only=True):
-    """The amount that was paid in all changed: by a payment or a refund."""
+    """The amount that was paid in all changed: of the time before each movement had an event of its own."""
 
     kind: ClassVar[str] = "invoice.paid_amount_changed"
 

@@ -19,7 +19,8 @@ SEALED_LINKS: Final = "link"
 _SELECT_MAILED_LINKS: Final = """
 SELECT l.link_id, l.token_sealed, l.expires_at, k.name AS contact_name, k.email,
        coalesce(k.locale, c.locale, w.locale) AS locale, i.invoice_id, i.customer_id, i.buyer_name, i.number, i.status,
-       i.currency, i.total_minor, i.paid_minor, i.issue_date, i.due_date, i.version, i.created_at
+       i.currency, i.total_minor, i.paid_minor, i.held_minor, i.processing_minor,
+       i.is_disputed, i.issue_date, i.due_date, i.version, i.created_at
 FROM unnest($2::uuid[]) WITH ORDINALITY wanted (link_id, place)
 JOIN link l ON l.workspace_id = $1 AND l.link_id = wanted.link_id
 JOIN contact k ON k.workspace_id = l.workspace_id AND k.contact_id = l.contact_id

@@ -53,6 +53,9 @@ _SUMMARY_COLUMNS: Final = (
     Invoice.currency,
     Invoice.total_minor,
     Invoice.paid_minor,
+    Invoice.held_minor,
+    Invoice.processing_minor,
+    Invoice.is_disputed,
     Invoice.issue_date,
     Invoice.due_date,
     Invoice.version,
@@ -61,8 +64,8 @@ _SUMMARY_COLUMNS: Final = (
 # Keyset: newest first, the id breaks ties. Only a comparison of rows is a condition of the index: an OR is a filter,
 # which reads all pages before. Piccolo cannot compare rows.
 _SELECT_OLDER: Final = """
-SELECT invoice_id, customer_id, buyer_name, number, status, currency, total_minor, paid_minor, issue_date,
-       due_date, version, created_at
+SELECT invoice_id, customer_id, buyer_name, number, status, currency, total_minor, paid_minor, held_minor,
+       processing_minor, is_disputed, issue_date, due_date, version, created_at
 FROM invoice WHERE workspace_id = $1 AND (created_at, invoice_id) < ($3, $4)
 ORDER BY created_at DESC, invoice_id DESC LIMIT $2
 """
@@ -219,6 +222,9 @@ def read_summary(row: Any) -> InvoiceSummary:
         status=InvoiceStatus(row["status"]),
         total=Money(row["total_minor"], of),
         paid=Money(row["paid_minor"], of),
+        held=Money(row["held_minor"], of),
+        processing=Money(row["processing_minor"], of),
+        is_disputed=row["is_disputed"],
         issue_date=row["issue_date"],
         due_date=row["due_date"],
         version=row["version"],

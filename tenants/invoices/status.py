@@ -15,11 +15,10 @@ if TYPE_CHECKING:
 
 
 class InvoiceStatus(StrEnum):
-    """The stored status. Overdue and partly paid are not stored: they follow from the date and the payments."""
+    """The stored status. Paid, partly paid and overdue are not stored: they follow from the payments and the date."""
 
     DRAFT = "draft"
     ISSUED = "issued"
-    PAID = "paid"
     VOID = "void"
     WRITTEN_OFF = "written_off"
 
@@ -29,14 +28,12 @@ class InvoiceStatus(StrEnum):
         return self.value.replace("_", " ")
 
 
-# A paid invoice is issued again when a payment is refunded or charged back; a debt that was written off can
-# still be paid or claimed. A draft that is not wanted is deleted; void is final.
+# A draft that is not wanted is deleted; void and written off are final, also where money still arrives.
 TRANSITIONS: Final[Mapping[InvoiceStatus, frozenset[InvoiceStatus]]] = MappingProxyType(
     {
         InvoiceStatus.DRAFT: frozenset({InvoiceStatus.ISSUED}),
-        InvoiceStatus.ISSUED: frozenset({InvoiceStatus.PAID, InvoiceStatus.VOID, InvoiceStatus.WRITTEN_OFF}),
-        InvoiceStatus.PAID: frozenset({InvoiceStatus.ISSUED}),
-        InvoiceStatus.WRITTEN_OFF: frozenset({InvoiceStatus.PAID, InvoiceStatus.ISSUED}),
+        InvoiceStatus.ISSUED: frozenset({InvoiceStatus.VOID, InvoiceStatus.WRITTEN_OFF}),
+        InvoiceStatus.WRITTEN_OFF: frozenset(),
         InvoiceStatus.VOID: frozenset(),
     }
 )
@@ -51,18 +48,10 @@ class PaymentState(StrEnum):
     PARTLY_PAID = "partly_paid"
     PROCESSING = "processing"
     PAID = "paid"
+    OVERPAID = "overpaid"
+    DISPUTED = "disputed"
     VOID = "void"
     WRITTEN_OFF = "written_off"
-
-
-_STATES_BY_STATUS: Final = MappingProxyType(
-    {
-        InvoiceStatus.DRAFT: PaymentState.DRAFT,
-        InvoiceStatus.PAID: PaymentState.PAID,
-        InvoiceStatus.VOID: PaymentState.VOID,
-        InvoiceStatus.WRITTEN_OFF: PaymentState.WRITTEN_OFF,
-    }
-)
 
 
 def check_transition(current: InvoiceStatus, wanted: InvoiceStatus) -> InvoiceStatus:
@@ -71,19 +60,6 @@ def check_transition(current: InvoiceStatus, wanted: InvoiceStatus) -> InvoiceSt
         message = f"An invoice that is {current.label} cannot become {wanted.label}."
         raise Conflict("invoice.status", message, current=current.value, wanted=wanted.value)
     return wanted
-
-
-def derive_status(current: InvoiceStatus, *, total: Money, paid: Money) -> InvoiceStatus:
-    """Return the status that follows from the amount paid in all.
-
-    A void invoice stays void, whatever was paid; one written off stays so until all is paid. An invoice whose
-    total is zero stays issued, so that it can be voided.
-    """
-    if current in {InvoiceStatus.VOID, InvoiceStatus.DRAFT}:
-        return current
-    if paid and paid >= total:
-        return InvoiceStatus.PAID
-    return current if current is InvoiceStatus.WRITTEN_OFF else InvoiceStatus.ISSUED
 
 
 def compute_amount_due(total: Money, paid: Money) -> Money:
@@ -96,26 +72,35 @@ def derive_payment_state(
     *,
     total: Money,
     paid: Money,
-    held: Money,
+    processing: Money,
+    is_disputed: bool,
     due_date: dt.date | None,
     today: dt.date,
 ) -> PaymentState:
-    """Return the state of an invoice of `total` payable, of which `paid` is paid and `held` is being paid.
+    """Return the state of an invoice of `total` payable, of which `paid` is paid.
 
-    An invoice with nothing outstanding is paid, a total of zero or below included. `processing` means that
-    the running payments cover all that is outstanding. The due day itself is not overdue; `today` is the
-    date in the workspace's time zone. Invalid("invoice.paid_negative") if paid or held is below zero.
+    `processing` is the sum of the confirmed payments without a result yet; the state of this name means that they
+    cover all that is outstanding. What is only held, because somebody is about to pay, changes no state. An invoice
+    with nothing outstanding is paid, a total of zero or below included; one that was written off is so once all was
+    paid. After refunds and disputes `paid` can be below zero. The due day itself is not overdue; `today` is the date in
+    the workspace's time zone. Invalid("invoice.processing_negative").
     """
     zero = Money.zero(total.currency)
-    if paid < zero or held < zero:
-        raise Invalid("invoice.paid_negative", "What was paid or is held is never below zero.")
-    if status in _STATES_BY_STATUS:
-        return _STATES_BY_STATUS[status]
+    if processing < zero:
+        raise Invalid("invoice.processing_negative", "What is being processed is never below zero.")
+    if status in {InvoiceStatus.DRAFT, InvoiceStatus.VOID}:
+        return PaymentState(status.value)
+    if is_disputed:
+        return PaymentState.DISPUTED
+    if paid > max(total, zero):
+        return PaymentState.OVERPAID
     outstanding = compute_amount_due(total, paid)
+    if status is InvoiceStatus.WRITTEN_OFF and (outstanding or not paid):
+        return PaymentState.WRITTEN_OFF
     if not outstanding:
         return PaymentState.PAID
-    if held >= outstanding:
+    if processing >= outstanding:
         return PaymentState.PROCESSING
     if due_date is not None and due_date < today:
         return PaymentState.OVERDUE
-    return PaymentState.PARTLY_PAID if paid else PaymentState.DUE
+    return PaymentState.PARTLY_PAID if paid > zero else PaymentState.DUE

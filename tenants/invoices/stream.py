@@ -25,7 +25,7 @@ async def append_version_added(invoice_id: InvoiceId, version: int) -> None:
 
 
 async def append_status_changed(invoice_id: InvoiceId, status: InvoiceStatus) -> None:
-    """Tell the readers of an invoice that its status, or what was paid, has changed."""
+    """Tell the readers of an invoice that its status has changed."""
     await live.append(invoice_id, Audience.PUBLIC, InvoiceEventKind.STATUS_CHANGED, {"status": status})
 
 

@@ -20,7 +20,10 @@ class NumberSeries(Table, db=ENGINE, tablename="number_series"):
 
 
 class Invoice(Table, db=ENGINE, tablename="invoice"):
-    """An invoice as lists, filters and payments need it; its content is in its versions."""
+    """An invoice as lists, filters and payments need it; its content is in its versions.
+
+    What was paid, is held and is disputed are copies that triggers write: actions cannot.
+    """
 
     workspace_id = UUID()
     invoice_id = UUID(primary_key=True)
@@ -41,6 +44,9 @@ class Invoice(Table, db=ENGINE, tablename="invoice"):
     write_mode = Text(null=True, default=None)
     write_totp = Boolean(null=True, default=None)
     otp_policy = Text(null=True, default=None)
+    held_minor = BigInt(default=0)
+    processing_minor = BigInt(default=0)
+    is_disputed = Boolean(default=False)
 
 
 class InvoiceVersion(Table, db=ENGINE, tablename="invoice_version"):

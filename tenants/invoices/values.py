@@ -93,7 +93,10 @@ class PendingPdf:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceSummary:
-    """An invoice in a list. `total` is what it asks for: with tax, less what was prepaid when written."""
+    """An invoice in a list. `total` is what it asks for: with tax, less what was prepaid when written.
+
+    `held` is the sum of the payments that are under way, `processing` of those of them that are confirmed.
+    """
 
     invoice_id: InvoiceId
     customer_id: CustomerId
@@ -102,6 +105,9 @@ class InvoiceSummary:
     status: InvoiceStatus
     total: Money
     paid: Money
+    held: Money
+    processing: Money
+    is_disputed: bool
     issue_date: dt.date | None
     due_date: dt.date | None
     version: int
@@ -133,6 +139,9 @@ class OpenedInvoice(msgspec.Struct, frozen=True):
     status: InvoiceStatus
     total: Money
     paid: Money
+    held: Money
+    processing: Money
+    is_disputed: bool
     issue_date: dt.date
     due_date: dt.date | None
     version: int

@@ -52,6 +52,23 @@ class WriteAuthorityChanged(Event, frozen=True, kw_only=True):
     changes: dict[str, Change]
 
 
+class PaymentSettingsChanged(Event, frozen=True, kw_only=True):
+    """Whether payments are real ones, or whether invoices may be paid in parts, changed."""
+
+    kind: ClassVar[str] = "workspace.payment_settings_changed"
+
+    changes: dict[str, Change]
+
+
+class BankDetailsChanged(Event, frozen=True, kw_only=True):
+    """The account to which customers transfer money changed; it is not repeated here."""
+
+    kind: ClassVar[str] = "workspace.bank_details_changed"
+
+    is_set: bool
+    """Whether there is one now."""
+
+
 class ContactEmailChanged(Event, frozen=True, kw_only=True):
     """The address that is told of new comments changed; it is not repeated here."""
 

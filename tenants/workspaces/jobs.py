@@ -30,3 +30,19 @@ class FetchLogo(Job, frozen=True, kw_only=True):
     def dedupe_key(self) -> str:
         """Return the hash of the URL: one job at a time fetches it."""
         return hashlib.sha256(self.url.encode()).hexdigest()
+
+
+class RegisterPaymentDomain(Job, frozen=True, kw_only=True):
+    """Make a host known to the account that payments go to, if the workspace has one.
+
+    Declared here because the change of a domain enqueues it; `tenants.connect` does it.
+    """
+
+    kind: ClassVar[str] = "connect.register_payment_domain"
+    queue: ClassVar[str] = "payments"
+
+    host: str
+
+    def dedupe_key(self) -> str:
+        """Return the host."""
+        return self.host

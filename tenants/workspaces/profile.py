@@ -11,6 +11,7 @@ from babel import Locale, UnknownLocaleError
 
 from kernel.clock import find_zone
 from kernel.errors import Invalid
+from kernel.identifiers import clean_account, clean_bic, find_iban
 from kernel.ids import WorkspaceId
 from kernel.money import find_currency
 from kernel.text import clean_lines
@@ -21,6 +22,9 @@ BRAND_COLOUR: Final = "#2f5bd7"
 MAX_NAME_LENGTH: Final = 200
 
 _COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
+_IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
+_BIC: Final = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?")
+_MAX_ACCOUNT_LENGTH: Final = 50
 _LOCALE_TAG: Final = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2}|-[0-9]{3})?")
 
 
@@ -60,6 +64,25 @@ class WorkspaceProfile(msgspec.Struct, frozen=True):
     logo: LogoRef | None
     payment_days: int
     link_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class BankDetails:
+    """The account to which customers transfer money; all empty for none."""
+
+    holder: str = ""
+    account: str = ""
+    bic: str = ""
+    bank: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSettings:
+    """How a workspace is paid: whether its payments are real ones, whether in parts, and its bank account."""
+
+    is_live: bool
+    takes_parts: bool
+    bank: BankDetails
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +156,24 @@ def check_days(days: int, maximum: int) -> int:
     if not 0 <= days <= maximum:
         raise Invalid("workspace.days", f"A number of days from 0 to {maximum}.", days=days, most=maximum)
     return days
+
+
+def check_bank_details(details: BankDetails) -> BankDetails:
+    """Return cleaned bank details; Invalid (`bank.account`, `bank.bic`, `bank.incomplete`, `bank.text`).
+
+    An account that looks like an IBAN must be a correct one; any other is kept as it is written.
+    """
+    holder = _check_line(details.holder, "bank.text", "The holder of an account", minimum=0)
+    bank = _check_line(details.bank, "bank.text", "The name of a bank", minimum=0)
+    account, bic = clean_account(details.account), clean_bic(details.bic).upper()
+    is_iban = _IBAN.fullmatch("".join(account.split()).upper()) is not None
+    if len(account) > _MAX_ACCOUNT_LENGTH or (is_iban and find_iban(account) is None):
+        raise Invalid("bank.account", "The account number is not correct.")
+    if bic and not _BIC.fullmatch(bic):
+        raise Invalid("bank.bic", "A BIC has 8 or 11 letters and digits.")
+    if not account and (holder or bic or bank):
+        raise Invalid("bank.incomplete", "Bank details need an account number.")
+    return BankDetails(holder, account, bic, bank)
 
 
 def _check_line(text: str, code: str, what: str, *, minimum: int) -> str:

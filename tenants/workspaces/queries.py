@@ -14,7 +14,13 @@ from tenants.ids import DomainId
 from tenants.workspaces.authority import WriteAuthority, read_authority
 from tenants.workspaces.domains import DomainState
 from tenants.workspaces.mail_sender import BuildUrl, MailSender, build_mail_sender
-from tenants.workspaces.profile import LogoRef, ResolvedHost, WorkspaceProfile
+from tenants.workspaces.profile import (
+    BankDetails,
+    LogoRef,
+    PaymentSettings,
+    ResolvedHost,
+    WorkspaceProfile,
+)
 from tenants.workspaces.tables import BrandAsset, PortalDomain, Workspace
 
 _SELECT_BY_HOST: Final = "SELECT * FROM portal_workspace_by_host($1)"
@@ -93,6 +99,26 @@ async def load_write_authority() -> WriteAuthority:
     if authority is None:
         raise missing_workspace()
     return authority
+
+
+async def load_payment_settings() -> PaymentSettings:
+    """Return how the bound workspace is paid; Missing("workspace.not_found")."""
+    row = (
+        await Workspace.select(
+            Workspace.livemode,
+            Workspace.takes_part_payments,
+            Workspace.bank_holder,
+            Workspace.bank_account,
+            Workspace.bank_bic,
+            Workspace.bank_name,
+        )
+        .where(Workspace.workspace_id == current_workspace())
+        .first()
+    )
+    if row is None:
+        raise missing_workspace()
+    bank = BankDetails(row["bank_holder"], row["bank_account"], row["bank_bic"], row["bank_name"])
+    return PaymentSettings(row["livemode"], row["takes_part_payments"], bank)
 
 
 async def list_domains() -> tuple[Domain, ...]:

@@ -30,6 +30,12 @@ class Workspace(Table, db=ENGINE, tablename="workspace"):
     write_totp = Boolean(default=False)
     otp_policy = Text(default="any")
     email = Text(default="")
+    livemode = Boolean(default=True)
+    takes_part_payments = Boolean(default=False)
+    bank_holder = Text(default="")
+    bank_account = Text(default="")
+    bank_bic = Text(default="")
+    bank_name = Text(default="")
 
 
 class BrandAsset(Table, db=ENGINE, tablename="brand_asset"):

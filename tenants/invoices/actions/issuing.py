@@ -19,7 +19,7 @@ from tenants.ids import InvoiceId
 from tenants.invoices.actions.pdfs import enqueue_prerenders
 from tenants.invoices.actions.rows import lock_invoice, update_invoice, update_version
 from tenants.invoices.actions.writing import require_lines
-from tenants.invoices.content import Content
+from tenants.invoices.content import Content, Transfer
 from tenants.invoices.encoding import encode_content, encode_totals
 from tenants.invoices.events import InvoiceIssued, SeriesChanged
 from tenants.invoices.numbering import DEFAULT_SERIES, Series, check_sequence, check_series, write_number
@@ -58,8 +58,9 @@ async def issue(invoice_id: InvoiceId, *, series: str = DEFAULT_SERIES.name, clo
     """Issue a draft and return its number, the next of the series; its content is final.
 
     Without an issue date it is today's in the workspace's time zone; without a due date it is due as many
-    days later as the workspace's terms say. Numbers have no gaps: concurrent issues of a series wait for each
-    other, a rollback frees the number, and a number that an imported invoice has is skipped.
+    days later as the workspace's terms say. One that names no account to transfer to names the workspace's.
+    Numbers have no gaps: concurrent issues of a series wait for each other, a rollback frees the number, and a
+    number that an imported invoice has is skipped.
     Its PDFs are prerendered.
 
     Missing("invoice.not_found"), Conflict("invoice.status"), Invalid (`invoice.no_lines`,
@@ -69,7 +70,7 @@ async def issue(invoice_id: InvoiceId, *, series: str = DEFAULT_SERIES.name, clo
     check_transition(draft.status, InvoiceStatus.ISSUED)
     wanted = check_series(Series(series, DEFAULT_SERIES.prefix, DEFAULT_SERIES.digits))
     draft_content = (await load_version(invoice_id, draft.version)).content
-    content = require_lines(await _fill_dates(draft_content, clock))
+    content = require_lines(await _fill_account(await _fill_dates(draft_content, clock)))
     computed, now = compute_totals(content), clock.now()
     await update_version(
         invoice_id,
@@ -160,3 +161,11 @@ async def _fill_dates(content: Content, clock: Clock) -> Content:
     issue_date = content.issue_date or today(clock, profile.time_zone)
     due_date = content.due_date or issue_date + dt.timedelta(days=profile.payment_days)
     return msgspec.structs.replace(content, issue_date=issue_date, due_date=due_date)
+
+
+async def _fill_account(content: Content) -> Content:
+    bank = (await workspaces.load_payment_settings()).bank
+    if content.transfers or not bank.account:
+        return content
+    account = Transfer(account=bank.account, holder=bank.holder, bic=bank.bic, bank=bank.bank)
+    return msgspec.structs.replace(content, transfers=(account,))

@@ -50,8 +50,8 @@ FROM fresh_link_request r
 JOIN contact k ON k.workspace_id = r.workspace_id AND k.email = r.email
 JOIN invoice i ON i.workspace_id = k.workspace_id AND i.customer_id = k.customer_id
 WHERE r.workspace_id = $1 AND r.request_id = $2 AND i.status <> ALL ($3::text[])
-ORDER BY i.status = ANY ($4::text[]), i.created_at DESC, i.invoice_id
-LIMIT $5
+ORDER BY i.status = 'written_off' OR i.paid_minor >= i.total_minor, i.created_at DESC, i.invoice_id
+LIMIT $4
 """
 _DELETE_OLD_REQUESTS: Final = """
 DELETE FROM fresh_link_request WHERE workspace_id = $1 AND created_at < clock_timestamp() - interval '1 day'
@@ -94,9 +94,8 @@ async def issue_fresh_links(request_id: UUID, *, sealer: Sealer, clock: Clock) -
     None for an address that is no contact's. Requests that count against no limit any more are deleted.
     """
     workspace_id = current_workspace()
-    closed = [status.value for status in (InvoiceStatus.PAID, InvoiceStatus.WRITTEN_OFF)]
     hidden = [status.value for status in (InvoiceStatus.DRAFT, InvoiceStatus.VOID)]
-    rows = await fetch(_SELECT_REQUESTED, workspace_id, request_id, hidden, closed, MAX_FRESH_LINKS)
+    rows = await fetch(_SELECT_REQUESTED, workspace_id, request_id, hidden, MAX_FRESH_LINKS)
     links = [
         await issue_link(
             InvoiceId(row["invoice_id"]),

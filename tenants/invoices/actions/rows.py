@@ -28,6 +28,9 @@ class LockedInvoice:
     number: str | None
     total: Money
     paid: Money
+    held: Money
+    processing: Money
+    is_disputed: bool
     issue_date: dt.date | None
     due_date: dt.date | None
     version: int
@@ -43,6 +46,9 @@ async def lock_invoice(invoice_id: InvoiceId) -> LockedInvoice:
             Invoice.currency,
             Invoice.total_minor,
             Invoice.paid_minor,
+            Invoice.held_minor,
+            Invoice.processing_minor,
+            Invoice.is_disputed,
             Invoice.issue_date,
             Invoice.due_date,
             Invoice.version,
@@ -61,6 +67,9 @@ async def lock_invoice(invoice_id: InvoiceId) -> LockedInvoice:
         number=row["number"],
         total=Money(row["total_minor"], of),
         paid=Money(row["paid_minor"], of),
+        held=Money(row["held_minor"], of),
+        processing=Money(row["processing_minor"], of),
+        is_disputed=row["is_disputed"],
         issue_date=row["issue_date"],
         due_date=row["due_date"],
         version=row["version"],

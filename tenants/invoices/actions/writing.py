@@ -10,6 +10,7 @@ from kernel import live
 from kernel.clock import Clock
 from kernel.errors import Conflict, Invalid
 from kernel.ids import new_id
+from kernel.money import Money
 from kernel.store import current_workspace
 from tenants.activity.actions import emit
 from tenants.activity.events import find_changes
@@ -17,6 +18,7 @@ from tenants.customers import queries as customers
 from tenants.ids import CustomerId, InvoiceId
 from tenants.invoices.actions.pdfs import enqueue_prerenders
 from tenants.invoices.actions.rows import (
+    LockedInvoice,
     insert_version,
     lock_draft,
     lock_invoice,
@@ -27,7 +29,7 @@ from tenants.invoices.cleaning import clean_content
 from tenants.invoices.content import Content
 from tenants.invoices.encoding import encode_content, encode_totals
 from tenants.invoices.events import DraftCreated, DraftDiscarded, DraftUpdated, VersionAdded
-from tenants.invoices.status import InvoiceStatus, derive_status
+from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.stream import append_version_added
 from tenants.invoices.tables import Invoice, InvoiceVersion
 from tenants.invoices.totals import compute_totals
@@ -119,13 +121,13 @@ async def discard_draft(invoice_id: InvoiceId) -> None:
 async def add_version(invoice_id: InvoiceId, content: Content, *, clock: Clock) -> int:
     """Give an issued invoice new content under the same number; returns the number of the new version.
 
-    Earlier versions stay readable. Dates that the content does not have are those of the version before. The
-    status follows from the new total and what was paid.
+    Earlier versions stay readable. Dates that the content does not have are those of the version before.
     Missing("invoice.not_found"), Conflict (`invoice.status` for a draft and for what is void or written off;
-    `invoice.currency` for another currency), Invalid (`invoice.no_lines`, and as `create_draft`).
+    `invoice.currency` for another currency; `invoice.payment_under_way` if a payment could still be cancelled, or the
+    new total is below what is paid and held), Invalid (`invoice.no_lines`, and as `create_draft`).
     """
     before = await lock_invoice(invoice_id)
-    if before.status not in {InvoiceStatus.ISSUED, InvoiceStatus.PAID}:
+    if before.status is not InvoiceStatus.ISSUED:
         message = f"An invoice that is {before.status.label} has no new version."
         raise Conflict("invoice.status", message, current=before.status.value)
     if content.currency != before.total.currency.code:
@@ -139,7 +141,7 @@ async def add_version(invoice_id: InvoiceId, content: Content, *, clock: Clock) 
         )
     )
     computed, now, version = compute_totals(complete), clock.now(), before.version + 1
-    status = derive_status(before.status, total=computed.payable, paid=before.paid)
+    _require_room(before, computed.payable)
     encoded = encode_content(complete), encode_totals(computed)
     await insert_version(invoice_id, version, *encoded, now=now, is_issued=True)
     await update_invoice(
@@ -150,7 +152,6 @@ async def add_version(invoice_id: InvoiceId, content: Content, *, clock: Clock) 
             Invoice.buyer_name: complete.buyer.name,
             Invoice.issue_date: complete.issue_date,
             Invoice.due_date: complete.due_date,
-            Invoice.status: status.value,
             Invoice.changed_at: now,
         },
     )
@@ -162,12 +163,18 @@ async def add_version(invoice_id: InvoiceId, content: Content, *, clock: Clock) 
             version=version,
             currency=content.currency,
             changes=find_changes(
-                {"total_minor": before.total.minor, "status": before.status.value},
-                {"total_minor": computed.payable.minor, "status": status.value},
+                {"total_minor": before.total.minor}, {"total_minor": computed.payable.minor}
             ),
         )
     )
     return version
+
+
+def _require_room(before: LockedInvoice, total: Money) -> None:
+    """Refuse a total that the payments under way might exceed, and any while one of them could be cancelled."""
+    if before.held > before.processing or (before.held and total < before.paid + before.held):
+        message = "A payment of this invoice is under way: cancel it first, or wait for its result."
+        raise Conflict("invoice.payment_under_way", message, held=str(before.held))
 
 
 def require_lines(content: Content) -> Content:

@@ -140,7 +140,8 @@ def _derive_state(invoice: InvoiceSummary, sender: MailSender, clock: Clock) -> 
         invoice.status,
         total=invoice.total,
         paid=invoice.paid,
-        held=Money.zero(invoice.total.currency),
+        processing=invoice.processing,
+        is_disputed=invoice.is_disputed,
         due_date=invoice.due_date,
         today=today(clock, sender.profile.time_zone),
     )
@@ -154,7 +155,7 @@ def _label_amount(invoice: InvoiceSummary, state: PaymentState, language: Langua
     _ = language.gettext
     if _is_payable(state):
         return _("Amount due"), compute_amount_due(invoice.total, invoice.paid)
-    if state is PaymentState.PAID and invoice.paid:
+    if state in {PaymentState.PAID, PaymentState.OVERPAID} and invoice.paid.minor > 0:
         return _("Paid"), invoice.paid
     return _("Total"), invoice.total
 

@@ -9,6 +9,7 @@ from tenants.workspaces.actions.domains import (
     verify_domain,
 )
 from tenants.workspaces.actions.logo import remove_logo, request_logo_fetch, set_fetched_logo, set_logo
+from tenants.workspaces.actions.payments import set_bank_details, set_payment_settings
 from tenants.workspaces.actions.profile import (
     create_workspace,
     set_brand,
@@ -27,11 +28,13 @@ __all__ = [
     "remove_logo",
     "request_logo_fetch",
     "reset_streams",
+    "set_bank_details",
     "set_brand",
     "set_contact_email",
     "set_domain_state",
     "set_fetched_logo",
     "set_logo",
+    "set_payment_settings",
     "set_primary_domain",
     "set_region",
     "set_terms",

@@ -11,6 +11,7 @@ from piccolo.columns.combination import And
 from kernel.clock import Clock
 from kernel.errors import Conflict, Invalid, Missing
 from kernel.ids import new_id, new_secret
+from kernel.jobs import enqueue
 from kernel.store import current_workspace, savepoint
 from tenants.activity.actions import emit
 from tenants.ids import DomainId
@@ -25,6 +26,7 @@ from tenants.workspaces.events import (
     DomainVerified,
     PrimaryDomainChanged,
 )
+from tenants.workspaces.jobs import RegisterPaymentDomain
 from tenants.workspaces.tables import PortalDomain
 
 
@@ -115,6 +117,8 @@ async def set_domain_state(domain_id: DomainId, wanted: DomainState, *, clock: C
         .where(_has_id(domain_id))
         .returning(*PortalDomain.all_columns())
     )
+    if state is DomainState.ACTIVE:
+        await enqueue(RegisterPaymentDomain(host=row.host))
     await emit(DomainStateChanged(domain_id=domain_id, host=row.host, before=row.state, after=state.value))
     return queries.read_domain(changed[0])
 

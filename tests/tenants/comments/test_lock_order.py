@@ -24,6 +24,7 @@ from tenants.invoices import actions as invoices
 from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.values import ActorClass, View
 from tests.conftest import OPERATOR
+from tests.fakes.payments import set_paid
 from tests.fakes.sample_threads import ANA, JO, write
 from tests.fakes.sample_workspaces import SampleWorkspace, build_content, euros
 
@@ -57,7 +58,7 @@ def build_units(
         lambda: invoices.rotate_link(link, sealer=sealer, clock=CLOCK),
         lambda: invoices.show_link(link, sealer=sealer, clock=CLOCK),
         lambda: invoices.record_views(views),
-        lambda: invoices.set_paid(one, euros(str(chance.randint(1, 100))), clock=CLOCK),
+        lambda: set_paid(one, euros(str(chance.randint(1, 100))), clock=CLOCK),
         lambda: invoices.add_version(one, build_content(str(chance.randint(100, 200))), clock=CLOCK),
         lambda: store_pdf(
             one, 1, f"de-{new_nonce()}", bytes(32), b"%PDF-", is_pinned=True, created_at=CLOCK.now()

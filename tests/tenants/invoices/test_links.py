@@ -23,6 +23,7 @@ from tenants.invoices import actions, portal_access, queries
 from tenants.invoices.status import InvoiceStatus
 from tenants.invoices.values import LinkState, LinkWithToken, OpenedInvoice
 from tenants.workspaces.queries import load_data_key
+from tests.fakes.payments import set_paid
 from tests.fakes.sample_workspaces import SampleWorkspace, euros
 
 CLOCK = SystemClock()
@@ -73,7 +74,7 @@ async def test_a_link_opens_its_invoice(acme: SampleWorkspace) -> None:
     invoice_id = await acme.issue_invoice(customer_id)
     async with acme.database.scope(acme.workspace_id):
         link = await actions.issue_link(invoice_id, sealer=acme.sealer, clock=CLOCK)
-        await actions.set_paid(invoice_id, euros("19"), clock=CLOCK)
+        await set_paid(invoice_id, euros("19"), clock=CLOCK)
         summary = await queries.load_invoice(invoice_id)
     found = await try_open_link(acme, link.token)
     assert found is not None
@@ -86,6 +87,9 @@ async def test_a_link_opens_its_invoice(acme: SampleWorkspace) -> None:
         status=InvoiceStatus.ISSUED,
         total=euros("119"),
         paid=euros("19"),
+        held=euros("0"),
+        processing=euros("0"),
+        is_disputed=False,
         issue_date=summary.issue_date or found.issue_date,
         due_date=summary.due_date,
         version=1,

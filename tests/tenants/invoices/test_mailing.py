@@ -11,8 +11,9 @@ from kernel.errors import Conflict, Invalid, Missing, Throttled
 from kernel.store import execute, fetch, fetch_value
 from tenants.customers.actions import add_contact
 from tenants.ids import CustomerId
-from tenants.invoices.actions import issue_fresh_links, request_fresh_links, send_invoice, set_paid, void
+from tenants.invoices.actions import issue_fresh_links, request_fresh_links, send_invoice, void
 from tenants.invoices.actions.mailing import MAX_FRESH_LINKS
+from tests.fakes.payments import set_paid
 from tests.fakes.sample_workspaces import SampleWorkspace, euros
 from tests.tenants.exercises import CLOCK, run
 

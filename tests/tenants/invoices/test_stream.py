@@ -14,6 +14,7 @@ from tenants.invoices import actions
 from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.ubl import read_ubl
 from tenants.invoices.values import ActorClass, View
+from tests.fakes.payments import set_paid
 from tests.fakes.sample_workspaces import SampleWorkspace, build_content, euros
 from tests.fakes.ubl_writer import read_published
 
@@ -33,15 +34,15 @@ async def load_events(
 async def test_readers_are_told_of_payments_versions_and_the_end_of_an_invoice(acme: SampleWorkspace) -> None:
     paid_id, void_id, lost_id = [await acme.issue_invoice() for _ in range(3)]
     async with acme.database.scope(acme.workspace_id):
-        await actions.set_paid(paid_id, euros("19"), clock=CLOCK)
-        await actions.set_paid(paid_id, euros("119"), clock=CLOCK)
-        await actions.set_paid(paid_id, euros("119"), clock=CLOCK)
+        await set_paid(paid_id, euros("19"), clock=CLOCK)
+        await set_paid(paid_id, euros("119"), clock=CLOCK)
+        await set_paid(paid_id, euros("119"), clock=CLOCK)
         await actions.add_version(paid_id, build_content("200"), clock=CLOCK)
         await actions.void(void_id, clock=CLOCK)
         await actions.write_off(lost_id, clock=CLOCK)
     assert await load_events(acme, paid_id) == [
-        ("invoice.status_changed", {"status": "issued"}),
-        ("invoice.status_changed", {"status": "paid"}),
+        ("payment.booked", {"entry": "manual"}),
+        ("payment.booked", {"entry": "manual"}),
         ("invoice.version_added", {"version": 2}),
     ]
     assert await load_events(acme, void_id) == [("invoice.status_changed", {"status": "void"})]

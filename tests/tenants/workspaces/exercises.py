@@ -11,7 +11,7 @@ from tenants.workspaces import actions as workspaces
 from tenants.workspaces.authority import WriteAuthority, WriteMode
 from tenants.workspaces.domains import RESERVATION_DAYS, DomainState
 from tenants.workspaces.logo import reencode
-from tenants.workspaces.profile import NewWorkspace
+from tenants.workspaces.profile import BankDetails, NewWorkspace
 from tenants.workspaces.queries import Domain, list_domains
 from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, build_jpeg
 from tests.tenants.exercises import CLOCK, Call, call, exercise, run
@@ -219,3 +219,30 @@ async def reset_the_streams(workspace: SampleWorkspace) -> Call:
 @exercise(workspaces.reset_streams)
 async def reset_no_streams(_: SampleWorkspace) -> Call:
     return call()
+
+
+@exercise(
+    workspaces.set_payment_settings,
+    "workspace.payment_settings_changed",
+    changes={
+        "livemode": {"before": False, "after": True},
+        "takes_part_payments": {"before": False, "after": True},
+    },
+)
+async def set_payment_settings(_: SampleWorkspace) -> Call:
+    return call(is_live=True, takes_parts=True)
+
+
+@exercise(workspaces.set_payment_settings)
+async def set_payment_settings_as_they_are(_: SampleWorkspace) -> Call:
+    return call(is_live=False)
+
+
+@exercise(workspaces.set_bank_details, "workspace.bank_details_changed", is_set=True)
+async def set_bank_details(_: SampleWorkspace) -> Call:
+    return call(BankDetails("Acme GmbH", "DE89 3704 0044 0532 0130 00", "COBADEFFXXX", "Commerzbank"))
+
+
+@exercise(workspaces.set_bank_details)
+async def set_no_bank_details_where_there_are_none(_: SampleWorkspace) -> Call:
+    return call(BankDetails())
