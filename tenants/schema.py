@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
     from kernel.store.pool import Connection
 
+#: Of an invoice: all that actions change.
+_INVOICE_COLUMNS: Final = (
+    "status, number, series, version, currency, total_minor, buyer_name, issue_date, due_date, created_at, changed_at,"
+    " issued_at, write_mode, write_totp, otp_policy"
+)
 _DRAFT_COLUMNS: Final = "workspace_id, kind, payload, audit_only, actor_kind, actor_id, context"
 
 #: Tables without a workspace_id and what app may do there; each needs its reason in a comment.
@@ -32,6 +37,14 @@ GRANTS: Final[Mapping[str, Mapping[str, str]]] = {
     "event": {APP: "SELECT", SVC: "SELECT, INSERT, DELETE"},
     # Created with its workspace, at place 0; after that only the sequencer and retention write it.
     "event_head": {APP: "SELECT, INSERT (workspace_id)", SVC: "SELECT, UPDATE"},
+    # What was paid, is held and disputed are copies, which only triggers write, as svc.
+    "invoice": {APP: f"SELECT, INSERT, UPDATE ({_INVOICE_COLUMNS}), DELETE"},
+    # Append-only.
+    "ledger_entry": {APP: "SELECT, INSERT", SVC: "SELECT"},
+    # What was tried, refunded or disputed is never deleted.
+    "payment_attempt": {APP: "SELECT, INSERT, UPDATE", SVC: "SELECT"},
+    "payment_dispute": {APP: "SELECT, INSERT, UPDATE", SVC: "SELECT"},
+    "payment_refund": {APP: "SELECT, INSERT, UPDATE", SVC: "SELECT"},
 }
 
 #: Indexes that do not begin with workspace_id, because they serve queries over all workspaces.
@@ -42,6 +55,11 @@ GLOBAL_INDEXES: Final = frozenset(
         "job_dispatched",  # and dispatches again
         "job_done",  # the duration of a kind of jobs, over all workspaces
         "job_waiting",  # and dispatches by turns
+        "stripe_inbox_parked",  # the relay measures how many events of all workspaces are set aside
+        "stripe_inbox_waiting",  # and how long the oldest waits
+        "stripe_connection_account",  # one account, one workspace
+        "stripe_connection_any_account",  # and the one that it was last connected to
+        "stripe_onboarding_token",  # the page that Stripe leads back to is on a host of no workspace
         "portal_domain_host",  # which workspace a host belongs to; one host, one workspace
         "workspace_slug",  # a slug is the label of a host, public by nature
     }
@@ -50,6 +68,11 @@ GLOBAL_INDEXES: Final = frozenset(
 #: The only SECURITY DEFINER functions: they do what the role app may not.
 DEFINERS: Final = frozenset(
     {
+        "portal_copy_disputed()",  # triggers that write what app may not: the copies of an invoice
+        "portal_copy_held()",
+        "portal_copy_paid()",
+        "portal_find_stripe_onboarding(bytea[])",  # the workspace of a link back from Stripe
+        "portal_find_stripe_workspace(text,boolean,text)",  # the workspace of an account at Stripe
         "portal_live_heads(uuid[],uuid[])",  # epochs and counters of streams that the caller names, in any workspaces
         "portal_prune_events(timestamp with time zone,integer)",  # of the bound workspace: app may delete none
         "portal_queue_load(text,text,integer,integer)",
@@ -57,13 +80,20 @@ DEFINERS: Final = frozenset(
     }
 )
 
-#: The triggers that make issued invoices immutable.
+#: The triggers that make issued invoices and the ledger immutable, and that copy sums of the ledger to invoices.
 TRIGGERS: Final = frozenset(
     {
+        "invoice.invoice_begins_unpaid",
         "invoice.invoice_number_immutable",
         "invoice.invoice_undeletable",
         "invoice_pdf.invoice_pdf_immutable",
         "invoice_version.invoice_version_immutable",
+        "ledger_entry.ledger_entry_copied",
+        "ledger_entry.ledger_entry_immutable",
+        "ledger_entry.ledger_entry_untruncatable",
+        "payment_attempt.payment_attempt_copied",
+        "payment_attempt.payment_attempt_final",
+        "payment_dispute.payment_dispute_copied",
     }
 )
 
@@ -87,6 +117,8 @@ FOREIGN_KEYS: Final = frozenset(
         "invoice_version.invoice_version_workspace_id_invoice_id_fkey",
         "invoice_view.invoice_view_workspace_id_invoice_id_fkey",
         "invoice_view.invoice_view_workspace_id_link_id_fkey",
+        "ledger_entry.ledger_entry_workspace_id_invoice_id_attempt_id_fkey",
+        "ledger_entry.ledger_entry_workspace_id_invoice_id_fkey",
         "link.link_workspace_id_customer_id_contact_id_fkey",
         "link.link_workspace_id_customer_id_invoice_id_fkey",
         "live_event.live_event_workspace_id_stream_id_fkey",
@@ -94,9 +126,16 @@ FOREIGN_KEYS: Final = frozenset(
         "number_series.number_series_workspace_id_fkey",
         "one_time_code.one_time_code_workspace_id_customer_id_fkey",
         "one_time_code.one_time_code_workspace_id_fkey",
+        "payment_attempt.payment_attempt_workspace_id_invoice_id_fkey",
+        "payment_dispute.payment_dispute_workspace_id_invoice_id_attempt_id_fkey",
+        "payment_refund.payment_refund_workspace_id_invoice_id_attempt_id_fkey",
         "portal_domain.portal_domain_workspace_id_fkey",
         "recovery_code.recovery_code_workspace_id_authenticator_id_fkey",
         "session.session_workspace_id_fkey",
+        "stripe_inbox.stripe_inbox_workspace_id_fkey",
+        "stripe_connection.stripe_connection_workspace_id_fkey",
+        "stripe_onboarding.stripe_onboarding_workspace_id_connection_id_fkey",
+        "stripe_payment_domain.stripe_payment_domain_workspace_id_connection_id_fkey",
         "thread.thread_workspace_id_invoice_id_fkey",
         "thread_mute.thread_mute_workspace_id_invoice_id_fkey",
         "workspace.workspace_logo",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
 from uuid import UUID
 
 from kernel.clock import SystemClock
@@ -16,6 +15,8 @@ from tenants.comments import actions as comment_actions
 from tenants.comments import queries as comment_queries
 from tenants.comments import recipients as comment_recipients
 from tenants.comments.values import Side
+from tenants.connect import actions as connect_actions
+from tenants.connect import queries as connect_queries
 from tenants.customers import actions as customer_actions
 from tenants.customers import queries as customer_queries
 from tenants.customers.values import CustomerDetails
@@ -29,14 +30,19 @@ from tenants.invoices.actions.pdfs import store_pdf
 from tenants.invoices.numbering import Series
 from tenants.invoices.ubl import read_ubl
 from tenants.invoices.values import ActorClass, View
+from tenants.payments import actions as payment_actions
+from tenants.payments import queries as payment_queries
 from tenants.workspaces import actions as workspace_actions
 from tenants.workspaces import queries as workspace_queries
 from tenants.workspaces.authority import WriteAuthority, WriteMode
 from tenants.workspaces.domains import DomainState
 from tenants.workspaces.logo import reencode
 from tests.fakes.sample_threads import ANA, JO
-from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, build_content, build_jpeg, euros
+from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace, build_content, build_jpeg
 from tests.fakes.ubl_writer import read_published
+from tests.tenants.connect.isolation_calls import Call, ForeignConnection, check_equal, connect_account
+from tests.tenants.payments import isolation_calls as payment_calls
+from tests.tenants.payments.isolation_calls import ForeignPayment, add_payment
 
 CLOCK = SystemClock()
 MODULES: dict[str, ModuleType] = {
@@ -44,12 +50,16 @@ MODULES: dict[str, ModuleType] = {
     "comment_recipients": comment_recipients,
     "invoice_mailed_links": invoice_mailed_links,
     "comment_queries": comment_queries,
+    "connect_actions": connect_actions,
+    "connect_queries": connect_queries,
     "customer_actions": customer_actions,
     "customer_queries": customer_queries,
     "customer_invoices": customer_invoices,
     "invoice_actions": invoice_actions,
     "invoice_portal_access": invoice_portal_access,
     "invoice_queries": invoice_queries,
+    "payment_actions": payment_actions,
+    "payment_queries": payment_queries,
     "workspace_actions": workspace_actions,
     "workspace_queries": workspace_queries,
 }
@@ -72,6 +82,7 @@ TABLES = (
     "fresh_link_request",
     "live_stream",
     "live_event",
+    *payment_calls.TABLES,
 )
 FINGERPRINT = bytes(32)
 CLIENT_ID = "chosen-by-the-client"
@@ -95,12 +106,12 @@ class ForeignRows:
     logo: str
     comment_id: CommentId
     fresh_link_request_id: UUID
+    connection: ForeignConnection
+    payment: ForeignPayment
 
-
-Call = Callable[[ForeignRows, SampleWorkspace], Awaitable[Any]]
 
 # With ids of another workspace: each call must raise Missing.
-CALLS_WITH_FOREIGN_IDS: dict[str, Call] = {
+CALLS_WITH_FOREIGN_IDS: dict[str, Call] = payment_calls.CALLS_WITH_FOREIGN_IDS | {
     "comment_actions.post_comment": lambda x, _: comment_actions.post_comment(
         x.invoice_id, ANA, "Stolen", client_id=CLIENT_ID, clock=CLOCK
     ),
@@ -151,9 +162,6 @@ CALLS_WITH_FOREIGN_IDS: dict[str, Call] = {
     "invoice_actions.add_version": lambda x, _: invoice_actions.add_version(
         x.invoice_id, build_content("1"), clock=CLOCK
     ),
-    "invoice_actions.set_paid": lambda x, _: invoice_actions.set_paid(
-        x.invoice_id, euros("119"), clock=CLOCK
-    ),
     "invoice_actions.void": lambda x, _: invoice_actions.void(x.invoice_id, clock=CLOCK),
     "invoice_actions.write_off": lambda x, _: invoice_actions.write_off(x.invoice_id, clock=CLOCK),
     "invoice_actions.issue_link": lambda x, me: invoice_actions.issue_link(
@@ -197,51 +205,51 @@ async def add_contact_to_foreign_customer(customer_id: CustomerId) -> None:
 
 
 # Without ids of another workspace: each call works on its own workspace alone.
-CALLS_WITHOUT_IDS: dict[str, Call] = {
-    "comment_actions.mark_seen": lambda x, _: _check_equal(
+CALLS_WITHOUT_IDS: dict[str, Call] = payment_calls.CALLS_WITHOUT_IDS | {
+    "comment_actions.mark_seen": lambda x, _: check_equal(
         False,
         comment_actions.mark_seen(x.invoice_id, Side.STAFF, 1, CLOCK),
     ),
     "comment_actions.mark_notified": lambda x, _: comment_actions.mark_notified(x.invoice_id, Side.STAFF, 1),
-    "comment_actions.notify_side": lambda x, me: _check_equal(
+    "comment_actions.notify_side": lambda x, me: check_equal(
         0, comment_actions.notify_side(x.invoice_id, Side.STAFF, sealer=me.sealer, clock=CLOCK)
     ),
-    "comment_recipients.list_recipients": lambda x, _: _check_equal(
+    "comment_recipients.list_recipients": lambda x, _: check_equal(
         (), comment_recipients.list_recipients(x.invoice_id, Side.CUSTOMER)
     ),
-    "comment_recipients.load_mailed_comments": lambda x, _: _check_equal(
+    "comment_recipients.load_mailed_comments": lambda x, _: check_equal(
         (), comment_recipients.load_mailed_comments(x.invoice_id, [x.comment_id])
     ),
     "invoice_actions.request_fresh_links": lambda _, __: invoice_actions.request_fresh_links(ANA.email),
-    "invoice_actions.issue_fresh_links": lambda x, me: _check_equal(
+    "invoice_actions.issue_fresh_links": lambda x, me: check_equal(
         0, invoice_actions.issue_fresh_links(x.fresh_link_request_id, sealer=me.sealer, clock=CLOCK)
     ),
-    "invoice_mailed_links.load_mailed_links": lambda x, me: _check_equal(
+    "invoice_mailed_links.load_mailed_links": lambda x, me: check_equal(
         (), invoice_mailed_links.load_mailed_links([x.link_id], sealer=me.sealer)
     ),
-    "invoice_mailed_links.find_open_token": lambda x, me: _check_equal(
+    "invoice_mailed_links.find_open_token": lambda x, me: check_equal(
         "", invoice_mailed_links.find_open_token(x.link_id, sealer=me.sealer)
     ),
     "workspace_actions.set_contact_email": lambda _, __: workspace_actions.set_contact_email(
         "mine@rival.example"
     ),
-    "workspace_queries.load_contact_email": lambda _, __: _check_equal(
+    "workspace_queries.load_contact_email": lambda _, __: check_equal(
         "", workspace_queries.load_contact_email()
     ),
     "workspace_queries.load_mail_sender": lambda _, __: workspace_queries.load_mail_sender(
         lambda host, path: f"https://{host}{path}"
     ),
-    "comment_queries.list_threads": lambda _, __: _check_equal((), comment_queries.list_threads()),
-    "comment_queries.count_unread_for_customer": lambda x, _: _check_equal(
+    "comment_queries.list_threads": lambda _, __: check_equal((), comment_queries.list_threads()),
+    "comment_queries.count_unread_for_customer": lambda x, _: check_equal(
         {}, comment_queries.count_unread_for_customer([x.invoice_id])
     ),
-    "comment_queries.load_unnotified": lambda x, _: _check_equal(
+    "comment_queries.load_unnotified": lambda x, _: check_equal(
         (), comment_queries.load_unnotified(x.invoice_id, Side.STAFF)
     ),
-    "comment_queries.find_posted": lambda x, _: _check_equal(
+    "comment_queries.find_posted": lambda x, _: check_equal(
         None, comment_queries.find_posted(x.invoice_id, CLIENT_ID)
     ),
-    "comment_queries.list_muted": lambda x, _: _check_equal(
+    "comment_queries.list_muted": lambda x, _: check_equal(
         frozenset(), comment_queries.list_muted(x.invoice_id)
     ),
     "workspace_actions.set_write_authority": lambda _, __: workspace_actions.set_write_authority(CLOSED),
@@ -253,35 +261,36 @@ CALLS_WITHOUT_IDS: dict[str, Call] = {
         x.customer_id,
         customer_actions.find_or_create_customer(CustomerDetails(name="Buyer AG"), clock=CLOCK),
     ),
-    "customer_queries.list_customers": lambda _, __: _check_equal((), customer_queries.list_customers()),
-    "customer_queries.list_contacts": lambda x, _: _check_equal(
+    "customer_queries.list_customers": lambda _, __: check_equal((), customer_queries.list_customers()),
+    "customer_queries.list_contacts": lambda x, _: check_equal(
         (), customer_queries.list_contacts(x.customer_id)
     ),
     "invoice_actions.import_invoice": lambda _, __: invoice_actions.import_invoice(
         read_ubl(read_published("01.01a")), clock=CLOCK
     ),
-    "invoice_actions.record_views": lambda x, _: _check_equal(
-        0, invoice_actions.record_views([_build_view(x.invoice_id, x.link_id), _build_view(x.draft_id, None)])
+    "invoice_actions.record_views": lambda x, _: check_equal(
+        0,
+        invoice_actions.record_views([_build_view(x.invoice_id, x.link_id), _build_view(x.draft_id, None)]),
     ),
     "invoice_actions.set_series": lambda _, __: invoice_actions.set_series(Series("invoices", "MINE-", 2)),
-    "invoice_queries.find_pdf": lambda x, _: _check_equal(
+    "invoice_queries.find_pdf": lambda x, _: check_equal(
         None, invoice_queries.find_pdf(x.invoice_id, 1, "de-DE", FINGERPRINT)
     ),
-    "invoice_queries.list_series": lambda _, __: _check_equal((), invoice_queries.list_series()),
-    "invoice_queries.list_invoices": lambda _, __: _check_equal((), invoice_queries.list_invoices()),
-    "customer_queries.list_contacts_by_email": lambda _, __: _check_equal(
+    "invoice_queries.list_series": lambda _, __: check_equal((), invoice_queries.list_series()),
+    "invoice_queries.list_invoices": lambda _, __: check_equal((), invoice_queries.list_invoices()),
+    "customer_queries.list_contacts_by_email": lambda _, __: check_equal(
         (), customer_queries.list_contacts_by_email("ana@buyer.example")
     ),
-    "customer_queries.find_contact_locale": lambda _, __: _check_equal(
+    "customer_queries.find_contact_locale": lambda _, __: check_equal(
         None, customer_queries.find_contact_locale("ana@buyer.example")
     ),
-    "customer_invoices.list_customer_invoices": lambda x, _: _check_equal(
+    "customer_invoices.list_customer_invoices": lambda x, _: check_equal(
         (), customer_invoices.list_customer_invoices([x.customer_id], is_open=True)
     ),
-    "customer_invoices.sum_open_invoices": lambda x, _: _check_equal(
+    "customer_invoices.sum_open_invoices": lambda x, _: check_equal(
         (), customer_invoices.sum_open_invoices([x.customer_id], CLOCK.now().date())
     ),
-    "invoice_queries.list_links": lambda x, _: _check_equal((), invoice_queries.list_links(x.invoice_id)),
+    "invoice_queries.list_links": lambda x, _: check_equal((), invoice_queries.list_links(x.invoice_id)),
     "workspace_actions.reset_streams": lambda _, __: workspace_actions.reset_streams(),
     "workspace_actions.set_brand": lambda _, __: workspace_actions.set_brand(name="Mine"),
     "workspace_actions.set_region": lambda _, __: workspace_actions.set_region(locale="ja-JP"),
@@ -308,7 +317,7 @@ CALLS_WITHOUT_IDS: dict[str, Call] = {
 }
 
 # Tested separately below, or not bound to a workspace.
-TESTED_SEPARATELY = {
+TESTED_SEPARATELY = payment_calls.TESTED_SEPARATELY | {
     "customer_actions.add_missing_contact",
     "invoice_portal_access.open_link",
     "invoice_portal_access.open_own_invoice",
@@ -324,10 +333,6 @@ async def _set_fetched_logo(jpeg: bytes) -> None:
 
 def _build_view(invoice_id: InvoiceId, link_id: LinkId | None) -> View:
     return View(new_id(), invoice_id, link_id, ActorClass.HUMAN, CLOCK.now(), None, "Firefox", "")
-
-
-async def _check_equal(expected: object, call: Awaitable[object]) -> None:
-    assert await call == expected
 
 
 async def _check_different(theirs: object, call: Awaitable[object]) -> None:
@@ -362,6 +367,8 @@ async def create_one_of_everything(owner: SampleWorkspace) -> ForeignRows:
         await comment_actions.mute_thread(invoice_id, ANA.email)
         await invoice_actions.request_fresh_links(ANA.email)
         request_id = await fetch_value("SELECT request_id FROM fresh_link_request")
+        connection = await connect_account(owner)
+        payment = await add_payment(owner, invoice_id)
     assert found.number is not None
     return ForeignRows(
         owner,
@@ -377,6 +384,8 @@ async def create_one_of_everything(owner: SampleWorkspace) -> ForeignRows:
         logo.sha256,
         posted.comment.comment_id,
         request_id,
+        connection,
+        payment,
     )
 
 

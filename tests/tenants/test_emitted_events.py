@@ -28,7 +28,7 @@ from tests.tenants.invoices.exercises import link
 from tests.tenants.workspaces.exercises import verify
 
 # They register themselves when they are imported.
-PACKAGES = ("access", "comments", "customers", "invoices", "workspaces")
+PACKAGES = ("access", "comments", "connect", "customers", "invoices", "payments", "workspaces")
 for package in PACKAGES:
     import_module(f"tests.tenants.{package}.exercises")
 
@@ -57,6 +57,18 @@ EXEMPT = {
     "comments.actions.rows.update_comment": "a part of actions that emit",
     "comments.actions.rows.update_thread": "a part of actions that emit",
     "comments.actions.state.mark_seen": "reading is no change; the stream tells the other side",
+    "connect.actions.accounts.advance_watermark": "a part of a job: what it lists has events",
+    "connect.actions.accounts.record_payment_domain": "a part of a job: what Stripe offers where has no events",
+    "connect.inbox.actions.add_listed_event": "an event of Stripe's; what its job changes has events",
+    "connect.inbox.actions.mark_applied": "a part of a job",
+    "connect.inbox.actions.mark_unread": "a part of a job",
+    "connect.inbox.actions.reopen_events": "a part of record_account",
+    "connect.inbox.actions.park": "a part of a job, which ends dead",
+    "connect.inbox.actions.prune_inbox": "a job: what is removed was applied long ago",
+    "connect.inbox.actions.receive": "an event of Stripe's; what its job changes has events",
+    "connect.actions.onboarding.forget_business": "a part of setting an account up, which has events",
+    "connect.actions.onboarding.keep_business": "the same",
+    "connect.actions.onboarding.use_onboarding": "enqueues the job whose change of the account emits",
     "invoices.actions.mailing.request_fresh_links": "anybody may ask; the job emits what it issues",
     "invoices.actions.pdfs.enqueue_prerenders": "enqueues jobs: PDFs have no events",
     "invoices.actions.pdfs.request_pdf": "enqueues a job: PDFs have no events",
@@ -67,6 +79,26 @@ EXEMPT = {
     "invoices.actions.rows.update_invoice": "a part of actions that emit",
     "invoices.actions.rows.update_version": "a part of actions that emit",
     "invoices.actions.views.record_views": "views have a log of their own",
+    "payments.actions.beginning.begin": "attempts have no events; settle emits what moved",
+    "payments.actions.beginning.follow": "the same",
+    "payments.actions.booking.book_movement": "a part of record_payment and settle, which emit",
+    "payments.actions.cancelling.cancel_attempt": "attempts have no events; settle emits what moved",
+    "payments.actions.cancelling.cancel_open_payments": "the same",
+    "payments.actions.cancelling.cancel_payment": "the same",
+    "payments.actions.cancelling.mark_unreachable": "the same",
+    "payments.actions.checking.check_payment": "the same",
+    "payments.actions.closing.add_invoice_version": "calls the action on the invoice, which emits",
+    "payments.actions.closing.void_invoice": "the same",
+    "payments.actions.closing.write_off_invoice": "the same",
+    "payments.actions.refunding.send_refund": "settle emits what moved, and a refusal its end",
+    "payments.actions.rows.enqueue_check": "attempts have no events",
+    "payments.actions.rows.find_attempt_by_intent": "reads a row for actions",
+    "payments.actions.rows.find_attempt_by_nonce": "reads a row for actions",
+    "payments.actions.rows.insert_attempt": "attempts have no events",
+    "payments.actions.rows.lock_attempt": "locks a row for actions that emit",
+    "payments.actions.rows.move_attempt": "attempts have no events",
+    "payments.actions.rows.restart_checks": "attempts have no events",
+    "payments.actions.rows.resume_payments": "attempts have no events",
     "workspaces.actions.rows.lock_workspace": "locks a row for actions that emit",
 }
 # Tables whose rows have no events: jobs, PDFs, views and streams; and the events themselves.
@@ -78,6 +110,7 @@ WITHOUT_EVENTS = {
     "invoice_view",
     "live_event",
     "live_stream",
+    "payment_attempt",
 }
 # Of these one whose rows change alone, without anything else: only the streams' epochs do.
 ALONE = {"live_stream"}
@@ -102,10 +135,12 @@ UNION ALL SELECT body FROM comment WHERE workspace_id = $1 AND body <> ''
 UNION ALL SELECT email FROM thread_mute WHERE workspace_id = $1
 UNION ALL SELECT email FROM fresh_link_request WHERE workspace_id = $1
 UNION ALL SELECT email FROM workspace WHERE workspace_id = $1 AND email <> ''
+UNION ALL SELECT bank_account FROM workspace WHERE workspace_id = $1 AND bank_account <> ''
 UNION ALL SELECT subject_id FROM session WHERE workspace_id = $1
 UNION ALL SELECT subject_id FROM authenticator WHERE workspace_id = $1
 UNION ALL SELECT encode(secret_sealed, 'hex') FROM authenticator WHERE workspace_id = $1
 UNION ALL SELECT encode(code_hash, 'hex') FROM recovery_code WHERE workspace_id = $1
+UNION ALL SELECT encode(token_hash, 'hex') FROM stripe_onboarding WHERE workspace_id = $1
 UNION ALL SELECT payload ->> 'url' FROM job WHERE workspace_id = $1 AND payload ->> 'url' IS NOT NULL
 """
 

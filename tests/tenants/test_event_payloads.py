@@ -21,6 +21,7 @@ DOMAIN = f'{{"domain_id":"{ID}","host":"pay.acme.example"}}'
 LINK = f'"link_id":"{ID}","invoice_id":"{OTHER}"'
 COMMENT = f'"invoice_id":"{ID}","comment_id":"{OTHER}"'
 AUTHORITY = '"changes":{"write_totp":{"before":false,"after":true}}'
+ACCOUNT = f'{{"connection_id":"{ID}","account_id":"acct_1"}}'
 DATES = '"issue_date":"2026-03-16","due_date":null'
 PAYLOADS = {
     "action.refused": '{"action":"portal link revoke","error_code":"link.not_found"}',
@@ -34,6 +35,7 @@ PAYLOADS = {
     "customer.created": f'{{"customer_id":"{ID}"}}',
     "customer.updated": f'{{"customer_id":"{ID}","fields":["name","email"]}}',
     "customer.write_authority_changed": f'{{"customer_id":"{ID}",{AUTHORITY}}}',
+    "dispute.changed": f'{{"invoice_id":"{ID}","dispute_id":"{OTHER}","before":null,"after":"open"}}',
     "domain.claim_withdrawn": DOMAIN,
     "domain.claimed": DOMAIN,
     "domain.primary_changed": f'{{"domain_id":"{ID}","before":null,"after":"pay.acme.example"}}',
@@ -67,6 +69,10 @@ PAYLOADS = {
     "invoice.voided": f'{{"invoice_id":"{ID}"}}',
     "invoice.write_authority_changed": f'{{"invoice_id":"{ID}",{AUTHORITY}}}',
     "invoice.written_off": f'{{"invoice_id":"{ID}","currency":"EUR","outstanding_minor":11900}}',
+    "ledger.entry_added": (
+        f'{{"invoice_id":"{ID}","entry_id":"{OTHER}","entry_kind":"charge","source_id":"ch_1","currency":"EUR",'
+        f'"amount_minor":11900,"attempt_id":"{ID}","is_late":false}}'
+    ),
     "link.issued": f'{{{LINK},"contact_id":null,"expires_at":"2026-03-16T09:30:00Z","replaces":null}}',
     "link.revoked": f"{{{LINK}}}",
     "link.shown": f'{{{LINK},"expires_at":"2026-03-16T09:30:00Z"}}',
@@ -78,9 +84,23 @@ PAYLOADS = {
     "thread.reopened": f'{{"invoice_id":"{ID}"}}',
     "thread.resolved": f'{{"invoice_id":"{ID}"}}',
     "thread.unmuted": f'{{"invoice_id":"{ID}"}}',
+    "refund.ended": f'{{"invoice_id":"{ID}","refund_id":"{OTHER}","state":"failed","failure":"lost_or_stolen_card"}}',
+    "refund.requested": (
+        f'{{"invoice_id":"{ID}","refund_id":"{OTHER}","attempt_id":"{ID}","currency":"EUR","amount_minor":100}}'
+    ),
     "recovery_codes.replaced": f'{{"authenticator_id":"{ID}"}}',
     "session.revoked": f'{{"session_id":"{ID}"}}',
+    "stripe.account_changed": (
+        f'{{"connection_id":"{ID}","changes":{{"application_fee_bp":{{"before":0,"after":150}}}}}}'
+    ),
+    "stripe.account_connected": ACCOUNT,
+    "stripe.account_created": ACCOUNT,
+    "stripe.account_disconnected": ACCOUNT,
+    "stripe.account_revoked": ACCOUNT,
+    "stripe.onboarding_started": f'{{"connection_id":"{ID}","is_live":true}}',
     "workspace.streams_reset": '{"streams":3}',
+    "workspace.bank_details_changed": '{"is_set":true}',
+    "workspace.payment_settings_changed": '{"changes":{"livemode":{"before":true,"after":false}}}',
     "workspace.brand_changed": '{"changes":{"name":{"before":"Acme","after":"Acme & Co."}}}',
     "workspace.contact_email_changed": '{"is_set":true}',
     "workspace.created": (

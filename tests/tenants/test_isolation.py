@@ -18,6 +18,7 @@ from tenants.invoices import portal_access as invoice_portal_access
 from tenants.workspaces import actions as workspace_actions
 from tenants.workspaces.profile import NewWorkspace
 from tests.fakes.sample_workspaces import BASE_DOMAIN, SampleWorkspace
+from tests.tenants.connect.isolation_calls import make_nobodys_connection
 from tests.tenants.isolation_calls import (
     CALLS_WITH_FOREIGN_IDS,
     CALLS_WITHOUT_IDS,
@@ -29,6 +30,7 @@ from tests.tenants.isolation_calls import (
     create_one_of_everything,
     load_all_rows,
 )
+from tests.tenants.payments.isolation_calls import make_nobodys_payment
 
 
 def test_every_query_and_action_is_tried() -> None:
@@ -71,6 +73,8 @@ async def _miss_with_unknown_ids(name: str, theirs: ForeignRows, me: SampleWorks
         logo="0" * 64,
         comment_id=CommentId(new_id()),
         fresh_link_request_id=new_id(),
+        connection=make_nobodys_connection(),
+        payment=make_nobodys_payment(),
     )
     async with me.database.scope(me.workspace_id):
         with pytest.raises(Missing) as caught:
@@ -172,5 +176,13 @@ async def test_with_permissive_policies_scoping_in_code_still_holds(
             "invoice_queries.list_links",
             "invoice_queries.find_pdf",
             "invoice_actions.record_views",
+            "payment_actions.settle",
+            "payment_actions.restart_checks",
+            "payment_actions.resume_payments",
+            "payment_queries.find_known_intents",
+            "payment_queries.list_active_attempts",
+            "payment_queries.list_attempts",
+            "payment_queries.list_entries",
+            "payment_queries.list_refunds",
         ):
             await CALLS_WITHOUT_IDS[name](theirs, rival)

@@ -9,6 +9,8 @@ from kernel.store import Database, fetch
 from tenants.access.tables import Authenticator, OneTimeCode, RecoveryCode, Session
 from tenants.activity.tables import Event, EventDraft, EventHead
 from tenants.comments.tables import Comment, Thread, ThreadMute
+from tenants.connect.inbox.tables import StripeInbox
+from tenants.connect.tables import StripeConnection, StripeOnboarding, StripePaymentDomain
 from tenants.customers.tables import Contact, Customer
 from tenants.invoices.tables import (
     FreshLinkRequest,
@@ -19,6 +21,7 @@ from tenants.invoices.tables import (
     Link,
     NumberSeries,
 )
+from tenants.payments.tables import LedgerEntry, PaymentAttempt, PaymentDispute, PaymentRefund
 from tenants.workspaces.tables import BrandAsset, PortalDomain, Workspace
 
 TABLES = (
@@ -44,6 +47,17 @@ TABLES = (
     Thread,
     Comment,
     ThreadMute,
+    StripeInbox,
+    StripeConnection,
+    StripeOnboarding,
+    StripePaymentDomain,
+    PaymentAttempt,
+    LedgerEntry,
+    PaymentRefund,
+    PaymentDispute,
+    StripeConnection,
+    StripeOnboarding,
+    StripePaymentDomain,
 )
 TYPES = {"TIMESTAMPTZ": "timestamp with time zone"}
 COLUMNS = """

@@ -1,0 +1,1 @@
+"""Stripe Connect: the accounts of workspaces, and the payment processor over them."""
