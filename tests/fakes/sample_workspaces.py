@@ -13,7 +13,7 @@ from kernel.clock import Clock
 from kernel.ids import WorkspaceId, new_id
 from kernel.money import Money, find_currency
 from kernel.seals import Sealer
-from kernel.store import Database
+from kernel.store import Database, execute
 from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
 from tenants.ids import CustomerId, InvoiceId
@@ -93,10 +93,11 @@ class SampleWorkspace:
 async def create_sample_workspace(
     database: Database, sealer: Sealer, clock: Clock, *, slug: str | None = None, time_zone: str = "UTC"
 ) -> SampleWorkspace:
-    """Create a workspace under a slug nobody else has."""
+    """Create a workspace under a slug nobody else has, in test mode."""
     workspace_id = WorkspaceId(new_id())
     slug = slug or f"w{workspace_id.hex}"
     new = NewWorkspace(slug=slug, name="Test & Co.", locale="de-DE", time_zone=time_zone, currency="EUR")
     async with database.scope(workspace_id):
         await create_workspace(new, base_domain=BASE_DOMAIN, reserved_hosts=(), sealer=sealer, clock=clock)
+        await execute("UPDATE workspace SET livemode = false WHERE workspace_id = $1", workspace_id)
     return SampleWorkspace(workspace_id, slug, database, sealer, clock)
