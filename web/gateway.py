@@ -17,6 +17,8 @@ from kernel.store.roles import APP
 from kernel.telemetry.health import Check
 from kernel.telemetry.logs import get_logger
 from tenants import schema
+from tenants.connect.client import StripeApi
+from tenants.connect.processor import StripeProcessor
 from tenants.invoices.document.fonts import load_fonts
 from tenants.workspaces import queries
 from web.api import app as api
@@ -92,10 +94,12 @@ class Gateway:
             surface.drain()
 
     async def close(self) -> None:
-        """End the background tasks of the surfaces."""
+        """End the background tasks of the surfaces, and the connections to Stripe."""
         for surface in self.surfaces.values():
             await surface.close()
         await self.services.rooms.close()
+        if self.services.stripe_api is not None:
+            await self.services.stripe_api.close()
 
     def count_refusal(self, status: int) -> None:
         """Count what the server refused before it was a request."""
@@ -123,6 +127,7 @@ def create_gateway(
     """
     assets = assets or Assets.load()
     sealer = Sealer(settings.secret_keys)
+    stripe_api = StripeApi(settings.stripe) if settings.stripe is not None else None
     # Read now, not by the first page.
     load_fonts()
     return Gateway(
@@ -139,6 +144,10 @@ def create_gateway(
             assets=assets,
             templates=Templates(assets),
             forms=FormTokens(sealer, settings),
+            stripe_api=stripe_api,
+            processor=(
+                StripeProcessor(stripe_api, is_live=stripe_api.is_live) if stripe_api is not None else None
+            ),
         ),
         body_deadline_s=body_deadline_s,
     )

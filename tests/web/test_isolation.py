@@ -34,13 +34,21 @@ from web.http.unknown_host import PAGE as UNKNOWN_HOST_PAGE
 from web.portal.account.routes import FORMS, FORMS_WITHOUT_TOKEN, PAGES
 
 CLOCK = SystemClock()
-# The sessions of visitors: tests/tenants/access tries these.
+# The sessions of visitors: tests/tenants/access tries these; payments and accounts: tests/tenants/payments and connect.
 WITHOUT_ROWS = {
     "authenticator",
     "fresh_link_request",
+    "ledger_entry",
     "one_time_code",
+    "payment_attempt",
+    "payment_dispute",
+    "payment_refund",
     "recovery_code",
     "session",
+    "stripe_connection",
+    "stripe_inbox",
+    "stripe_onboarding",
+    "stripe_payment_domain",
 }
 COMMENT: Final[dict[str, Any]] = {
     "client_id": "client-of-isolation",

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from kernel.settings import Settings
     from kernel.store import Database
     from kernel.telemetry.metrics import Metrics
+    from tenants.connect.client import StripeApi
+    from tenants.payments.processor import PaymentProcessor
     from web.http.access_log import AccessLog
     from web.http.assets import Assets
     from web.http.errors import ErrorRenderer
@@ -57,6 +59,9 @@ class Services:
     assets: Assets
     templates: Templates
     forms: FormTokens
+    stripe_api: StripeApi | None
+    """None without a key of Stripe: then nothing is paid by card."""
+    processor: PaymentProcessor | None
 
 
 def _do_nothing() -> None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 CACHE_BYTES: Final = 32 * MEBIBYTE
 # The version of the format. It is part of the entity tag, which is computed before the document.
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,9 @@ def _build_changing_fields(
         "due_date": opened.due_date,
         "total": format_amount(opened.total),
         "paid": format_amount(opened.paid),
+        "held": format_amount(opened.held),
+        "processing": format_amount(opened.processing),
+        "is_disputed": opened.is_disputed,
         "amount_due": format_amount(compute_amount_due(opened.total, opened.paid)),
     }
 

@@ -50,8 +50,8 @@ class Brand:
 class Status:
     """State of payment: `state` is the stable key (for CSS), `word` the text, `icon` the name of the icon.
 
-    States: due, overdue, partly_paid, processing, paid, void, written_off.
-    Icons: clock, alert, half, hourglass, check, cross, minus.
+    States: due, overdue, partly_paid, processing, paid, overpaid, disputed, void, written_off.
+    Icons: clock, alert, half, hourglass, check, added, question, cross, minus.
     """
 
     state: str

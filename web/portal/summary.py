@@ -109,12 +109,13 @@ def build_page_model(
 
 
 def compute_payment_state(opened: OpenedInvoice, today: dt.date) -> PaymentState:
-    """Return the state of payment on a day; nothing is held while the portal takes no payments."""
+    """Return the state of payment on a day."""
     return derive_payment_state(
         opened.status,
         total=opened.total,
         paid=opened.paid,
-        held=Money.zero(opened.total.currency),
+        processing=opened.processing,
+        is_disputed=opened.is_disputed,
         due_date=opened.due_date,
         today=today,
     )
@@ -122,7 +123,7 @@ def compute_payment_state(opened: OpenedInvoice, today: dt.date) -> PaymentState
 
 def list_sums_since_issue(opened: OpenedInvoice, today: dt.date, language: Language) -> tuple[TotalRow, ...]:
     """Return the rows below the totals: what was paid and what is due; none if nothing was paid or nothing is due."""
-    if compute_payment_state(opened, today) not in words.PAYABLE or not opened.paid:
+    if compute_payment_state(opened, today) not in words.PAYABLE or opened.paid.minor <= 0:
         return ()
     left = compute_amount_due(opened.total, opened.paid)
     due = language.gettext("Amount due (%(currency)s)") % {"currency": left.currency.code}
@@ -159,14 +160,15 @@ def _format_amounts(opened: OpenedInvoice, state: PaymentState, language: Langua
     zero = Money.zero(opened.total.currency)
     left = compute_amount_due(opened.total, opened.paid)
     due = left if state in words.PAYABLE or state is PaymentState.PROCESSING else zero
+    is_partly_processed = opened.processing > zero and state is not PaymentState.PROCESSING
     # An overpayment, or a total in favour of the customer: the page names it, where `due` is zero.
     credit = max(opened.paid - max(opened.total, zero), zero)
     return Amounts(
         due=language.format_money(due),
         due_exact=language.format_ungrouped_amount(due),
         total=language.format_money(opened.total),
-        paid=language.format_money(opened.paid) if opened.paid else "",
-        held="",
+        paid=language.format_money(opened.paid) if opened.paid > zero else "",
+        held=language.format_money(opened.processing) if is_partly_processed else "",
         credit=language.format_money(credit) if credit else "",
         currency=opened.total.currency.code,
     )
@@ -174,10 +176,10 @@ def _format_amounts(opened: OpenedInvoice, state: PaymentState, language: Langua
 
 def _choose_amount(opened: OpenedInvoice, state: PaymentState, amounts: Amounts, language: Language) -> str:
     match state:
-        case PaymentState.PAID:
-            # An invoice over zero counts as paid, and so does one set to paid before payments are recorded.
+        case PaymentState.PAID | PaymentState.OVERPAID:
+            # An invoice over zero counts as paid.
             return language.format_money(opened.paid or opened.total)
-        case PaymentState.VOID | PaymentState.WRITTEN_OFF:
+        case PaymentState.VOID | PaymentState.WRITTEN_OFF | PaymentState.DISPUTED:
             return amounts.total
         case _:
             return amounts.due

@@ -22,6 +22,8 @@ _ICONS: Final = {
     PaymentState.PARTLY_PAID: "half",
     PaymentState.PROCESSING: "hourglass",
     PaymentState.PAID: "check",
+    PaymentState.OVERPAID: "added",
+    PaymentState.DISPUTED: "question",
     PaymentState.VOID: "cross",
     PaymentState.WRITTEN_OFF: "minus",
 }
@@ -41,6 +43,8 @@ def describe_status(state: PaymentState, language: Language, *, was_never_payabl
         PaymentState.PARTLY_PAID: _("Partly paid"),
         PaymentState.PROCESSING: _("Processing"),
         PaymentState.PAID: _("Paid"),
+        PaymentState.OVERPAID: _("Overpaid"),
+        PaymentState.DISPUTED: _("Disputed"),
         PaymentState.VOID: _("Void"),
         PaymentState.WRITTEN_OFF: _("Closed"),
     }[state]
@@ -53,8 +57,10 @@ def explain_state(state: PaymentState, language: Language, *, was_never_payable:
     match state:
         case PaymentState.PAID if was_never_payable:
             return _("You do not need to do anything.")
-        case PaymentState.PAID:
+        case PaymentState.PAID | PaymentState.OVERPAID:
             return _("This invoice is paid. Thank you.")
+        case PaymentState.DISPUTED:
+            return _("A payment of this invoice is disputed. Please do not pay it again.")
         case PaymentState.VOID:
             return _("This invoice was cancelled. Please do not pay it.")
         case PaymentState.WRITTEN_OFF:
@@ -71,9 +77,9 @@ def label_amount(state: PaymentState, language: Language, *, was_never_payable: 
     match state:
         case PaymentState.PAID if was_never_payable:
             return _("Total")
-        case PaymentState.PAID:
+        case PaymentState.PAID | PaymentState.OVERPAID:
             return _("Paid")
-        case PaymentState.VOID | PaymentState.WRITTEN_OFF:
+        case PaymentState.VOID | PaymentState.WRITTEN_OFF | PaymentState.DISPUTED:
             return _("Total")
         case PaymentState.PROCESSING:
             return _("Being processed")

@@ -21,13 +21,17 @@ from tenants.invoices import actions
 from tenants.invoices.content import Adjustment, Content, Line, Party, Tax, TaxCategory
 from tenants.invoices.status import PaymentState
 from tenants.invoices.totals import compute_totals
+from tests.fakes.payments import set_paid
 from web.http.compression import SMALLEST
 from web.portal.invoice_data import FORMAT, encode_invoice, format_amount
 from web.portal.sample import _make_opened_invoice, _make_profile
 
 CLOCK = SystemClock()
 #: SHA-256 of the document of the sample invoice, for the FORMAT that writes it.
-DOCUMENTS = {1: "742191ab3c45971c1521df228f4c2adccab853df77e32b99e979849f42dec5d2"}
+DOCUMENTS = {
+    1: "742191ab3c45971c1521df228f4c2adccab853df77e32b99e979849f42dec5d2",
+    2: "44a8ec368e4970400c0c77ac905af60f0536cf8797e193676f85b638c093d7fa",
+}
 
 
 def test_amounts_are_plain_decimals_with_the_currencys_digits() -> None:
@@ -47,7 +51,7 @@ async def test_the_data_says_what_the_page_says(visitor: Any, acme: Any) -> None
     assert [line["name"] for line in data["content"]["lines"]] == ["Work 1", "Work 2"]
     assert set(data) == {
         "number", "workspace", "customer", "state", "version", "currency", "issue_date", "due_date",
-        "total", "paid", "amount_due", "totals", "content",
+        "total", "paid", "held", "processing", "is_disputed", "amount_due", "totals", "content",
     }  # fmt: skip
 
 
@@ -63,7 +67,7 @@ async def test_it_is_asked_for_each_time_and_sent_only_when_it_changed(
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
     assert "content-length" not in again.headers
     async with tenants.database.scope(acme.profile.workspace_id):
-        await actions.set_paid(acme.invoice_id, Money(100, find_currency("EUR")), clock=SystemClock())
+        await set_paid(acme.invoice_id, Money(100, find_currency("EUR")), clock=SystemClock())
     changed = await visitor.ask(path, acme.host, accept_encoding="gzip", if_none_match=tag)
     assert (changed.status_code, changed.json()["paid"], changed.json()["state"]) == (
         200,
@@ -169,7 +173,7 @@ async def test_the_tag_of_a_short_document_is_the_same_with_and_without_its_body
 
 
 async def pay(tenants: Any, acme: Any) -> None:
-    await actions.set_paid(acme.invoice_id, Money(23800, find_currency("EUR")), clock=CLOCK)
+    await set_paid(acme.invoice_id, Money(23800, find_currency("EUR")), clock=CLOCK)
 
 
 async def void(tenants: Any, acme: Any) -> None:

@@ -16,6 +16,7 @@ from kernel.money import Money, find_currency
 from kernel.store import execute
 from tenants.invoices import actions
 from tenants.invoices.content import Party
+from tests.fakes.payments import set_paid
 from web.http.sections import CompressedHtml, join_gzipped, join_plain
 
 CLOCK = SystemClock()
@@ -85,7 +86,7 @@ async def test_a_payment_is_seen_at_once(portal: Any, tenants: Any, acme: Any) -
     visitor = portal.visitor()
     before = await visitor.ask(acme.path, acme.host)
     async with tenants.database.scope(acme.profile.workspace_id):
-        await actions.set_paid(acme.invoice_id, Money(23800, find_currency("EUR")), clock=CLOCK)
+        await set_paid(acme.invoice_id, Money(23800, find_currency("EUR")), clock=CLOCK)
     after = await visitor.ask(acme.path, acme.host)
     assert 'data-state="due"' in before.text
     assert 'data-state="paid"' in after.text

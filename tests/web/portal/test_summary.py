@@ -11,7 +11,7 @@ from markupsafe import Markup
 from msgspec.structs import replace
 
 from kernel.ids import WorkspaceId
-from kernel.money import Money, find_currency
+from kernel.money import Currency, Money, find_currency
 from tenants.ids import CustomerId, InvoiceId, LinkId
 from tenants.invoices.content import Content, Transfer
 from tenants.invoices.document.fonts import PageFonts
@@ -48,6 +48,9 @@ OPENED = OpenedInvoice(
     status=InvoiceStatus.ISSUED,
     total=Money(123450, EUR),
     paid=Money(0, EUR),
+    held=Money(0, EUR),
+    processing=Money(0, EUR),
+    is_disputed=False,
     issue_date=dt.date(2026, 3, 11),
     due_date=dt.date(2026, 3, 25),
     version=1,
@@ -143,14 +146,19 @@ def test_an_amount_is_copied_as_the_customer_would_type_it(model: Make) -> None:
 
 
 def test_a_paid_invoice_asks_for_nothing(model: Make) -> None:
-    page = model(status=InvoiceStatus.PAID, paid=Money(123450, EUR))
+    page = model(paid=Money(123450, EUR))
     assert (page.status.word, page.amount_label, page.amount) == ("Paid", "Paid", "€1,234.50")
     assert (page.is_payable, page.due_words, page.amounts.due_exact) == (False, "", "0.00")
     assert page.notice == "This invoice is paid. Thank you."
 
 
 def test_what_was_paid_too_much_is_said(model: Make) -> None:
-    page = model(status=InvoiceStatus.PAID, paid=Money(123950, EUR))
+    page = model(paid=Money(123950, EUR))
+    assert (page.status.state, page.amount, page.notice) == (
+        "overpaid",
+        "€1,239.50",
+        "This invoice is paid. Thank you.",
+    )
     assert (page.amounts.credit, page.amounts.due_exact) == ("€5.00", "0.00")
 
 
@@ -182,12 +190,14 @@ def test_an_invoice_that_owes_the_customer_asks_for_nothing(model: Make) -> None
     [
         {"status": InvoiceStatus.VOID},
         {"status": InvoiceStatus.WRITTEN_OFF},
-        {"status": InvoiceStatus.PAID, "paid": OPENED.total},
         {"paid": OPENED.total},
+        {"paid": Money(200000, EUR)},
+        {"is_disputed": True},
+        {"processing": OPENED.total, "held": OPENED.total},
         {"total": Money(-5000, EUR)},
         {"total": Money(0, EUR)},
     ],
-    ids=("void", "written-off", "paid", "prepaid", "credit", "nothing"),
+    ids=("void", "written-off", "paid", "overpaid", "disputed", "processing", "credit", "nothing"),
 )
 def test_where_nothing_is_to_be_paid_no_account_is_named(
     model: Make, content: Callable[..., Content], fields: dict[str, object]
@@ -198,10 +208,45 @@ def test_where_nothing_is_to_be_paid_no_account_is_named(
     assert (page.is_payable, page.transfers) == (False, ())
 
 
+def test_a_disputed_invoice_says_so_and_asks_for_no_second_payment(model: Make) -> None:
+    page = model(is_disputed=True)
+    assert (page.status.word, page.amount_label, page.amount, page.is_payable) == (
+        "Disputed",
+        "Total",
+        "€1,234.50",
+        False,
+    )
+    assert page.notice == "A payment of this invoice is disputed. Please do not pay it again."
+
+
+def test_a_part_that_is_processed_has_a_row_of_its_own_and_the_rest_is_due(model: Make) -> None:
+    page = model(processing=Money(23450, EUR), held=Money(23450, EUR))
+    assert (page.status.state, page.amounts.held, page.is_payable) == ("due", "€234.50", True)
+
+
+def test_what_covers_all_is_shown_as_being_processed_and_not_as_paid(model: Make) -> None:
+    page = model(processing=Money(123450, EUR), held=Money(123450, EUR))
+    assert (page.status.state, page.amount_label, page.amount) == (
+        "processing",
+        "Being processed",
+        "€1,234.50",
+    )
+    assert (page.amounts.held, page.amounts.paid) == ("", "")
+
+
+def test_an_amount_that_somebody_only_began_to_pay_is_still_due(model: Make) -> None:
+    page = model(held=Money(123450, EUR))
+    assert (page.status.state, page.amounts.held, page.is_payable) == ("due", "", True)
+
+
 def test_currencies_keep_their_own_digits(model: Make) -> None:
+    def amounts(of: Currency) -> dict[str, Money]:
+        zero = Money.zero(of)
+        return {"total": Money(1234, of), "paid": zero, "held": zero, "processing": zero}
+
     yen, dinar = find_currency("JPY"), find_currency("KWD")
-    assert model(total=Money(1234, yen), paid=Money(0, yen)).amounts.due_exact == "1234"
-    assert model(total=Money(1234, dinar), paid=Money(0, dinar)).amounts.due_exact == "1.234"
+    assert model(**amounts(yen)).amounts.due_exact == "1234"
+    assert model(**amounts(dinar)).amounts.due_exact == "1.234"
 
 
 def test_an_iban_is_grouped_for_reading_and_plain_for_copying(

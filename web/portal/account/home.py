@@ -12,7 +12,6 @@ from litestar import HttpMethod, Response, route
 from litestar.di import NamedDependency
 
 from kernel.clock import today
-from kernel.money import Money
 from kernel.text import clean_line
 from tenants.comments.queries import count_unread_for_customer
 from tenants.customers.queries import list_contacts_by_email
@@ -158,7 +157,8 @@ def _build_row(
         invoice.status,
         total=invoice.total,
         paid=invoice.paid,
-        held=Money.zero(invoice.total.currency),
+        processing=invoice.processing,
+        is_disputed=invoice.is_disputed,
         due_date=invoice.due_date,
         today=day,
     )

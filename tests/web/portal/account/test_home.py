@@ -15,6 +15,7 @@ from tenants.comments.values import Author, Side
 from tenants.customers.actions import create_customer
 from tenants.customers.values import CustomerDetails
 from tenants.invoices import actions
+from tests.fakes.payments import set_paid
 from tests.web.conftest import build_content
 from web.portal.account.home import PAGE_ROWS
 
@@ -58,7 +59,7 @@ async def issue(tenants: Any, tenant: Any, customer_id: Any = None, **content: A
 async def pay(tenants: Any, tenant: Any, invoice_id: Any, amount: str, currency: str = "EUR") -> None:
     async with tenants.database.scope(tenant.profile.workspace_id):
         paid = Money.from_decimal(Decimal(amount), find_currency(currency))
-        await actions.set_paid(invoice_id, paid, clock=CLOCK)
+        await set_paid(invoice_id, paid, clock=CLOCK)
 
 
 async def test_a_contact_of_two_customers_sees_the_invoices_of_both_and_of_no_other(

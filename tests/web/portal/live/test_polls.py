@@ -19,8 +19,9 @@ from kernel.live import Cursor, LogKey
 from kernel.live.reader import DatabaseReader, Page
 from kernel.money import Money, find_currency
 from kernel.store import execute
-from tenants.invoices.actions import issue_link, record_views, revoke_link, rotate_link, set_paid
+from tenants.invoices.actions import issue_link, record_views, revoke_link, rotate_link
 from tenants.invoices.values import ActorClass, View
+from tests.fakes.payments import set_paid
 from tests.web.portal.live.conftest import MakeScene, Scene, wait_until
 from web.http.context import GatewayRequest
 from web.http.errors import Problems
@@ -376,4 +377,4 @@ async def test_what_a_page_shows_of_the_invoice_and_of_the_thread_is_told_by_eve
         paid = Money(100, find_currency("EUR"))
         await set_paid(scene.tenant.invoice_id, paid, clock=CLOCK)
     kinds = [each["kind"] for each in (await scene.poll(cursor)).json()["events"]]
-    assert kinds == ["invoice.status_changed"]
+    assert kinds == ["payment.booked"]

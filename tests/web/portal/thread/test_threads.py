@@ -14,8 +14,8 @@ from kernel.money import Money, find_currency
 from tenants.comments import queries
 from tenants.comments.actions import mark_seen, post_comment, resolve_thread
 from tenants.comments.values import Author, Side
-from tenants.invoices.actions import set_paid
 from tests.fakes.browsers import Browser
+from tests.fakes.payments import set_paid
 
 CLOCK = SystemClock()
 
