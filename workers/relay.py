@@ -23,6 +23,7 @@ from kernel.store.roles import SVC
 from kernel.telemetry import logs
 from kernel.wakeup import EVENTS_CHANNEL, Subscriber
 from tenants import schema
+from tenants.connect.inbox.queries import measure_lag
 from workers.sequencer import Sequencer
 
 if TYPE_CHECKING:
@@ -118,16 +119,19 @@ class Relay:
         notifications.labels("sent").inc(len(jobs))
 
     async def maintain(self) -> None:
-        """Measure the backlog and prune done jobs, until cancelled."""
+        """Measure the backlog and the inbox of events, and prune done jobs, until cancelled."""
         metrics = self._process.metrics
         while True:
             try:
                 async with self._process.database.unbound():
                     backlog = await measure_backlog()
+                    lag = await measure_lag()
                     await prune(limit=_PRUNE_LIMIT)
             except Unavailable as error:
                 _log.warning("backlog not measured", code=error.code)
             else:
+                metrics.stripe_inbox_oldest.set(lag.oldest.total_seconds())
+                metrics.stripe_inbox_parked.set(lag.parked)
                 # A queue that is empty now must not show its last value.
                 for gauge, values in (
                     (metrics.jobs_due, backlog.due),

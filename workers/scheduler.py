@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from kernel.errors import Unavailable
 from kernel.jobs.schedules import Schedule, add_jobs, claim_occurrence
@@ -14,6 +15,10 @@ from kernel.telemetry import logs
 from tenants import schema
 from tenants.access.jobs import PurgeProofs
 from tenants.activity.jobs import PruneEvents
+from tenants.connect.inbox.jobs import ReconcileAccount
+from tenants.connect.inbox.queries import list_connected_workspaces
+from tenants.connect.jobs import RefreshAccount
+from tenants.payments.jobs import RestartPaymentChecks
 from tenants.workspaces import queries
 from tenants.workspaces.jobs import PurgeReleasedDomains
 
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 
 POLL_INTERVAL_S: Final = 0.5
 _WORKSPACES_PER_PAGE: Final = 1000
+_LOWEST_ID: Final = UUID(int=0)
 
 SCHEDULES: Final = (
     Schedule(
@@ -34,6 +40,26 @@ SCHEDULES: Final = (
     ),
     Schedule("prune-events", PruneEvents(), every=timedelta(days=1), at=timedelta(hours=4)),
     Schedule("purge-proofs", PurgeProofs(), every=timedelta(days=1), at=timedelta(hours=5)),
+    Schedule(
+        "reconcile-accounts",
+        ReconcileAccount(),
+        every=timedelta(minutes=10),
+        list_workspaces=list_connected_workspaces,
+    ),
+    Schedule(
+        "restart-payment-checks",
+        RestartPaymentChecks(),
+        every=timedelta(hours=1),
+        at=timedelta(minutes=35),
+        list_workspaces=list_connected_workspaces,
+    ),
+    Schedule(
+        "refresh-accounts",
+        RefreshAccount(),
+        every=timedelta(hours=1),
+        at=timedelta(minutes=5),
+        list_workspaces=list_connected_workspaces,
+    ),
 )
 
 _log: Final = logs.get_logger("workers.scheduler")
@@ -68,7 +94,17 @@ async def _run_schedule(process: Process, schedule: Schedule) -> None:
 
 
 async def _add_jobs(schedule: Schedule) -> int:
-    """Add the jobs of all workspaces, in the open unit of work; returns how many."""
+    """Add the jobs of the workspaces that need them, in the open unit of work; returns how many."""
+    if schedule.list_workspaces is None:
+        return await _add_jobs_for_all(schedule)
+    count, after = 0, _LOWEST_ID
+    while page := await schedule.list_workspaces(after=after, limit=_WORKSPACES_PER_PAGE):
+        count += await add_jobs(schedule, page)
+        after = page[-1]
+    return count
+
+
+async def _add_jobs_for_all(schedule: Schedule) -> int:
     count, after = 0, ""
     while True:
         workspaces = await queries.list_workspaces(limit=_WORKSPACES_PER_PAGE, after=after)

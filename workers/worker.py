@@ -26,6 +26,10 @@ from tenants import schema
 from tenants.access.jobs import PurgeProofs, SendCode
 from tenants.activity.jobs import PruneEvents
 from tenants.comments.jobs import NotifyThread, SendComments
+from tenants.connect.client import StripeApi
+from tenants.connect.inbox.jobs import ApplyStripeEvent, ReconcileAccount
+from tenants.connect.jobs import RefreshAccount, RegisterPaymentDomain
+from tenants.connect.processor import StripeProcessor
 from tenants.invoices.jobs import (
     PDF_BULK_QUEUE,
     PDF_QUEUES,
@@ -34,13 +38,16 @@ from tenants.invoices.jobs import (
     SendFreshLinks,
     SendInvoice,
 )
+from tenants.payments.jobs import CheckPayment, RefundPayment, RestartPaymentChecks
 from tenants.workspaces.jobs import FetchLogo, PurgeReleasedDomains
 from workers.actors.activity import prune_events
 from workers.actors.domains import purge_released_domains
 from workers.actors.logos import create_fetcher, create_logo_handler
 from workers.actors.mails import MailContext, MailJobs
+from workers.actors.payments import PaymentJobs, Provider
 from workers.actors.pdfs import create_pdf_handler
 from workers.actors.proofs import purge_proofs
+from workers.actors.stripe_events import StripeContext, StripeJobs
 from workers.handlers import Handlers
 from workers.pdf.render_service import RenderService
 from workers.runner import Runner
@@ -68,9 +75,11 @@ _log: Final = logs.get_logger("workers.worker")
 
 
 def create_handlers(
-    pdf_service: PdfService | None = None, mail_context: MailContext | None = None
+    pdf_service: PdfService | None = None,
+    mail_context: MailContext | None = None,
+    stripe_context: StripeContext | None = None,
 ) -> Handlers:
-    """Return the functions for all kinds of job of the product; without a service or context, those jobs fail."""
+    """Return the functions for all kinds of job of the product; without a service or context, its jobs fail."""
     handlers = Handlers()
     handlers.register(PurgeReleasedDomains, purge_released_domains)
     handlers.register(PruneEvents, prune_events)
@@ -83,6 +92,17 @@ def create_handlers(
     handlers.register(SendInvoice, mail_jobs.send_invoice)
     handlers.register(IssueFreshLinks, mail_jobs.issue_fresh_links)
     handlers.register(SendFreshLinks, mail_jobs.send_fresh_links)
+    stripe_jobs = StripeJobs(stripe_context)
+    handlers.register(ApplyStripeEvent, stripe_jobs.apply_event)
+    handlers.register(ReconcileAccount, stripe_jobs.reconcile_account)
+    handlers.register(RefreshAccount, stripe_jobs.refresh_account)
+    handlers.register(RegisterPaymentDomain, stripe_jobs.register_domain)
+    payment_jobs = PaymentJobs(
+        None if stripe_context is None else Provider(stripe_context.processor, stripe_context.metrics)
+    )
+    handlers.register(CheckPayment, payment_jobs.check_payment)
+    handlers.register(RefundPayment, payment_jobs.send_refund)
+    handlers.register(RestartPaymentChecks, payment_jobs.restart_checks)
     handlers.register(RenderPdf, create_pdf_handler(pdf_service), queue=PDF_BULK_QUEUE)
     return handlers
 
@@ -91,6 +111,19 @@ def create_mail_context(settings: Settings, metrics: Metrics) -> MailContext:
     """Return what the jobs that send mails need, by the settings."""
     mailer = Mailer.from_settings(settings, clock=SystemClock(), metrics=metrics)
     return MailContext(mailer, Sealer(settings.secret_keys), settings.build_public_url)
+
+
+@asynccontextmanager
+async def open_stripe_context(settings: Settings, metrics: Metrics) -> AsyncIterator[StripeContext | None]:
+    """Open what reaches Stripe; None without a key."""
+    if settings.stripe is None:
+        yield None
+        return
+    api = StripeApi(settings.stripe)
+    try:
+        yield StripeContext(api, StripeProcessor(api, is_live=settings.stripe.is_live), metrics)
+    finally:
+        await api.close()
 
 
 def serve(settings: Settings, handlers: Handlers | None = None, *, grace_s: float = GRACE_S) -> None:
@@ -108,9 +141,13 @@ async def _serve(settings: Settings, handlers: Handlers | None, grace_s: float) 
     opening = open_process("worker", settings, role=APP, pool_size=size, migrations=schema.migrations())
     async with opening as process:
         queues = settings.job_queues or (handlers or create_handlers()).queues
-        async with _open_render_service(process, queues) as render_service:
+        async with (
+            _open_render_service(process, queues) as render_service,
+            open_stripe_context(settings, process.metrics) as stripe_context,
+        ):
             if handlers is None:
-                handlers = create_handlers(render_service, create_mail_context(settings, process.metrics))
+                mail_context = create_mail_context(settings, process.metrics)
+                handlers = create_handlers(render_service, mail_context, stripe_context)
             await _run(process, handlers, queues, render_service, grace_s)
 
 

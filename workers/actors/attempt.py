@@ -50,6 +50,11 @@ class Attempt:
         return self._job.workspace_id
 
     @property
+    def database(self) -> Database:
+        """For actions that open units of work of their own: their changes stay even if the attempt fails."""
+        return self._database
+
+    @property
     def number(self) -> int:
         """The number of the attempt, from 1."""
         return self._job.attempt
