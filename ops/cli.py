@@ -17,6 +17,8 @@ LAZY_COMMANDS: Mapping[str, tuple[str, str]] = {
     "invoice": ("ops.commands.invoice", "invoice"),
     "import-ubl": ("ops.commands.invoices", "import_ubl"),
     "link": ("ops.commands.links", "link"),
+    "payment": ("ops.commands.payment", "payment"),
+    "connect": ("ops.commands.connect", "connect"),
     "thread": ("ops.commands.thread", "thread"),
     "series": ("ops.commands.series", "series"),
     "realtime": ("ops.commands.realtime", "realtime"),
@@ -119,7 +121,7 @@ def seed() -> None:
     "--no-chromium", is_flag=True, help="Do not look for a Chromium: this machine only serves pages."
 )
 def doctor(*, as_json: bool, no_chromium: bool) -> None:
-    """Examine settings, database, jobs, Redis, blobs, fonts and Chromium; each finding says how to correct it.
+    """Examine settings, database, jobs, Redis, Stripe, blobs, fonts, Chromium; each finding says how to correct it.
 
     Exit code 1 if there is one.
     """

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pwd
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from kernel.ids import WorkspaceId
 from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database, Isolation
+from kernel.telemetry import logs
 from kernel.wakeup import Publisher
 from tenants.activity.actions import audit_refusal
 from tenants.workspaces import queries as workspaces
@@ -119,6 +121,8 @@ def identify_operator() -> Actor:
 
 def run_command(work: Callable[[CommandContext], Awaitable[_T]]) -> _T:
     """Run the work of one command with an open database."""
+    # Standard output is the command's result, which programs read.
+    logs.configure(level="warning", process="command", stream=sys.stderr)
 
     async def open_and_run() -> _T:
         settings = read_settings()

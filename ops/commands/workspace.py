@@ -1,6 +1,7 @@
 """portal workspace: creates, changes and shows workspaces."""
 
 import asyncio
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ops.commands.options import (
 from ops.commands.output import print_fields, print_table, read_fields
 from tenants.workspaces import actions, queries
 from tenants.workspaces.logo import MAX_UPLOAD_BYTES, reencode
-from tenants.workspaces.profile import NewWorkspace, WorkspaceProfile
+from tenants.workspaces.profile import BankDetails, NewWorkspace, WorkspaceProfile
 
 
 @click.group()
@@ -80,6 +81,22 @@ def create(
 @click.option("--logo", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--logo-url", metavar="URL", help="An image that a worker fetches.")
 @click.option("--no-logo", is_flag=True, help="Show the name instead of a logo.")
+@click.option(
+    "--live-mode/--test-mode",
+    "is_live",
+    default=None,
+    help="Whether card payments are real ones; Stripe's key and account must be of the same mode.",
+)
+@click.option(
+    "--part-payments/--no-part-payments",
+    "takes_parts",
+    default=None,
+    help="Whether customers may pay invoices in parts.",
+)
+@click.option("--bank-account", help="IBAN or account number to transfer to; empty for none.")
+@click.option("--bank-holder", help="Holder of the account.")
+@click.option("--bank-bic", help="BIC of the bank.")
+@click.option("--bank-name", help="Name of the bank.")
 @write_authority_options
 @as_json_option
 def set_(
@@ -95,6 +112,8 @@ def set_(
             await actions.set_region(**{key: values[key] for key in ("locale", "time_zone", "currency")})
             await actions.set_terms(**{key: values[key] for key in ("payment_days", "link_days")})
             await _set_write_authority(values)
+            await actions.set_payment_settings(is_live=values["is_live"], takes_parts=values["takes_parts"])
+            await _set_bank_details(values)
             if values["email"] is not None:
                 await actions.set_contact_email(values["email"])
             if no_logo:
@@ -140,6 +159,24 @@ async def _set_write_authority(values: dict[str, Any]) -> None:
         await actions.set_write_authority(wanted)
 
 
+async def _set_bank_details(values: dict[str, Any]) -> None:
+    given = {
+        field: values[option]
+        for field, option in (
+            ("holder", "bank_holder"),
+            ("account", "bank_account"),
+            ("bic", "bank_bic"),
+            ("bank", "bank_name"),
+        )
+        if values[option] is not None
+    }
+    if given == {"account": ""}:
+        await actions.set_bank_details(BankDetails())
+    elif given:
+        current = (await queries.load_payment_settings()).bank
+        await actions.set_bank_details(dataclasses.replace(current, **given))
+
+
 def _refuse_two_logos(*options: object) -> None:
     if sum(map(bool, options)) > 1:
         message = "Give only one of --logo, --logo-url and --no-logo."
@@ -163,4 +200,10 @@ async def _describe(profile: WorkspaceProfile) -> dict[str, object]:
     hosts = [f"{domain.host} ({domain.state.value})" for domain in await queries.list_domains()]
     authority = describe_write_authority(await queries.load_write_authority())
     email = {"email": await queries.load_contact_email()}
-    return fields | email | authority | {"hosts": ", ".join(hosts)}
+    settings = await queries.load_payment_settings()
+    payments = {
+        "payment_mode": "live" if settings.is_live else "test",
+        "part_payments": settings.takes_parts,
+        "bank": ", ".join(filter(None, dataclasses.astuple(settings.bank))),
+    }
+    return fields | email | authority | payments | {"hosts": ", ".join(hosts)}

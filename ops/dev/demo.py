@@ -146,7 +146,7 @@ def _delete_data(state: Path) -> None:
     """Delete what a demo writes into its folder, and nothing else."""
     for name in ("postgres", "redis", "run", "logs", "blobs"):
         shutil.rmtree(state / name, ignore_errors=True)
-    for name in ("postgres.log", "redis.log", "demo.json"):
+    for name in ("postgres.log", "redis.log", "demo.json", "stripe.json"):
         (state / name).unlink(missing_ok=True)
 
 
@@ -178,6 +178,7 @@ def _print_links(demo: DemoEnvironment, seconds: float) -> None:
             print(f"    {invoice['url']}  {invoice['number']} ({', '.join(invoice['tags'])})")
     print(f"\nAll {len(demo.invoices)} links: {demo.state / 'demo.json'}\nLogs: {demo.state / 'logs'}")
     print(f"Mails are delivered to nobody, and shown at {demo.mailbox_url}")
+    print(f"Cards are charged by nobody: play the bank at {demo.stripe.bank_url}")
     print("The PDF of an invoice: its link followed by /invoice.pdf.")
     print("Chrome, Edge and Firefox resolve *.localhost themselves; Safari needs the hosts in /etc/hosts.")
     if demo.chromium_error:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from ops.dev import pdf_smoke_test, programs, servers, smoke_test
 from ops.dev.child_processes import read_log_end
+from ops.dev.stripe_sandbox import StripeSandbox
 from ops.ports import find_free_port
 
 HUBS = ("hub-1", "hub-2")
@@ -40,7 +41,12 @@ class DemoEnvironment:
     hub_ports: dict[str, int] = field(default_factory=lambda: {name: find_free_port() for name in HUBS})
     mailbox_url: str = ""
     """The page that shows the mails that were sent."""
+    stripe: StripeSandbox = field(init=False)
+    _stripe: programs.RunningProgram | None = None
     _mailbox: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def __post_init__(self) -> None:
+        self.stripe = StripeSandbox.choose(self.port, self.state)
 
     @property
     def base_url(self) -> str:
@@ -57,6 +63,8 @@ class DemoEnvironment:
             redis_url = servers.start_redis(self.state)
         with self.step("mailbox", "Starting the mailbox"):
             self.variables |= self._start_mailbox()
+        with self.step("stripe", "Starting Stripe's stand-in"):
+            self._stripe = self._start_stripe()
         self.variables |= asyncio.run(self._prepare(admin_url, redis_url))
         with self.step("processes", "Starting gateway, hubs, relay, worker and scheduler"):
             for program in self._list_programs():
@@ -69,7 +77,7 @@ class DemoEnvironment:
         """Wait until a server or a process ends by itself: raises ServerFailed or ProgramFailed."""
         while True:
             servers.raise_if_ended(self.state)
-            for running in self.running:
+            for running in self._list_running():
                 running.raise_if_ended()
             time.sleep(0.2)
 
@@ -110,19 +118,32 @@ class DemoEnvironment:
             yield
         except smoke_test.SmokeTestFailed as error:
             logs = [
-                f"The end of {running.log.name}:\n{read_log_end(running.log)}" for running in self.running
+                f"The end of {running.log.name}:\n{read_log_end(running.log)}"
+                for running in self._list_running()
             ]
             raise smoke_test.SmokeTestFailed("\n".join([str(error), *logs])) from error
 
     def stop(self) -> None:
         """Stop what was started, in reverse order."""
-        for running in reversed(self.running):
+        for running in reversed(self._list_running()):
             programs.stop(running)
         self.running.clear()
+        self._stripe = None
         self._mailbox.close()
         servers.stop_redis(self.state)
         servers.stop_postgres(self.state)
         (self.state / "demo.json").unlink(missing_ok=True)
+
+    def _list_running(self) -> list[programs.RunningProgram]:
+        return [*([] if self._stripe is None else [self._stripe]), *self.running]
+
+    def _start_stripe(self) -> programs.RunningProgram:
+        """Start Stripe's stand-in with the accounts of the seeded workspaces."""
+        running = programs.start(self.stripe.program, programs.build_environ({}), self.state / "logs")
+        programs.wait_until_ready(running, "/bank")
+        self.stripe.add_accounts()
+        self.variables |= self.stripe.variables
+        return running
 
     def _start_program(self, program: programs.Program) -> programs.RunningProgram:
         port = self.hub_ports.get(program.name, self.port)
@@ -184,6 +205,7 @@ class DemoEnvironment:
         from ops.command_context import identify_operator  # noqa: PLC0415
         from ops.migrate import prepare_database  # noqa: PLC0415
         from ops.seed import seed  # noqa: PLC0415
+        from ops.seed.payments import pay_examples  # noqa: PLC0415
 
         with self.step("migrate", "Preparing the database"):
             urls = (await prepare_database(admin_url, self.database)).urls
@@ -203,13 +225,16 @@ class DemoEnvironment:
         }
         if keys := os.environ.get("PORTAL_SECRET_KEYS"):
             variables["PORTAL_SECRET_KEYS"] = keys
-        settings = Settings.from_environ(variables)
+        settings = Settings.from_environ(self.variables | variables)
         with self.step("seed", "Seeding workspaces and invoices"):
             database = await Database.open(
                 settings.database_url, name="portal seed", actor=identify_operator()
             )
             try:
                 seeded = await seed(database, settings, _print_detail)
+                await pay_examples(
+                    database, settings, seeded, play=self.stripe.control, payer=identify_operator()
+                )
             finally:
                 await database.close()
         self.workspaces, self.invoices = list(seeded.workspaces), list(seeded.invoices)
@@ -217,11 +242,12 @@ class DemoEnvironment:
         return variables
 
     def _write_demo_json(self) -> None:
-        pids = {running.program.name: running.process.pid for running in self.running}
+        pids = {running.program.name: running.process.pid for running in self._list_running()}
         pids |= {name: pid for name in ("postgres", "redis") if (pid := servers.find_pid(self.state, name))}
         description = {
             "base_url": self.base_url,
             "mailbox_url": self.mailbox_url,
+            **self.stripe.describe(),
             "workspaces": self.workspaces,
             "invoices": self.invoices,
             "contacts": self.contacts,

@@ -1,4 +1,4 @@
-"""Examines settings, database, secret keys, jobs, Redis and assets, and by `pdfs` what PDFs need."""
+"""Examines settings, database, secret keys, jobs, Redis and assets; by `pdfs` what PDFs need, and the key of Stripe."""
 
 import asyncio
 import datetime as dt
@@ -20,7 +20,7 @@ from kernel.settings import Profile, Settings
 from kernel.store import Database
 from kernel.store.migrations import SELECT_APPLIED, find_missing
 from kernel.store.roles import APP, MIN_SERVER_VERSION, OWNER, SVC
-from ops.doctor import pdfs
+from ops.doctor import pdfs, stripe_account
 from ops.doctor.finding import Finding, ReportPassed
 from tenants import schema
 from tenants.workspaces import queries as workspaces
@@ -62,6 +62,7 @@ async def examine(
         _examine_all_workspaces(settings),
         _examine_redis(settings),
         pdfs.examine_blobs(settings, report_passed),
+        stripe_account.examine_stripe(settings, report_passed),
         *(
             (pdfs.examine_fonts(report_passed), pdfs.examine_chromium(settings, report_passed))
             if check_chromium

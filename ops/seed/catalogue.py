@@ -36,13 +36,18 @@ from tenants.invoices.content import (
 )
 
 
-class _Parties(TypedDict):
+class _Businesses(TypedDict):
     """The content that invoices between the same two businesses share."""
 
-    currency: str
     seller: Party
     buyer: Party
     transfers: tuple[Transfer, ...]
+
+
+class _Parties(_Businesses):
+    """The same, of invoices in one currency."""
+
+    currency: str
 
 
 def list_harbour_examples(today: dt.date) -> Iterator[Example]:
@@ -117,6 +122,29 @@ def list_nordlicht_examples(today: dt.date) -> Iterator[Example]:
         ),
         ("german", "overdue"),
     )
+    yield from _list_payment_examples(today)
+
+
+def _list_payment_examples(today: dt.date) -> Iterator[Example]:
+    """Yield what payments by card have to cope with: less than Stripe's least amount, krónur, slow banks, disputes."""
+    parties: _Businesses = {"seller": NORDLICHT, "buyer": MUELLER, "transfers": (NORDLICHT_BANK,)}
+    due = today + dt.timedelta(days=14)
+    yield Example(
+        Content(currency="EUR", lines=(Line("Kopie", d("1"), d("0.25"), VAT19),), due_date=due, **parties),
+        ("german", "below-minimum"),
+    )
+    yield Example(
+        Content(
+            currency="ISK",
+            lines=(Line("Vortrag in Reykjavík", d("1"), d("84000"), VAT19),),
+            due_date=due,
+            **parties,
+        ),
+        ("german", "isk"),
+    )
+    seminar = Line("Seminar „Angebote schreiben“", d("1"), d("490.00"), VAT19, unit="DAY")
+    for tag in ("processing", "disputed"):
+        yield Example(Content(currency="EUR", lines=(seminar,), due_date=due, **parties), ("german", tag))
 
 
 def list_sakura_examples(today: dt.date) -> Iterator[Example]:
@@ -164,4 +192,15 @@ def list_pearl_examples(today: dt.date) -> Iterator[Example]:
             notes=("شكرًا لتعاملكم معنا.",),
         ),
         ("rtl", "three-decimals"),
+    )
+    yield Example(
+        Content(
+            currency="KWD",
+            seller=PEARL,
+            buyer=DANA,
+            transfers=(PEARL_BANK,),
+            due_date=today + dt.timedelta(days=20),
+            lines=(Line("لؤلؤ طبيعي، درجة ثانية", d("3"), d("41.500"), VAT10),),
+        ),
+        ("rtl", "three-decimals", "kwd"),
     )

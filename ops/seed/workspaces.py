@@ -18,6 +18,15 @@ DOCUMENTS = Path(__file__).resolve().parents[2] / "tests" / "data" / "ubl"
 
 
 @dataclass(frozen=True, slots=True)
+class SeededAccount:
+    """An account at Stripe's stand-in; its id is the same in every run, as the stand-in keeps nothing."""
+
+    account_id: str
+    country: str
+    takes_cards: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class SeedWorkspace:
     """One workspace of the demo. `documents` names UBL files of the published test suite."""
 
@@ -26,6 +35,15 @@ class SeedWorkspace:
     examples: Callable[[dt.date], Iterator[Example]]
     documents: tuple[str, ...] = ()
     logo: str | None = None
+    account: SeededAccount | None = None
+    """Its account at Stripe's stand-in; None for a workspace that is not connected."""
+
+    @property
+    def payment_tag(self) -> str:
+        """How its invoices can be paid by card."""
+        if self.account is None:
+            return "stripe-not-connected"
+        return "stripe-active" if self.account.takes_cards else "stripe-capability-missing"
 
     def read_document(self, name: str) -> bytes:
         """Return the UBL file of a document."""
@@ -49,6 +67,7 @@ SEED_WORKSPACES = (
         "ACME-",
         list_acme_examples,
         logo="acme.png",
+        account=SeededAccount("acct_demoacme", "US"),
     ),
     SeedWorkspace(
         NewWorkspace(
@@ -64,6 +83,7 @@ SEED_WORKSPACES = (
         catalogue.list_nordlicht_examples,
         ("01.01a", "01.03a", "01.05a", "01.06a", "01.12a", "02.01a", "03.02a", "03.06a"),
         logo="nordlicht.png",
+        account=SeededAccount("acct_demonordlicht", "DE"),
     ),
     # The suite uses some numbers twice, and a number is unique in a workspace.
     SeedWorkspace(
@@ -86,11 +106,13 @@ SEED_WORKSPACES = (
         ),
         "HL-",
         catalogue.list_harbour_examples,
+        account=SeededAccount("acct_demoharbour", "GB", takes_cards=False),
     ),
     SeedWorkspace(
         NewWorkspace("sakura", "さくら商会", "ja-JP", "Asia/Tokyo", "JPY", "#b03060", "keiri@sakura.example"),
         "SK-",
         catalogue.list_sakura_examples,
+        account=SeededAccount("acct_demosakura", "JP"),
     ),
     SeedWorkspace(
         NewWorkspace(
@@ -98,5 +120,6 @@ SEED_WORKSPACES = (
         ),
         "GP-",
         catalogue.list_pearl_examples,
+        account=SeededAccount("acct_demopearl", "AE"),
     ),
 )

@@ -14,6 +14,7 @@ from kernel.money import Money
 from kernel.seals import Sealer
 from kernel.settings import Settings
 from kernel.store import Database
+from ops.seed.accounts import connect_account
 from ops.seed.example import Example, SeededLinkState, SeededStatus
 from ops.seed.threads import MARCO, add_missing_contacts, list_threads, set_up_authenticator, write_thread
 from ops.seed.workspaces import LOGOS, SEED_WORKSPACES, SeedWorkspace
@@ -25,14 +26,20 @@ from tenants.invoices.content import Party
 from tenants.invoices.numbering import write_number
 from tenants.invoices.ubl import parse, read_ubl
 from tenants.invoices.values import CheckedInvoice, LinkState
-from tenants.workspaces.actions import create_workspace, set_contact_email, set_logo
+from tenants.payments.actions import record_payment
+from tenants.workspaces.actions import (
+    create_workspace,
+    set_contact_email,
+    set_logo,
+    set_payment_settings,
+)
 from tenants.workspaces.logo import reencode
 from tenants.workspaces.profile import LogoImage
 from tenants.workspaces.queries import find_workspace_by_host, load_primary_host
 
 # A link that was issued so long ago has expired: it is valid for 30 days after the due date.
 EXPIRED_LINK_AGE = dt.timedelta(days=120)
-_MAX_INVOICES = 1_000
+MAX_INVOICES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,8 @@ async def seed(database: Database, settings: Settings, progress: Callable[[str],
         else:
             workspace_id = resolved.workspace.workspace_id
         async with database.scope(workspace_id):
+            if workspace.account is not None:
+                await connect_account(workspace.account, sealer=seeder.sealer, clock=seeder.clock)
             host = await load_primary_host()
             result.workspaces.append(
                 {
@@ -109,6 +118,7 @@ class _Seeder:
             clock=self.clock,
         )
         await set_contact_email(f"billing@{workspace.new.slug}.example")
+        await set_payment_settings(is_live=False, takes_parts=True)
         await actions.set_series(workspace.series)
         if files.logo:
             await set_logo(files.logo, clock=self.clock)
@@ -152,11 +162,11 @@ class _Seeder:
         elif status in {SeededStatus.PAID, SeededStatus.PARTLY_PAID}:
             total = (await queries.load_invoice(invoice_id)).total
             amount = total if status is SeededStatus.PAID else Money(total.minor * 2 // 5, total.currency)
-            await actions.set_paid(invoice_id, amount, clock=self.clock)
+            await record_payment(invoice_id, amount, clock=self.clock)
 
     async def list_rows(self, workspace: SeedWorkspace, host: str) -> list[dict[str, Any]]:
         """Return the workspace's seeded invoices as rows of demo.json, each with a link in its state."""
-        invoices = await queries.list_invoices(limit=_MAX_INVOICES)
+        invoices = await queries.list_invoices(limit=MAX_INVOICES)
         by_number = {row.number: row.invoice_id for row in invoices}
         rows = []
         for seeded in _list_seeded(workspace, today(self.clock, workspace.new.time_zone)):
@@ -171,7 +181,7 @@ class _Seeder:
                     "workspace": workspace.new.slug,
                     "number": seeded.number or "",
                     "url": url,
-                    "tags": list(seeded.tags),
+                    "tags": [*seeded.tags, workspace.payment_tag],
                 }
             )
         return rows

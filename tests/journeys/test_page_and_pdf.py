@@ -88,10 +88,11 @@ class PageComparison:
 def list_seeded_invoices() -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield workspace and tags of every invoice of the demo that has a page."""
     for workspace in SEED_WORKSPACES:
-        yield from ((workspace.new.slug, (f"ubl:{name}",)) for name in workspace.documents)
+        slug, card = workspace.new.slug, workspace.payment_tag
+        yield from ((slug, (f"ubl:{name}", card)) for name in workspace.documents)
         for example in workspace.examples(dt.date(2026, 3, 16)):
             if example.status is not SeededStatus.DRAFT and example.link_state is SeededLinkState.OPEN:
-                yield workspace.new.slug, example.tags
+                yield slug, (*example.tags, card)
 
 
 @pytest.fixture(scope="module")

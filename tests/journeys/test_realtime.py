@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 import msgspec
 from playwright.async_api import Browser, BrowserContext, Page, Route, WebSocketRoute, expect
 
-from tenants.invoices.actions import add_version, set_paid, void
+from tenants.invoices.actions import add_version, void
 from tenants.invoices.content import Transfer
 from tenants.invoices.stream import append_pdf_ready
 from tests.fakes.conversations import Conversation
+from tests.fakes.payments import set_paid
 from tests.fakes.sample_workspaces import build_content, euros
 from tests.journeys.conftest import BeginConversation, Hubs, OpenPage
 from tests.journeys.test_page_access import find_violations

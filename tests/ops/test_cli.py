@@ -60,8 +60,8 @@ async def test_help_names_every_command(run_portal: Portal) -> None:
     result = await run_portal("--help")
     named = {line.split()[0] for line in result.output.partition("Commands:")[2].splitlines() if line.strip()}
     words = (
-        "audit customer doctor events gateway hub import-ubl invoice jobs link migrate realtime relay scheduler"
-        " seed series thread worker workspace"
+        "audit connect customer doctor events gateway hub import-ubl invoice jobs link migrate payment realtime relay"
+        " scheduler seed series thread worker workspace"
     )
     assert named == set(words.split())
 
@@ -267,7 +267,7 @@ async def test_jobs_are_listed_run_again_and_thrown_away(run_portal: Portal, dat
 async def test_a_worker_of_a_queue_that_is_none_is_refused(run_portal: Portal) -> None:
     refused = await run_portal("worker", "--queue", "pfd")
     assert refused.exit_code == 1
-    assert "There is no queue pfd; the queues are default, mail, pdf, pdf-bulk." in refused.output
+    assert "There is no queue pfd; the queues are default, mail, payments, pdf, pdf-bulk." in refused.output
 
 
 @pytest.mark.parametrize(

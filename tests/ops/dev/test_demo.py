@@ -88,18 +88,23 @@ def test_the_demo_starts_serves_stops_and_starts_again(tmp_path: Path) -> None:
         names = [workspace["name"] for workspace in first["workspaces"]]
         assert _list_seeded(output, names) == names
         assert sorted(first) == [
+            "bank_url",
             "base_url",
             "contacts",
             "invoices",
             "mailbox_url",
             "metrics",
             "pids",
+            "stripe_sandbox_url",
+            "test_cards",
             "workspaces",
         ]
-        every_process = ["gateway", "hub-1", "hub-2", "postgres", "redis", "relay", "scheduler", "worker"]
+        background = ["postgres", "redis", "relay", "scheduler", "stripe", "worker"]
+        every_process = ["gateway", "hub-1", "hub-2", *background]
         assert sorted(first["pids"]) == every_process
         assert sorted(_list_alive(first["pids"])) == every_process
         assert len(first["workspaces"]) > 1
+        assert fetch_url(first["bank_url"]).status == 200
         paid = next(invoice for invoice in first["invoices"] if "paid" in invoice["tags"])
         assert fetch_url(paid["url"]).status == 200
         assert [fetch_url(url).status for url in first["metrics"].values()] == [200] * 6
@@ -188,7 +193,18 @@ def test_check_ends_with_one_line_of_timings_and_leaves_nothing_behind() -> None
     assert result["ok"] is True
     assert result["pages"] > 20
     assert result["pdfs"] > 20
-    steps = {"chromium", "postgres", "redis", "migrate", "seed", "mailbox", "processes", "pages", "pdfs"}
+    steps = {
+        "chromium",
+        "postgres",
+        "redis",
+        "migrate",
+        "seed",
+        "mailbox",
+        "stripe",
+        "processes",
+        "pages",
+        "pdfs",
+    }
     assert set(result["seconds"]) == steps
     assert set((ROOT / ".portal").glob("check-*")) == before
 
