@@ -145,9 +145,7 @@ def create_gateway(
             templates=Templates(assets),
             forms=FormTokens(sealer, settings),
             stripe_api=stripe_api,
-            processor=(
-                StripeProcessor(stripe_api, is_live=stripe_api.is_live) if stripe_api is not None else None
-            ),
+            processor=(StripeProcessor(stripe_api) if stripe_api is not None else None),
         ),
         body_deadline_s=body_deadline_s,
     )

@@ -121,7 +121,7 @@ async def open_stripe_context(settings: Settings, metrics: Metrics) -> AsyncIter
         return
     api = StripeApi(settings.stripe)
     try:
-        yield StripeContext(api, StripeProcessor(api, is_live=settings.stripe.is_live), metrics)
+        yield StripeContext(api, StripeProcessor(api), metrics)
     finally:
         await api.close()
 

@@ -14,6 +14,7 @@ import asyncpg
 
 from kernel.actor import Actor, ActorKind
 from kernel.clock import SystemClock
+from kernel.errors import Conflict
 from kernel.ids import new_id
 from kernel.money import Money, find_currency
 from kernel.store import Database, current
@@ -83,7 +84,7 @@ class InstantProcessor:
         self, account_id: str, intent_id: str, *, refund_id: RefundId, amount: Money
     ) -> ProviderRefund:
         """Refuse: nothing is refunded here."""
-        raise NotImplementedError(account_id, intent_id, refund_id, amount)
+        raise Conflict("payment.refund_too_large", "Nothing is given back here.")
 
     def _show(self, intent_id: str, status: ProviderStatus) -> ProviderPayment:
         payment, now = self.payments[intent_id], _CLOCK.now()

@@ -133,7 +133,7 @@ async def _race_product(database: Database, schedules: int, seed: int) -> Outcom
     async with open_sandbox() as sandbox:
         api = StripeApi(_build_settings(sandbox), retries=_RETRIES)
         stage = await create_stage(database, sandbox.control.create_account(country="US", currency="usd"))
-        processor = StripeProcessor(api, is_live=False)
+        processor = StripeProcessor(api)
         race = Race(sandbox, stage, ProductStrategy(stage, processor), random.Random(seed), delivers=True)
         await race.run(schedules)
         await _bring_to_rest(stage, StripeContext(api, processor, Metrics()))
@@ -161,7 +161,7 @@ async def _race_naively(database: Database, schedules: int, seed: int) -> Outcom
     async with open_sandbox() as sandbox:
         api = StripeApi(_build_settings(sandbox), retries=_RETRIES)
         stage = await create_stage(database, sandbox.control.create_account(country="US", currency="usd"))
-        strategy = NaiveStrategy(stage, StripeProcessor(api, is_live=False))
+        strategy = NaiveStrategy(stage, StripeProcessor(api))
         await Race(sandbox, stage, strategy, random.Random(seed), delivers=False).run(schedules)
         await api.close()
         books = {key: value.net for key, value in sandbox.books.read(stage.account_id).items()}

@@ -43,7 +43,7 @@ async def pay_examples(
         return
     api = StripeApi(settings.stripe)
     try:
-        processor = StripeProcessor(api, is_live=api.is_live)
+        processor = StripeProcessor(api)
         await _pay_all(database, settings, seeded, processor, play=play, payer=payer)
     finally:
         await api.close()

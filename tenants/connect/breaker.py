@@ -64,7 +64,3 @@ class Breaker:
         self._failing[account_id] = failures
         if len(self._failing) > _MAX_ACCOUNTS:
             del self._failing[next(iter(self._failing))]
-
-    def count_open(self) -> int:
-        """Return how many accounts are not asked now."""
-        return sum(each.count >= self._limit for each in self._failing.values())

@@ -33,14 +33,13 @@ _REFUNDED_CODES: Final = frozenset({"charge_already_refunded", "charge_disputed"
 class StripeProcessor:
     """Implements the port `tenants.payments.processor.PaymentProcessor`, which says what each method raises."""
 
-    def __init__(self, api: StripeApi, *, is_live: bool) -> None:
+    def __init__(self, api: StripeApi) -> None:
         self._api = api
-        self._is_live = is_live
 
     @property
     def is_live(self) -> bool:
         """Whether the key moves real money."""
-        return self._is_live
+        return self._api.is_live
 
     def find_limits(self, currency: Currency) -> AmountLimits | None:
         """Return what a payment in a currency may amount to."""

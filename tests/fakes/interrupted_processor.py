@@ -29,7 +29,7 @@ class InterruptedProcessor(StripeProcessor):
     """Dies or fails before or after a request, once, or waits before it; the requests are those of the product."""
 
     def __init__(self, api: StripeApi) -> None:
-        super().__init__(api, is_live=False)
+        super().__init__(api)
         self.deaths: set[tuple[str, str]] = set()
         """("before" | "after", method)."""
         self.errors: dict[tuple[str, str], PortalError] = {}

@@ -83,7 +83,7 @@ class PaidWorkspace:
     @property
     def context(self) -> PaymentContext:
         """What the gateway pays with."""
-        processor = StripeProcessor(self.api, is_live=False)
+        processor = StripeProcessor(self.api)
         return PaymentContext(self.database, processor, self.workspace.workspace_id, self.clock, PAYER)
 
     async def issue_invoice(self) -> InvoiceId:
@@ -179,7 +179,7 @@ class PaidWorkspace:
 
     def create_runner(self) -> Runner:
         """Return what runs the jobs of a worker."""
-        context = StripeContext(self.api, StripeProcessor(self.api, is_live=False), self.metrics)
+        context = StripeContext(self.api, StripeProcessor(self.api), self.metrics)
         return Runner(
             self.database,
             create_handlers(stripe_context=context),

@@ -152,14 +152,14 @@ class PaymentScene:
 
     # What the payer, the bank and the business do at Stripe, and what goes wrong on the way there.
 
-    def succeed(self, intent_id: str) -> None:
+    def settle_at_bank(self, intent_id: str) -> None:
         """Let the payer approve, or the bank pay."""
         self.sandbox.control.settle(intent_id)
 
     def succeed_late(self, intent_id: str) -> None:
         """Let the bank have said yes before the cancellation came, and Stripe be told last."""
         self.sandbox.store.open(self.account_id).find_intent(intent_id).status = IntentStatus.REQUIRES_ACTION
-        self.succeed(intent_id)
+        self.settle_at_bank(intent_id)
 
     def refund(self, intent_id: str, amount: str) -> str:
         """Give money back in Stripe's dashboard; returns the refund's id."""

@@ -70,10 +70,10 @@ class ScriptedServer:
 @asynccontextmanager
 async def open_scripted_server() -> AsyncIterator[ScriptedServer]:
     """Serve on a free port of loopback."""
-    scripted = ScriptedServer()
-    server = await asyncio.start_server(scripted.handle, "127.0.0.1", 0)
-    scripted.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield scripted
+    scripted_server = ScriptedServer()
+    server = await asyncio.start_server(scripted_server.handle, "127.0.0.1", 0)
+    scripted_server.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield scripted_server
     server.close()
     await server.wait_closed()
 

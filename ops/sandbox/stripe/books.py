@@ -21,14 +21,14 @@ class IntentBooks:
     reinstated: int = 0
 
     @property
-    def disputed(self) -> int:
+    def taken_by_disputes(self) -> int:
         """What disputes hold or have taken."""
         return self.withdrawn - self.reinstated
 
     @property
     def net(self) -> int:
         """What is left of the payment."""
-        return self.charged - self.refunded + self.refund_failed - self.disputed
+        return self.charged - self.refunded + self.refund_failed - self.taken_by_disputes
 
 
 class Books:

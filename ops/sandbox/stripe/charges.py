@@ -53,12 +53,12 @@ class Charges:
             self._events.emit_snapshot("charge.pending", account.account_id, write_charge(charge))
             self.set_status(account, intent, IntentStatus.PROCESSING)
         else:
-            self.succeed(account, intent, charge)
+            self.move_money(account, intent, charge)
             if test.dispute is not None:
                 self._dispute(account, charge, test.dispute)
 
-    def succeed(self, account: Account, intent: Intent, charge: Charge) -> None:
-        """Move the money."""
+    def move_money(self, account: Account, intent: Intent, charge: Charge) -> None:
+        """Let a charge succeed: its amount is on the account's balance."""
         charge.status = "succeeded"
         movement = self._store.record(
             account,

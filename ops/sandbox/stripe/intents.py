@@ -169,7 +169,7 @@ class Intents:
         if intent.status is IntentStatus.REQUIRES_ACTION:
             self.finish_action(account, intent, is_approved=True)
         elif intent.status is IntentStatus.PROCESSING:
-            self._charges.succeed(account, intent, account.charges[intent.latest_charge])
+            self._charges.move_money(account, intent, account.charges[intent.latest_charge])
         else:
             raise refuse_state(intent, f"There is nothing to settle: it has a status of {intent.status}.")
 

@@ -113,7 +113,7 @@ async def test_an_inquiry_moves_no_money(bank: Bank) -> None:
     charge = str((await bank.pay("pm_card_visa")).latest_charge)
     assert await bank.press("inquire", charge) == 303
     [books] = bank.sandbox.books.read(bank.account).values()
-    assert (books.charged, books.disputed) == (2000, 0)
+    assert (books.charged, books.taken_by_disputes) == (2000, 0)
 
 
 async def test_an_account_loses_cards_and_access(bank: Bank) -> None:

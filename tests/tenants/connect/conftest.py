@@ -16,16 +16,16 @@ from tests.fakes.scripted_stripe import ScriptedServer, build_settings, open_scr
 
 
 @pytest.fixture
-async def scripted() -> AsyncIterator[ScriptedServer]:
+async def scripted_server() -> AsyncIterator[ScriptedServer]:
     """A server on loopback whose answers the test sets."""
     async with open_scripted_server() as server:
         yield server
 
 
 @pytest.fixture
-def stripe_settings(scripted: ScriptedServer) -> StripeSettings:
+def stripe_settings(scripted_server: ScriptedServer) -> StripeSettings:
     """Settings of the scripted server."""
-    return build_settings(scripted.url)
+    return build_settings(scripted_server.url)
 
 
 @pytest.fixture
@@ -34,6 +34,6 @@ async def stage() -> AsyncIterator[Stage]:
     async with open_sandbox() as sandbox:
         retries = Retries(attempts=3, first_pause=timedelta(milliseconds=1))
         api = StripeApi(build_settings(sandbox.base_url), retries=retries)
-        yield Stage(sandbox, StripeProcessor(api, is_live=False), sandbox.control.create_account())
+        yield Stage(sandbox, StripeProcessor(api), sandbox.control.create_account())
         await api.close()
         assert list(sandbox.violations) == []

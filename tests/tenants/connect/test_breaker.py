@@ -29,7 +29,6 @@ def test_failures_in_a_row_open_it_for_that_account_alone() -> None:
     breaker = open_breaker(Seconds())
     assert not breaker.allows("acct_1")
     assert breaker.allows("acct_2")
-    assert breaker.count_open() == 1
 
 
 def test_a_success_between_failures_starts_the_count_again() -> None:
@@ -46,8 +45,7 @@ def test_after_its_time_one_request_tries_and_the_others_wait_for_it() -> None:
     seconds.now = 10
     assert [breaker.allows("acct_1") for _ in range(3)] == [True, False, False]
     breaker.record_success("acct_1")
-    assert breaker.allows("acct_1")
-    assert breaker.count_open() == 0
+    assert [breaker.allows("acct_1") for _ in range(3)] == [True, True, True]
 
 
 def test_a_trial_that_fails_opens_it_again_and_a_trial_that_vanishes_is_repeated() -> None:
@@ -68,6 +66,5 @@ def test_only_accounts_that_fail_are_remembered_and_not_without_end() -> None:
     breaker = Breaker(limit=1, read_ns=Seconds())
     for number in range(1500):
         breaker.record_failure(f"acct_{number}")
-    assert breaker.count_open() == 1000
-    assert breaker.allows("acct_0")
-    assert not breaker.allows("acct_1499")
+    is_open = [not breaker.allows(f"acct_{number}") for number in range(1500)]
+    assert is_open == [False] * 500 + [True] * 1000

@@ -49,11 +49,13 @@ def test_the_sdk_speaks_the_version_that_we_read() -> None:
     assert stripe.api_version == API_VERSION
 
 
-async def test_a_request_names_version_account_and_key(api: StripeApi, scripted: ScriptedServer) -> None:
-    scripted.answers = [Answer(body=REFUND)]
+async def test_a_request_names_version_account_and_key(
+    api: StripeApi, scripted_server: ScriptedServer
+) -> None:
+    scripted_server.answers = [Answer(body=REFUND)]
     refund = await write(api)
     assert refund.id == "re_1"
-    sent = scripted.requests[0]
+    sent = scripted_server.requests[0]
     assert (sent.method, sent.path, sent.body) == ("POST", "/v1/refunds", "payment_intent=pi_1")
     assert sent.headers["stripe-version"] == API_VERSION
     assert sent.headers["stripe-account"] == "acct_1"
@@ -74,33 +76,33 @@ async def test_a_request_names_version_account_and_key(api: StripeApi, scripted:
     ids=["429", "lock", "key in use", "500", "503", "dropped"],
 )
 async def test_what_may_succeed_later_is_sent_again_with_the_same_key(
-    api: StripeApi, scripted: ScriptedServer, first: Answer
+    api: StripeApi, scripted_server: ScriptedServer, first: Answer
 ) -> None:
-    scripted.answers = [first, Answer(body=REFUND)]
+    scripted_server.answers = [first, Answer(body=REFUND)]
     assert (await write(api)).id == "re_1"
-    assert [each.headers["idempotency-key"] for each in scripted.requests] == ["ref:1", "ref:1"]
+    assert [each.headers["idempotency-key"] for each in scripted_server.requests] == ["ref:1", "ref:1"]
 
 
 async def test_an_error_that_stripe_would_only_replay_is_not_repeated(
-    api: StripeApi, scripted: ScriptedServer
+    api: StripeApi, scripted_server: ScriptedServer
 ) -> None:
-    scripted.answers = [error(500, kind="api_error", **{"stripe-should-retry": "false"})]
+    scripted_server.answers = [error(500, kind="api_error", **{"stripe-should-retry": "false"})]
     with pytest.raises(Unavailable):
         await write(api)
-    assert len(scripted.requests) == 1
+    assert len(scripted_server.requests) == 1
 
 
 async def test_attempts_are_bounded_by_number_and_by_time(
-    scripted: ScriptedServer, stripe_settings: StripeSettings
+    scripted_server: ScriptedServer, stripe_settings: StripeSettings
 ) -> None:
-    scripted.answers = [error(429)]
+    scripted_server.answers = [error(429)]
     for retries, sent in ((Retries(attempts=3, first_pause=PAUSE), 3), (Retries(budget=timedelta()), 1)):
         api = StripeApi(stripe_settings, retries=retries)
         with pytest.raises(Unavailable):
             await write(api)
         await api.close()
-        assert len(scripted.requests) == sent
-        scripted.requests.clear()
+        assert len(scripted_server.requests) == sent
+        scripted_server.requests.clear()
 
 
 @pytest.mark.parametrize("is_dripping", [False, True], ids=["silent", "dripping"])
@@ -151,9 +153,9 @@ async def test_a_request_within_a_unit_of_work_is_a_mistake(api: StripeApi, data
     ],
 )
 async def test_errors_are_told_apart_by_code_and_status(
-    api: StripeApi, scripted: ScriptedServer, answer: Answer, code: str
+    api: StripeApi, scripted_server: ScriptedServer, answer: Answer, code: str
 ) -> None:
-    scripted.answers = [answer]
+    scripted_server.answers = [answer]
     with pytest.raises(PortalError) as caught:
         await write(api)
     assert caught.value.code == code
@@ -161,23 +163,23 @@ async def test_errors_are_told_apart_by_code_and_status(
     assert "secret text" not in str(caught.value.data)
 
 
-async def test_a_decline_is_left_to_the_caller(api: StripeApi, scripted: ScriptedServer) -> None:
-    scripted.answers = [error(402, "card_declined", "card_error")]
+async def test_a_decline_is_left_to_the_caller(api: StripeApi, scripted_server: ScriptedServer) -> None:
+    scripted_server.answers = [error(402, "card_declined", "card_error")]
     with pytest.raises(stripe.CardError):
         await write(api)
 
 
 async def test_an_account_that_fails_is_left_alone_and_the_others_are_served(
-    api: StripeApi, scripted: ScriptedServer
+    api: StripeApi, scripted_server: ScriptedServer
 ) -> None:
-    scripted.answers = [error(503, kind="api_error")]
+    scripted_server.answers = [error(503, kind="api_error")]
     for _ in range(2):
         with pytest.raises(Unavailable):
             await write(api)
-    sent = len(scripted.requests)
-    scripted.answers = [Answer(body=REFUND)]
+    sent = len(scripted_server.requests)
+    scripted_server.answers = [Answer(body=REFUND)]
     with pytest.raises(Unavailable) as caught:
         await write(api)
     assert caught.value.data == {"reason": "breaker_open"}
-    assert len(scripted.requests) == sent
+    assert len(scripted_server.requests) == sent
     assert (await write(api, "acct_2")).id == "re_1"

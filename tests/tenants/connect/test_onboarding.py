@@ -62,8 +62,8 @@ class FakeStripe:
 
 
 @pytest.fixture
-def fake(scripted: ScriptedServer) -> FakeStripe:
-    return FakeStripe(scripted)
+def fake(scripted_server: ScriptedServer) -> FakeStripe:
+    return FakeStripe(scripted_server)
 
 
 @pytest.fixture

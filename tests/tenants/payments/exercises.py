@@ -29,7 +29,7 @@ async def record_a_credit(workspace: SampleWorkspace) -> Call:
 async def settle_a_payment_that_succeeded(workspace: SampleWorkspace) -> Call:
     async with open_payment_scene(workspace) as scene:
         progress = await scene.pay(method=NEEDS_ACTION)
-        scene.succeed(progress.intent_id)
+        scene.settle_at_bank(progress.intent_id)
         return await settle_call(scene, progress.intent_id)
 
 

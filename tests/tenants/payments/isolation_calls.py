@@ -91,7 +91,7 @@ async def _settle(x: Any) -> Settlement:
 
 
 async def _load_offer(x: Any) -> object:
-    processor = StripeProcessor(StripeApi(build_settings(NOWHERE)), is_live=False)
+    processor = StripeProcessor(StripeApi(build_settings(NOWHERE)))
     return await queries.load_offer(processor, x.invoice_id, clock=CLOCK)
 
 

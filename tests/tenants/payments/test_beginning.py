@@ -245,7 +245,7 @@ async def test_an_action_of_the_payer_is_followed_with_the_secret_for_it(scene: 
     assert progress.client_secret.startswith(f"{progress.intent_id}_secret_")
     again = await scene.pay(method=NEEDS_ACTION, nonce="click")
     assert again == progress
-    scene.succeed(progress.intent_id)
+    scene.settle_at_bank(progress.intent_id)
     done = await follow(scene.context, scene.invoice_id, progress.attempt_id)
     assert (done.state, done.client_secret) == (ProgressState.SUCCEEDED, "")
 
@@ -275,7 +275,7 @@ async def test_a_bank_debit_is_processing_until_the_bank_has_decided(
     assert await scene.check(progress.attempt_id) is Settlement.UNCHANGED
     assert (await scene.load_invoice()).processing == euros("119")
     if succeeds:
-        scene.succeed(progress.intent_id)
+        scene.settle_at_bank(progress.intent_id)
     else:
         scene.sandbox.control.fail(progress.intent_id)
     await scene.check(progress.attempt_id)
@@ -324,7 +324,7 @@ async def test_a_bank_payment_that_arrives_while_a_card_pays_is_kept_and_shown_a
     progress = await scene.pay(method=NEEDS_ACTION)
     async with scene.context.scope():
         await record_payment(scene.invoice_id, euros("119"), reference="RF18", clock=scene.clock)
-    scene.succeed(progress.intent_id)
+    scene.settle_at_bank(progress.intent_id)
     await scene.check(progress.attempt_id)
     assert (await scene.load_invoice()).paid == euros("238")
 
@@ -339,7 +339,7 @@ async def test_an_account_that_was_disconnected_leaves_the_payment_unknown_and_n
     attempt = await scene.load_attempt(progress.attempt_id)
     assert (attempt.state, attempt.is_unreachable) == (AttemptState.REQUIRES_ACTION, True)
     scene.sandbox.control.authorise(scene.account_id)
-    scene.succeed(progress.intent_id)
+    scene.settle_at_bank(progress.intent_id)
     await scene.check(progress.attempt_id)
     attempt = await scene.load_attempt(progress.attempt_id)
     assert (attempt.state, attempt.is_unreachable) == (AttemptState.SUCCEEDED, False)
@@ -379,7 +379,7 @@ async def test_a_payment_is_followed_on_its_own_invoice_only(scene: PaymentScene
 
 async def test_a_check_that_is_not_the_latest_does_nothing(scene: PaymentScene) -> None:
     progress = await scene.pay(method=NEEDS_ACTION)
-    scene.succeed(progress.intent_id)
+    scene.settle_at_bank(progress.intent_id)
     latest = (await scene.load_attempt(progress.attempt_id)).checks
     for number in (latest - 1, latest + 1):
         assert await check_payment(scene.context, progress.attempt_id, number) is Settlement.UNCHANGED

@@ -60,7 +60,7 @@ async def test_a_total_that_covers_what_is_processed_is_allowed(scene: PaymentSc
 @pytest.mark.parametrize("name", CHANGES)
 async def test_who_was_faster_than_the_cancellation_has_paid(scene: PaymentScene, name: str) -> None:
     progress = await scene.pay(method=NEEDS_ACTION)
-    scene.succeed(progress.intent_id)
+    scene.settle_at_bank(progress.intent_id)
     if name == "edit":
         await CHANGES[name](scene)
     else:

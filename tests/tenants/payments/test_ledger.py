@@ -169,7 +169,7 @@ async def test_what_is_held_and_processed_follows_the_attempts(scene: PaymentSce
     found = await scene.load_invoice()
     assert (found.paid, found.held, found.processing) == (euros("0"), euros("70"), euros("30"))
     changed_at = await load_changed_at(scene)
-    scene.succeed(moving.intent_id)
+    scene.settle_at_bank(moving.intent_id)
     await scene.settle(moving.intent_id)
     await scene.expire(waiting.attempt_id)
     await scene.check(waiting.attempt_id)

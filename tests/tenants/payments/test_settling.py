@@ -57,7 +57,7 @@ async def test_pictures_in_any_order_and_twice_end_in_the_same_ledger(
 ) -> None:
     progress = await scene.pay(method=TAKES_DAYS)
     pictures = [await scene.load_picture(progress.intent_id)]
-    scene.succeed(progress.intent_id)
+    scene.settle_at_bank(progress.intent_id)
     pictures.append(await scene.load_picture(progress.intent_id))
     refund_id = scene.refund(progress.intent_id, "19")
     refunded = await scene.load_picture(progress.intent_id)
@@ -108,7 +108,7 @@ async def test_a_refund_made_at_the_provider_is_imported_while_another_pays(scen
     await scene.settle(first.intent_id)
     found = await scene.load_invoice()
     assert (found.paid, found.held) == (euros("30"), euros("69"))
-    scene.succeed(other.intent_id)
+    scene.settle_at_bank(other.intent_id)
     await scene.settle(other.intent_id)
     assert (await scene.load_invoice()).paid == euros("99")
 
@@ -147,7 +147,7 @@ async def test_a_dispute_moves_money_twice_if_it_is_won_and_once_if_it_is_lost(
 
 async def test_readers_are_told_of_each_step_and_never_who_pays(scene: PaymentScene) -> None:
     progress = await scene.pay(method=NEEDS_ACTION)
-    scene.succeed(progress.intent_id)
+    scene.settle_at_bank(progress.intent_id)
     await scene.settle(progress.intent_id)
     async with scene.context.scope():
         events = await fetch("SELECT kind, payload::text AS payload FROM live_event ORDER BY staff_seq")

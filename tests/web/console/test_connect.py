@@ -34,22 +34,24 @@ class Return:
 
 
 @pytest.fixture
-async def scripted() -> AsyncIterator[ScriptedServer]:
+async def scripted_server() -> AsyncIterator[ScriptedServer]:
     """A server on loopback whose answers the test sets."""
     async with open_scripted_server() as server:
         yield server
 
 
 @pytest.fixture
-async def coming_back(make_portal: Any, scripted: ScriptedServer, tenants: Any, database: Database) -> Return:
+async def coming_back(
+    make_portal: Any, scripted_server: ScriptedServer, tenants: Any, database: Database
+) -> Return:
     tenant = await tenants.make()
     workspace = SampleWorkspace(
         tenant.profile.workspace_id, tenant.profile.slug, database, tenants.sealer, SystemClock()
     )
     token = new_token()
     connection = await begin(workspace, token)
-    portal = make_portal(stripe=build_settings(scripted.url))
-    return Return(portal.visitor(), token, connection.account_id, scripted)
+    portal = make_portal(stripe=build_settings(scripted_server.url))
+    return Return(portal.visitor(), token, connection.account_id, scripted_server)
 
 
 @pytest.mark.parametrize(

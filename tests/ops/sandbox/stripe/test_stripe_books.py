@@ -184,8 +184,8 @@ class SandboxMachine(RuleBasedStateMachine):
                 assert 0 <= charge["amount_refunded"] <= charge["amount_captured"]
                 disputes = self.read(account_id, f"disputes?payment_intent={intent_id}")["data"]
                 moved = sum(one["amount"] for dispute in disputes for one in dispute["balance_transactions"])
-                assert -moved == sums.disputed
-                assert 0 <= sums.disputed <= sums.charged
+                assert -moved == sums.taken_by_disputes
+                assert 0 <= sums.taken_by_disputes <= sums.charged
                 assert charge["refunded"] == (charge["amount_refunded"] == charge["amount"])
 
     @invariant()
